@@ -28,6 +28,10 @@ from agent_bridge.bridge.answering.question import Questions
 from agent_bridge.bridge.answering.redaction_handler import RedactionHandler
 from agent_bridge.bridge.answering.tool_approvals import ToolApprovals
 from agent_bridge.bridge.answering.undeliverable import Undeliverable
+from agent_bridge.bridge.chats.deletion import ChatDeletion
+from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.chats.reconciler import ChatReconciler
+from agent_bridge.bridge.chats.titles import Titles
 from agent_bridge.bridge.delivery.approval_cards import ApprovalCards
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
 from agent_bridge.bridge.delivery.erasure import Eraser
@@ -53,6 +57,7 @@ from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
 from agent_bridge.clients import Clients, open_clients
 from agent_bridge.config.agents_source import AgentsSource
+from agent_bridge.core.chats import ChatTitles
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n import texts_in
@@ -106,6 +111,7 @@ class _Answering:
 class _AgentParts:
     status: UpstreamStatus
     provisioner: Provisioner
+    chats: ChatReconciler
     discovery: Discovery
     configured: ConfiguredAgents
     avatars: Avatars
@@ -197,6 +203,7 @@ def _build_answering(settings: Settings, stores: Stores, clients: Clients) -> _A
     messages = MessageHandler(
         outboxes,
         turns,
+        stores.chats,
         Batching(turns, config.lanes),
         generation,
         Receipts(homeserver),
@@ -251,6 +258,16 @@ def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _Agen
     return _AgentParts(
         status=status,
         provisioner=provisioner,
+        chats=ChatReconciler(
+            homeserver,
+            stores.chats,
+            stores.agents,
+            ChatMaker(homeserver, stores.chats, stores.kv, config, texts),
+            ChatDeletion(homeserver, stores.chats, texts),
+            space,
+            signals,
+            texts,
+        ),
         discovery=discovery,
         configured=ConfiguredAgents(source, stores.agents, discovery, admin_room, config, texts),
         avatars=avatars,
@@ -301,6 +318,7 @@ def _build_leader(
     )
     duties = {
         "provisioner": agents.provisioner.run,
+        "chats": agents.chats.run,
         "monitor": monitor.run,
         "discovery": agents.discovery.run,
         "configured": agents.configured.run,
@@ -311,6 +329,14 @@ def _build_leader(
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
         "pruner": Pruner(stores.database, config.retention).run,
     }
+    if config.chats.titles is not ChatTitles.OFF:
+        duties["titles"] = Titles(
+            stores.chats,
+            {each.name: upstream for upstream, each in clients.upstreams},
+            stores.signals,
+            settings.texts,
+            by_model=config.chats.titles is ChatTitles.MODEL,
+        ).run
     if config.lanes.show_waiting:
         waiting = WaitingMessages(stores.database, config.lanes.when_busy)
         duties["waiting"] = WaitingReactions(homeserver, waiting, stores.signals).run

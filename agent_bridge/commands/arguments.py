@@ -8,6 +8,9 @@ a ``StrEnum``             one of its values, in any case                        
 ``OneAgent``              an agent's name, roughly; one word or a quoted text        ``<old>``
 ``AgentName``             the name of an agent that may have no room yet             ``<new>``
 ``AgentChoice``           a number of a list, an agent's name, or a page             ``[number|name|page n]``
+``AgentAndTitle``         a title, perhaps behind an agent as ``@name`` or ``#number``  ``[@agent|#number title]``
+``ChatTitle``             a title; takes several words                               ``<title>``
+``WhichChat``             a number of the list of chats, or a title; several words   ``[number|title]``
 ``UserId``                a Matrix user id                                           ``<@user:server>``
 ``MessageReference``      a link, an event id or a turn's name; takes several words  ``<turn>``
 ``Words``                 any text; takes several words                              ``[reason]``
@@ -53,6 +56,10 @@ UserId = NewType("UserId", str)
 PageNumber = NewType("PageNumber", int)
 AgentName = NewType("AgentName", str)
 AgentChoice = NewType("AgentChoice", str)
+ChatTitle = NewType("ChatTitle", str)
+WhichChat = NewType("WhichChat", str)
+#: Words as they stand, with their quotes.
+AgentAndTitle = NewType("AgentAndTitle", str)
 #: Any words.
 Words = NewType("Words", str)
 #: Instructions for an agent.
@@ -67,7 +74,7 @@ OneAgent = NewType("OneAgent", AgentRoom)
 #: Digits of the number of a page.
 _DIGITS = 6
 #: Characters of an argument: names and ids, references (a link may stand in a sentence), and any text.
-_NAME, _REFERENCE, _TEXT = 300, 2_000, 10_000
+_NAME, _TITLED, _REFERENCE, _TEXT = 300, 1_000, 2_000, 10_000
 #: Characters of instructions, and of the name of a conversation.
 _INSTRUCTIONS, _SAVE_NAME = 20_000, 80
 #: A quoted text between blanks, or a word.
@@ -107,6 +114,8 @@ class Kind:
     begins: str = ""
     #: Characters at most.
     longest: int = _NAME
+    #: Whether it keeps the quotes of a single quoted text.
+    keeps_quotes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +225,15 @@ def _take_positional(parameters: Sequence[Parameter], words: list[_Word], text: 
     for parameter in positional[: spanning_at + 1]:
         if words:
             taken = words[:] if parameter.kind.spans else words[:1]
-            given[parameter.name] = _joined(text, taken)
+            start, end = taken[0].start, taken[-1].end
+            given[parameter.name] = text[start:end] if parameter.kind.keeps_quotes else _joined(text, taken)
             del words[: len(taken)]
     return given
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of *text*, each quoted text as one, without its quotes."""
+    return [word.text for word in _words(text)]
 
 
 def _words(text: str) -> Iterator[_Word]:
@@ -313,6 +328,9 @@ _KINDS: dict[Any, Kind] = {
     OneAgent: Kind(_agent),
     AgentName: Kind(_text),
     AgentChoice: Kind(_text, spans=True),
+    WhichChat: Kind(_text, spans=True),
+    ChatTitle: Kind(_text, spans=True, longest=_TITLED),
+    AgentAndTitle: Kind(_text, spans=True, longest=_TITLED, keeps_quotes=True),
     UserId: Kind(_user, begins="@"),
     PageNumber: Kind(_page),
     Words: Kind(_text, spans=True, longest=_TEXT),

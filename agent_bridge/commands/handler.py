@@ -11,6 +11,7 @@ from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.commands import (
     agents,
     approvals,
+    chats,
     contexts,
     identity,
     letta,
@@ -41,23 +42,26 @@ _WORDS = 2
 
 def all_commands() -> Registry:
     """Return the registry of all commands."""
-    return Registry.of(agents, selection, approvals, identity, turns, rooms, contexts, saves, letta, status)
+    return Registry.of(agents, selection, chats, approvals, identity, turns, rooms, contexts, saves, letta, status)
 
 
 def context_of(services: CommandServices, registry: Registry, turn: Turn, role: Role) -> CommandContext:
-    """Return the context of a command that *turn*, whose sender has *role*, runs."""
+    """Return the context of a command that *turn*, whose sender has *role*, runs.
+
+    A person who has a role moderates an own chat.
+    """
     return CommandContext(
         services=services,
         registry=registry,
         sender=turn.sender,
-        role=role,
+        role=max(role, Role.MODERATOR) if turn.in_own_chat and role >= Role.MEMBER else role,
         room_id=turn.room_id,
         in_agent_room=turn.in_agent_room,
         thread=turn.root or "",
         event_id=turn.event_id,
         turn=turn.id,
-        attempts=turn.attempts,
         key=turn.key,
+        attempts=turn.attempts,
         agent=turn.agent,
         lane=0 if turn.agent is None else turn.conversation,
         session="" if turn.agent is None else turn.session,

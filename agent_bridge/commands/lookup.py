@@ -71,6 +71,11 @@ def find_agents(name: str, agents: Sequence[AgentRoom], *, similar: bool = True)
     return []
 
 
+def is_called(agent_room: AgentRoom, name: str) -> bool:
+    """Tell whether *name* is the name of an agent, in any case."""
+    return _folded(agent_room.agent.name) == _folded(name)
+
+
 def similar_agents(name: str, agents: Sequence[AgentRoom]) -> list[AgentRoom]:
     """Return the agents whose names are most similar to *name*, the nearest first."""
     folded = _folded(name.removeprefix("@"))

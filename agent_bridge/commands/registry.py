@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
     from agent_bridge.bridge.answering.context_report import ContextReports
     from agent_bridge.bridge.chats.binding import Binding
+    from agent_bridge.bridge.chats.maker import ChatMaker
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.commands.arguments import Parameter
     from agent_bridge.commands.trace import Traces
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.approvals import Approvals
+    from agent_bridge.store.chats import Chats
     from agent_bridge.store.choices import Choices
     from agent_bridge.store.contexts import Contexts
     from agent_bridge.store.effects import Effects
@@ -84,6 +86,8 @@ class CommandServices:
     choices: Choices
     selections: Selections
     binding: Binding
+    chats: Chats
+    chat_maker: ChatMaker
     approvals: Approvals
     lanes: Lanes
     traces: Traces
@@ -116,11 +120,10 @@ class CommandContext:
     thread: str
     #: The event that gave the command. The same event may run a command twice (see :class:`Command`).
     event_id: str
-    #: Row id of its turn, and the number of claims of the turn by workers, including the present one.
+    #: Row id and public name of its turn, and the number of claims of the turn by workers, including the present one.
     turn: int
+    key: str
     attempts: int
-    #: Name of its turn.
-    key: str = ""
     #: The agent in whose lane the command is, the row of the lane, and the name of its conversation for the upstream;
     #: None, 0 and empty for a command in the lane of the bot.
     agent: Agent | None = None

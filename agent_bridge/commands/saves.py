@@ -218,9 +218,9 @@ async def _choose(ctx: CommandContext, saved: str, connection: Connection) -> Ef
     shown = await ctx.services.choices.shown(connection, ctx.sender, ChoiceKind.SAVES) if saved else None
     if shown is None:
         return await _show(ctx, connection, renewed=bool(saved))
-    if not 1 <= int(saved) <= len(shown):
-        raise ArgumentError(ArgumentProblem.NO_SUCH_NUMBER, _SAVED, saved, most=len(shown))
-    return {"chosen": shown[int(saved) - 1]}
+    if not 1 <= int(saved) <= len(shown.items):
+        raise ArgumentError(ArgumentProblem.NO_SUCH_NUMBER, _SAVED, saved, most=len(shown.items))
+    return {"chosen": shown.items[int(saved) - 1]}
 
 
 async def _show(ctx: CommandContext, connection: Connection, *, renewed: bool = False) -> Effect:
@@ -236,6 +236,7 @@ async def _show(ctx: CommandContext, connection: Connection, *, renewed: bool = 
             room_id=ctx.room_id,
             thread=ctx.thread,
             turn=ctx.turn,
+            command="load",
         )
     entries = [{"messages": each.messages, "at": each.at.isoformat()} for each in listed]
     names = [each.name for each in listed]

@@ -51,7 +51,7 @@ async def agent(
     room = (await ctx.services.rooms.contexts([ctx.room_id])).get(ctx.room_id)
     effect = await once(ctx, partial(_act, ctx, choice or "", known, binds=room is not None and room.is_unbound))
     if "listed" in effect:
-        return await _listed(ctx, effect, known)
+        return await listed(ctx, effect, known)
     chosen = known[effect["agent"]]
     entry = agent_entry(chosen, ctx.services.namespace.domain)
     if not effect["binds"]:
@@ -65,7 +65,7 @@ async def agent(
 async def offer(ctx: CommandContext) -> AgentChoices:
     """Show the list from which the people of a room choose the agent that answers there."""
     known = {each.agent.id: each for each in await ctx.services.agents.all()}
-    return await _listed(ctx, await once(ctx, partial(_act, ctx, "", known, binds=True)), known)
+    return await listed(ctx, await once(ctx, partial(_act, ctx, "", known, binds=True)), known)
 
 
 async def _act(
@@ -76,16 +76,19 @@ async def _act(
     Raises:
         ArgumentError: *choice* means no agent.
     """
-    shown = await ctx.services.choices.shown(connection, ctx.sender, ChoiceKind.AGENTS)
+    found = await ctx.services.choices.shown(connection, ctx.sender, ChoiceKind.AGENTS)
+    shown = None if found is None else found.items
     page = _WANTED_PAGE.fullmatch(choice)
     number = _NUMBER.fullmatch(choice)
     if choice and page is None:
         if number is None:
             return await _select(ctx, connection, _named(ctx, choice, known), binds=binds)
         if shown is not None:
-            return await _select(ctx, connection, _numbered(int(number["number"]), shown, known), binds=binds)
-    # The pages of one list have the same order: their numbers go on.
-    items = shown if page is not None and shown is not None else _in_order(known.values())
+            return await _select(ctx, connection, numbered(int(number["number"]), shown, known), binds=binds)
+    # The pages of one list have the same order and purpose: their numbers go on.
+    goes_on = page is not None and found is not None
+    items = shown if goes_on and shown is not None else in_order(known.values())
+    purpose = found.command if goes_on and found is not None else "agent"
     await ctx.services.choices.show(
         connection,
         ctx.sender,
@@ -94,9 +97,11 @@ async def _act(
         room_id=ctx.room_id,
         thread=ctx.thread,
         turn=ctx.turn,
+        command=purpose,
+        title=found.title if goes_on and found is not None else None,
     )
     wanted = int(page["page"] or 1) if page is not None else 1
-    return {"listed": items, "page": wanted, "renewed": number is not None, "binds": binds}
+    return {"listed": items, "page": wanted, "renewed": number is not None, "binds": binds, "for": purpose}
 
 
 async def _select(ctx: CommandContext, connection: Connection, chosen: AgentRoom, *, binds: bool) -> Effect:
@@ -107,28 +112,39 @@ async def _select(ctx: CommandContext, connection: Connection, chosen: AgentRoom
 def _named(ctx: CommandContext, name: str, known: Mapping[int, AgentRoom]) -> AgentRoom:
     """Return the agent that *name* means: a name, roughly, a user id or an alias."""
     visible = [each for each in known.values() if each.agent.state is not AgentState.HELD]
-    return _present(the_agent(_CHOICE, name, visible, ctx.services.namespace.domain))
+    return present(the_agent(_CHOICE, name, visible, ctx.services.namespace.domain))
 
 
-def _numbered(number: int, shown: Sequence[int], known: Mapping[int, AgentRoom]) -> AgentRoom:
+def numbered(number: int, shown: Sequence[int], known: Mapping[int, AgentRoom]) -> AgentRoom:
+    """Return the agent with a number of the list *shown*.
+
+    Raises:
+        ArgumentError: the list has no such number, or the agent is gone.
+    """
     if not 1 <= number <= len(shown):
         raise ArgumentError(ArgumentProblem.NO_SUCH_NUMBER, _CHOICE, str(number), most=len(shown))
-    return _present(known[shown[number - 1]])
+    return present(known[shown[number - 1]])
 
 
-def _present(agent_room: AgentRoom) -> AgentRoom:
+def present(agent_room: AgentRoom) -> AgentRoom:
+    """Return *agent_room*.
+
+    Raises:
+        ArgumentError: the agent is gone, or an operator has yet to accept it.
+    """
     if agent_room.agent.state is not AgentState.ACTIVE:
         raise ArgumentError(ArgumentProblem.AGENT_GONE, _CHOICE, agent_room.agent.name)
     return agent_room
 
 
-def _in_order(agents: Iterable[AgentRoom]) -> list[int]:
+def in_order(agents: Iterable[AgentRoom]) -> list[int]:
     """Return the row ids of the agents that can be selected, by name."""
     active = [each.agent for each in agents if each.agent.state is AgentState.ACTIVE]
     return [each.id for each in sorted(active, key=lambda each: (each.name.casefold(), each.id))]
 
 
-async def _listed(ctx: CommandContext, effect: Effect, known: Mapping[int, AgentRoom]) -> AgentChoices:
+async def listed(ctx: CommandContext, effect: Effect, known: Mapping[int, AgentRoom]) -> AgentChoices:
+    """Return the page of the list of agents that the command has shown."""
     items: list[int] = effect["listed"]
     pages = max(1, -(-len(items) // _PAGE))
     page = min(max(effect["page"], 1), pages)
@@ -138,7 +154,14 @@ async def _listed(ctx: CommandContext, effect: Effect, known: Mapping[int, Agent
         AgentOption(number, known[item].agent.name, known[item].agent.description, is_current=item == selected)
         for number, item in enumerate(items[start : start + _PAGE], start + 1)
     )
-    return AgentChoices(options, page, pages, is_for_room=effect["binds"], is_renewed=effect["renewed"])
+    return AgentChoices(
+        options,
+        page,
+        pages,
+        is_for_room=effect["binds"],
+        is_renewed=effect["renewed"],
+        is_for_chat=effect["for"] == "new",
+    )
 
 
 def _other_agent(room: Room | None, chosen: AgentRoom, known: Mapping[int, AgentRoom]) -> str | None:

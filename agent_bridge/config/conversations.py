@@ -6,6 +6,7 @@ from pydantic import Field, StrictFloat, StrictInt
 
 from agent_bridge.config.section import Section
 from agent_bridge.config.types import CommandPrefix, Template, UserId
+from agent_bridge.core.chats import ChatTitles
 from agent_bridge.core.rooms import JoinRule, WhenBusy
 
 
@@ -56,6 +57,12 @@ class ChatsConfig(Section):
         description="true: an agent answers in its room only the people who have selected it (!ab agent). false: it "
         "answers everyone there.",
     )
+    titles: ChatTitles = Field(
+        ChatTitles.FIRST_WORDS,
+        description="Titles of chats without one, after the first answer. first_words: the beginning of the question. "
+        "model: the model of the agent is asked for a title, if its server does not keep conversations. off: none.",
+    )
+    max_per_user: StrictInt = Field(200, ge=1, le=100_000, description="Maximum number of chats of a person (!ab new).")
 
 
 class BotConfig(Section):

@@ -53,6 +53,9 @@ class ChoiceKind(StrEnum):
     AGENTS = "agents"
     #: Conversations with an agent that a person can load.
     SAVES = "saves"
+    #: No number alone chooses from these: chats, and the chat whose deletion waits for a confirmation.
+    CHATS = "chats"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class OpenChoice:
     is_passed: bool
     #: The events that show it.
     events: frozenset[str]
+    #: The command that a number alone gives.
+    command: str = "agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,8 @@ class Room:
     choices: Mapping[str, OpenChoice] = field(default_factory=dict)
     #: Row ids of the agents that people have selected, by user id, if that decides who is answered.
     selections: Mapping[str, int] = field(default_factory=dict)
+    #: User id of the person whose chat it is, if the bridge made it; else None.
+    person: str | None = None
 
     @property
     def is_unbound(self) -> bool:

@@ -214,6 +214,9 @@ class Turn:
     #: The instructions of people for the agent in the room (empty: taken back), and the model that they chose.
     instructions: str | None = None
     chosen_model: str | None = None
+    #: Whether the room is a chat that the bridge made, and whether it is one of its sender.
+    in_chat: bool = False
+    in_own_chat: bool = False
 
     @property
     def begun_elsewhere(self) -> bool:

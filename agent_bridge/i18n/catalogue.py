@@ -49,6 +49,7 @@ class Texts:
     #: Returns the index of the form of a noun that follows a number.
     plural: Callable[[int], int]
     agent: Noun
+    chat: Noun
     message: Noun
     time: Noun
     failure: Noun

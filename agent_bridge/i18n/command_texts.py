@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent_bridge.i18n.chat_texts import ChatTexts
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandTexts:
     """The part of :class:`~agent_bridge.i18n.catalogue.Texts` about commands."""
+
+    chats: ChatTexts
 
     #: Commands in general.
     help_head: str

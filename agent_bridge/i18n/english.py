@@ -14,6 +14,7 @@ def _plural(number: int) -> int:
 ENGLISH = Texts(
     plural=_plural,
     agent=("agent", "agents"),
+    chat=("chat", "chats"),
     message=("message", "messages"),
     time=("time", "times"),
     failure=("failure", "failures"),

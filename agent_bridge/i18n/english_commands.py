@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from agent_bridge.i18n.command_texts import CommandTexts
+from agent_bridge.i18n.english_chats import ENGLISH_CHATS
 
 ENGLISH_COMMANDS = CommandTexts(
     help_head="You can use these commands:",
     help_groups={
         "agents": "Agents",
+        "chats": "Chats",
         "room": "This room",
         "conversation": "This conversation",
         "messages": "Messages",
@@ -16,6 +18,13 @@ ENGLISH_COMMANDS = CommandTexts(
     help={
         "agents": "lists the agents and their rooms",
         "agent": "lists the agents by number, or chooses one; in a room that has no agent yet, it answers there",
+        "new": "opens a chat with your agent, or with the one of `@name` or `#number` in front of the title",
+        "chats": "lists your chats, the last used first, or the archived ones; `all` (admins): those of all people",
+        "rename": "gives this chat another title",
+        "archive": "puts this chat away, also out of the Space",
+        "unarchive": "brings an archived chat back",
+        "delete": "deletes a chat for good, after a confirmation",
+        "yes": "confirms the deletion of a chat",
         "invite": "invites you to an agent's room again; admins also invite other people",
         "same": "gives an agent's room to the agent that its server lists by a new name",
         "busy": "sets what a message does that arrives during an answer: waits, is collected, or interrupts it",
@@ -42,6 +51,9 @@ ENGLISH_COMMANDS = CommandTexts(
         "status": "shows the state of the bridge and of the agents' servers",
     },
     placeholders={
+        "which": "number|title",
+        "title": "title",
+        "chat": "@agent|#number title",
         "agent": "agent",
         "choice": "number|name|page n",
         "user": "@user:server",
@@ -282,4 +294,5 @@ ENGLISH_COMMANDS = CommandTexts(
     trace_tokens="- tokens: {read} read, {written} written",
     trace_tokens_cached="- tokens: {read} read ({cached} of them from the cache), {written} written",
     trace_question="- the question is `{event}`",
+    chats=ENGLISH_CHATS,
 )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from agent_bridge.i18n.command_texts import CommandTexts
+from agent_bridge.i18n.russian_chats import RUSSIAN_CHATS
 
 RUSSIAN_COMMANDS = CommandTexts(
     help_head="Доступные вам команды:",
     help_groups={
         "agents": "Агенты",
+        "chats": "Чаты",
         "room": "Эта комната",
         "conversation": "Этот разговор",
         "messages": "Сообщения",
@@ -16,6 +18,13 @@ RUSSIAN_COMMANDS = CommandTexts(
     help={
         "agents": "показывает агентов и их комнаты",
         "agent": "показывает агентов по номерам или выбирает одного; в комнате без агента он будет отвечать там",
+        "new": "открывает чат с вашим агентом или с тем, чьё `@name` или `#number` стоит перед названием",
+        "chats": "показывает ваши чаты, последние сверху, или архив; `all` (администраторам): чаты всех",
+        "rename": "даёт этому чату другое название",
+        "archive": "убирает этот чат в архив и из пространства",
+        "unarchive": "возвращает чат из архива",
+        "delete": "удаляет чат навсегда, после подтверждения",
+        "yes": "подтверждает удаление чата",
         "invite": "снова приглашает вас в комнату агента; администраторы приглашают и других людей",
         "same": "передаёт комнату агента тому агенту, которого сервер показывает под новым именем",
         "busy": "задаёт, что делает сообщение во время ответа: ждёт, получает общий ответ или прерывает его",
@@ -42,6 +51,9 @@ RUSSIAN_COMMANDS = CommandTexts(
         "status": "показывает состояние моста и серверов агентов",
     },
     placeholders={
+        "which": "номер|название",
+        "title": "название",
+        "chat": "@agent|#number название",
         "agent": "агент",
         "choice": "номер|имя|page n",
         "old": "прежний",
@@ -284,4 +296,5 @@ RUSSIAN_COMMANDS = CommandTexts(
     trace_tokens="- токены: прочитано {read}, написано {written}",
     trace_tokens_cached="- токены: прочитано {read} (из них из кеша: {cached}), написано {written}",
     trace_question="- вопрос — это `{event}`",
+    chats=RUSSIAN_CHATS,
 )

@@ -6,6 +6,19 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.results.chats import (
+    ChatArchived,
+    ChatGone,
+    ChatList,
+    ChatMade,
+    ChatRenamed,
+    ChatUnarchived,
+    DeletionAsked,
+    DeletionConfirmed,
+    NothingToConfirm,
+    NotYourChat,
+    TooManyChats,
+)
 from agent_bridge.core.results.commands import (
     AgentEntry,
     AgentList,
@@ -58,6 +71,7 @@ from agent_bridge.core.results.server_commands import ServerCommandDone, ServerC
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.catalogue import cause
+from agent_bridge.render.chats import chat_name, render_asked, render_chats, render_made
 from agent_bridge.render.content import escape, in_backticks, shortened
 from agent_bridge.render.contexts import (
     render_context_refused,
@@ -99,6 +113,16 @@ class ResultRenderer:
             CannotEnter: lambda result: texts.commands.cannot_enter.format(
                 agent=escape(result.agent), ghost=in_backticks(result.ghost)
             ),
+            ChatArchived: lambda _: texts.commands.chats.archived.format(prefix=prefix),
+            ChatUnarchived: lambda result: texts.commands.chats.unarchived.format(chat=chat_name(result.name, texts)),
+            DeletionAsked: lambda result: render_asked(result, texts, prefix),
+            DeletionConfirmed: lambda result: texts.commands.chats.deleted.format(chat=chat_name(result.name, texts)),
+            NothingToConfirm: lambda _: texts.commands.chats.nothing_to_confirm.format(prefix=prefix),
+            ChatGone: lambda result: texts.commands.chats.gone.format(number=result.number),
+            ChatList: lambda result: render_chats(result, texts, prefix),
+            ChatRenamed: lambda result: texts.commands.chats.renamed.format(title=escape(result.title)),
+            NotYourChat: lambda _: texts.commands.chats.not_yours.format(prefix=prefix),
+            ChatMade: lambda result: render_made(result, texts),
             CommandFailed: self._command_failed,
             CommandHelp: self._command_help,
             CommandList: self._command_list,
@@ -135,6 +159,9 @@ class ResultRenderer:
             StopRequested: lambda result: texts.commands.stopping if result.turns else texts.commands.nothing_runs,
             StreamingSet: lambda result: texts.commands.stream[result.streaming],
             SyncReport: self._sync_report,
+            TooManyChats: lambda result: texts.commands.chats.too_many.format(
+                chats=texts.count(result.most, texts.chat)
+            ),
             Trace: lambda result: render_trace(result, texts),
             TurnNotFound: lambda result: texts.commands.no_such_turn.format(
                 turn=escape(shortened(result.reference)), prefix=prefix
@@ -191,8 +218,10 @@ class ResultRenderer:
                 names = ", ".join(f"*{escape(each.name)}*" for each in result.candidates)
                 text = texts.commands.no_such_agent_but if names else texts.commands.no_such_agent
                 return text.format(value=value, names=names)
-            case ArgumentProblem.AGENT_GONE:
-                return texts.commands.agent_is_gone.format(value=value, prefix=self._prefix)
+            case ArgumentProblem.AGENT_GONE | ArgumentProblem.NO_SUCH_CHAT:
+                is_gone = result.problem is ArgumentProblem.AGENT_GONE
+                text = texts.commands.agent_is_gone if is_gone else texts.commands.chats.no_such_chat
+                return text.format(value=value, prefix=self._prefix)
             case ArgumentProblem.NO_SUCH_NUMBER:
                 return texts.commands.no_such_number.format(value=value, most=result.most)
             case ArgumentProblem.SEVERAL_AGENTS:

@@ -21,11 +21,7 @@ def render_choices(result: AgentChoices, texts: Texts, prefix: str) -> str:
     """Return the list, and how to choose from it; *prefix* starts a command in a room."""
     if not result.options:
         return texts.commands.no_agents_yet
-    if result.is_renewed:
-        head = texts.commands.choose_head_renewed
-    else:
-        head = texts.commands.choose_head_room if result.is_for_room else texts.commands.choose_head
-    how = texts.commands.choose_how_room if result.is_for_room else texts.commands.choose_how
+    head, how = _around(result, texts)
     ways = [how.format(prefix=prefix)]
     if any(each.is_current for each in result.options):
         ways.append(texts.commands.choose_current)
@@ -37,6 +33,18 @@ def render_choices(result: AgentChoices, texts: Texts, prefix: str) -> str:
         )
         blocks.append(page)
     return "\n\n".join(blocks)
+
+
+def _around(result: AgentChoices, texts: Texts) -> tuple[str, str]:
+    """Return the head of the list, and how to choose from it."""
+    commands = texts.commands
+    if result.is_for_chat:
+        head, how = commands.chats.choose_head, commands.chats.choose_how
+    elif result.is_for_room:
+        head, how = commands.choose_head_room, commands.choose_how_room
+    else:
+        head, how = commands.choose_head, commands.choose_how
+    return (commands.choose_head_renewed if result.is_renewed else head), how
 
 
 def render_selected(result: AgentSelected, texts: Texts) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
@@ -21,6 +22,17 @@ _SQL = Statements("choices")
 FRESH = 600.0
 
 
+@dataclass(frozen=True, slots=True)
+class ShownList:
+    """A list that a person was shown."""
+
+    #: Row ids in its order.
+    items: list[int]
+    #: The command that a number alone gives, and the title of the chat that the command makes (None: no title).
+    command: str
+    title: str | None
+
+
 class Choices:
     """The table ``choice``."""
 
@@ -37,11 +49,13 @@ class Choices:
         room_id: str,
         thread: str,
         turn: int,
+        command: str = "agent",
+        title: str | None = None,
     ) -> None:
         """Record that *user_id* is shown the rows *items*, in their order, by the answer to *turn* in a room or thread.
 
-        Within the caller's transaction. The list takes the place of the person's earlier one of the same *kind*, in any
-        room.
+        Within the caller's transaction. A number alone gives *command*, which may make a chat with *title*. The list
+        takes the place of the person's earlier one of the same *kind*, in any room.
         """
         values = {
             "user_id": user_id,
@@ -50,17 +64,23 @@ class Choices:
             "room_id": room_id,
             "thread": thread,
             "turn": turn,
+            "command": command,
+            "title": title,
         }
         await connection.execute(_SQL["show"], values)
 
-    async def shown(self, connection: Connection, user_id: str, kind: ChoiceKind) -> list[int] | None:
-        """Return the rows of the list of *kind* that *user_id* was shown last; None if it is too old.
+    async def shown(self, connection: Connection, user_id: str, kind: ChoiceKind) -> ShownList | None:
+        """Return the list of *kind* that *user_id* was shown last; None if it is too old.
 
         Within the caller's transaction.
         """
         values = {"user_id": user_id, "kind": kind, "fresh": FRESH}
         found = await rows_of(connection, _SQL["shown"], values)
-        return list(found[0]["items"]) if found else None
+        return ShownList(**found[0]) if found else None
+
+    async def forget(self, connection: Connection, user_id: str, kind: ChoiceKind) -> None:
+        """Forget the list of *kind* that *user_id* was shown last, within the caller's transaction."""
+        await connection.execute(_SQL["forget"], {"user_id": user_id, "kind": kind})
 
     async def open(self, users: Collection[str], rooms: Collection[str]) -> dict[tuple[str, str], OpenChoice]:
         """Return the lists that *users* were shown last in *rooms*, by user id and room id."""
@@ -73,6 +93,7 @@ class Choices:
                 is_fresh=row["is_fresh"],
                 is_passed=row["is_passed"],
                 events=frozenset(row["events"]),
+                command=row["command"],
             )
             for row in found
         }

@@ -65,11 +65,11 @@ class Rooms:
         return await self._database.execute(_SQL["set_streaming"], {"room_id": room_id, "value": streaming}) > 0
 
     async def request_checks(self, room_ids: Collection[str]) -> None:
-        """Have those of *room_ids* that are homes compared with the homeserver, while their lanes wait."""
+        """Have those of *room_ids* that are homes or chats compared with the homeserver, while their lanes wait."""
         await self._database.execute(_SQL["request_checks"], {"rooms": list(room_ids)})
 
     async def awaiting_successor(self, ghost: str) -> list[tuple[str, str]]:
-        """Return the homes that were upgraded and not followed yet, each with the localpart of its ghost.
+        """Return the homes and chats that were upgraded and not followed yet, each with the localpart of its ghost.
 
         The bridge may not know yet that the room of the agent with the localpart *ghost* was upgraded.
         """
@@ -77,7 +77,7 @@ class Rooms:
         return [(row["room_id"], row["ghost"]) for row in rows]
 
     async def visited(self) -> list[str]:
-        """Return the rooms of people that the bridge bot is in: all but the homes of agents."""
+        """Return the rooms of people that the bridge bot is in: all but homes and its own chats."""
         return [row["room_id"] for row in await self._database.rows(_SQL["visited"])]
 
     async def forget(self, room_id: str) -> None:

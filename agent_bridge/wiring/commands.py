@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.commands.choices import ChoiceHandler
 from agent_bridge.commands.handler import CommandHandler, all_commands
 from agent_bridge.commands.registry import CommandServices
@@ -58,6 +59,8 @@ def build_commands(
         choices=Choices(stores.database),
         selections=inbound.selections,
         binding=inbound.binding,
+        chats=stores.chats,
+        chat_maker=ChatMaker(clients.homeserver, stores.chats, stores.kv, settings.config, settings.texts),
         approvals=stores.approvals,
         lanes=stores.lanes,
         traces=traces,

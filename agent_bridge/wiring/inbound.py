@@ -52,6 +52,7 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
         Redactions(settings.namespace.bot_username, redact_answers=config.answers.redact_answers),
         stores.approvals,
         Choices(stores.database),
+        stores.chats,
         selections,
         waiting,
         stores.histories,

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.bridge.chats.binding import WaitingEvents
-from agent_bridge.core.rooms import ChoiceKind, HistoryCursor, KindName
+from agent_bridge.core.rooms import ChoiceKind, KindName
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.matrix.events import parse_event
 from agent_bridge.store.agents import Agents
+from agent_bridge.store.chats import Chats
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
@@ -124,7 +125,8 @@ async def shown(database: Database, turn: int, size: int = 3) -> None:
 
 async def list_of(database: Database) -> list[int] | None:
     async with database.transaction() as connection:
-        return await Choices(database).shown(connection, BOB, ChoiceKind.AGENTS)
+        found = await Choices(database).shown(connection, BOB, ChoiceKind.AGENTS)
+    return None if found is None else found.items
 
 
 async def lists_turn(database: Database, intake: Intake) -> int:
@@ -169,23 +171,24 @@ async def test_the_next_message_beside_an_agent_closes_the_list(database: Databa
     assert await list_of(database) == [0, 1, 2]
 
 
-async def test_only_the_homes_of_agents_are_compared_with_their_desired_state(database: Database, ada: int) -> None:
-    """Nothing compares a chat: its lanes would wait for ever."""
-    intake = real_intake(database)
+async def test_a_room_is_compared_with_its_desired_state_once_it_is_bound(database: Database, ada: int) -> None:
+    """Nothing compares an unbound room: its lanes would wait for ever."""
+    intake, rooms = real_intake(database), Rooms(database)
     await intake.take("1", [event("$1", "one")])
+    await rooms.request_checks([ROOM, OTHER])
+    await Agents(database).request_checks()
+    assert await rooms.awaiting_successor("agent_ada") == [(OTHER, "agent_ada")]
     (lane,) = await bound(database, ada)
     turn = await take(database, lane)
     await Turns(database).put_back(turn, delay=0, failed=False, why="refused", doubted=True)
-    await Rooms(database).request_checks([ROOM, OTHER])
-    await Agents(database).request_checks()
-    async with database.transaction() as connection:
-        assert await Histories(database).require_backfill_of(connection, ROOM)
-    await Histories(database).pass_over(HistoryCursor(ROOM, (), None, "$seen", 0, 1))
     rows = await database.rows("SELECT room_id, check_requests FROM room ORDER BY room_id")
-    assert {row["room_id"]: row["check_requests"] for row in rows} == {ROOM: 0, OTHER: 1}
+    assert {row["room_id"]: row["check_requests"] for row in rows} == {ROOM: 1, OTHER: 1}
+    assert await Turns(database).take(lane) is None
+    (chat,) = await Chats(database).due(9, ())
+    found = await Chats(database).find(chat)
+    assert found is not None
+    await Chats(database).applied(found, ())
     assert (await take(database, lane)).event_id == "$1"
-    assert await Rooms(database).visited() == [ROOM]
-    assert await Rooms(database).awaiting_successor("agent_ada") == [(OTHER, "agent_ada")]
-    # The bot reads the history of a chat: the ghost came later.
+    # The bot reads the history of a room that people made: the ghost came later.
     (cursor,) = [each for each in await Histories(database).due(0, 9) if each.room_id == ROOM]
     assert cursor.reader is None

@@ -77,4 +77,9 @@ async def test_hostile_arguments_get_a_short_answer_and_change_nothing(command: 
                 assert len(shown["body"]) < 700 or is_help, (name, shown["body"])
                 assert "<img" not in shown.get("formatted_body", ""), name
                 assert 'evil.example">Ada' not in shown.get("formatted_body", ""), name
-        assert await snapshot(database) == before
+        after = await snapshot(database)
+        if command.name == "new":
+            # Most words are a title, for which the person is asked to choose an agent.
+            unchanged = before.keys() - {"choice", "turn"}
+            before, after = ({name: rows[name] for name in unchanged} for rows in (before, after))
+        assert after == before

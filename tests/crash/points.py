@@ -15,6 +15,7 @@ from agent_bridge.bridge.chats.binding import WaitingEvents
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.matrix.client import Homeserver
+from agent_bridge.store.chats import Chats
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.effects import Effects
 from agent_bridge.store.intake import IntakeStore
@@ -90,6 +91,8 @@ STEPS = {
     "duplicate": Step(LettaConversations, "duplicate"),
     "archive": Step(LettaConversations, "archive"),
     "select": Step(LaneConversations, "select"),
+    "create_room": Step(Homeserver, "create_room"),
+    "made": Step(Chats, "made"),
 }
 #: Steps outside of these, where the process does not know the turn yet.
 OUTSIDE = ("intake", "take")

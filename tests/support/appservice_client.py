@@ -19,6 +19,7 @@ from agent_bridge.core.roles import Role
 from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
+from agent_bridge.store.chats import Chats
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
@@ -91,6 +92,7 @@ def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
         redactions,
         Approvals(database),
         Choices(database),
+        Chats(database),
         Selections(database),
         WaitingEvents(intake_store, edits),
         Histories(database),

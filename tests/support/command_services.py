@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.chats.binding import Binding, WaitingEvents
+from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.commands.handler import all_commands
 from agent_bridge.commands.registry import CommandContext, CommandServices
 from agent_bridge.commands.trace import Traces
+from agent_bridge.config.example import example
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import TurnKind
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
+from agent_bridge.store.chats import Chats
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.edits import Edits
@@ -66,6 +70,8 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             choices=Choices(database),
             selections=Selections(database),
             binding=binding,
+            chats=Chats(database),
+            chat_maker=ChatMaker(homeserver, Chats(database), KeyValues(database), example(), ENGLISH),
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, permissions, "!ab")),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
@@ -88,6 +94,7 @@ async def give(services: CommandServices, line: str, **changes: Any) -> Result:
         "in_agent_room": True,
         "thread": "",
         "event_id": "$command",
+        "key": "0123456789abcdef",
         "attempts": 0,
     }
     values |= changes

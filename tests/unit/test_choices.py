@@ -198,3 +198,20 @@ def test_an_agent_answers_its_selectors_only_if_the_configuration_says_so() -> N
         assert isinstance(decision, NewTurn)
         keys.add(decision.once_key)
     assert len(keys) == 2
+
+
+def test_a_choice_from_the_list_of_a_chat_makes_the_chat() -> None:
+    choices = {BOB: replace(LIST, command="new")}
+    in_reply = relation(**{"m.in_reply_to": {"event_id": "$list"}})
+    reaction = event("m.reaction", relation(rel_type="m.annotation", event_id="$list", key="2\ufe0f\u20e3"))
+    for room in (UNBOUND, HOME, BOT):
+        asked = replace(room, choices=choices)
+        assert command_of(message("2"), asked) == "new #2"
+        assert command_of(reaction, asked) == "new #2"
+        assert command_of(message("2", **in_reply), asked) == "new #2"
+        assert command_of(message("Ada", **in_reply), asked) == "new @Ada"
+
+
+def test_a_chat_that_the_bridge_made_has_bare_commands() -> None:
+    assert command_of(message("!new x"), BOUND) is None
+    assert command_of(message("!new x"), replace(BOUND, person="@bob:example.org")) == "new x"

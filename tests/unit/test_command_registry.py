@@ -55,6 +55,13 @@ def test_the_commands() -> None:
     assert {name: command.role for name, command in COMMANDS.items()} == {
         "agents": Role.MEMBER,
         "agent": Role.MEMBER,
+        "new": Role.MEMBER,
+        "chats": Role.MEMBER,
+        "rename": Role.MEMBER,
+        "archive": Role.MEMBER,
+        "unarchive": Role.MEMBER,
+        "delete": Role.MEMBER,
+        "yes": Role.MEMBER,
         "invite": Role.MEMBER,
         "same": Role.ADMIN,
         "stop": Role.MEMBER,

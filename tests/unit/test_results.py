@@ -12,6 +12,21 @@ import pytest
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.approvals import DecisionResult
+from agent_bridge.core.results.chats import (
+    ChatArchived,
+    ChatEntry,
+    ChatGone,
+    ChatList,
+    ChatMade,
+    ChatName,
+    ChatRenamed,
+    ChatUnarchived,
+    DeletionAsked,
+    DeletionConfirmed,
+    NothingToConfirm,
+    NotYourChat,
+    TooManyChats,
+)
 from agent_bridge.core.results.commands import (
     AgentEntry,
     AgentList,
@@ -130,11 +145,27 @@ TRACE = TurnTrace(
     parts=(TracePart(0, "$answer", THEN),),
     usage=Usage(1200, 30, 1000),
 )
+OSLO = ChatEntry(1, ChatName(17, "*Oslo*"), "Adam *1*", None, RoomAddress("!oslo:x.org", "x.org"), 7300.0)
 SAMPLES: list[Result] = [
     AgentList((ADA, ADAM)),
     AgentList((ADA, ADAM), page=2, pages=3),
     AgentChoices((AgentOption(1, "Ada", "writes *code*\nand more", is_current=True),), 1, 2),
+    AgentChoices((AgentOption(1, "Ada", "", is_current=False),), is_for_chat=True),
     AgentSelected(ADA, "Adam *1*"),
+    ChatGone(17),
+    ChatList(()),
+    ChatList((OSLO, replace(OSLO, name=ChatName(17), person="@eve*:x.org")), 2, 3, is_of_all=True),
+    ChatRenamed("*Oslo*"),
+    ChatArchived(ChatName(17)),
+    ChatUnarchived(ChatName(17, "*Oslo*")),
+    DeletionAsked(ChatName(17, "*Oslo*"), RoomAddress("!oslo:x.org", "x.org")),
+    DeletionConfirmed(ChatName(17)),
+    NothingToConfirm(),
+    ChatList((OSLO,), 1, 2, is_archive=True),
+    ChatList((), archived=3),
+    NotYourChat("rename"),
+    ChatMade(17, "*Oslo*", "Adam *1*", RoomAddress("!oslo:x.org", "x.org")),
+    TooManyChats(200),
     RoomBound("Adam *1*"),
     CannotEnter("Adam *1*", "@agent_adam:x.org"),
     CommandFailed("invite", "it broke."),
@@ -531,6 +562,32 @@ def test_agents_are_a_numbered_list_for_a_phone() -> None:
         "Send the number of one. Your messages wait for it.",
     ]
     assert english(AgentChoices((), is_for_room=True)) == "There are no agents yet."
+
+
+def test_a_chat_is_told_with_a_link() -> None:
+    oslo = RoomAddress("!oslo:x.org", "x.org")
+    link = "[open it](https://matrix.to/#/!oslo:x.org?via=x.org)"
+    assert english(ChatMade(17, None, "Ada", oslo)) == f"Chat 17 with *Ada* is ready: {link}"
+    assert english(ChatMade(17, "1. *Oslo*", "Ada", oslo)) == (
+        f"The chat *1\\. \\*Oslo\\** with *Ada* is ready: {link}"
+    )
+    assert english(TooManyChats(1)) == "You have 1 chat, and more are not possible."
+
+
+def test_chats_are_a_list_that_a_phone_shows() -> None:
+    link = "https://matrix.to/#/!oslo:x.org?via=x.org"
+    assert english(ChatList((OSLO, replace(OSLO, position=2, name=ChatName(17), age=90_000)))).split("\n\n") == [
+        "Your chats:",
+        f"1. [\\*Oslo\\*]({link}) with *Adam \\*1\\**, 2 hours ago\n"
+        f"2. [Chat 17]({link}) with *Adam \\*1\\**, 1 day ago",
+    ]
+    of_all = ChatList((replace(OSLO, name=ChatName(17), person="@eve:x.org"),), 1, 2, is_of_all=True)
+    assert english(of_all).split("\n\n") == [
+        "Chats of all people:",
+        f"- [Chat 17]({link}) of @eve:x.org with *Adam \\*1\\**, 2 hours ago",
+        "Page 1 of 2. Another page: `!ab chats 2 all`",
+    ]
+    assert english(ChatList(())) == "You have no chats yet. `!ab new` opens one."
 
 
 def test_a_choice_is_told_with_the_agent_that_stays() -> None:

@@ -22,6 +22,7 @@ from agent_bridge.core.rooms import Streaming, WhenBusy
 from agent_bridge.core.turns import IgnoreReason, TurnKind, TurnState
 from agent_bridge.i18n import texts_in
 from agent_bridge.i18n.catalogue import Text, cause
+from agent_bridge.i18n.chat_texts import ChatTexts
 from agent_bridge.i18n.command_texts import CommandTexts
 from agent_bridge.i18n.context_texts import ContextTexts
 from agent_bridge.i18n.english import ENGLISH
@@ -47,7 +48,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 
 
-def all_texts(texts: Texts | CommandTexts | ContextTexts) -> dict[str, str]:
+def all_texts(texts: Texts | CommandTexts | ChatTexts | ContextTexts) -> dict[str, str]:
     """Return all texts by their names, each entry of a table and each form of a noun on its own."""
     found: dict[str, str] = {}
     # The prefix of commands is a value of other texts.
@@ -59,7 +60,7 @@ def all_texts(texts: Texts | CommandTexts | ContextTexts) -> dict[str, str]:
             found |= {f"{field.name}.{key}": text for key, text in value.items()}
         elif isinstance(value, tuple):
             found |= {f"{field.name}#{form}": text for form, text in enumerate(value)}
-        elif isinstance(value, CommandTexts):
+        elif isinstance(value, CommandTexts | ChatTexts):
             found |= all_texts(value)
         elif isinstance(value, ContextTexts):
             found |= {f"contexts.{name}": text for name, text in all_texts(value).items()}
@@ -173,7 +174,7 @@ def test_every_value_of_the_bridge_has_a_word(texts: Texts) -> None:
 def test_every_noun_has_a_form_for_every_number(texts: Texts) -> None:
     used = {texts.plural(number) for number in range(1000)}
     nouns = [getattr(texts, field.name) for field in fields(texts) if field.type == "Noun"]
-    assert len(nouns) == 10
+    assert len(nouns) == 11
     assert all(used == set(range(len(noun))) for noun in nouns)
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.store.chats import Chats
     from agent_bridge.store.turns import Turns
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -54,6 +55,7 @@ class MessageHandler:
         self,
         outboxes: Outboxes,
         turns: Turns,
+        chats: Chats,
         batching: Batching,
         generation: Generation,
         receipts: Receipts,
@@ -66,6 +68,7 @@ class MessageHandler:
     ) -> None:
         self._outboxes = outboxes
         self._turns = turns
+        self._chats = chats
         self._batching = batching
         self._generation = generation
         self._receipts = receipts
@@ -162,6 +165,8 @@ class MessageHandler:
         # Only now: without the homeserver this step fails, and the agent is not asked again for a committed answer.
         await offer.withdraw()
         await self._status_reactions.show(turn, outcome.state, outbox.user_id)
+        if turn.in_chat and outcome.error is None:
+            await self._chats.used(turn.room_id, turn.id)
         is_last = await outbox.publish(ops, outcome.state)
         seconds = round(time.monotonic() - started, 3)
         tokens = {} if outcome.usage is None else asdict(outcome.usage)

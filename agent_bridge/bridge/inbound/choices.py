@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.inbound.reactions import reaction_of
 from agent_bridge.bridge.rooms.kinds import has_only_commands
-from agent_bridge.core.rooms import ChoiceKind
 
 if TYPE_CHECKING:
     from agent_bridge.core.rooms import OpenChoice, Room
     from agent_bridge.matrix.events import RoomEvent
 
-#: The commands that choose from a list of each kind.
-_COMMANDS = {ChoiceKind.AGENTS: "agent", ChoiceKind.SAVES: "load"}
+#: How each command is given a number of the list, and the name of an entry: other words behind ``new`` are a title.
+_NUMBERED = {"agent": "agent {}", "new": "new #{}", "load": "load {}"}
+_NAMED = {"agent": "agent {}", "new": "new @{}", "load": "load {}"}
 #: A number, also with the sign of a list behind it, or as a keycap (1️⃣).
 _NUMBER = re.compile(r"(?P<digits>[0-9]{1,4})(?:[.)]|\ufe0f?\u20e3)?")
 _TEN = "🔟"
@@ -50,11 +50,11 @@ def picked_by_message(event: RoomEvent, body: str, room: Room | None) -> str | N
     if room is None or choice is None:
         return None
     if event.replies_to in choice.events and len(body) <= _WORDS:
-        return f"{_COMMANDS[choice.kind]} {body.strip()}"
+        return _NAMED[choice.command].format(body.strip()) if number is None else _numbered(choice, number)
     if number is None:
         return None
     is_listed = _counts(choice, number) and choice.thread == event.thread
-    return f"{_COMMANDS[choice.kind]} {number}" if is_listed or has_only_commands(room) else None
+    return _numbered(choice, number) if is_listed or has_only_commands(room) else None
 
 
 def picked_by_reaction(event: RoomEvent, key: str | None, room: Room | None) -> tuple[str, OpenChoice] | None:
@@ -64,9 +64,14 @@ def picked_by_reaction(event: RoomEvent, key: str | None, room: Room | None) -> 
     if room is None or number is None or choice is None or event.target not in choice.events:
         return None
     is_listed = _counts(choice, number)
-    return (f"{_COMMANDS[choice.kind]} {number}", choice) if is_listed or has_only_commands(room) else None
+    return (_numbered(choice, number), choice) if is_listed or has_only_commands(room) else None
 
 
 def _counts(choice: OpenChoice, number: int) -> bool:
     """Tell whether *number* of the list chooses beside an agent: only as the next words of the person."""
     return choice.is_fresh and not choice.is_passed and 1 <= number <= choice.size
+
+
+def _numbered(choice: OpenChoice, number: int) -> str:
+    """Return the command by which *number* chooses from a list."""
+    return _NUMBERED[choice.command].format(number)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.rooms import HistoryCursor, Room
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.approvals import Approvals
+    from agent_bridge.store.chats import Chats
     from agent_bridge.store.choices import Choices
     from agent_bridge.store.edits import Edits
     from agent_bridge.store.history import Histories
@@ -74,6 +75,7 @@ class Intake:
         redactions: Redactions,
         approvals: Approvals,
         choices: Choices,
+        chats: Chats,
         selections: Selections,
         waiting: WaitingEvents,
         histories: Histories,
@@ -90,6 +92,7 @@ class Intake:
         self._redactions = redactions
         self._approvals = approvals
         self._choices = choices
+        self._chats = chats
         self._selections = selections
         self._waiting = waiting
         self._histories = histories
@@ -109,6 +112,8 @@ class Intake:
         if changed := {event.room_id for event in events if self._rules.changes_room(event)}:
             # Before the messages behind the change: their lanes wait until the rooms are compared.
             await self._rooms.request_checks(changed)
+        if named := {event.room_id for event in events if self._rules.names_room(event)}:
+            await self._chats.note_changes(named)
         by_others = {event.event_id: event for event in events if not self._rules.namespace.is_ours(event.sender)}
         events = list(by_others.values())
         try:

@@ -117,15 +117,12 @@ class InviteHandler:
         return KindName.BOT if invitation.is_direct else KindName.CHAT
 
     async def _answers_there(self, turn: Turn, ghost: str) -> bool:
-        """Have *ghost* enter a room of one person that waits for an agent, or its own chat; tell whether it does."""
+        """Have *ghost* enter a room of one person that waits for an agent, tell whether it does."""
         room = (await self._rooms.contexts([turn.room_id])).get(turn.room_id)
         if room is None or room.kind is not KindName.CHAT or not self._is_member(turn):
             return False
         agents = {self._namespace.user_id(each.agent.ghost): each.agent for each in await self._agents.all()}
         agent = agents.get(ghost)
-        if agent is not None and agent.id == room.owner:
-            await self._homeserver.join(turn.room_id, ghost)
-            return True
         if agent is None or agent.state is not AgentState.ACTIVE or not room.is_unbound:
             return False
         if await self._homeserver.count_members(turn.room_id) > _WITH_GHOST:
@@ -140,9 +137,9 @@ class InviteHandler:
         return room_id if await self._belongs_there(room_id, invited) else await self._upgraded(room_id, invited)
 
     async def _belongs_there(self, room_id: str, invited: str) -> bool:
-        """Tell whether *room_id* is the home of an agent, and *invited* its ghost or the bot."""
+        """Tell whether *room_id* is the home or a chat of an agent, and *invited* its ghost or the bot."""
         room = (await self._rooms.contexts([room_id])).get(room_id)
-        if room is None or room.kind is not KindName.HOME:
+        if room is None or room.owner is None or room.kind not in {KindName.HOME, KindName.CHAT}:
             return False
         ghosts = (each.ghost for each in room.participants if each.agent == room.owner)
         return invited in {self._namespace.bot, *map(self._namespace.user_id, ghosts)}

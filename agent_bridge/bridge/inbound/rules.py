@@ -135,6 +135,10 @@ class Rules:
             return self.namespace.is_ours(event.state_key) and event.content.get("membership") in _OUTSIDE
         return event.type in _ROOM_CHANGES and not self.namespace.is_ours(event.sender)
 
+    def names_room(self, event: RoomEvent) -> bool:
+        """Tell whether *event* is the name that a person gives to a room."""
+        return event.type == "m.room.name" and event.state_key == "" and not self.namespace.is_ours(event.sender)
+
     def refused(self, turn: NewTurn, payload: RefusalPayload) -> NewTurn:
         """Return the turn in which the bot tells, in place of the answers that *turn* asks for, why there are none."""
         return replace(turn, kind=TurnKind.REFUSAL, payload=payload, addressees=(self._bot,), thread="")

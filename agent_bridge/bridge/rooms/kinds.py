@@ -107,4 +107,4 @@ def is_watched(room: Room | None) -> bool:
 
 def takes_bare_commands(room: Room | None) -> bool:
     """Tell whether ``!`` and the word of a command is one in *room*: the bridge made it, or no agent is there yet."""
-    return room is not None and (KINDS[room.kind].is_ours or room.is_unbound)
+    return room is not None and (KINDS[room.kind].is_ours or room.is_unbound or room.person is not None)

@@ -13,6 +13,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from agent_bridge.core.results.chats import (
+    ChatArchived,
+    ChatGone,
+    ChatList,
+    ChatMade,
+    ChatRenamed,
+    ChatUnarchived,
+    DeletionAsked,
+    DeletionConfirmed,
+    NothingToConfirm,
+    NotYourChat,
+    TooManyChats,
+)
 from agent_bridge.core.results.contexts import ContextResult
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
@@ -31,6 +44,7 @@ class Group(StrEnum):
     """Groups of commands, in the order in which ``help`` lists them."""
 
     AGENTS = "agents"
+    CHATS = "chats"
     #: The room in which the command is given.
     ROOM = "room"
     #: The conversation with the agent.
@@ -96,6 +110,8 @@ class ArgumentProblem(StrEnum):
     #: A number beyond the list that the person was shown.
     NO_SUCH_NUMBER = "no_such_number"
     SEVERAL_AGENTS = "several_agents"
+    #: No chat of the person has this number or title, or several have.
+    NO_SUCH_CHAT = "no_such_chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,11 +432,19 @@ Result: TypeAlias = (
     | AgentList
     | AgentSelected
     | CannotEnter
+    | ChatArchived
+    | ChatGone
+    | ChatList
+    | ChatMade
+    | ChatRenamed
+    | ChatUnarchived
     | CommandFailed
     | CommandHelp
     | CommandList
     | CommandStopped
     | ContextResult
+    | DeletionAsked
+    | DeletionConfirmed
     | Dropped
     | FailedTurns
     | HasEntry
@@ -430,6 +454,8 @@ Result: TypeAlias = (
     | NoTrace
     | NotPermitted
     | NotReconnected
+    | NotYourChat
+    | NothingToConfirm
     | OpenTurns
     | Reconnected
     | Retried
@@ -444,6 +470,7 @@ Result: TypeAlias = (
     | DecisionMade
     | StreamingSet
     | SyncReport
+    | TooManyChats
     | Trace
     | TurnNotFound
     | UnknownCommand

@@ -33,6 +33,8 @@ class AgentChoices:
     is_for_room: bool = False
     #: Whether it comes in place of a choice, by a number of no list or of an old one.
     is_renewed: bool = False
+    #: Whether the choice makes a chat.
+    is_for_chat: bool = False
 
 
 @dataclass(frozen=True, slots=True)

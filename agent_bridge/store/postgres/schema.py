@@ -126,9 +126,45 @@ room = Table(
         "introduced", Boolean, nullable=False, server_default="false", comment="whether the agent has introduced itself"
     ),
     Column("join_rule_applied", Text, comment="join rule that the room was given; null: invite, by an earlier version"),
+    Column("person", Text, comment="user id of the person whose chat it is; null: nobody's"),
+    Column("number", BigInteger, unique=True, comment="number of the chat"),
+    Column("request_key", Text, unique=True, comment="key of the turn that asked for the chat"),
+    Column("titled_by", Text, comment="where the name of a chat comes from; null: it has no title"),
+    Column(
+        "changes", Integer, nullable=False, server_default="0", comment="how often the desired state of a chat changed"
+    ),
+    Column(
+        "changes_applied",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="the changes that the homeserver has, or refused",
+    ),
+    Column("used_at", DateTime(timezone=True), comment="last answer in a chat, to the minute; null: none yet"),
+    Column(
+        "title_turn",
+        BigInteger,
+        # The tables refer to each other.
+        ForeignKey("turn.id", ondelete="SET NULL", use_alter=True),
+        comment="answered message from which the title of a chat is to be made; null: none",
+    ),
+    Column("status", Text, nullable=False, server_default="active", comment="of a chat"),
+    Column("delete_ref", Text, comment="name of the deletion on the homeserver; null: not requested yet"),
+    CheckConstraint("status IN ('active', 'archived', 'deleting')", name="status"),
+    CheckConstraint("titled_by IN ('given', 'made', 'person')", name="titled_by"),
 )
 Index("room_owner_idx", room.c.owner, postgresql_where=text("owner IS NOT NULL"))
 Index("room_home_key", room.c.owner, unique=True, postgresql_where=text("kind = 'home'"))
+
+Index("room_person_idx", room.c.person, postgresql_where=text("person IS NOT NULL"))
+Index(
+    "room_chat_due_idx",
+    room.c.id,
+    postgresql_where=text("kind = 'chat' AND (changes <> changes_applied OR check_requests <> checked)"),
+)
+Index("room_title_turn_idx", room.c.title_turn, postgresql_where=text("title_turn IS NOT NULL"))
+#: Numbers of chats. A number is never used again.
+conversation_number = Sequence("conversation_number_seq", metadata=metadata)
 
 participant = Table(
     "participant",
@@ -435,8 +471,10 @@ choice = Table(
         "turn", BigInteger, ForeignKey("turn.id", ondelete="SET NULL"), index=True, comment="its events show the list"
     ),
     Column("items", JSONB, nullable=False, comment="row ids in the order of the list"),
+    Column("command", Text, nullable=False, server_default="agent", comment="the command that a number alone gives"),
+    Column("title", Text, comment="title of the chat that the command makes; null: none"),
     Column("shown_at", DateTime(timezone=True), nullable=False, server_default=_now),
-    CheckConstraint("kind IN ('agents', 'saves')", name="kind"),
+    CheckConstraint("kind IN ('agents', 'chats', 'delete', 'saves')", name="kind"),
     comment="the list of a kind that a person was shown last",
 )
 

@@ -2,7 +2,7 @@
 -- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages and changes wait and
 -- how many commands and refusals of each sender (those of the events %(events)s are not counted), and which agents sent
 -- the events %(replied_to)s.
-SELECT r.room_id, r.kind, r.owner, r.when_busy,
+SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state) ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
        (SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
@@ -40,25 +40,27 @@ UPDATE room SET streaming = %(value)s
 WHERE room_id = %(room_id)s AND EXISTS (SELECT 1 FROM participant WHERE participant.room = room.id)
 
 -- request_checks --
--- Have those of the rooms %(rooms)s that are homes of agents compared with the homeserver. Their lanes wait until then.
-UPDATE room SET check_requests = check_requests + 1 WHERE room_id = ANY(%(rooms)s) AND kind = 'home'
-RETURNING pg_notify('agent_bridge', 'agents')
+-- Have those of the rooms %(rooms)s that are homes or chats of agents compared with the homeserver. Their lanes wait until
+-- then.
+UPDATE room SET check_requests = check_requests + 1
+WHERE room_id = ANY(%(rooms)s) AND owner IS NOT NULL AND kind IN ('home', 'chat')
+RETURNING pg_notify('agent_bridge', CASE kind WHEN 'home' THEN 'agents' ELSE 'chats' END)
 
 -- awaiting_successor --
--- Return the homes of agents that were upgraded, or may have been upgraded a moment ago, and the home of the agent with the
--- ghost %(ghost)s; and the ghosts of their owners.
+-- Return the homes and chats of agents that were upgraded, or may have been upgraded a moment ago, and the home of the agent
+-- with the ghost %(ghost)s; and the ghosts of their owners.
 SELECT r.room_id, a.ghost FROM room r JOIN agent a ON a.id = r.owner
-WHERE r.room_id IS NOT NULL AND r.kind = 'home'
-  AND ('successor_closed' = ANY(r.problems) OR r.check_requests <> r.checked OR a.ghost = %(ghost)s)
+WHERE r.room_id IS NOT NULL AND r.kind IN ('home', 'chat')
+  AND ('successor_closed' = ANY(r.problems) OR r.check_requests <> r.checked OR (r.kind = 'home' AND a.ghost = %(ghost)s))
 ORDER BY r.id
 
 -- visited --
 -- Return the rooms of people that the bridge bot is in.
-SELECT room_id FROM room WHERE kind <> 'home' AND bot_joined ORDER BY id
+SELECT room_id FROM room WHERE kind <> 'home' AND person IS NULL AND bot_joined ORDER BY id
 
 -- forget --
 -- Forget a room of people.
-DELETE FROM room WHERE room_id = %(room_id)s AND kind <> 'home'
+DELETE FROM room WHERE room_id = %(room_id)s AND kind <> 'home' AND person IS NULL
 
 -- bind --
 -- Make the agent %(agent)s the owner of a room whose people have chosen it, unless the room has an owner.

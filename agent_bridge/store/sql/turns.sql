@@ -28,7 +28,8 @@ WHERE c.id = turn.conversation
   AND NOT (coalesce(r.needs_backfill, false) AND (c.lane_kind = 'agent' OR r.kind = 'bot' OR (r.kind = 'chat' AND r.owner IS NULL)))
   AND NOT (coalesce(r.check_requests <> r.checked, false) AND c.lane_kind = 'agent')
 RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thread_id AS thread, to_jsonb(a) AS agent,
-          r.owner IS NOT DISTINCT FROM c.agent AS own_room,
+          r.owner IS NOT DISTINCT FROM c.agent AS own_room, coalesce(r.person = turn.sender, false) AS in_own_chat,
+          r.person IS NOT NULL AS in_chat,
           EXISTS (SELECT 1 FROM participant WHERE room = r.id) AS in_agent_room, r.when_busy, r.streaming,
           x.session AS context_session, p.instructions, p.model AS chosen_model,
           CASE WHEN r.owner = c.agent THEN r.problems END AS problems,
@@ -122,12 +123,13 @@ SELECT c.agent, count(*) AS turns FROM turn t JOIN conversation c ON c.id = t.co
 -- put_back --
 -- Let a turn wait for %(delay)s seconds at the head of its lane; not at all if it has to end early, for another reason
 -- than %(stop)s, which its worker knows. A committed answer stays committed. A wait for an upstream adds %(waited)s
--- seconds. If the turn is %(doubted)s and its room is a home, that is compared with the homeserver first.
+-- seconds. If the turn is %(doubted)s and its room is a home or a chat, that is compared with the homeserver first.
 WITH doubted AS (
     UPDATE room SET check_requests = check_requests + 1
     FROM turn t JOIN conversation c ON c.id = t.conversation
-    WHERE %(doubted)s AND t.id = %(turn)s AND room.room_id = c.room_id AND room.kind = 'home'
-    RETURNING pg_notify('agent_bridge', 'agents')
+    WHERE %(doubted)s AND t.id = %(turn)s AND room.room_id = c.room_id AND room.owner IS NOT NULL
+      AND room.kind IN ('home', 'chat')
+    RETURNING pg_notify('agent_bridge', CASE room.kind WHEN 'home' THEN 'agents' ELSE 'chats' END)
 )
 UPDATE turn SET state = CASE WHEN state = 'committed' THEN state ELSE 'queued' END, failures = failures + %(failed)s,
        upstream_waits = upstream_waits + (%(waited)s > 0)::integer, upstream_waited = upstream_waited + %(waited)s,
