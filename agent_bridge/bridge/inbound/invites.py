@@ -10,6 +10,7 @@ import structlog
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.rooms.invitations import invite_home, may_enter
 from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import mark
 from agent_bridge.core.payloads import InvitationPayload
@@ -114,14 +115,17 @@ class InviteHandler:
         return KindName.BOT if invitation.is_direct else KindName.CHAT
 
     async def _answers_there(self, turn: Turn, ghost: str) -> bool:
-        """Have *ghost* enter a room of one person that waits for an agent, tell whether it does."""
+        """Have *ghost* enter a room of one person that waits for an agent; tell whether it does."""
         room = (await self._rooms.contexts([turn.room_id])).get(turn.room_id)
-        found = [each.agent for each in await self._agents.all() if self._namespace.user_id(each.agent.ghost) == ghost]
-        if room is None or room.kind is not KindName.CHAT or not found or not self._is_member(turn):
+        if room is None or room.kind is not KindName.CHAT or not self._is_member(turn):
             return False
-        if not room.is_unbound or await self._homeserver.count_members(turn.room_id) > _WITH_GHOST:
+        agents = {self._namespace.user_id(each.agent.ghost): each.agent for each in await self._agents.all()}
+        agent = agents.get(ghost)
+        if agent is None or agent.state is not AgentState.ACTIVE or not room.is_unbound:
             return False
-        return await self._binding.bind(turn.room_id, found[0]) == found[0].id
+        if await self._homeserver.count_members(turn.room_id) > _WITH_GHOST:
+            return False
+        return await self._binding.bind(turn.room_id, agent) == agent.id
 
     async def _room_to_compare(self, room_id: str, invited: str) -> str | None:
         """Return the agent's room whose comparison brings *invited* back into *room_id*, or enters it as its successor.
