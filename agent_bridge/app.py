@@ -30,6 +30,7 @@ from agent_bridge.bridge.answering.tool_approvals import ToolApprovals
 from agent_bridge.bridge.answering.undeliverable import Undeliverable
 from agent_bridge.bridge.chats.deletion import ChatDeletion
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.chats.numbers import NumberRepair
 from agent_bridge.bridge.chats.reconciler import ChatReconciler
 from agent_bridge.bridge.chats.titles import Titles
 from agent_bridge.bridge.delivery.approval_cards import ApprovalCards
@@ -329,6 +330,7 @@ def _build_leader(
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
         "pruner": Pruner(stores.database, config.retention).run,
     }
+    duties["numbers"] = NumberRepair(homeserver, stores.database, stores.chats, stores.agents, stores.signals).run
     if config.chats.titles is not ChatTitles.OFF:
         duties["titles"] = Titles(
             stores.chats,

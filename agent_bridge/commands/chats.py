@@ -286,6 +286,7 @@ async def _begin(
 
     Raises:
         ArgumentError: *text* begins with an agent that cannot be chosen, or the title is too long.
+        HomeserverUnavailable: the numbers of chats are not compared with the homeserver yet.
     """
     services = ctx.services
     shown = await services.choices.shown(connection, ctx.sender, ChoiceKind.AGENTS)
@@ -294,6 +295,7 @@ async def _begin(
         chosen = selected
     if chosen is None:
         return await _offer(ctx, connection, known, title)
+    await services.chat_maker.check_numbers(connection)
     if await services.chats.count(connection, ctx.sender) >= services.chat_maker.most:
         return {"most": services.chat_maker.most}
     if selected is None:

@@ -130,3 +130,18 @@ class NewChat:
     name: str
     #: Whether the name is a title that the person gave.
     is_titled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundChat:
+    """A chat on the homeserver that the database does not have."""
+
+    room_id: str
+    number: int
+    person: str
+    #: Localpart.
+    ghost: str
+    name: str | None
+    titled_by: TitledBy | None
+    #: Its newest event by a person: it was sent to an earlier bridge.
+    seen: str | None

@@ -168,6 +168,7 @@ class Texts:
     bridge_ended: str
     database_failed: str
     homeserver_away: str
+    numbers_unknown: str
     homeserver_failed: str
     homeserver_unauthorised: str
     homeserver_other_names: str

@@ -181,6 +181,7 @@ ENGLISH = Texts(
     bridge_failed="an internal error occurred in the bridge",
     bridge_ended="the bridge ended {times} while it worked on this message",
     database_failed="the bridge's database failed",
+    numbers_unknown="the numbers of chats are being compared with the homeserver",
     homeserver_away="the homeserver cannot be reached: {said}",
     homeserver_failed="the homeserver failed: {said}",
     homeserver_unauthorised="the homeserver does not know the as_token: {said}",

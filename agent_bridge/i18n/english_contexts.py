@@ -10,7 +10,7 @@ ENGLISH_CONTEXTS = ContextTexts(
     begun="**{agent}** starts afresh. `{prefix} load` brings the earlier conversation back.",
     refused={
         "no_agent": "Please reply to a message of an agent with this command: the room has several.",
-        "no_upstream": "**{agent}** no longer exists on its server.",
+        "no_upstream": "**{agent}** is no longer available.",
         "one_memory": (
             "The server of **{agent}** keeps one memory for all rooms, so no conversation can begin or be loaded here."
         ),

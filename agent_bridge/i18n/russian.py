@@ -203,6 +203,7 @@ RUSSIAN = Texts(
     bridge_failed="внутренняя ошибка моста",
     bridge_ended="работа моста прерывалась {times}, пока он обрабатывал это сообщение",
     database_failed="сбой базы данных моста",
+    numbers_unknown="номера чатов ещё сравниваются с домашним сервером",
     homeserver_away="домашний сервер недоступен: {said}",
     homeserver_failed="сбой домашнего сервера: {said}",
     homeserver_unauthorised="домашний сервер не знает as_token: {said}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.chats import ChatRoom, ChatStatus, ListedChat, TitledBy, UntitledChat
@@ -9,7 +10,7 @@ from agent_bridge.core.payloads import MessagePayload
 from agent_bridge.store.agents import agent_from, problems_from
 from agent_bridge.store.payloads import decode, encode_step
 from agent_bridge.store.postgres.database import rows_of
-from agent_bridge.store.postgres.locks import PERSON
+from agent_bridge.store.postgres.locks import LEADER, PERSON
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
-    from agent_bridge.core.chats import NewChat
+    from agent_bridge.core.chats import FoundChat, NewChat
     from agent_bridge.core.rooms import RoomProblem
     from agent_bridge.store.postgres.database import Connection, Database
 
@@ -139,6 +140,31 @@ class Chats:
     async def note_changes(self, room_ids: Collection[str]) -> None:
         """Have those of *room_ids* that are chats compared with the homeserver, while their lanes go on."""
         await self._database.execute(_SQL["note_changes"], {"rooms": list(room_ids)})
+
+    async def term(self, connection: Connection) -> tuple[str | None, str | None]:
+        """Return the name of the present leadership (None: there is none), and of the last that compared the numbers."""
+        found = await rows_of(connection, _SQL["term"], {"kind": LEADER})
+        return (found[0]["term"], found[0]["compared"]) if found else (None, None)
+
+    async def compared(self, term: str) -> None:
+        """Record that the leadership *term* has compared the numbers with the homeserver."""
+        await self._database.execute(_SQL["compared"], {"term": term})
+
+    async def raise_numbers(self, number: int) -> None:
+        """Let the next chat have a greater number than *number*."""
+        await self._database.execute(_SQL["raise_numbers"], {"number": number})
+
+    async def unknown(self, rooms: Iterable[str]) -> list[str]:
+        """Return those of *rooms* that the bridge does not know."""
+        return [row["room_id"] for row in await self._database.rows(_SQL["unknown"], {"rooms": list(rooms)})]
+
+    async def adopt(self, found: FoundChat) -> bool:
+        """Write a chat that was found on the homeserver; False: its agent is not known. A known room stays as it is."""
+        return await self._database.row(_SQL["adopt"], asdict(found)) is not None
+
+    async def renumber(self, chat: int, number: int) -> None:
+        """Give *chat* the number that its room has, which an earlier bridge made."""
+        await self._database.execute(_SQL["renumber"], {"chat": chat, "number": number})
 
     async def made(self, chat: int, room_id: str, name: str | None) -> None:
         """Record the room of *chat* and the name that it is known to have; a repeat changes nothing."""

@@ -189,6 +189,7 @@ async def test_a_room_is_compared_with_its_desired_state_once_it_is_bound(databa
     assert found is not None
     await Chats(database).applied(found, ())
     assert (await take(database, lane)).event_id == "$1"
+    assert await Rooms(database).visited() == [ROOM]
     # The bot reads the history of a room that people made: the ghost came later.
     (cursor,) = [each for each in await Histories(database).due(0, 9) if each.room_id == ROOM]
     assert cursor.reader is None

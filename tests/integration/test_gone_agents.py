@@ -52,7 +52,7 @@ async def test_the_reason_is_given_once_to_each_person_and_day(harness: BridgeHa
         await talk.person.wait_for(lambda: "⚠️" in talk.room.reactions_to(inside))
         (told,) = talk.answers[before:]
         assert told.body == (
-            f"⚠️ No answer: {name} no longer exists on its server. Send !ab agent for the other agents, or ask "
+            f"⚠️ No answer: {name} is no longer available. Send !ab agent for the other agents, or ask "
             "@admin:test.local about this one."
         )
         await marked(talk, other, "hello")

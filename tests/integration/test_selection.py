@@ -176,6 +176,6 @@ async def test_an_agent_that_is_gone_is_not_selected(harness: BridgeHarness, dat
             del upstream.models[1]
             await gone(running, "Bea")
             for line in ("2", "agent Bea"):
-                assert (await chat.ask(line)).body.startswith("Bea no longer exists on its server.")
+                assert (await chat.ask(line)).body.startswith("Bea is no longer available.")
             assert await selected(chat) is None
             assert "Bea" not in (await chat.ask("agent")).body

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.chats.numbers import number_in
 from agent_bridge.bridge.rooms.invitations import try_invite
-from agent_bridge.core.errors import UserNotRegistered
+from agent_bridge.core.errors import HomeserverUnavailable, UserNotRegistered
 from agent_bridge.core.names import one_line
-from agent_bridge.matrix.rooms import ADMIN_POWER, MODERATOR_POWER, RoomPlan, chat_content
+from agent_bridge.i18n.catalogue import Text
+from agent_bridge.matrix.rooms import ADMIN_POWER, CHAT, MODERATOR_POWER, RoomPlan, chat_content
 from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import CreatedRoom, Homeserver
     from agent_bridge.store.chats import Chats
+    from agent_bridge.store.postgres.database import Connection
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -41,6 +44,16 @@ class ChatMaker:
     def most(self) -> int:
         """The largest number of chats of a person."""
         return self._config.chats.max_per_user
+
+    async def check_numbers(self, connection: Connection) -> None:
+        """Return if the leader has compared the numbers with the homeserver: the database may be a restored one.
+
+        Raises:
+            HomeserverUnavailable: it has not yet.
+        """
+        term, compared = await self._chats.term(connection)
+        if term is None or term != compared:
+            raise HomeserverUnavailable(Text("numbers_unknown"))
 
     def name_of(self, agent: Agent, title: str | None) -> str:
         """Return the name of the room of a chat with *agent*."""
@@ -96,8 +109,16 @@ class ChatMaker:
         )
 
     async def _complete(self, chat: ChatRoom, made: CreatedRoom, ghost: str) -> None:
-        """Invite the person into a room that was found, perhaps half-made."""
-        if not made.fresh and chat.person is not None:
+        """Invite the person into a room that was found, perhaps half-made, and keep the number that it has.
+
+        A command from before a backup makes its chat again, with the same alias.
+        """
+        if made.fresh:
+            return
+        number = number_in(await self._homeserver.state(made.room_id, CHAT, as_user=ghost), self._namespace)
+        if number is not None and number != chat.number:
+            await self._chats.renumber(chat.id, number)
+        if chat.person is not None:
             await try_invite(self._homeserver, made.room_id, chat.person, ghost)
 
 

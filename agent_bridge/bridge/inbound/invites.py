@@ -117,7 +117,7 @@ class InviteHandler:
         return KindName.BOT if invitation.is_direct else KindName.CHAT
 
     async def _answers_there(self, turn: Turn, ghost: str) -> bool:
-        """Have *ghost* enter a room of one person that waits for an agent, tell whether it does."""
+        """Have *ghost* enter a room of one person that waits for an agent; tell whether it does."""
         room = (await self._rooms.contexts([turn.room_id])).get(turn.room_id)
         if room is None or room.kind is not KindName.CHAT or not self._is_member(turn):
             return False

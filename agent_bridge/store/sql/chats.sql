@@ -152,3 +152,44 @@ RETURNING pg_notify('agent_bridge', 'chats')
 -- deletion_requested --
 -- Record the name of the deletion of a chat's room on the homeserver.
 UPDATE room SET delete_ref = %(ref)s WHERE id = %(chat)s
+
+-- term --
+-- Return the name of the present leadership, no row without a leader; and of the one that compared the numbers last (null:
+-- none). The time tells sessions apart that have the same process id.
+SELECT held.pid || ' ' || a.backend_start AS term,
+       (SELECT value #>> '{}' FROM kv WHERE key = 'numbers_compared') AS compared
+FROM advisory_lock held JOIN pg_stat_activity a ON a.pid = held.pid
+WHERE held.kind = %(kind)s AND held.key = 0
+
+-- compared --
+-- Record that the leadership %(term)s has compared the numbers.
+INSERT INTO kv (key, value) VALUES ('numbers_compared', to_jsonb(%(term)s::text))
+ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value
+
+-- raise_numbers --
+-- Let the next chat have a greater number than %(number)s.
+SELECT setval('conversation_number_seq', %(number)s) FROM conversation_number_seq WHERE last_value < %(number)s
+
+-- unknown --
+-- Return those of the rooms %(rooms)s that the bridge does not know.
+SELECT room_id FROM unnest(%(rooms)s::text[]) AS room_id WHERE room_id NOT IN (
+    SELECT room.room_id FROM room WHERE room.room_id IS NOT NULL)
+
+-- adopt --
+-- Write a chat that was found on the homeserver, unless its room or its number is known; return it if its agent is known.
+WITH owner AS (
+    SELECT id FROM agent WHERE ghost = %(ghost)s
+), chat AS (
+    INSERT INTO room (kind, owner, person, number, room_id, name, name_applied, titled_by, last_seen, backfilled_at, changes)
+    SELECT 'chat', id, %(person)s, %(number)s, %(room_id)s, %(name)s, %(name)s, %(titled_by)s, %(seen)s, now(), 1 FROM owner
+    ON CONFLICT DO NOTHING
+    RETURNING id, owner, pg_notify('agent_bridge', 'chats')
+), joined AS (
+    INSERT INTO participant (room, agent, state) SELECT id, owner, 'joined' FROM chat
+)
+SELECT id FROM owner
+
+-- renumber --
+-- Give a chat the number that the room has which it found again.
+UPDATE room SET number = %(number)s WHERE id = %(chat)s
+  AND NOT EXISTS (SELECT 1 FROM room other WHERE other.number = %(number)s)
