@@ -5,6 +5,7 @@ The fixtures import the application, so that a run of the unit tests does not lo
 
 from __future__ import annotations
 
+import gc
 import os
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -51,6 +52,11 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the slow folders first."""
     items.sort(key=lambda item: _FOLDERS.index(item.path.parent.name))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the tests: they live as long as the process, and each look at them takes time."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
