@@ -329,6 +329,7 @@ async def test_a_copy_from_another_kind_of_server_is_told_with_the_first_questio
                 return (await talk.running.contact(server.names[0])).agent.kind == "letta"
 
             await eventually(is_switched, "the agent is found in the list of the other kind")
+            await talk.person.wait_for(lambda: [each for each in talk.from_bot if each.body.startswith("Saved as")])
             assert "goes on with before: 2 messages" in await talk.command("load before")
             await ask(talk, "two", "three")
             (conversation,) = server.talks.values()
