@@ -142,7 +142,7 @@ class Chats:
         await self._database.execute(_SQL["note_changes"], {"rooms": list(room_ids)})
 
     async def term(self, connection: Connection) -> tuple[str | None, str | None]:
-        """Return the name of the present leadership (None: there is none), and of the last that compared the numbers."""
+        """Return the name of the present leadership, None without one, and of the last that compared the numbers."""
         found = await rows_of(connection, _SQL["term"], {"kind": LEADER})
         return (found[0]["term"], found[0]["compared"]) if found else (None, None)
 
