@@ -80,9 +80,9 @@ async def test_the_name_of_a_person_stays(harness: BridgeHarness, database_url: 
         await has_name(other, "Plan a trip")
         await other.person.set_state(other.room_id, "m.room.name", {"name": "Oslo"})
         assert await is_titled_by(other, "person") == "Oslo"
-        assert [line[2:].partition(" with")[0] for line in (await room.ask("chats")).body.splitlines()[2:]] == [
-            "Oslo",
-            "Mine",
+        assert [line.partition(" with")[0] for line in (await room.ask("chats")).body.splitlines()[2:]] == [
+            "1. Oslo",
+            "2. Mine",
         ]
         # By a command.
         assert (await other.ask("!rename Bergen, the *rainy* one")).body == (
@@ -152,7 +152,7 @@ async def test_titles_can_be_switched_off(harness: BridgeHarness, database_url: 
         await chat.synced()
         assert chat.room.name == "Ada · new chat"
         listed = (await room.ask("chats")).body.splitlines()[2]
-        assert listed.startswith(f"• Chat {chat.number} with Ada, ")
+        assert listed.startswith(f"1. Chat {chat.number} with Ada, ")
 
 
 async def test_people_see_their_own_chats_and_administrators_no_titles(
