@@ -113,6 +113,10 @@ class Chats:
         """Record the desired status of *chat*, which is not being deleted, within the caller's transaction."""
         await connection.execute(_SQL["set_status"], {"chat": chat, "status": status})
 
+    async def has_open_command(self, room_id: str) -> bool:
+        """Tell whether a command that was given in a room is not answered yet."""
+        return await self._database.row(_SQL["open_command"], {"room_id": room_id}) is not None
+
     async def deletion_requested(self, chat: int, ref: str) -> None:
         """Record the name of the deletion of a room on the homeserver."""
         await self._database.execute(_SQL["deletion_requested"], {"chat": chat, "ref": ref})

@@ -130,6 +130,24 @@ async def test_a_made_room_is_read_from_its_beginning_first(database: Database) 
     assert await Turns(database).take(lane) is None
 
 
+async def test_a_quiet_chat_is_compared_once_a_day_and_after_each_gap(database: Database) -> None:
+    await made(database, await add_agent(database))
+    histories = Histories(database)
+
+    async def is_due() -> bool:
+        return ROOM in {each.room_id for each in await histories.due(600, 10)}
+
+    await database.execute("UPDATE room SET backfilled_at = now() - interval '1 hour'")
+    assert await is_due()
+    await database.execute("UPDATE room SET created_at = created_at - interval '2 days'")
+    assert not await is_due()
+    await database.execute("UPDATE room SET backfilled_at = now() - interval '25 hours'")
+    assert await is_due()
+    await database.execute("UPDATE room SET backfilled_at = now()")
+    await histories.require_backfill()
+    assert await is_due()
+
+
 @pytest.mark.parametrize("way", ["all", "some", "put_back", "pass_over"])
 async def test_requests_to_compare_a_chat_hold_its_lanes_until_they_are_answered(database: Database, way: str) -> None:
     """Four statements request comparisons. The leader answers them for homes and chats, and for no other room."""

@@ -30,14 +30,18 @@ class ChatDeletion:
         self._texts = texts
 
     async def carry_out(self, chat: ChatRoom) -> bool:
-        """Delete *chat*; tell whether that is done. If not, the homeserver is at work: call it again in a moment.
+        """Delete *chat*; tell whether that is done.
 
-        Each step can be repeated.
+        If it is not, call this again in a moment: the homeserver is at work, or a command in the room is not answered
+        yet. Each step can be repeated.
 
         Raises:
             HomeserverUnavailable, StoreError: a repeat continues.
         """
         if chat.room_id is not None:
+            if await self._chats.has_open_command(chat.room_id):
+                # It may be the one that confirms the deletion.
+                return False
             if chat.delete_ref is None or await deletion(self._homeserver, chat.delete_ref) is Deletion.FAILED:
                 ref = await delete_room(self._homeserver, chat.room_id)
                 if ref is not None:

@@ -31,15 +31,11 @@ RETURNING pg_notify('agent_bridge', 'backfill'), pg_notify('agent_bridge', 'chat
 
 -- due --
 -- Return up to %(limit)s chats that differ, on the homeserver, from their desired state, except those of %(others)s: first
--- those whose lanes wait. The command that asked for a chat makes its room; if it failed, this list has the chat. A chat
--- is not deleted before the command that was given in its room is answered.
+-- those whose lanes wait. The command that asked for a chat makes its room; if it failed, this list has the chat.
 SELECT r.id FROM room r
 WHERE r.kind = 'chat' AND (r.changes <> r.changes_applied OR r.check_requests <> r.checked) AND r.owner IS NOT NULL
   AND r.id <> ALL(%(others)s::bigint[])
   AND (r.room_id IS NOT NULL OR NOT EXISTS (SELECT 1 FROM turn t WHERE t.key = r.request_key AND t.open))
-  AND NOT (r.status = 'deleting' AND EXISTS (
-      SELECT 1 FROM conversation c JOIN turn t ON t.conversation = c.id
-      WHERE c.room_id = r.room_id AND c.lane_kind = 'bot' AND t.open))
 ORDER BY r.check_requests = r.checked, r.id
 LIMIT %(limit)s
 
@@ -193,3 +189,8 @@ SELECT id FROM owner
 -- Give a chat the number that the room has which it found again.
 UPDATE room SET number = %(number)s WHERE id = %(chat)s
   AND NOT EXISTS (SELECT 1 FROM room other WHERE other.number = %(number)s)
+
+-- open_command --
+-- Return a row if a command that was given in the room %(room_id)s is not answered yet.
+SELECT 1 FROM conversation c JOIN turn t ON t.conversation = c.id
+WHERE c.room_id = %(room_id)s AND c.lane_kind = 'bot' AND t.open LIMIT 1
