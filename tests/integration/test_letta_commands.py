@@ -68,6 +68,7 @@ async def test_a_command_that_is_stopped_while_it_waits_never_runs(harness: Brid
             await eventually(lambda: _is_stopped(running, asked), "the command has to end")
             gate.set()
             await talk.wait_for_answers(1)
+            await admin.wait_for(lambda: bool(talk.from_bot))
             assert [each.body for each in talk.answers + talk.from_bot] == ["The end.", "letta init is stopped."]
             assert "execute_command" not in {each["type"] for each in server.commands}
 

@@ -129,6 +129,7 @@ async def test_long_lists_have_pages_and_their_numbers_go_on(harness: BridgeHarn
             database_url, [{"name": "u", "url": upstream.url}], rooms={"concurrency": 1}, space={"enabled": False}
         )
         async with harness.bridge(config) as running, harness.person() as person:
+            await running.agents_known(45)
             chat = await bot_chat(running, person)
             first = (await chat.ask("agent")).body
             assert "20. Agent 19" in first
