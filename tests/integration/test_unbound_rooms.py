@@ -137,6 +137,19 @@ async def test_the_agent_gets_the_messages_as_they_are_when_it_is_chosen(room: B
     assert row["n"] == 0
 
 
+async def test_a_message_that_became_a_command_is_not_asked(room: BotRoom) -> None:
+    first = await room.say("help")
+    await waiting(room, 1)
+    second = await room.say("agent Bea")
+    await waiting(room, 2)
+    for event, text in ((first, "!ab help"), (first, "a message again"), (second, "!ab agent Bea")):
+        before = len(room.said())
+        await room.person.edit(room.room_id, event, text)
+        if text.startswith("!ab"):
+            await room.answer(before)
+    assert await room.answers_of("Bea", 1) == ["Echo: a message again"]
+
+
 async def test_the_first_of_two_choices_counts(room: BotRoom) -> None:
     await greeted(room, "hello")
     before = len(room.said())

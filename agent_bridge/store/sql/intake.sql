@@ -89,13 +89,25 @@ GROUP BY c.room_id
 
 -- waiting --
 -- Return the messages and the edits that wait in those of the rooms %(rooms)s whose people have chosen an agent by now, in
--- their order, with the agent. An event that the agent was asked about waits no more.
+-- their order, with the agent. An event that the agent was asked about waits no more. A message that was edited into a
+-- command does not wait, unless it was edited into a message again.
 SELECT t.event_id, t.sender, t.payload, c.room_id, c.thread_id AS thread, r.owner AS agent, a.ghost,
        (extract(epoch FROM t.said_at) * 1000)::bigint AS said_at
 FROM room r JOIN agent a ON a.id = r.owner JOIN conversation c ON c.room_id = r.room_id
      JOIN turn t ON t.conversation = c.id
 WHERE r.room_id = ANY(%(rooms)s) AND r.kind = 'chat' AND t.kind = 'choice' AND NOT t.redacted
   AND NOT EXISTS (SELECT 1 FROM turn asked WHERE asked.event_id = t.event_id AND asked.kind <> 'choice')
+  AND NOT EXISTS (
+      SELECT 1 FROM conversation lane JOIN turn command ON command.conversation = lane.id
+      WHERE lane.room_id = c.room_id AND command.kind = 'command' AND NOT command.redacted AND command.sender = t.sender
+        AND command.payload ->> 'target' = coalesce(t.payload ->> 'target', t.event_id)
+        AND NOT EXISTS (
+            SELECT 1 FROM turn later
+            WHERE later.conversation = t.conversation AND later.kind = 'choice' AND NOT later.redacted
+              AND later.sender = t.sender AND later.position > command.position
+              AND later.payload ->> 'target' = command.payload ->> 'target'
+        )
+  )
 ORDER BY t.position
 
 -- known --
