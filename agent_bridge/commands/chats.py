@@ -11,7 +11,6 @@ from agent_bridge.commands.arguments import (
     ArgumentError,
     ChatTitle,
     PageNumber,
-    WhichChat,
     the_agent,
     words_of,
 )
@@ -23,17 +22,12 @@ from agent_bridge.core.agents import AgentState
 from agent_bridge.core.chats import ChatStatus, NewChat
 from agent_bridge.core.names import one_line
 from agent_bridge.core.results.chats import (
-    ChatArchived,
     ChatEntry,
     ChatGone,
     ChatList,
     ChatMade,
     ChatName,
     ChatRenamed,
-    ChatUnarchived,
-    DeletionAsked,
-    DeletionConfirmed,
-    NothingToConfirm,
     NotYourChat,
     TooManyChats,
 )
@@ -153,126 +147,13 @@ async def rename(ctx: CommandContext, title: ChatTitle) -> ChatRenamed | NotYour
     chat = await ctx.services.chats.in_room(ctx.room_id)
     if chat is None or chat.person != ctx.sender:
         return NotYourChat("rename")
-    wanted = _title(title)
+    wanted = title_of(title)
     if wanted is None:
         raise ArgumentError(ArgumentProblem.MISSING, Argument("title", required=True))
     ghost = ctx.services.namespace.user_id(chat.agent.ghost)
     await ctx.services.homeserver.set_state(ctx.room_id, "m.room.name", {"name": wanted}, as_user=ghost)
     await ctx.services.chats.renamed(chat.id, wanted)
     return ChatRenamed(wanted)
-
-
-@command("archive", group=Group.CHATS, role=Role.MEMBER, exact=True)
-async def archive(ctx: CommandContext) -> ChatArchived | NotYourChat:
-    """Put the chat away in whose room the command is given. Running twice has no other effect."""
-    chat = await ctx.services.chats.in_room(ctx.room_id)
-    if chat is None or chat.person != ctx.sender:
-        return NotYourChat("archive")
-    await once(ctx, partial(_set_status, ctx, chat.id, ChatStatus.ARCHIVED))
-    return ChatArchived(ChatName(chat.number or 0, chat.title))
-
-
-@command("unarchive", group=Group.CHATS, role=Role.MEMBER, example="2")
-async def unarchive(ctx: CommandContext, which: WhichChat | None = None) -> ChatUnarchived | NotYourChat:
-    """Take a chat of the caller out of the archive, or the one in whose room the command is given.
-
-    Running twice has the effect of the first run.
-    """
-    mine = await ctx.services.chats.of_person(ctx.sender, ChatStatus.ARCHIVED)
-    effect = await once(ctx, partial(_unarchive, ctx, which, mine))
-    if not effect:
-        return NotYourChat("unarchive")
-    return ChatUnarchived(ChatName(effect["number"], effect["title"]))
-
-
-async def _unarchive(
-    ctx: CommandContext, which: str | None, mine: Sequence[ListedChat], connection: Connection
-) -> Effect:
-    chat = await _chosen(ctx, connection, which, mine)
-    if chat is None:
-        return {}
-    await _set_status(ctx, chat.id, ChatStatus.ACTIVE, connection)
-    return {"number": chat.number, "title": chat.title}
-
-
-@command("delete", group=Group.CHATS, role=Role.MEMBER, example="3")
-async def delete(ctx: CommandContext, which: WhichChat | None = None) -> DeletionAsked | NotYourChat:
-    """Ask the caller to confirm the deletion of a chat, or of the one in whose room the command is given.
-
-    The command ``yes`` confirms it. Running twice has the effect of the first run.
-    """
-    store = ctx.services.chats
-    mine = [
-        chat
-        for status in (ChatStatus.ACTIVE, ChatStatus.ARCHIVED)
-        for chat in await store.of_person(ctx.sender, status)
-    ]
-    effect = await once(ctx, partial(_ask, ctx, which, mine))
-    if not effect:
-        return NotYourChat("delete")
-    return DeletionAsked(
-        ChatName(effect["number"], effect["title"]), RoomAddress(effect["room"], ctx.services.namespace.domain)
-    )
-
-
-async def _ask(ctx: CommandContext, which: str | None, mine: Sequence[ListedChat], connection: Connection) -> Effect:
-    chat = await _chosen(ctx, connection, which, mine)
-    if chat is None:
-        return {}
-    await ctx.services.choices.show(
-        connection, ctx.sender, ChoiceKind.DELETE, [chat.id], room_id=ctx.room_id, thread=ctx.thread, turn=ctx.turn
-    )
-    return {"number": chat.number, "title": chat.title, "room": chat.room_id}
-
-
-@command("yes", group=Group.CHATS, role=Role.MEMBER, exact=True)
-async def yes(ctx: CommandContext) -> DeletionConfirmed | NothingToConfirm:
-    """Confirm the deletion for which the caller was asked. Running twice deletes one chat.
-
-    The leader removes the room once the command is answered.
-    """
-    effect = await once(ctx, partial(_confirm, ctx))
-    return DeletionConfirmed(ChatName(effect["number"], effect["title"])) if effect else NothingToConfirm()
-
-
-async def _confirm(ctx: CommandContext, connection: Connection) -> Effect:
-    services = ctx.services
-    asked = await services.choices.shown(connection, ctx.sender, ChoiceKind.DELETE)
-    chat = None if asked is None else await services.chats.find(asked.items[0])
-    if chat is None or chat.person != ctx.sender:
-        return {}
-    await services.choices.forget(connection, ctx.sender, ChoiceKind.DELETE)
-    await _set_status(ctx, chat.id, ChatStatus.DELETING, connection)
-    return {"number": chat.number, "title": chat.title}
-
-
-async def _set_status(ctx: CommandContext, chat: int, status: ChatStatus, connection: Connection) -> Effect:
-    await ctx.services.chats.set_status(connection, chat, status)
-    return {}
-
-
-async def _chosen(
-    ctx: CommandContext, connection: Connection, which: str | None, mine: Sequence[ListedChat]
-) -> ListedChat | None:
-    """Return the one of the chats *mine* that *which* means: a number of the list, or a title; by default this room's.
-
-    None: the room of the command is none of them.
-
-    Raises:
-        ArgumentError: *which* means none of them.
-    """
-    if which is None:
-        return next((each for each in mine if each.room_id == ctx.room_id), None)
-    shown = await ctx.services.choices.shown(connection, ctx.sender, ChoiceKind.CHATS)
-    number = _POSITION.fullmatch(which)
-    if number is not None and shown is not None and 1 <= int(number["number"]) <= len(shown.items):
-        meant = [each for each in mine if each.id == shown.items[int(number["number"]) - 1]]
-    else:
-        title = one_line(which).casefold()
-        meant = [each for each in mine if (each.title or "").casefold() == title]
-    if len(meant) != 1:
-        raise ArgumentError(ArgumentProblem.NO_SUCH_CHAT, Argument("which", required=False), which)
-    return meant[0]
 
 
 async def _begin(
@@ -337,13 +218,13 @@ def _parsed(
     number = _NUMBERED.fullmatch(text)
     if number is not None:
         chosen = numbered(int(number["number"]), [] if shown is None else shown.items, known)
-        title = _title(number["title"] or "")
+        title = title_of(number["title"] or "")
         # The list of an earlier `new` was shown for its title.
         return chosen, title or (None if shown is None else shown.title)
     if text.startswith("@") and text != "@":
         return _named(ctx, text.removeprefix("@"), known)
     quoted = words_of(text)
-    return None, _title(quoted[0] if len(quoted) == 1 else text)
+    return None, title_of(quoted[0] if len(quoted) == 1 else text)
 
 
 def _named(ctx: CommandContext, text: str, known: Mapping[int, AgentRoom]) -> tuple[AgentRoom, str | None]:
@@ -363,10 +244,10 @@ def _named(ctx: CommandContext, text: str, known: Mapping[int, AgentRoom]) -> tu
     )
     name = " ".join(words[:length])
     chosen = the_agent(_CHAT, name if ":" not in name else f"@{name}", visible, ctx.services.namespace.domain)
-    return present(chosen), _title(" ".join(words[length:]))
+    return present(chosen), title_of(" ".join(words[length:]))
 
 
-def _title(text: str) -> str | None:
+def title_of(text: str) -> str | None:
     """Return *text* as a title in one line; None if nothing of it is visible.
 
     Raises:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.commands.lookup import nearest
+from agent_bridge.core.errors import UpstreamError
 from agent_bridge.core.results.contexts import ContextRefusal, ContextRefused
 
 if TYPE_CHECKING:
@@ -54,3 +56,10 @@ def new_session(ctx: CommandContext) -> str:
 def marker_of(ctx: CommandContext) -> str:
     """Return a word that the names of copies on a server have until they are stored: the same for each run."""
     return f"ab-{ctx.key}"
+
+
+async def rename_copy(talk: Talk, ref: str | None, name: str) -> None:
+    """Give a copy on the server its name, in place of the one that marked it. Nothing depends on the name any more."""
+    if ref is not None and talk.upstream.can.conversations is not None:
+        with suppress(UpstreamError):
+            await talk.upstream.can.conversations.rename(ref, name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.results.commands import AgentEntry, RoomAddress, TurnEntry
+from agent_bridge.core.results.commands import AgentEntry, RoomAddress
+from agent_bridge.core.results.turns import TurnEntry
 
 if TYPE_CHECKING:
     from agent_bridge.store.agents import AgentRoom

@@ -11,8 +11,10 @@ from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.commands import (
     agents,
     approvals,
+    chat_archive,
     chats,
     contexts,
+    forks,
     identity,
     letta,
     rooms,
@@ -24,6 +26,7 @@ from agent_bridge.commands import (
 from agent_bridge.commands.registry import CommandContext, Registry
 from agent_bridge.core.answers import Reply
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
+from agent_bridge.core.payloads import CommandPayload
 from agent_bridge.core.results.commands import CommandFailed, CommandStopped
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import StopReason, TurnState
@@ -42,7 +45,21 @@ _WORDS = 2
 
 def all_commands() -> Registry:
     """Return the registry of all commands."""
-    return Registry.of(agents, selection, chats, approvals, identity, turns, rooms, contexts, saves, letta, status)
+    return Registry.of(
+        agents,
+        selection,
+        chats,
+        forks,
+        chat_archive,
+        approvals,
+        identity,
+        turns,
+        rooms,
+        contexts,
+        saves,
+        letta,
+        status,
+    )
 
 
 def context_of(services: CommandServices, registry: Registry, turn: Turn, role: Role) -> CommandContext:
@@ -58,6 +75,7 @@ def context_of(services: CommandServices, registry: Registry, turn: Turn, role: 
         room_id=turn.room_id,
         in_agent_room=turn.in_agent_room,
         thread=turn.root or "",
+        reply_to=turn.payload.reply_to if isinstance(turn.payload, CommandPayload) else None,
         event_id=turn.event_id,
         turn=turn.id,
         key=turn.key,

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.choices import Choices
     from agent_bridge.store.contexts import Contexts
     from agent_bridge.store.effects import Effects
+    from agent_bridge.store.forks import Forks
     from agent_bridge.store.kv import KeyValues
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.rooms import Rooms
@@ -82,6 +83,7 @@ class CommandServices:
     turn_admin: TurnAdmin
     effects: Effects
     contexts: Contexts
+    forks: Forks
     reports: ContextReports
     choices: Choices
     selections: Selections
@@ -118,6 +120,8 @@ class CommandContext:
     in_agent_room: bool
     #: Root of the thread in which it was given; empty: the room itself.
     thread: str
+    #: The event to which it replies, None without one.
+    reply_to: str | None = None
     #: The event that gave the command. The same event may run a command twice (see :class:`Command`).
     event_id: str
     #: Row id and public name of its turn, and the number of claims of the turn by workers, including the present one.

@@ -9,16 +9,14 @@ stored, so a repeat after a kill finds it.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from agent_bridge.commands.arguments import ArgumentError, SaveName
-from agent_bridge.commands.conversation import Talk, marker_of, new_session, talk_of
+from agent_bridge.commands.conversation import Talk, marker_of, new_session, rename_copy, talk_of
 from agent_bridge.commands.effects import once, then
 from agent_bridge.commands.registry import CommandContext, Where, command
-from agent_bridge.core.errors import UpstreamError
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group
 from agent_bridge.core.results.contexts import (
     ContextForgotten,
@@ -81,7 +79,7 @@ async def save(ctx: CommandContext, name: SaveName | None = None) -> ContextSave
     effect = chosen if "refused" in chosen else await then(ctx, "saved", act)
     if "refused" in effect:
         return talk.refused(ContextRefusal(effect["refused"]), name=name or "", most=_MOST)
-    await _rename(talk, effect["ref"], effect["text"])
+    await rename_copy(talk, effect["ref"], effect["text"])
     return ContextSaved(effect["text"])
 
 
@@ -130,7 +128,7 @@ async def load(ctx: CommandContext, saved: SaveName | None = None) -> ContextLis
     effect = await then(ctx, "context", act)
     if "refused" in effect:
         return talk.refused(ContextRefusal(effect["refused"]))
-    await _rename(talk, effect["ref"], effect["text"] or talk.agent.name)
+    await rename_copy(talk, effect["ref"], effect["text"] or talk.agent.name)
     return ContextLoaded(talk.agent.name, effect["text"], effect["messages"])
 
 
@@ -197,13 +195,6 @@ async def _copy_saved(ctx: CommandContext, talk: Talk, chosen: int) -> str | Non
     made = await conversations.fork(talk.agent.model, entry.upstream_ref, marker_of(ctx))
     await conversations.select(talk.agent.model, new_session(ctx), made.ref)
     return made.ref
-
-
-async def _rename(talk: Talk, ref: str | None, name: str) -> None:
-    """Give a copy on the server its name, in place of the one that marked it. Nothing depends on the name any more."""
-    if ref is not None and talk.upstream.can.conversations is not None:
-        with suppress(UpstreamError):
-            await talk.upstream.can.conversations.rename(ref, name)
 
 
 async def _choose(ctx: CommandContext, saved: str, connection: Connection) -> Effect:

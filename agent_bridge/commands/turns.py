@@ -9,10 +9,11 @@ from agent_bridge.commands.effects import once
 from agent_bridge.commands.entries import turn_entry
 from agent_bridge.commands.lookup import MessageReference
 from agent_bridge.commands.registry import CommandContext, command
-from agent_bridge.core.results.commands import (
+from agent_bridge.core.results.commands import Group, WrongRoom
+from agent_bridge.core.results.traces import NoTrace, Trace
+from agent_bridge.core.results.turns import (
     Dropped,
     FailedTurns,
-    Group,
     OpenTurns,
     QueuePlace,
     Retried,
@@ -21,9 +22,7 @@ from agent_bridge.core.results.commands import (
     StopRequested,
     TurnChange,
     TurnNotFound,
-    WrongRoom,
 )
-from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import TurnState
 

@@ -130,6 +130,8 @@ class NewChat:
     name: str
     #: Whether the name is a title that the person gave.
     is_titled: bool
+    #: Row id of the context with which its conversation begins; None: with an empty one.
+    first_context: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class ForkPoint:
+    """A message of a transcript with which a fork ends."""
+
+    #: Row ids of the lane, the context (None: the first one of the lane), the message, and its turn.
+    lane: int
+    context: int | None
+    message: int
+    turn: int
+    #: Root of the thread that is the lane; empty: the room itself.
+    thread: str
+    #: Whether the message is an answer, not a question.
+    is_answer: bool
+    #: Name of the conversation for upstreams.
+    session: str
+    #: Name of the question for an upstream, and the number of attempts to ask it.
+    question: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
 class ContextEntry:
     """A context that a person can load in a lane."""
 

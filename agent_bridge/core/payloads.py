@@ -69,6 +69,9 @@ class CommandPayload:
     body: str
     #: Root of the thread in which the bot answers; empty: the room itself.
     thread: str = ""
+    #: Event that the command replies to, and the message of its sender that was edited into the command.
+    reply_to: str | None = None
+    target: str | None = None
 
 
 class RefusalReason(StrEnum):

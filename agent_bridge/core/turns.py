@@ -246,7 +246,7 @@ class Turn:
 
         It differs after a request to ask again, and after an edit or a redaction of a message.
         """
-        return f"{self.key}.{self.retries}.{short_hash(repr(self.questions))}"
+        return request_key(self.key, self.retries, self.questions)
 
     @property
     def root(self) -> str | None:
@@ -260,8 +260,20 @@ class Turn:
         """Name of the conversation for an upstream: the same for all turns of a context, and for them only."""
         if self.context_session is not None:
             return self.context_session
-        room = self.room_id if self.agent is None or self.own_room else f"{self.room_id}/{self.agent.ghost}"
-        return f"{room}/{self.thread}" if self.thread else room
+        return first_session(
+            self.room_id, None if self.agent is None or self.own_room else self.agent.ghost, self.thread
+        )
+
+
+def request_key(key: str, retries: int, questions: tuple[MessagePayload, ...]) -> str:
+    """Return the :attr:`Turn.request_key` of the turn *key* that was asked again *retries* times."""
+    return f"{key}.{retries}.{short_hash(repr(questions))}"
+
+
+def first_session(room_id: str, ghost: str | None, thread: str) -> str:
+    """Return the :attr:`Turn.session` of the first context of a lane; *ghost*: of a guest among the room's agents."""
+    room = room_id if ghost is None else f"{room_id}/{ghost}"
+    return f"{room}/{thread}" if thread else room
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +24,11 @@ class ChatTexts:
     open_it: str
     gone: str
     too_many: str
+
+    #: Answers to ``fork``: behind that of ``new``, and, by :class:`~agent_bridge.core.results.chats.ForkRefusal`, why
+    #: there is no chat.
+    begins_with: str
+    fork_refused: Mapping[str, str]
 
     #: Answers to ``chats``: heads, entries (the name of a chat without a title), and other pages.
     head: str

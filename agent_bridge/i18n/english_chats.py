@@ -13,6 +13,11 @@ ENGLISH_CHATS = ChatTexts(
     open_it="open it",
     gone="Chat {number} does not exist any more.",
     too_many="You have {chats}, and more are not possible.",
+    begins_with="It begins with {messages} of this conversation.",
+    fork_refused={
+        "no_reply": "Please reply with `{prefix} fork` to a message: a new chat begins with the conversation up to it.",
+        "unknown": "The conversation with *{agent}* does not have that message, or it has no answer yet.",
+    },
     head="Your chats:",
     head_of_all="Chats of all people:",
     none="You have no chats yet. `{prefix} new` opens one.",

@@ -19,6 +19,7 @@ ENGLISH_COMMANDS = CommandTexts(
         "agents": "lists the agents and their rooms",
         "agent": "lists the agents by number, or chooses one; in a room that has no agent yet, it answers there",
         "new": "opens a chat with your agent, or with the one of `@name` or `#number` in front of the title",
+        "fork": "as a reply to a message: opens another chat that begins with the conversation up to it",
         "chats": "lists your chats, the last used first, or the archived ones; `all` (admins): those of all people",
         "rename": "gives this chat another title",
         "archive": "puts this chat away, also out of the Space",

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from agent_bridge.render.content import escape, link
 
 if TYPE_CHECKING:
-    from agent_bridge.core.results.chats import ChatEntry, ChatList, ChatMade, ChatName, DeletionAsked
+    from agent_bridge.core.results.chats import ChatEntry, ChatList, ChatMade, ChatName, DeletionAsked, ForkRefused
     from agent_bridge.core.results.commands import RoomAddress
     from agent_bridge.i18n.catalogue import Texts
 
@@ -18,8 +18,18 @@ def render_made(result: ChatMade, texts: Texts) -> str:
     chats = texts.commands.chats
     there = chat_link(result.room, chats.open_it)
     if result.title is None:
-        return chats.made.format(number=result.number, agent=escape(result.agent), link=there)
-    return chats.made_titled.format(title=escape(result.title), agent=escape(result.agent), link=there)
+        made = chats.made.format(number=result.number, agent=escape(result.agent), link=there)
+    else:
+        made = chats.made_titled.format(title=escape(result.title), agent=escape(result.agent), link=there)
+    if not result.messages:
+        return made
+    return f"{made}. {chats.begins_with.format(messages=texts.count(result.messages, texts.message))}"
+
+
+def render_fork_refused(result: ForkRefused, texts: Texts, prefix: str) -> str:
+    """Return why no chat was made."""
+    text = texts.commands.chats.fork_refused[result.reason]
+    return text.format(agent=escape(result.agent), prefix=prefix)
 
 
 def render_chats(result: ChatList, texts: Texts, prefix: str) -> str:

@@ -15,6 +15,7 @@ from agent_bridge.core.results.chats import (
     ChatUnarchived,
     DeletionAsked,
     DeletionConfirmed,
+    ForkRefused,
     NothingToConfirm,
     NotYourChat,
     TooManyChats,
@@ -30,27 +31,17 @@ from agent_bridge.core.results.commands import (
     CommandStopped,
     CommandUsage,
     DecisionMade,
-    Dropped,
-    FailedTurns,
     HasEntry,
     InvalidArguments,
     Invited,
     NoRoomYet,
     NotPermitted,
     NotReconnected,
-    OpenTurns,
-    QueuePlace,
     Reconnected,
     Result,
-    Retried,
-    RetriedAll,
-    RoomQueue,
     StatusReport,
-    StopRequested,
     StreamingSet,
     SyncReport,
-    TurnEntry,
-    TurnNotFound,
     UnknownCommand,
     WhenBusySet,
     WrongRoom,
@@ -69,9 +60,21 @@ from agent_bridge.core.results.contexts import (
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
+from agent_bridge.core.results.turns import (
+    Dropped,
+    FailedTurns,
+    OpenTurns,
+    QueuePlace,
+    Retried,
+    RetriedAll,
+    RoomQueue,
+    StopRequested,
+    TurnEntry,
+    TurnNotFound,
+)
 from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.catalogue import cause
-from agent_bridge.render.chats import chat_name, render_asked, render_chats, render_made
+from agent_bridge.render.chats import chat_name, render_asked, render_chats, render_fork_refused, render_made
 from agent_bridge.render.content import escape, in_backticks, shortened
 from agent_bridge.render.contexts import (
     render_context_refused,
@@ -123,6 +126,7 @@ class ResultRenderer:
             ChatRenamed: lambda result: texts.commands.chats.renamed.format(title=escape(result.title)),
             NotYourChat: lambda _: texts.commands.chats.not_yours.format(prefix=prefix),
             ChatMade: lambda result: render_made(result, texts),
+            ForkRefused: lambda result: render_fork_refused(result, texts, prefix),
             CommandFailed: self._command_failed,
             CommandHelp: self._command_help,
             CommandList: self._command_list,

@@ -83,6 +83,7 @@ class Chats:
             "request_key": new.request_key,
             "name": new.name,
             "titled_by": TitledBy.GIVEN if new.is_titled else None,
+            "first_context": new.first_context,
         }
         row = (await rows_of(connection, _SQL["add"], values))[0]
         return row["id"], row["number"]
@@ -171,7 +172,10 @@ class Chats:
         await self._database.execute(_SQL["renumber"], {"chat": chat, "number": number})
 
     async def made(self, chat: int, room_id: str, name: str | None) -> None:
-        """Record the room of *chat* and the name that it is known to have; a repeat changes nothing."""
+        """Record the room of *chat* and the name that it is known to have; a repeat changes nothing.
+
+        The lane of its agent goes on with the context that the chat was added with.
+        """
         await self._database.execute(_SQL["made"], {"chat": chat, "room_id": room_id, "name": name})
 
     async def due(self, limit: int, others: Collection[int]) -> list[int]:

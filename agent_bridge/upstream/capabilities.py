@@ -115,14 +115,28 @@ class Conversations(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class AskedQuestion:
+    """A question that the bridge asked an upstream."""
+
+    #: As in :class:`~agent_bridge.upstream.answer.AnswerRequest`; the number of attempts at most.
+    idempotency_key: str
+    attempts: int
+
+
 class Branches(Protocol):
     """Copies the beginning of a conversation."""
 
-    async def __call__(self, model: str, ref: str, until: str, name: str, /) -> ConversationInfo:
-        """Copy a conversation up to the message *until* (:attr:`PastMessage.ref`) and with it.
+    async def __call__(
+        self, model: str, ref: str, question: AskedQuestion, marker: str, /, *, answered: bool
+    ) -> ConversationInfo | None:
+        """Copy a conversation up to *question* and with it; *answered*: with its answer too.
+
+        The name of the copy has *marker*, a unique word. As long as it has, a repeat returns the same copy. None: the
+        conversation does not have the question.
 
         Raises:
-            UpstreamError: there is no copy, or there is one whose name is that of the original.
+            UpstreamError: there may be a copy, which a repeat returns.
         """
 
 

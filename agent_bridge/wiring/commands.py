@@ -14,6 +14,7 @@ from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.effects import Effects
+from agent_bridge.store.forks import Forks
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
@@ -55,6 +56,7 @@ def build_commands(
         turn_admin=stores.turn_admin,
         effects=Effects(),
         contexts=Contexts(stores.database),
+        forks=Forks(),
         reports=reports,
         choices=Choices(stores.database),
         selections=inbound.selections,

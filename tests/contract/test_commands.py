@@ -17,21 +17,13 @@ from agent_bridge.core.results.commands import (
     ArgumentProblem,
     CommandHelp,
     CommandList,
-    Dropped,
     HasEntry,
     InvalidArguments,
     NoRoomYet,
     NotPermitted,
     NotReconnected,
-    OpenTurns,
-    Retried,
-    RetriedAll,
-    RoomQueue,
     StatusReport,
-    StopRequested,
     StreamingSet,
-    TurnChange,
-    TurnNotFound,
     UnknownCommand,
     WhenBusySet,
     WrongRoom,
@@ -44,6 +36,16 @@ from agent_bridge.core.results.server_commands import (
     ServerCommandRefused,
 )
 from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Trace
+from agent_bridge.core.results.turns import (
+    Dropped,
+    OpenTurns,
+    Retried,
+    RetriedAll,
+    RoomQueue,
+    StopRequested,
+    TurnChange,
+    TurnNotFound,
+)
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
 from agent_bridge.core.turns import StopReason, TurnState

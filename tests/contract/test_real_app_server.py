@@ -11,10 +11,10 @@ import aiohttp
 import pytest
 
 from agent_bridge.config.model import UpstreamConfig
-from agent_bridge.core.errors import AnswerInterrupted, UpstreamError
+from agent_bridge.core.errors import AnswerInterrupted
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.upstream.answer import AnswerRequest, ApprovalAsked, RunStarted, TextDelta
-from agent_bridge.upstream.capabilities import describe
+from agent_bridge.upstream.capabilities import AskedQuestion, describe
 from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.letta.upstream import LettaUpstream
 from support.conditions import eventually
@@ -229,23 +229,22 @@ async def test_conversations(upstream: LettaUpstream, agent: str) -> None:
     whole = ["one", "Echo: one", "two", "Echo: two", "use a tool", "Echo: use a tool"]
     assert await words_in(upstream, agent, original) == await words_in(upstream, agent, saved.ref) == whole
     empty = await conversations.open(agent, "Empty")
-    second = (await read(upstream, agent, original))[2]
-    branch = await upstream.can.branches(agent, original, second.ref, "Branch")
+    branch = await upstream.can.branches(agent, original, AskedQuestion("two", 1), "Branch", answered=False)
+    assert branch is not None
     await conversations.rename(empty.ref, "Renamed")
     for ref, words, before in ((empty.ref, "a", []), (saved.ref, "b", whole), (branch.ref, "c", whole[:3])):
         await conversations.select(agent, "!room", ref)
         assert await say(upstream, agent, words) == f"Echo: {words}"
         assert await words_in(upstream, agent, ref) == [*before, words, f"Echo: {words}"]
     assert await words_in(upstream, agent, original) == whole
-    names = ["Branch", "A title Saved", "Renamed", "A title"]
+    names = ["A title Branch", "A title Saved", "Renamed", "A title"]
     assert [each.name for each in await conversations.list(agent)] == names
     await upstream.can.archive(saved.ref, archived=True)
     listed = await conversations.list(agent)
     assert {each.name: each.is_archived for each in listed} == dict.fromkeys(names, False) | {"A title Saved": True}
     await upstream.can.archive(saved.ref, archived=False)
     assert not any(each.is_archived for each in await conversations.list(agent))
-    with pytest.raises(UpstreamError):
-        await upstream.can.branches(agent, original, "no message", "None")
+    assert await upstream.can.branches(agent, original, AskedQuestion("four", 1), "None", answered=True) is None
 
 
 async def test_messages_of_other_clients_are_told_apart(

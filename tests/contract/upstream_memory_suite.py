@@ -10,7 +10,7 @@ import pytest
 
 from agent_bridge.core.errors import UpstreamError
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.upstream.capabilities import ScheduleInfo
+from agent_bridge.upstream.capabilities import AskedQuestion, ScheduleInfo
 from support.scripted_app_server import ScriptedAppServer
 from support.scripted_letta_v1 import ScriptedLettaV1
 from support.upstream_kinds import QUESTION, ask
@@ -142,17 +142,22 @@ class Branching:
 
     async def test_the_beginning_is_copied(self, upstream: Upstream, branches: Branches) -> None:
         assert upstream.can.conversations is not None
-        assert upstream.can.history is not None
         for words in ("one", "two", "three"):
             await say(upstream, words)
         original = await upstream.can.conversations.current(MODEL, LANE)
         assert original is not None
-        messages = await read(upstream.can.history, original)
-        copy = await branches(MODEL, original, messages[2].ref, "Two")
-        assert copy.name == "Two"
-        assert await words_in(upstream, copy.ref) == ["one", "Echo: one", "two"]
-        with pytest.raises(UpstreamError):
-            await branches(MODEL, original, "no message", "None")
+        two = AskedQuestion("two", 1)
+        asked = await branches(MODEL, original, two, "ab-1", answered=False)
+        answered = await branches(MODEL, original, two, "ab-2", answered=True)
+        assert asked is not None
+        assert answered is not None
+        assert asked.name.endswith("ab-1")
+        assert await words_in(upstream, asked.ref) == ["one", "Echo: one", "two"]
+        assert await words_in(upstream, answered.ref) == ["one", "Echo: one", "two", "Echo: two"]
+        # The bridge may be killed, and repeats its request.
+        assert await branches(MODEL, original, two, "ab-2", answered=True) == answered
+        assert await branches(MODEL, original, AskedQuestion("four", 1), "ab-3", answered=True) is None
+        assert len(await upstream.can.conversations.list(MODEL)) == 3
 
 
 class Archiving:

@@ -33,9 +33,21 @@ _STEPS = {
     "save": ("effect:1", "rename:1", "duplicate:1", "rename:2", "effect:2", "rename:3", "commit:1"),
     "load": ("effect:1", "duplicate:1", "rename:2", "select:1", "effect:2", "rename:3", "commit:1"),
     "forget": ("effect:1", "archive:1", "effect:2", "commit:1"),
+    "fork": (
+        *("effect:1", "rename:1", "duplicate:1", "rename:2", "select:1"),
+        *("effect:2", "create_room:1", "made:1", "rename:3", "commit:1"),
+    ),
 }
 #: Points that the quick form has.
-_QUICK = {"save:after:duplicate:1", "load:after:select:1"}
+_QUICK = {"save:after:duplicate:1", "load:after:select:1", "fork:after:create_room:1"}
+
+
+_CHATS = """
+    SELECT r.name, (
+        SELECT count(*) FROM message m JOIN conversation c ON c.id = m.conversation WHERE c.room_id = r.room_id
+    ) AS messages
+    FROM room r WHERE r.kind = 'chat' AND r.owner = %s
+"""
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,8 @@ class Aftermath:
     #: The names of the saved copies, and the number of contexts of the lane.
     saved: list[str]
     contexts: int
+    #: The names of the chats with the agent, and the number of the messages with which they begin.
+    chats: list[tuple[str, int]]
 
 
 class Rooms:
@@ -135,7 +149,12 @@ class Rooms:
         launcher = ("crash.doomed", case.point, case.text)
         async with BridgeProcess(self._folder, self._config, launcher=launcher) as process:
             await process.wait_for("listening")
-            await self._person.say(self._homes[model][0], case.text)
+            room_id = self._homes[model][0]
+            if case.command == "fork":
+                answers = [each for each in self._person.room(room_id).messages.values() if each.body == "Echo: one"]
+                await self._person.reply(room_id, answers[0].event_id, case.text)
+            else:
+                await self._person.say(room_id, case.text)
             with contextlib.suppress(TimeoutError):
                 return await asyncio.wait_for(process.wait(), _DIES_WITHIN)
         return None
@@ -145,6 +164,7 @@ class Rooms:
         room_id, agent = self._homes[model]
         talks = [each for each in self._server.talks.values() if each.agent_id == model]
         rows = await self._database.rows("SELECT name FROM context WHERE agent = %s", (agent,))
+        chats = await self._database.rows(_CHATS, (agent,))
         return Aftermath(
             code,
             self.replies(room_id)[replies:],
@@ -152,6 +172,7 @@ class Rooms:
             sorted((each.summary, _questions(each.messages)) for each in talks if each.archived),
             [row["name"] for row in rows if row["name"] is not None],
             len([row for row in rows if row["name"] is None]),
+            [(row["name"], row["messages"]) for row in chats],
         )
 
     def replies(self, room_id: str) -> list[str]:
@@ -238,6 +259,10 @@ def test_a_death_at_any_step_of_a_command_is_not_seen(case: Case, aftermath: dic
             kept = [(copy, ["one"]), (copy, ["one", "after"]), ("one", ["one", "two"])]
             assert (after.kept, after.archived) == (kept, [])
             assert (after.saved, after.contexts) == ([copy], 2)
+        case "fork":
+            assert reply.startswith(f"The chat {copy} with ")
+            assert (after.kept, after.archived) == ([(copy, ["one"]), ("one", ["one", "after"])], [])
+            assert (after.saved, after.contexts, after.chats) == ([], 1, [(copy, 2)])
         case _:
             assert reply == f"{copy} is deleted."
             assert (after.kept, after.archived) == ([("one", ["one", "two", "after"])], [(copy, ["one"])])

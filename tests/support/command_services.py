@@ -25,6 +25,7 @@ from agent_bridge.store.choices import Choices
 from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.effects import Effects
+from agent_bridge.store.forks import Forks
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Signals
@@ -66,6 +67,7 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             turn_admin=turn_admin,
             effects=Effects(),
             contexts=Contexts(database),
+            forks=Forks(),
             reports=no_reports,
             choices=Choices(database),
             selections=Selections(database),

@@ -77,6 +77,7 @@ def test_the_commands() -> None:
         "saves": Role.MEMBER,
         "load": Role.MODERATOR,
         "forget": Role.MEMBER,
+        "fork": Role.MEMBER,
         "letta": Role.ADMIN,
         "queue": Role.MEMBER,
         "failed": Role.ADMIN,

@@ -244,7 +244,8 @@ def by_bot(name: str, body: str, **more: Any) -> dict[str, Any]:
 )
 @pytest.mark.parametrize("decide", [at_home, in_bot_room, elsewhere])
 def test_all_forms_of_a_command(content: dict[str, Any], decide: Any) -> None:
-    assert turn_of(decide(event(content))).payload == CommandPayload("help")
+    replied_to = content.get("m.relates_to", {}).get("m.in_reply_to", {}).get("event_id")
+    assert turn_of(decide(event(content))).payload == CommandPayload("help", reply_to=replied_to)
 
 
 def test_a_message_that_mentions_an_agent_too_is_for_the_agent() -> None:
@@ -402,7 +403,7 @@ def test_a_member_changes_a_message(body: str, said: str) -> None:
     asked = event(edit_of("$x", body), origin_server_ts=5)
     expected = ChangeRequest("$e", ROOM, BOB, ChangeKind.EDIT, "$x", MessagePayload(said), said_at=5, is_expected=True)
     assert at_home(asked) == expected
-    assert turn_of(in_bot_room(asked)).payload == CommandPayload(said.strip())
+    assert turn_of(in_bot_room(asked)).payload == CommandPayload(said.strip(), target="$x")
     assert elsewhere(asked) is None
     # People change what they say to each other.
     assert RULES.decide(asked, IN_GROUP) == replace(expected, is_expected=False)
@@ -411,7 +412,7 @@ def test_a_member_changes_a_message(body: str, said: str) -> None:
 def test_a_command_is_corrected_by_an_edit() -> None:
     asked = event(edit_of("$x", "!Ab help"))
     for decide in (at_home, in_bot_room, elsewhere):
-        assert turn_of(decide(asked)).payload == CommandPayload("help")
+        assert turn_of(decide(asked)).payload == CommandPayload("help", target="$x")
     corrected = event(edit_of("$x", "!ab stop"))
     assert RULES.stop(corrected, AT_HOME) == StopRequest(ROOM, "$e", None)
     # The agent is not asked the text before.

@@ -197,7 +197,7 @@ class Rules:
         command = None if said is None else self._command_of(edited, said.body, room)
         if command is not None:
             # A command that had a fault: its sender corrects it.
-            return self._command(event, room, CommandPayload(command))
+            return self._command(event, room, CommandPayload(command, target=event.target))
         if not is_watched(room):
             return None
         if self._role(event) < Role.MEMBER:
@@ -216,7 +216,7 @@ class Rules:
             picked = picked_by_message(event, said.body, room) if _is_words(event) else None
             command = picked or self._command_of(event, said.body, room)
         if command is not None:
-            return self._command(event, room, CommandPayload(command, event.thread))
+            return self._command(event, room, CommandPayload(command, event.thread, event.replies_to))
         if room is None or not self._is_for_us(event, room):
             return None
         if self._role(event) < Role.MEMBER:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from agent_bridge.core.results.commands import RoomAddress
@@ -18,6 +19,25 @@ class ChatMade:
     title: str | None
     agent: str
     room: RoomAddress
+    #: Number of the messages of another conversation with which it begins.
+    messages: int = 0
+
+
+class ForkRefusal(StrEnum):
+    """Why a conversation is not copied."""
+
+    #: The command replies to no message.
+    NO_REPLY = "no_reply"
+    #: The agent's conversation does not have the message.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ForkRefused:
+    """No chat was made."""
+
+    reason: ForkRefusal
+    agent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +139,19 @@ class NothingToConfirm:
     """The person was not asked anything, or too long ago."""
 
     minutes: int = 10
+
+
+ChatResult: TypeAlias = (
+    ChatArchived
+    | ChatGone
+    | ChatList
+    | ChatMade
+    | ChatRenamed
+    | ChatUnarchived
+    | DeletionAsked
+    | DeletionConfirmed
+    | ForkRefused
+    | NotYourChat
+    | NothingToConfirm
+    | TooManyChats
+)

@@ -150,6 +150,13 @@ room = Table(
     ),
     Column("status", Text, nullable=False, server_default="active", comment="of a chat"),
     Column("delete_ref", Text, comment="name of the deletion on the homeserver; null: not requested yet"),
+    Column(
+        "first_context",
+        BigInteger,
+        # The tables refer to each other.
+        ForeignKey("context.id", ondelete="SET NULL", name="room_first_context_fkey", use_alter=True),
+        comment="context with which the conversation of a chat begins; null: an empty one",
+    ),
     CheckConstraint("status IN ('active', 'archived', 'deleting')", name="status"),
     CheckConstraint("titled_by IN ('given', 'made', 'person')", name="titled_by"),
 )
@@ -162,6 +169,7 @@ Index(
     room.c.id,
     postgresql_where=text("kind = 'chat' AND (changes <> changes_applied OR check_requests <> checked)"),
 )
+Index("room_first_context_idx", room.c.first_context, postgresql_where=text("first_context IS NOT NULL"))
 Index("room_title_turn_idx", room.c.title_turn, postgresql_where=text("title_turn IS NOT NULL"))
 #: Numbers of chats. A number is never used again.
 conversation_number = Sequence("conversation_number_seq", metadata=metadata)

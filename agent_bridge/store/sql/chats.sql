@@ -9,8 +9,9 @@ SELECT count(*) AS chats FROM room WHERE person = %(person)s
 -- add --
 -- Write a chat, which does not exist on the homeserver yet, with the next number.
 WITH chat AS (
-    INSERT INTO room (kind, owner, person, number, request_key, name, titled_by, changes)
-    VALUES ('chat', %(agent)s, %(person)s, nextval('conversation_number_seq'), %(request_key)s, %(name)s, %(titled_by)s, 1)
+    INSERT INTO room (kind, owner, person, number, request_key, name, titled_by, first_context, changes)
+    VALUES ('chat', %(agent)s, %(person)s, nextval('conversation_number_seq'), %(request_key)s, %(name)s, %(titled_by)s,
+            %(first_context)s, 1)
     RETURNING id, owner, number
 ), joined AS (
     INSERT INTO participant (room, agent, state) SELECT id, owner, 'joined' FROM chat
@@ -23,11 +24,22 @@ SELECT to_jsonb(a) AS agent, to_jsonb(r) AS room FROM room r JOIN agent a ON a.i
 WHERE r.id = %(chat)s AND r.kind = 'chat'
 
 -- made --
--- Record the room of a chat. A person may have spoken in it before: its lanes wait until its history was read.
-UPDATE room SET room_id = %(room_id)s, name_applied = %(name)s, changes = changes + 1,
-       needs_backfill = true, backfill_requests = backfill_requests + 1, backfill_requested_at = now()
-WHERE id = %(chat)s AND room_id IS NULL
-RETURNING pg_notify('agent_bridge', 'backfill'), pg_notify('agent_bridge', 'chats')
+-- Record the room of a chat, and begin its conversation with the context that it has (first_context). A person may have
+-- spoken in the room before: its lanes wait until its history was read.
+WITH chat AS (
+    UPDATE room SET room_id = %(room_id)s, name_applied = %(name)s, changes = changes + 1,
+           needs_backfill = true, backfill_requests = backfill_requests + 1, backfill_requested_at = now()
+    WHERE id = %(chat)s AND room_id IS NULL
+    RETURNING room_id, owner, first_context, pg_notify('agent_bridge', 'backfill'), pg_notify('agent_bridge', 'chats')
+), lane AS (
+    INSERT INTO conversation (room_id, thread_id, agent, lane_kind, context)
+    SELECT room_id, '', owner, 'agent', first_context FROM chat WHERE first_context IS NOT NULL
+    ON CONFLICT (room_id, thread_id, coalesce(agent, 0)) DO UPDATE SET context = EXCLUDED.context
+    RETURNING id, context
+), begun AS (
+    UPDATE context SET conversation = lane.id FROM lane WHERE context.id = lane.context
+)
+UPDATE message SET conversation = lane.id FROM lane WHERE message.context = lane.context
 
 -- due --
 -- Return up to %(limit)s chats that differ, on the homeserver, from their desired state, except those of %(others)s: first
@@ -66,8 +78,11 @@ RETURNING pg_notify('agent_bridge', 'lanes')
 
 -- forget --
 -- Forget a chat whose room does not exist any more, and its transcripts; close its turns: there is no room to show answers in.
+-- The context of a chat that never had a room is still one of the lane from which it was copied.
 WITH lost AS (
-    DELETE FROM room WHERE id = %(chat)s RETURNING room_id
+    DELETE FROM room WHERE id = %(chat)s RETURNING room_id, first_context
+), unbegun AS (
+    DELETE FROM context USING lost WHERE context.id = lost.first_context AND lost.room_id IS NULL
 ), forgotten AS (
     DELETE FROM message USING lost, conversation c WHERE message.conversation = c.id AND c.room_id = lost.room_id
 )
@@ -193,4 +208,4 @@ UPDATE room SET number = %(number)s WHERE id = %(chat)s
 -- open_command --
 -- Return a row if a command that was given in the room %(room_id)s is not answered yet.
 SELECT 1 FROM conversation c JOIN turn t ON t.conversation = c.id
-WHERE c.room_id = %(room_id)s AND c.lane_kind = 'bot' AND t.open LIMIT 1
+WHERE c.room_id = %(room_id)s AND (c.lane_kind = 'bot' OR t.kind = 'command') AND t.open LIMIT 1

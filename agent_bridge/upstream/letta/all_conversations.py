@@ -5,12 +5,12 @@ The server deletes none.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.upstream.capabilities import ConversationInfo
 from agent_bridge.upstream.conversation_store import PAGE, all_pages, selected
+from agent_bridge.upstream.letta.history import find_question, otids
 from agent_bridge.upstream.letta.marked_copy import copy_once
 from agent_bridge.upstream.transport.json_values import mapping, objects, text
 from agent_bridge.upstream.transport.text import one_line
@@ -18,9 +18,9 @@ from agent_bridge.upstream.transport.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from agent_bridge.upstream.capabilities import AskedQuestion
     from agent_bridge.upstream.conversation_store import ConversationStore
     from agent_bridge.upstream.letta.conversations import LaneConversations
-    from agent_bridge.upstream.letta.frames import Frame
     from agent_bridge.upstream.letta.link import Link
 
 
@@ -57,27 +57,24 @@ class LettaConversations:
         """See :class:`agent_bridge.upstream.capabilities.Conversations`."""
         return await copy_once(self, model, ref, marker)
 
-    async def duplicate(self, model: str, ref: str, /) -> str:
+    async def duplicate(self, model: str, ref: str, until: str, /) -> str:
         """See :class:`agent_bridge.upstream.letta.marked_copy.Copies`."""
-        response = await self._link.request(
-            "conversation_fork", once=True, conversation_id=ref, body={"agent_id": model}
-        )
+        body = {"agent_id": model} | ({"message_id": until} if until else {})
+        response = await self._link.request("conversation_fork", once=True, conversation_id=ref, body=body)
         return _info(mapping(response.get("conversation"))).ref
 
-    async def branch(self, model: str, ref: str, until: str, name: str, /) -> ConversationInfo:
+    async def branch(
+        self, model: str, ref: str, question: AskedQuestion, marker: str, /, *, answered: bool
+    ) -> ConversationInfo | None:
         """See :class:`agent_bridge.upstream.capabilities.Branches`."""
-        return await self._copy(ref, name, {"agent_id": model, "message_id": until})
+        past = await find_question(self._link, ref, otids(question.idempotency_key, question.attempts))
+        if past is None:
+            return None
+        return await copy_once(self, model, ref, marker, past.end if answered else past.ref)
 
     async def archive(self, ref: str, /, *, archived: bool) -> None:
         """See :class:`agent_bridge.upstream.capabilities.Archive`."""
         await self._link.request("conversation_update", conversation_id=ref, body={"archived": archived})
-
-    async def _copy(self, ref: str, name: str, body: Frame) -> ConversationInfo:
-        response = await self._link.request("conversation_fork", once=True, conversation_id=ref, body=body)
-        copy = _info(mapping(response.get("conversation")))
-        # The copy has the name of the original.
-        await self.rename(copy.ref, name)
-        return replace(copy, name=name)
 
 
 def _info(entry: Mapping[str, Any]) -> ConversationInfo:

@@ -13,7 +13,7 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.letta.frames import MAX_EVENT
 from agent_bridge.upstream.letta.link import ResponseTooLarge
 from agent_bridge.upstream.transport.json_values import mapping, objects, text
-from agent_bridge.upstream.transport.letta_past import pages, past_messages
+from agent_bridge.upstream.transport.letta_past import otid_of, pages, past_messages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.letta.frames import Frame
     from agent_bridge.upstream.letta.link import Link
 
+#: Times that one question is sent in an attempt, or its answer looked for, before the attempt fails.
+TRIES = 8
 #: Messages of a page, and messages among which a question is looked for.
 _PAGE, _FAR = 50, 2_000
 #: The name of the main conversation of each agent.
@@ -42,12 +44,18 @@ class _Page:
 class Past:
     """A question in the history of its conversation."""
 
-    #: The id of the message before the question, empty if it is the first one.
+    #: The id of the question, and of the message before it, empty if it is the first one.
+    ref: str
     before: str
     #: The messages after the question up to the next message to the agent, oldest first.
     after: tuple[Frame, ...] = field(repr=False)
     #: Whether no further message to the agent follows.
     is_last: bool = True
+
+    @property
+    def end(self) -> str:
+        """The id of the last message before the next one to the agent."""
+        return text(self.after[-1].get("id")) if self.after else self.ref
 
     @property
     def is_too_large(self) -> bool:
@@ -86,6 +94,16 @@ class LettaHistory:
         is_cut = more or len(found) > newest
         for each in pages(past_messages(found[:newest][::-1], is_cut=is_cut)):
             yield each
+
+
+def otid(key: str, attempt: int, number: int) -> str:
+    """Return the id under which the history has the question *key*, sent for the *number*-th time in an attempt."""
+    return otid_of(f"{key}#{attempt}.{number}")
+
+
+def otids(key: str, attempts: int) -> frozenset[str]:
+    """Return the ids under which the history may have the question *key* after a number of attempts."""
+    return frozenset(otid(key, attempt, number) for attempt in range(1, attempts + 1) for number in range(1, TRIES + 1))
 
 
 async def last_question(link: Link, conversation_id: str) -> str:
@@ -128,7 +146,7 @@ async def find_question(link: Link, conversation_id: str, otids: Collection[str]
         return None
     later = [each for each in reversed(after[: found - 1]) if text(each.get("otid")) not in otids]
     ours = list(takewhile(lambda each: text(each.get("message_type")) != _QUESTION, later))
-    return Past(before, tuple(ours), is_last=len(ours) == len(later))
+    return Past(text(after[found - 1].get("id")), before, tuple(ours), is_last=len(ours) == len(later))
 
 
 async def last_before_lost_call(link: Link, conversation_id: str) -> str | None:

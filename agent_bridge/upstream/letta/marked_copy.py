@@ -24,12 +24,17 @@ class Copies(Protocol):
     async def rename(self, ref: str, name: str, /) -> None:
         """See :class:`agent_bridge.upstream.capabilities.Conversations`."""
 
-    async def duplicate(self, model: str, ref: str, /) -> str:
-        """Copy a conversation, once for each call; return the reference of the copy."""
+    async def duplicate(self, model: str, ref: str, until: str, /) -> str:
+        """Copy a conversation up to the message *until*, once for each call; return the reference of the copy.
+
+        An empty *until* stands for the whole conversation.
+        """
 
 
-async def copy_once(server: Copies, model: str, ref: str, marker: str) -> ConversationInfo:
+async def copy_once(server: Copies, model: str, ref: str, marker: str, until: str = "") -> ConversationInfo:
     """Return the copy of the conversation *ref* that has *marker* in its name; it is made if there is none.
+
+    It ends with the message *until*, if that is given.
 
     Raises:
         UpstreamError: there may be a copy, which a repeat finds.
@@ -41,7 +46,7 @@ async def copy_once(server: Copies, model: str, ref: str, marker: str) -> Conver
         if marker not in names.get(ref, ""):
             await server.rename(ref, f"{name} {marker}".strip())
         try:
-            found = await server.duplicate(model, ref)
+            found = await server.duplicate(model, ref, until)
         except (UpstreamUnreachable, AnswerInterrupted) as error:
             if error.not_begun:
                 raise

@@ -21,7 +21,7 @@ from agent_bridge.upstream.letta.cancel import LettaCancel
 from agent_bridge.upstream.letta.commands import LettaCommands
 from agent_bridge.upstream.letta.conversations import LaneConversations
 from agent_bridge.upstream.letta.frames import MAX_EVENT, MAX_FRAME
-from agent_bridge.upstream.letta.history import LettaHistory, find_question, last_before_lost_call
+from agent_bridge.upstream.letta.history import TRIES, LettaHistory, find_question, last_before_lost_call, otid, otids
 from agent_bridge.upstream.letta.link import Link, ResponseTooLarge
 from agent_bridge.upstream.letta.pictures import LettaPictures
 from agent_bridge.upstream.letta.schedules import LettaSchedules
@@ -29,7 +29,6 @@ from agent_bridge.upstream.letta.tool_calls import definitions
 from agent_bridge.upstream.letta.turn import ConversationStuck, Turn, TurnLost
 from agent_bridge.upstream.transport.client import UpstreamClient
 from agent_bridge.upstream.transport.letta_messages import DeltaReader
-from agent_bridge.upstream.transport.letta_past import otid_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -48,8 +47,6 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _PATH = "/ws"
-#: Times that one question is sent, or its answer looked for, before it fails.
-_TRIES = 8
 _LARGE_EVENT = Text("letta_large_event", limit=MAX_EVENT // 10**6)
 
 
@@ -85,13 +82,12 @@ class _State:
     def next_otid(self) -> str:
         """Return an ``otid`` that was never used."""
         self.number += 1
-        return self._otid(self.request.attempt, self.number)
+        return otid(self.request.idempotency_key, self.request.attempt, self.number)
 
     @property
     def otids(self) -> frozenset[str]:
         """The ids under which the history may have the question."""
-        attempts, numbers = range(1, self.request.attempt + 1), range(1, _TRIES + 1)
-        return frozenset(self._otid(attempt, number) for attempt in attempts for number in numbers)
+        return otids(self.request.idempotency_key, self.request.attempt)
 
     def adopt(self, past: Past, ended: str) -> Iterator[AnswerEvent]:
         """Yield the answer that the history has. *ended* is the stop reason of the turn, empty if its end was not seen.
@@ -120,9 +116,6 @@ class _State:
             self.asked.add(event.request.call.call_id)
         self.reasoned = self.reasoned or isinstance(event, ReasoningDelta)
         self.said = self.said or isinstance(event, TextDelta)
-
-    def _otid(self, attempt: int, number: int) -> str:
-        return otid_of(f"{self.request.idempotency_key}#{attempt}.{number}")
 
 
 class LettaUpstream:
@@ -191,7 +184,7 @@ class LettaUpstream:
         runtime, is_new = await self._conversations.current(request.model, *lane)
         state = _State(request, look_back=request.attempt > 1 and not is_new)
         is_copy = False
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             try:
                 async with aclosing(self._try(runtime, state)) as events:
                     async for event in events:

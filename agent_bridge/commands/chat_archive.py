@@ -1,0 +1,148 @@
+"""Commands that put chats away, bring them back, and delete them."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+from agent_bridge.commands.arguments import ArgumentError, WhichChat
+from agent_bridge.commands.effects import once
+from agent_bridge.commands.registry import CommandContext, command
+from agent_bridge.core.chats import ChatStatus
+from agent_bridge.core.names import one_line
+from agent_bridge.core.results.chats import (
+    ChatArchived,
+    ChatName,
+    ChatUnarchived,
+    DeletionAsked,
+    DeletionConfirmed,
+    NothingToConfirm,
+    NotYourChat,
+)
+from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group, RoomAddress
+from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import ChoiceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent_bridge.commands.effects import Effect
+    from agent_bridge.core.chats import ListedChat
+    from agent_bridge.store.postgres.database import Connection
+
+#: A number of the list of chats.
+_POSITION = re.compile(r"#?(?P<number>[0-9]{1,6})")
+
+
+@command("archive", group=Group.CHATS, role=Role.MEMBER, exact=True)
+async def archive(ctx: CommandContext) -> ChatArchived | NotYourChat:
+    """Put the chat away in whose room the command is given. Running twice has no other effect."""
+    chat = await ctx.services.chats.in_room(ctx.room_id)
+    if chat is None or chat.person != ctx.sender:
+        return NotYourChat("archive")
+    await once(ctx, partial(_set_status, ctx, chat.id, ChatStatus.ARCHIVED))
+    return ChatArchived(ChatName(chat.number or 0, chat.title))
+
+
+@command("unarchive", group=Group.CHATS, role=Role.MEMBER, example="2")
+async def unarchive(ctx: CommandContext, which: WhichChat | None = None) -> ChatUnarchived | NotYourChat:
+    """Take a chat of the caller out of the archive, or the one in whose room the command is given.
+
+    Running twice has the effect of the first run.
+    """
+    mine = await ctx.services.chats.of_person(ctx.sender, ChatStatus.ARCHIVED)
+    effect = await once(ctx, partial(_unarchive, ctx, which, mine))
+    if not effect:
+        return NotYourChat("unarchive")
+    return ChatUnarchived(ChatName(effect["number"], effect["title"]))
+
+
+async def _unarchive(
+    ctx: CommandContext, which: str | None, mine: Sequence[ListedChat], connection: Connection
+) -> Effect:
+    chat = await _chosen(ctx, connection, which, mine)
+    if chat is None:
+        return {}
+    await _set_status(ctx, chat.id, ChatStatus.ACTIVE, connection)
+    return {"number": chat.number, "title": chat.title}
+
+
+@command("delete", group=Group.CHATS, role=Role.MEMBER, example="3")
+async def delete(ctx: CommandContext, which: WhichChat | None = None) -> DeletionAsked | NotYourChat:
+    """Ask the caller to confirm the deletion of a chat, or of the one in whose room the command is given.
+
+    The command ``yes`` confirms it. Running twice has the effect of the first run.
+    """
+    store = ctx.services.chats
+    mine = [
+        chat
+        for status in (ChatStatus.ACTIVE, ChatStatus.ARCHIVED)
+        for chat in await store.of_person(ctx.sender, status)
+    ]
+    effect = await once(ctx, partial(_ask, ctx, which, mine))
+    if not effect:
+        return NotYourChat("delete")
+    return DeletionAsked(
+        ChatName(effect["number"], effect["title"]), RoomAddress(effect["room"], ctx.services.namespace.domain)
+    )
+
+
+async def _ask(ctx: CommandContext, which: str | None, mine: Sequence[ListedChat], connection: Connection) -> Effect:
+    chat = await _chosen(ctx, connection, which, mine)
+    if chat is None:
+        return {}
+    await ctx.services.choices.show(
+        connection, ctx.sender, ChoiceKind.DELETE, [chat.id], room_id=ctx.room_id, thread=ctx.thread, turn=ctx.turn
+    )
+    return {"number": chat.number, "title": chat.title, "room": chat.room_id}
+
+
+@command("yes", group=Group.CHATS, role=Role.MEMBER, exact=True)
+async def yes(ctx: CommandContext) -> DeletionConfirmed | NothingToConfirm:
+    """Confirm the deletion for which the caller was asked. Running twice deletes one chat.
+
+    The leader removes the room once the command is answered.
+    """
+    effect = await once(ctx, partial(_confirm, ctx))
+    return DeletionConfirmed(ChatName(effect["number"], effect["title"])) if effect else NothingToConfirm()
+
+
+async def _confirm(ctx: CommandContext, connection: Connection) -> Effect:
+    services = ctx.services
+    asked = await services.choices.shown(connection, ctx.sender, ChoiceKind.DELETE)
+    chat = None if asked is None else await services.chats.find(asked.items[0])
+    if chat is None or chat.person != ctx.sender:
+        return {}
+    await services.choices.forget(connection, ctx.sender, ChoiceKind.DELETE)
+    await _set_status(ctx, chat.id, ChatStatus.DELETING, connection)
+    return {"number": chat.number, "title": chat.title}
+
+
+async def _set_status(ctx: CommandContext, chat: int, status: ChatStatus, connection: Connection) -> Effect:
+    await ctx.services.chats.set_status(connection, chat, status)
+    return {}
+
+
+async def _chosen(
+    ctx: CommandContext, connection: Connection, which: str | None, mine: Sequence[ListedChat]
+) -> ListedChat | None:
+    """Return the one of the chats *mine* that *which* means: a number of the list, or a title; by default this room's.
+
+    None: the room of the command is none of them.
+
+    Raises:
+        ArgumentError: *which* means none of them.
+    """
+    if which is None:
+        return next((each for each in mine if each.room_id == ctx.room_id), None)
+    shown = await ctx.services.choices.shown(connection, ctx.sender, ChoiceKind.CHATS)
+    number = _POSITION.fullmatch(which)
+    if number is not None and shown is not None and 1 <= int(number["number"]) <= len(shown.items):
+        meant = [each for each in mine if each.id == shown.items[int(number["number"]) - 1]]
+    else:
+        title = one_line(which).casefold()
+        meant = [each for each in mine if (each.title or "").casefold() == title]
+    if len(meant) != 1:
+        raise ArgumentError(ArgumentProblem.NO_SUCH_CHAT, Argument("which", required=False), which)
+    return meant[0]
