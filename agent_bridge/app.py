@@ -29,6 +29,7 @@ from agent_bridge.bridge.answering.redaction_handler import RedactionHandler
 from agent_bridge.bridge.answering.tool_approvals import ToolApprovals
 from agent_bridge.bridge.answering.undeliverable import Undeliverable
 from agent_bridge.bridge.chats.deletion import ChatDeletion
+from agent_bridge.bridge.chats.listing import ChatListing
 from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.chats.numbers import NumberRepair
 from agent_bridge.bridge.chats.reconciler import ChatReconciler
@@ -66,6 +67,7 @@ from agent_bridge.lifecycle import Bridge
 from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.session import READ_TIMEOUT
 from agent_bridge.store.contexts import Contexts
+from agent_bridge.store.person_spaces import PersonSpaces
 from agent_bridge.store.postgres.database import POOL_TIMEOUT
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.waiting_reactions import WaitingMessages
@@ -265,7 +267,7 @@ def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _Agen
             stores.agents,
             ChatMaker(homeserver, stores.chats, stores.kv, config, texts),
             ChatDeletion(homeserver, stores.chats, texts),
-            space,
+            ChatListing(homeserver, stores.chats, PersonSpaces(stores.database), space, config, texts),
             signals,
             texts,
         ),

@@ -24,6 +24,11 @@ class SpaceConfig(Section):
     enabled: bool = Field(True, description="Whether there is a Space. Rooms work without it.")
     name: str = Field("Letta Agents", description="Name of the Space.")
     topic: str = Field("All Letta AI agent conversations", description="Topic of the Space.")
+    per_user: bool = Field(
+        False,
+        description="Whether the chats of each person (!ab new) are listed in a Space of the person, which the Space "
+        "lists. Other members of the Space then do not see how many chats a person has.",
+    )
 
 
 class RoomsConfig(Section):

@@ -86,6 +86,10 @@ class Namespace:
         """Return the localpart of the alias of the chat that the turn *key* asked for; no ghost has such a name."""
         return f"{self.username_prefix}~chat_{key}"
 
+    def person_space_alias_localpart(self, user_id: str) -> str:
+        """Return the localpart of the alias of the Space with the chats of a person; no ghost has such a name."""
+        return f"{self.username_prefix}~space_{short_hash(user_id)}"
+
     @property
     def user_regex(self) -> str:
         """Regular expression of the ghosts' user ids, for the registration."""

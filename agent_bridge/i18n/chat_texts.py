@@ -16,6 +16,9 @@ class ChatTexts:
     #: Name of the room of a chat without a title.
     untitled: str
 
+    #: Name of the Space that lists the chats of one person.
+    space_name: str
+
     #: Answers to ``new``. The list of agents to choose from, and the text of a link to the room.
     choose_head: str
     choose_how: str

@@ -6,6 +6,7 @@ from agent_bridge.i18n.chat_texts import ChatTexts
 
 ENGLISH_CHATS = ChatTexts(
     untitled="{agent} · new chat",
+    space_name="My chats",
     choose_head="Choose an agent, then the chat opens:",
     choose_how="Send the number of one.",
     made="Chat {number} with *{agent}* is ready: {link}",

@@ -6,6 +6,7 @@ from agent_bridge.i18n.chat_texts import ChatTexts
 
 RUSSIAN_CHATS = ChatTexts(
     untitled="{agent} · новый чат",
+    space_name="Мои чаты",
     choose_head="Выберите агента, и чат откроется:",
     choose_how="Отправьте его номер.",
     made="Чат {number} с агентом *{agent}* готов: {link}",

@@ -146,6 +146,14 @@ def chat_child_content(domain: str, number: int) -> dict[str, Any]:
     return {"via": [domain], "suggested": False, "order": f"~{number:012d}"}
 
 
+def person_child_content(domain: str) -> dict[str, Any]:
+    """Return the content of ``m.space.child`` for the Space of a person, which tells nothing about the person.
+
+    It stands behind the rooms of agents.
+    """
+    return {"via": [domain], "suggested": False, "order": "~"}
+
+
 def order_of(name: str) -> str:
     """Return an ``order`` of ``m.space.child`` that sorts like *name*: at most 50 printable ASCII characters.
 

@@ -183,9 +183,9 @@ class Chats:
         rows = await self._database.rows(_SQL["due"], {"limit": limit, "others": list(others)})
         return [row["id"] for row in rows]
 
-    async def relist(self, space: str) -> None:
-        """Have the chats listed in *space* that are not."""
-        await self._database.execute(_SQL["relist"], {"space": space})
+    async def relist(self, space: str, *, per_user: bool) -> None:
+        """Have the chats listed in *space*, or in the Spaces of their people (*per_user*), that are not."""
+        await self._database.execute(_SQL["relist"], {"space": space, "per_user": per_user})
 
     async def entered(self, chat: int, *, bot_joined: bool) -> None:
         """Record whether the bridge bot is in the room."""

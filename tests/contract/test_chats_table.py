@@ -88,8 +88,8 @@ async def test_chats_of_a_person_are_counted(database: Database) -> None:
 async def test_a_chat_is_due_until_its_changes_are_applied(database: Database) -> None:
     chats, chat = Chats(database), await made(database, await add_agent(database))
     assert await chats.due(10, ()) == []
-    await chats.relist(SPACE)
-    await chats.relist(SPACE)
+    await chats.relist(SPACE, per_user=False)
+    await chats.relist(SPACE, per_user=False)
     assert await chats.due(10, ()) == [chat]
     assert await chats.due(10, [chat]) == []
     before = await found(database, chat)

@@ -103,10 +103,15 @@ class ChatMaker:
             bot=self._namespace.bot,
             person=chat.person or "",
             number=chat.number or 0,
-            space=await self._kv.get(KeyValues.SPACE) if self._config.space.enabled else None,
+            space=await self._parent(),
             domain=self._namespace.domain,
             avatar=chat.agent.avatar,
         )
+
+    async def _parent(self) -> str | None:
+        """Return the Space that will list the chat; None: none, or it is entered later."""
+        space = self._config.space
+        return await self._kv.get(KeyValues.SPACE) if space.enabled and not space.per_user else None
 
     async def _complete(self, chat: ChatRoom, made: CreatedRoom, ghost: str) -> None:
         """Invite the person into a room that was found, perhaps half-made, and keep the number that it has.

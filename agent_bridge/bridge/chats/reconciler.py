@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from agent_bridge.bridge.chats.deletion import ChatDeletion
+    from agent_bridge.bridge.chats.listing import ChatListing
     from agent_bridge.bridge.chats.maker import ChatMaker
-    from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.core.chats import ChatRoom
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
@@ -65,7 +65,7 @@ class ChatReconciler:
         agents: Agents,
         maker: ChatMaker,
         deletion: ChatDeletion,
-        space: Space,
+        listing: ChatListing,
         signals: Signals,
         texts: Texts,
     ) -> None:
@@ -75,11 +75,9 @@ class ChatReconciler:
         self._agents = agents
         self._maker = maker
         self._deletion = deletion
-        self._space = space
+        self._listing = listing
         self._signals = signals
         self._texts = texts
-        #: The Space that lists the chats; None: not known yet, or there is none.
-        self._listed_in: str | None = None
         #: Chats that are being compared; how often each failed in a row, and when it may be tried again, by a monotonic
         #: clock.
         self._running: set[int] = set()
@@ -88,7 +86,7 @@ class ChatReconciler:
 
     async def run(self) -> None:
         """Reconcile the chats that are out of sync, until cancelled."""
-        self._listed_in = None
+        self._listing.forget()
         self._running.clear()
         # The Space is replaced in the course of a comparison of agents.
         with self._signals.subscription(Topic.CHATS, Topic.AGENTS) as wake:
@@ -101,10 +99,7 @@ class ChatReconciler:
 
     async def _begin(self, group: asyncio.TaskGroup, wake: asyncio.Event) -> float | None:
         """Begin with some chats that are out of sync; return the seconds until one may be tried again."""
-        space = await self._space.room_id()
-        if space is not None and space != self._listed_in:
-            await self._chats.relist(space)
-            self._listed_in = space
+        await self._listing.compare()
         now = time.monotonic()
         others = self._running | {chat for chat, at in self._later.items() if at > now}
         if (free := _TOGETHER - len(self._running)) > 0:
@@ -278,14 +273,20 @@ class ChatReconciler:
             if chat.space is not None:
                 await self._unlist(chat, chat.space, state.room_id)
             return
-        space = await self._space.room_id()
-        if space is None or space == chat.space or chat.number is None:
+        if chat.person is None or chat.number is None:
+            return
+        space = await self._listing.space_of(chat.person)
+        if space is None or space == chat.space:
             return
         ghost, _ = self._users(chat)
         domain = self._namespace.domain
-        if (_PARENT, space) not in state.events:
+        if chat.space is not None:
+            await self._unlist(chat, chat.space, state.room_id)
+            if state.content(_PARENT, chat.space):
+                await edit_state(self._homeserver, state, _PARENT, {}, ghost, key=chat.space)
+        if not state.content(_PARENT, space):
             await edit_state(self._homeserver, state, _PARENT, parent_content(domain), ghost, key=space)
-        await self._space.add(space, state.room_id, chat_child_content(domain, chat.number))
+        await self._listing.add(space, state.room_id, chat_child_content(domain, chat.number))
         await self._chats.listed(chat.id, space)
 
     def _users(self, chat: ChatRoom) -> tuple[str, str]:

@@ -388,6 +388,15 @@ message = Table(
 Index("message_context_idx", message.c.context, postgresql_where=text("context IS NOT NULL"))
 Index("message_lane_idx", message.c.conversation, text("coalesce(context, 0)"), message.c.id)
 
+person_space = Table(
+    "person_space",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("room_id", Text, nullable=False),
+    Column("listed_in", Text, comment="room id of the Space that lists it"),
+    comment="Spaces that list the chats of one person each",
+)
+
 ignored = Table(
     "ignored",
     metadata,

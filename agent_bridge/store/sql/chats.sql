@@ -52,10 +52,12 @@ ORDER BY r.check_requests = r.checked, r.id
 LIMIT %(limit)s
 
 -- relist --
--- Have the chats listed that another Space than %(space)s lists.
+-- Have the chats listed that another Space than %(space)s lists, or than that of their person (%(per_user)s).
 UPDATE room SET changes = changes + 1
-WHERE kind = 'chat' AND person IS NOT NULL AND room_id IS NOT NULL AND space IS DISTINCT FROM %(space)s AND status = 'active'
-  AND changes = changes_applied
+WHERE kind = 'chat' AND person IS NOT NULL AND room_id IS NOT NULL AND status = 'active' AND changes = changes_applied
+  AND space IS DISTINCT FROM CASE
+      WHEN %(per_user)s THEN coalesce((SELECT p.room_id FROM person_space p WHERE p.user_id = room.person), '')
+      ELSE %(space)s END
 RETURNING pg_notify('agent_bridge', 'chats')
 
 -- entered --
@@ -184,7 +186,7 @@ SELECT setval('conversation_number_seq', %(number)s) FROM conversation_number_se
 -- unknown --
 -- Return those of the rooms %(rooms)s that the bridge does not know.
 SELECT room_id FROM unnest(%(rooms)s::text[]) AS room_id WHERE room_id NOT IN (
-    SELECT room.room_id FROM room WHERE room.room_id IS NOT NULL)
+    SELECT room.room_id FROM room WHERE room.room_id IS NOT NULL UNION SELECT person_space.room_id FROM person_space)
 
 -- adopt --
 -- Write a chat that was found on the homeserver, unless its room or its number is known; return it if its agent is known.
