@@ -28,6 +28,7 @@ from agent_bridge.bridge.answering.question import Questions
 from agent_bridge.bridge.answering.redaction_handler import RedactionHandler
 from agent_bridge.bridge.answering.tool_approvals import ToolApprovals
 from agent_bridge.bridge.answering.undeliverable import Undeliverable
+from agent_bridge.bridge.chats.conversations import ChatConversations
 from agent_bridge.bridge.chats.deletion import ChatDeletion
 from agent_bridge.bridge.chats.listing import ChatListing
 from agent_bridge.bridge.chats.maker import ChatMaker
@@ -239,6 +240,7 @@ def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _Agen
         signals,
         config,
     )
+    conversations = ChatConversations(stores.chats, {each.name: upstream for upstream, each in clients.upstreams})
     access = Access(homeserver, namespace, stores.agents, admin_room, space, config.rooms, texts)
     provisioner = Provisioner(
         homeserver,
@@ -266,7 +268,8 @@ def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _Agen
             stores.chats,
             stores.agents,
             ChatMaker(homeserver, stores.chats, stores.kv, config, texts),
-            ChatDeletion(homeserver, stores.chats, texts),
+            ChatDeletion(homeserver, stores.chats, conversations, texts),
+            conversations,
             ChatListing(homeserver, stores.chats, PersonSpaces(stores.database), space, config, texts),
             signals,
             texts,

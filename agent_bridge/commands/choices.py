@@ -76,7 +76,7 @@ class ChoiceHandler:
 
     async def _choice(self, turn: Turn) -> OpenChoice | None:
         shown = await self._services.choices.open([turn.sender], [turn.room_id])
-        return shown.get((turn.sender, turn.room_id))
+        return next((choice for _, _, choice in shown if not choice.kind.is_question), None)
 
     async def _add_keycaps(self, turn: Turn, event_id: str | None, size: int) -> None:
         """Add a reaction for each entry, for people to click on. A choice never depends on them."""

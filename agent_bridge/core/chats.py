@@ -66,6 +66,13 @@ class ChatRoom:
     status: ChatStatus
     #: Name of the deletion on the homeserver; None before it is requested.
     delete_ref: str | None
+    #: Whether the conversations of the chat are archived on the upstream.
+    put_away: bool
+    #: Whether the person is known to have left the room, and whether that was long ago: the chat ends.
+    is_left: bool
+    is_abandoned: bool
+    #: Whether the name that the room was given last has words that were redacted.
+    name_redacted: bool
     #: Whether the bridge bot is in the room.
     bot_joined: bool
     #: Room id of the Space that lists the room, None when none does.

@@ -57,6 +57,11 @@ class ChoiceKind(StrEnum):
     CHATS = "chats"
     DELETE = "delete"
 
+    @property
+    def is_question(self) -> bool:
+        """Whether people answer it with a confirmation."""
+        return self is ChoiceKind.DELETE
+
 
 @dataclass(frozen=True, slots=True)
 class OpenChoice:
@@ -98,6 +103,8 @@ class Room:
     when_busy: WhenBusy | None = None
     #: The lists that people were shown, by user id, if they may choose from one now.
     choices: Mapping[str, OpenChoice] = field(default_factory=dict)
+    #: The questions that people may confirm, by user id.
+    questions: Mapping[str, OpenChoice] = field(default_factory=dict)
     #: Row ids of the agents that people have selected, by user id, if that decides who is answered.
     selections: Mapping[str, int] = field(default_factory=dict)
     #: User id of the person whose chat it is, if the bridge made it; else None.

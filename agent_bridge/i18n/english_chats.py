@@ -37,7 +37,9 @@ ENGLISH_CHATS = ChatTexts(
         "archived` lists it."
     ),
     unarchived="{chat} is back.",
-    delete_asked="Delete {chat} for good, with all its messages? Send `{prefix} yes` within ten minutes.",
+    delete_asked=(
+        "Delete {chat} for good, with all its messages? Send `{prefix} yes` or react with ✅ within ten minutes."
+    ),
     deleted="{chat} is being deleted.",
     nothing_to_confirm="There is nothing to confirm. `{prefix} delete` asks first.",
     left=(

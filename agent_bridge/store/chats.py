@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent_bridge.core.chats import ChatRoom, ChatStatus, ListedChat, TitledBy, UntitledChat
 from agent_bridge.core.payloads import MessagePayload
@@ -14,7 +14,7 @@ from agent_bridge.store.postgres.locks import LEADER, PERSON
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
     from psycopg.rows import DictRow
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _SQL = Statements("chats")
 
 
-def _chat(agent: Mapping[str, Any], room: Mapping[str, Any]) -> ChatRoom:
+def _chat(row: DictRow) -> ChatRoom:
+    agent, room = row["agent"], row["room"]
     return ChatRoom(
         id=room["id"],
         room_id=room["room_id"],
@@ -38,6 +39,10 @@ def _chat(agent: Mapping[str, Any], room: Mapping[str, Any]) -> ChatRoom:
         titled_by=None if room["titled_by"] is None else TitledBy(room["titled_by"]),
         status=ChatStatus(room["status"]),
         delete_ref=room["delete_ref"],
+        put_away=room["put_away"],
+        is_left=room["left_at"] is not None,
+        is_abandoned=row["is_abandoned"],
+        name_redacted=room["name_redacted"],
         bot_joined=room["bot_joined"],
         space=room["space"],
         changes=room["changes"],
@@ -91,12 +96,12 @@ class Chats:
     async def find(self, chat: int) -> ChatRoom | None:
         """Return the chat with row id *chat*; None if its room does not exist any more."""
         row = await self._database.row(_SQL["find"], {"chat": chat})
-        return None if row is None else _chat(row["agent"], row["room"])
+        return None if row is None else _chat(row)
 
     async def in_room(self, room_id: str) -> ChatRoom | None:
         """Return the chat whose room is *room_id*; None if that is the room of no chat."""
         row = await self._database.row(_SQL["in_room"], {"room_id": room_id})
-        return None if row is None else _chat(row["agent"], row["room"])
+        return None if row is None else _chat(row)
 
     async def of_person(
         self, person: str | None, status: ChatStatus, *, skip: int = 0, limit: int = 1_000_000
@@ -132,7 +137,8 @@ class Chats:
 
     async def titled(self, chat: UntitledChat, title: str | None) -> None:
         """Give *chat* a *title*, unless it has one by now; None: its next answer gives another chance."""
-        await self._database.execute(_SQL["titled"], {"chat": chat.id, "turn": chat.turn, "title": title})
+        values = {"chat": chat.id, "turn": chat.turn, "title": title, "answer": chat.answer}
+        await self._database.execute(_SQL["titled"], values)
 
     async def renamed(self, chat: int, title: str) -> None:
         """Record the title that a person gave to *chat* by a command, and that the room has it."""
@@ -142,9 +148,12 @@ class Chats:
         """Record the name that a person gave to the room of *chat*; None: a person took the name away."""
         await self._database.execute(_SQL["named_by_person"], {"chat": chat, "name": name})
 
-    async def note_changes(self, room_ids: Collection[str]) -> None:
-        """Have those of *room_ids* that are chats compared with the homeserver, while their lanes go on."""
-        await self._database.execute(_SQL["note_changes"], {"rooms": list(room_ids)})
+    async def note_changes(self, room_ids: Collection[str], *, entered: Collection[str] = ()) -> None:
+        """Have those of *room_ids* that are chats compared with the homeserver, while their lanes go on.
+
+        Of the rooms *entered* only those that their people had left.
+        """
+        await self._database.execute(_SQL["note_changes"], {"rooms": list(room_ids), "entered": list(entered)})
 
     async def term(self, connection: Connection) -> tuple[str | None, str | None]:
         """Return the name of the present leadership (None: none), and of the last that compared the numbers."""
@@ -198,6 +207,23 @@ class Chats:
     async def listed(self, chat: int, space: str | None) -> None:
         """Record the Space that lists the room; None: none does."""
         await self._database.execute(_SQL["listed"], {"chat": chat, "space": space})
+
+    async def left(self, chat: int, *, is_left: bool) -> None:
+        """Record whether the person of *chat* has left it."""
+        await self._database.execute(_SQL["left"], {"chat": chat, "is_left": is_left})
+
+    async def conversations(self, chat: int) -> list[tuple[str, str]]:
+        """Return the conversations of *chat* on the upstream of its agent: its id there, and their references."""
+        rows = await self._database.rows(_SQL["conversations"], {"chat": chat})
+        return [(row["model"], row["ref"]) for row in rows]
+
+    async def conversation_deleted(self, upstream: str, model: str, ref: str) -> None:
+        """Forget a conversation that an upstream has deleted."""
+        await self._database.execute(_SQL["conversation_deleted"], {"upstream": upstream, "model": model, "ref": ref})
+
+    async def put_away(self, chat: int, *, archived: bool) -> None:
+        """Record whether the conversations of *chat* are archived on the upstream."""
+        await self._database.execute(_SQL["put_away"], {"chat": chat, "archived": archived})
 
     async def applied(self, chat: ChatRoom, problems: Iterable[RoomProblem]) -> None:
         """Record that the state of *chat* is applied, but for *problems*; changes since it was read are not."""

@@ -14,6 +14,8 @@ from agent_bridge.store.postgres.statements import Statements
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from psycopg.rows import DictRow
+
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("choices")
@@ -28,6 +30,8 @@ class ShownList:
 
     #: Row ids in its order.
     items: list[int]
+    #: The room in which it was shown.
+    room_id: str
     #: The command that a number alone gives, and the title of the chat that the command makes (None: no title).
     command: str
     title: str | None
@@ -82,18 +86,19 @@ class Choices:
         """Forget the list of *kind* that *user_id* was shown last, within the caller's transaction."""
         await connection.execute(_SQL["forget"], {"user_id": user_id, "kind": kind})
 
-    async def open(self, users: Collection[str], rooms: Collection[str]) -> dict[tuple[str, str], OpenChoice]:
-        """Return the lists that *users* were shown last in *rooms*, by user id and room id."""
+    async def open(self, users: Collection[str], rooms: Collection[str]) -> list[tuple[str, str, OpenChoice]]:
+        """Return the lists and the questions that *users* were shown last in *rooms*, with user id and room id."""
         found = await self._database.rows(_SQL["open"], {"users": list(users), "rooms": list(rooms), "fresh": FRESH})
-        return {
-            (row["user_id"], row["room_id"]): OpenChoice(
-                kind=ChoiceKind(row["kind"]),
-                size=row["size"],
-                thread=row["thread"],
-                is_fresh=row["is_fresh"],
-                is_passed=row["is_passed"],
-                events=frozenset(row["events"]),
-                command=row["command"],
-            )
-            for row in found
-        }
+        return [(row["user_id"], row["room_id"], _choice(row)) for row in found]
+
+
+def _choice(row: DictRow) -> OpenChoice:
+    return OpenChoice(
+        kind=ChoiceKind(row["kind"]),
+        size=row["size"],
+        thread=row["thread"],
+        is_fresh=row["is_fresh"],
+        is_passed=row["is_passed"],
+        events=frozenset(row["events"]),
+        command=row["command"],
+    )

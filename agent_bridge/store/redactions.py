@@ -66,6 +66,7 @@ class Redactions:
         another answer
         event of an answer  The answer, its transcript and the tool calls that it asked about are forgotten. If it is
                             being given, it ends. The next answer is sent as a new event.
+        any of these        A title of a chat that was made from it is made again, from the first message that is left.
         command             Its text is forgotten, also as the reason of a decision or as instructions for an agent.
         unknown event       If it is a part of an answer that is being sent, the answer is forgotten once the id of the
                             part is stored.
@@ -79,13 +80,15 @@ class Redactions:
         if not (await rows_of(connection, _SQL["lock_changes"], about) or locked):
             await connection.execute(_SQL["note"], about)
             # The id of a part may have been stored in the meantime; from now on its worker sees the note.
-            if not await rows_of(connection, _SQL["lock_messages"], about):
+            locked = await rows_of(connection, _SQL["lock_messages"], about)
+            if not locked:
                 return Forgotten()
         await connection.execute(_SQL["forget_reason"], about)
         await connection.execute(_SQL["forget_instructions"], about)
         own = await self._forget_own(connection, change, about)
         edited = await self._restore(connection, about)
         answer = await self._withdraw(connection, about)
+        await connection.execute(_SQL["retitle"], {"turns": [row["id"] for row in locked]})
         parts = (own, edited, answer)
         return Forgotten(
             tuple(dict.fromkeys(lane for part in parts for lane in part.lanes)),

@@ -145,7 +145,7 @@ async def test_numbers_count_for_ten_minutes_by_the_clock_of_the_database(databa
     for seconds, items in ((0, [0, 1, 2]), (590, [0, 1, 2]), (20, None)):
         await database.execute("UPDATE choice SET shown_at = shown_at - make_interval(secs => %s)", (seconds,))
         assert await list_of(database) == items
-        choice = (await Choices(database).open([BOB], [ROOM, OTHER]))[BOB, ROOM]
+        ((_, _, choice),) = await Choices(database).open([BOB], [ROOM, OTHER])
         assert (choice.is_fresh, choice.size) == (items is not None, 3)
     await shown(database, turn, 2)
     assert await list_of(database) == [0, 1]

@@ -231,13 +231,20 @@ async def test_conversations(upstream: LettaUpstream, agent: str) -> None:
     empty = await conversations.open(agent, "Empty")
     branch = await upstream.can.branches(agent, original, AskedQuestion("two", 1), "Branch", answered=False)
     assert branch is not None
+    last = await upstream.can.branches(agent, original, AskedQuestion("use a tool", 1), "Whole", answered=True)
+    assert last is not None
     await conversations.rename(empty.ref, "Renamed")
-    for ref, words, before in ((empty.ref, "a", []), (saved.ref, "b", whole), (branch.ref, "c", whole[:3])):
+    for ref, words, before in (
+        (empty.ref, "a", []),
+        (saved.ref, "b", whole),
+        (branch.ref, "c", whole[:3]),
+        (last.ref, "d", whole),
+    ):
         await conversations.select(agent, "!room", ref)
         assert await say(upstream, agent, words) == f"Echo: {words}"
         assert await words_in(upstream, agent, ref) == [*before, words, f"Echo: {words}"]
     assert await words_in(upstream, agent, original) == whole
-    names = ["A title Branch", "A title Saved", "Renamed", "A title"]
+    names = ["A title Whole", "A title Branch", "A title Saved", "Renamed", "A title"]
     assert [each.name for each in await conversations.list(agent)] == names
     await upstream.can.archive(saved.ref, archived=True)
     listed = await conversations.list(agent)

@@ -61,6 +61,8 @@ class Step:
     method: str
     #: Selects the calls that count, by their arguments.
     picks: Picks = field(default=_any)
+    #: Whether calls outside of the turn count too, once the process knows the message.
+    is_anywhere: bool = False
 
 
 #: By name: the methods that write the turn down or carry it out. The transaction of ``accept``, ``interrupt`` and
@@ -93,6 +95,13 @@ STEPS = {
     "select": Step(LaneConversations, "select"),
     "create_room": Step(Homeserver, "create_room"),
     "made": Step(Chats, "made"),
+    "set_state": Step(Homeserver, "set_state"),
+    "renamed": Step(Chats, "renamed"),
+    # The leader carries the end of a chat out.
+    "listed": Step(Chats, "listed", is_anywhere=True),
+    "leave": Step(Homeserver, "leave", is_anywhere=True),
+    "forget_room": Step(Homeserver, "forget", is_anywhere=True),
+    "forget_chat": Step(Chats, "forget", is_anywhere=True),
 }
 #: Steps outside of these, where the process does not know the turn yet.
 OUTSIDE = ("intake", "take")
@@ -189,7 +198,8 @@ class Doom:
 
         @functools.wraps(original)
         async def doomed(*args: Any, **kwargs: Any) -> Any:
-            counts = self._is_about_it and step.picks(*args, **kwargs)
+            is_meant = bool(self._event_id) if step.is_anywhere else self._is_about_it
+            counts = is_meant and step.picks(*args, **kwargs)
             self._calls += counts
             last = counts and self._calls == self._number
             if last:

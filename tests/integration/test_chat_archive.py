@@ -14,6 +14,8 @@ from support.bot_rooms import bot_chat, named_upstream
 from support.chat_rooms import new_chat
 from support.conditions import eventually
 from support.harness import SHARED
+from support.scripted_app_server import ScriptedAppServer
+from support.scripted_letta_v1 import ScriptedLettaV1
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -98,6 +100,114 @@ async def test_a_deletion_needs_a_confirmation(desk: BotRoom, running: Running) 
     await desk.age_lists()
     assert (await desk.ask("yes")).body.startswith("There is nothing to confirm.")
     assert not await is_gone(running.database, chat.room_id)
+
+
+async def test_a_reaction_of_the_person_confirms_a_deletion(
+    harness: BridgeHarness, desk: BotRoom, running: Running
+) -> None:
+    chat = await new_chat(desk, "new Oslo")
+    await chat.synced()
+    kept = await new_chat(desk, "new Bergen")
+    async with harness.person() as eve:
+        await desk.person.invite(chat.room_id, eve.user_id)
+        await eve.join(chat.room_id)
+        question = await chat.ask("!delete")
+        assert "react with ✅" in question.body
+        # A word in another room, another one's reaction, and one to another message confirm nothing.
+        assert (await desk.ask("yes")).body.startswith("There is nothing to confirm.")
+        await eve.wait_for(lambda: chat.room_id in eve.rooms)
+        await eve.react(chat.room_id, question.event_id, "✅")
+        first = await desk.ask("delete Bergen")
+        await desk.person.react(chat.room_id, question.event_id, "✅")
+        second = await desk.ask("delete Oslo")
+        await desk.person.react(desk.room_id, first.event_id, "✅")
+        before = len(desk.said())
+        await desk.person.react(desk.room_id, second.event_id, "✅")
+        assert (await desk.answer(before)).body == "Oslo is being deleted."
+        await eventually(partial(is_gone, running.database, chat.room_id), "the chat is forgotten")
+        assert not await is_gone(running.database, kept.room_id)
+
+
+async def test_a_chat_that_its_person_has_left_ends_after_a_day(desk: BotRoom, running: Running) -> None:
+    chat = await new_chat(desk, "new Oslo")
+    space = str((await chat.synced())["space"])
+    ghost = running.homeserver.namespace.user_id((await running.contact("Ada")).agent.ghost)
+
+    async def is_left() -> bool:
+        return (await chat.row())["left_at"] is not None
+
+    async def is_back() -> bool:
+        return not await is_left()
+
+    await desk.person.leave(chat.room_id)
+    await eventually(is_left, "the leave is noted")
+    # An invitation takes the person back.
+    await running.homeserver.invite(chat.room_id, desk.person.user_id, ghost)
+    await desk.person.join(chat.room_id)
+    await eventually(is_back, "the return is noted")
+    await desk.person.leave(chat.room_id)
+    await eventually(is_left, "the leave is noted")
+    assert await running.homeserver.membership(chat.room_id, ghost, ghost) == "join"
+    query = "UPDATE room SET left_at = now() - interval '25 hours', changes = changes + 1 WHERE room_id = %s"
+    await running.database.execute(f"{query} RETURNING pg_notify('agent_bridge', 'chats')", (chat.room_id,))
+    await eventually(partial(is_gone, running.database, chat.room_id), "the chat ends")
+    assert chat.room_id not in await running.homeserver.joined_rooms(ghost)
+    assert chat.room_id not in await running.homeserver.joined_rooms()
+    assert not await is_listed(chat, space)
+
+
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [("letta", ScriptedAppServer), pytest.param("letta_v1", ScriptedLettaV1, marks=pytest.mark.long)],
+)
+async def test_the_server_puts_the_conversations_of_a_chat_away(
+    harness: BridgeHarness, database_url: str, kind: str, make: type[ScriptedAppServer | ScriptedLettaV1]
+) -> None:
+    async with make("Ada") as server, harness.person() as person:
+        server.models[0] |= {"name": "Ada"}
+        config = harness.config(database_url, [{"name": "scripted", "url": server.url, "kind": kind}])
+
+        def kept() -> dict[str, bool]:
+            """Return the conversations, by name, and whether they are archived."""
+            return {each.summary: bool(getattr(each, "archived", False)) for each in server.talks.values()}
+
+        async def is_kept(expected: dict[str, bool]) -> bool:
+            return kept() == expected
+
+        async with harness.bridge(config) as running:
+            talk = await running.join(person, server.names[0])
+            desk = await bot_chat(running, person)
+            await talk.say("home")
+            await talk.wait_for_answers(1)
+            chat = await new_chat(desk, "new @Ada Oslo")
+            for number, line in enumerate(("one", "two")):
+                await chat.say(line)
+                await person.wait_for(lambda number=number: len(chat.room.said_by(talk.ghost)) > number)  # type: ignore[misc]
+                await chat.settled()
+                await chat.ask(("!ab save Copy", "!ab reset")[number])
+            await chat.say("three")
+            await person.wait_for(lambda: len(chat.room.said_by(talk.ghost)) > 2)
+            await chat.settled()
+            (last,) = [each for each in chat.room.messages.values() if each.body == "Echo: three"]
+            relation = {"m.relates_to": {"m.in_reply_to": {"event_id": last.event_id}}}
+            before = len(chat.said())
+            await person.send(chat.room_id, "m.room.message", {"msgtype": "m.text", "body": "!fork Other"} | relation)
+            await chat.answer(before)
+            others = {"home": False, "Copy": False} | ({"Other": False} if kind == "letta" else {})
+            puts_away = kind == "letta"
+            await chat.ask("!ab archive")
+            await eventually(
+                partial(is_kept, others | {"one": puts_away, "three": puts_away}), "they are archived where possible"
+            )
+            await desk.ask("chats archived")
+            await desk.ask("unarchive 1")
+            await eventually(partial(is_kept, others | {"one": False, "three": False}), "they are back")
+            await desk.ask("delete Oslo")
+            await desk.ask("yes")
+            await eventually(partial(is_gone, running.database, chat.room_id), "the chat is forgotten")
+            # Saved copies, forks and other rooms keep their conversations.
+            assert kept() == others | ({"one": True, "three": True} if kind == "letta" else {})
+            assert "1. Copy: 2 messages, saved" in await talk.command("saves")
 
 
 async def test_another_person_cannot_delete_a_chat(harness: BridgeHarness, desk: BotRoom, running: Running) -> None:

@@ -178,3 +178,37 @@ async def test_people_see_their_own_chats_and_administrators_no_titles(
             for place in (guest, others, room):
                 assert (await place.ask("!ab rename Taken over")).body.startswith("This room is none of your chats.")
         assert chat.room.name == "My secret"
+
+
+async def test_a_title_does_not_keep_redacted_words(harness: BridgeHarness, database_url: str) -> None:
+    async with named_upstream("Ada") as upstream, desk(harness, database_url, upstream) as room:
+        chat = await new_chat(room)
+        secret = await chat.say("My secret plan")
+        await has_name(chat, "My secret plan")
+        await chat.settled()
+        second = await chat.say("Weather in Oslo")
+        await chat.answers_of("Ada", 2)
+        await chat.synced()
+        await chat.person.redact(chat.room_id, secret)
+        await has_name(chat, "Weather in Oslo")
+        assert await is_titled_by(chat, "made") == "Weather in Oslo"
+        await chat.synced()
+        # Nothing is left: the chat has no title until its next answer.
+        await chat.person.redact(chat.room_id, second)
+        await has_name(chat, "Ada · new chat")
+        row = await chat.synced()
+        assert (row["titled_by"], row["title_turn"], row["name_redacted"]) == (None, None, False)
+        history = await chat.person.ask("GET", f"/rooms/{chat.room_id}/messages?dir=b&limit=100")
+        names = [each["content"].get("name") for each in history["chunk"] if each["type"] == "m.room.name"]
+        assert {*names} == {"Ada · new chat", None}
+        rows = await chat.running.database.rows("SELECT to_jsonb(r)::text AS row FROM room r")
+        assert not [each for each in rows if "secret" in each["row"] or "Weather" in each["row"]]
+        await chat.say("Something else")
+        await has_name(chat, "Something else")
+        # A name that the person gave stays.
+        await chat.ask("!rename Mine")
+        third = next(each for each in chat.room.messages.values() if each.body == "Something else")
+        await chat.person.redact(chat.room_id, third.event_id)
+        await chat.say("The end")
+        await chat.answers_of("Ada", 2)
+        assert (await chat.synced())["name"] == "Mine"

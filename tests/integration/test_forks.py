@@ -219,7 +219,12 @@ async def test_a_redacted_message_leaves_the_forks(
 
 
 @pytest.mark.parametrize(
-    ("kind", "make"), [("letta", ScriptedAppServer), ("letta_v1", ScriptedLettaV1), ("openai", ScriptedUpstream)]
+    ("kind", "make"),
+    [
+        ("letta", ScriptedAppServer),
+        pytest.param("letta_v1", ScriptedLettaV1, marks=pytest.mark.long),
+        ("openai", ScriptedUpstream),
+    ],
 )
 async def test_a_server_that_keeps_the_conversation_copies_it_or_is_told(
     harness: BridgeHarness, database_url: str, kind: str, make: type[ScriptedUpstream]

@@ -215,3 +215,19 @@ def test_a_choice_from_the_list_of_a_chat_makes_the_chat() -> None:
 def test_a_chat_that_the_bridge_made_has_bare_commands() -> None:
     assert command_of(message("!new x"), BOUND) is None
     assert command_of(message("!new x"), replace(BOUND, person="@bob:example.org")) == "new x"
+
+
+def test_a_reaction_confirms_a_question() -> None:
+    question = replace(LIST, kind=ChoiceKind.DELETE, events=frozenset({"$asked"}))
+
+    def reaction(key: str, target: str) -> RoomEvent:
+        return event("m.reaction", relation(rel_type="m.annotation", event_id=target, key=key))
+
+    for room in (HOME, UNBOUND, BOUND, BOT):
+        asked = replace(room, questions={BOB: question}, choices=WITH)
+        assert command_of(reaction("✅", "$asked"), asked) == "yes"
+        assert command_of(reaction("✅\ufe0f", "$asked"), asked) == "yes"
+        assert command_of(reaction("❌", "$asked"), asked) is None
+        assert command_of(reaction("✅", "$list"), asked) is None
+        # A question to another person.
+        assert command_of(reaction("✅", "$asked"), replace(room, questions={"@eve:x": question})) is None

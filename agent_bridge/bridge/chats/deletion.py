@@ -12,6 +12,7 @@ from agent_bridge.matrix.admin import Deletion, delete_room, deletion
 from agent_bridge.render.content import escape, message
 
 if TYPE_CHECKING:
+    from agent_bridge.bridge.chats.conversations import ChatConversations
     from agent_bridge.core.chats import ChatRoom
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
@@ -23,25 +24,28 @@ _log = structlog.stdlib.get_logger(__name__)
 class ChatDeletion:
     """Removes the room of a chat, and then what the database has of it."""
 
-    def __init__(self, homeserver: Homeserver, chats: Chats, texts: Texts) -> None:
+    def __init__(self, homeserver: Homeserver, chats: Chats, conversations: ChatConversations, texts: Texts) -> None:
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
         self._chats = chats
+        self._conversations = conversations
         self._texts = texts
 
-    async def carry_out(self, chat: ChatRoom) -> bool:
+    async def carry_out(self, chat: ChatRoom, *, gives_up: bool = False) -> bool:
         """Delete *chat*; tell whether that is done.
 
         If it is not, call this again in a moment: the homeserver is at work, or a command in the room is not answered
-        yet. Each step can be repeated.
+        yet. Each step can be repeated. *gives_up*: the agent's server does not respond, and keeps the conversation.
 
         Raises:
-            HomeserverUnavailable, StoreError: a repeat continues.
+            UpstreamError, HomeserverUnavailable, StoreError: a repeat continues.
         """
         if chat.room_id is not None:
             if await self._chats.has_open_command(chat.room_id):
                 # It may be the one that confirms the deletion.
                 return False
+            if not gives_up:
+                await self._conversations.discard(chat, deletes=True)
             if chat.delete_ref is None or await deletion(self._homeserver, chat.delete_ref) is Deletion.FAILED:
                 ref = await delete_room(self._homeserver, chat.room_id)
                 if ref is not None:
@@ -55,13 +59,29 @@ class ChatDeletion:
         _log.info("a chat is deleted", room=chat.room_id, number=chat.number)
         return True
 
-    async def _leave(self, chat: ChatRoom, room_id: str) -> None:
-        """Have the ghost tell the person that only the person can leave the room, and leave it with the bot."""
+    async def abandon(self, chat: ChatRoom, room_id: str, *, is_empty: bool, gives_up: bool = False) -> None:
+        """Leave the room of *chat*, which its person has left, and forget it. Each step can be repeated.
+
+        *is_empty*: no other person is there. *gives_up*: as in :meth:`carry_out`.
+
+        Raises:
+            UpstreamError, HomeserverUnavailable, StoreError: a repeat continues.
+        """
+        if not gives_up:
+            await self._conversations.discard(chat, deletes=False)
+        await self._leave(chat, room_id, says=not is_empty)
+        await self._remove_alias(chat)
+        await self._chats.forget(chat.id, why=self._texts.room_lost)
+        _log.info("a chat ends, for its person has left it", room=room_id, number=chat.number)
+
+    async def _leave(self, chat: ChatRoom, room_id: str, *, says: bool = True) -> None:
+        """Have the ghost leave the room with the bot; *says*: it tells the people that only they can leave it."""
         ghost, key = self._namespace.user_id(chat.agent.ghost), f"deleted.{chat.id}"
         text = self._texts.commands.chats.left.format(agent=escape(chat.agent.name))
         try:
             content = message(text, mark=mark(key, 0), notice=True)
-            await self._homeserver.send(room_id, content, txn_id=f"ab.{key}", as_user=ghost)
+            if says:
+                await self._homeserver.send(room_id, content, txn_id=f"ab.{key}", as_user=ghost)
         except HomeserverRefused as error:
             _log.info("a ghost leaves without a word", room=room_id, error=str(error))
         for user in (self._namespace.bot, ghost):

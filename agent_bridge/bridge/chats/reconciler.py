@@ -21,7 +21,8 @@ from agent_bridge.bridge.rooms.problems import problems_of
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.chats import ChatStatus
-from agent_bridge.core.errors import BridgeError, HomeserverRefused
+from agent_bridge.core.errors import BridgeError, HomeserverRefused, UpstreamError
+from agent_bridge.core.ids import short_hash
 from agent_bridge.core.names import one_line
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.matrix.rooms import chat_child_content, parent_content
@@ -30,6 +31,7 @@ from agent_bridge.store.postgres.signals import Topic
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from agent_bridge.bridge.chats.conversations import ChatConversations
     from agent_bridge.bridge.chats.deletion import ChatDeletion
     from agent_bridge.bridge.chats.listing import ChatListing
     from agent_bridge.bridge.chats.maker import ChatMaker
@@ -65,6 +67,7 @@ class ChatReconciler:
         agents: Agents,
         maker: ChatMaker,
         deletion: ChatDeletion,
+        conversations: ChatConversations,
         listing: ChatListing,
         signals: Signals,
         texts: Texts,
@@ -75,6 +78,7 @@ class ChatReconciler:
         self._agents = agents
         self._maker = maker
         self._deletion = deletion
+        self._conversations = conversations
         self._listing = listing
         self._signals = signals
         self._texts = texts
@@ -154,7 +158,7 @@ class ChatReconciler:
             if found.status is ChatStatus.DELETING:
                 if found.space is not None and found.room_id is not None:
                     await self._unlist(found, found.space, found.room_id)
-                return await self._deletion.carry_out(found)
+                return await self._deletion.carry_out(found, gives_up=self._is_hopeless(chat))
             if found.room_id is None:
                 await self._make(found)
                 continue
@@ -167,6 +171,9 @@ class ChatReconciler:
                 return True
         # The next look goes on from there.
         return False
+
+    def _is_hopeless(self, chat: int) -> bool:
+        return self._failures.get(chat, 0) >= _HOPELESS
 
     async def _make(self, chat: ChatRoom) -> None:
         """Make the room of a chat whose command did not."""
@@ -218,6 +225,8 @@ class ChatReconciler:
     async def _repair(self, chat: ChatRoom, state: RoomState) -> None:
         """Repair the members, the power levels, the name and the entry of the Space; record what is left."""
         ghost, bot = self._users(chat)
+        if chat.person is not None and await self._has_ended(chat, chat.person, state):
+            return
         state = await self._complete(chat, state)
         refused: set[RoomProblem] = set()
         if chat.person is not None and state.replacement is None:
@@ -230,7 +239,27 @@ class ChatReconciler:
             problems.discard(RoomProblem.OPEN_DOOR)
         for problem in sorted(problems - set(chat.problems)):
             _log.error("a chat has a problem", agent=chat.agent.name, room=state.room_id, problem=str(problem))
+        try:
+            await self._conversations.put_away(chat)
+        except UpstreamError:
+            # The lanes go on, and the next attempt puts them away.
+            await self._chats.applied(replace(chat, changes=chat.changes_applied), sorted(problems))
+            raise
         await self._chats.applied(chat, sorted(problems))
+
+    async def _has_ended(self, chat: ChatRoom, person: str, state: RoomState) -> bool:
+        """Tell whether *chat* has ended: *person* has left its room for a day. Record whether the person has left."""
+        is_left = state.membership(person) in {"leave", "ban"}
+        if is_left != chat.is_left:
+            await self._chats.left(chat.id, is_left=is_left)
+        if not (is_left and chat.is_abandoned):
+            return False
+        if chat.space is not None:
+            await self._unlist(chat, chat.space, state.room_id)
+        others = [user for user in state.members("join") if not self._namespace.is_ours(user)]
+        gives_up = self._is_hopeless(chat.id)
+        await self._deletion.abandon(chat, state.room_id, is_empty=not others, gives_up=gives_up)
+        return True
 
     async def _complete(self, chat: ChatRoom, state: RoomState) -> RoomState:
         """Bring the ghost and the bot into the room, and record whether the bot is in it; return the new state."""
@@ -263,9 +292,25 @@ class ChatReconciler:
             name = one_line(present)[:_LONGEST] if isinstance(present, str) else ""
             if (name or None) != chat.name or chat.titled_by is None:
                 await self._chats.named_by_person(chat.id, name or None)
-        elif chat.name is not None and present != chat.name:
-            await edit_state(self._homeserver, state, _NAME, {"name": chat.name}, ghost)
-            await self._chats.named(chat.id, chat.name)
+            return
+        wanted = chat.name
+        if wanted is None and chat.name_redacted:
+            wanted = self._maker.name_of(chat.agent, None)
+        if wanted is not None and present != wanted:
+            if chat.name_redacted and present is not None:
+                await self._redact_name(state, ghost)
+            await edit_state(self._homeserver, state, _NAME, {"name": wanted}, ghost)
+        if wanted is not None and (present != wanted or chat.name_redacted):
+            await self._chats.named(chat.id, wanted)
+
+    async def _redact_name(self, state: RoomState, ghost: str) -> None:
+        """Redact the event that gave the room its name: the history shows it."""
+        event_id = str(state.events[_NAME, ""]["event_id"])
+        try:
+            txn_id = f"ab.name.{short_hash(event_id)}"
+            await self._homeserver.redact(state.room_id, event_id, txn_id=txn_id, as_user=ghost)
+        except HomeserverRefused as error:
+            _log.info("the former name of a chat stays in its history", room=state.room_id, error=str(error))
 
     async def _list(self, chat: ChatRoom, state: RoomState) -> None:
         """Have the Space list the room, in an order that tells nothing about it; an archived chat is not listed."""

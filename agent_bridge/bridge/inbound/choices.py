@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.inbound.reactions import reaction_of
+from agent_bridge.bridge.inbound.reactions import CONFIRM, reaction_of
 from agent_bridge.bridge.rooms.kinds import has_only_commands
 
 if TYPE_CHECKING:
@@ -32,9 +32,10 @@ def number_in(text: str) -> int | None:
 
 
 def may_choose(event: RoomEvent) -> bool:
-    """Tell whether *event* may choose from a list that its sender was shown."""
+    """Tell whether *event* may choose from a list that its sender was shown, or confirm a question."""
     if event.type == "m.reaction":
-        return number_in(reaction_of(event) or "") is not None
+        key = reaction_of(event) or ""
+        return key == CONFIRM or number_in(key) is not None
     body = event.text("body") or ""
     return event.replies_to is not None or number_in(body[:_WORDS]) is not None
 
@@ -65,6 +66,12 @@ def picked_by_reaction(event: RoomEvent, key: str | None, room: Room | None) -> 
         return None
     is_listed = _counts(choice, number)
     return (_numbered(choice, number), choice) if is_listed or has_only_commands(room) else None
+
+
+def confirmed(event: RoomEvent, key: str | None, room: Room | None) -> OpenChoice | None:
+    """Return the question to its sender that the reaction *key* confirms; None if it confirms none."""
+    question = None if room is None else room.questions.get(event.sender)
+    return question if question is not None and key == CONFIRM and event.target in question.events else None
 
 
 def _counts(choice: OpenChoice, number: int) -> bool:

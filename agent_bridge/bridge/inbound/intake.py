@@ -112,8 +112,10 @@ class Intake:
         if changed := {event.room_id for event in events if self._rules.changes_room(event)}:
             # Before the messages behind the change: their lanes wait until the rooms are compared.
             await self._rooms.request_checks(changed)
-        if named := {event.room_id for event in events if self._rules.names_room(event)}:
-            await self._chats.note_changes(named)
+        changed_chats = {event.room_id for event in events if self._rules.changes_chat(event)}
+        entered = {event.room_id for event in events if self._rules.enters(event)}
+        if changed_chats or entered:
+            await self._chats.note_changes(changed_chats, entered=entered)
         by_others = {event.event_id: event for event in events if not self._rules.namespace.is_ours(event.sender)}
         events = list(by_others.values())
         try:
@@ -375,8 +377,12 @@ class Intake:
             rooms = {room_id: replace(room, selections=selections) for room_id, room in rooms.items()}
         if choosing := {event.sender for event in events if may_choose(event)}:
             shown = await self._choices.open(choosing, rooms)
-            for (user, room_id), choice in shown.items():
-                rooms[room_id] = replace(rooms[room_id], choices={**rooms[room_id].choices, user: choice})
+            for user, room_id, choice in shown:
+                room = rooms[room_id]
+                if choice.kind.is_question:
+                    rooms[room_id] = replace(room, questions={**room.questions, user: choice})
+                else:
+                    rooms[room_id] = replace(room, choices={**room.choices, user: choice})
         return rooms
 
 

@@ -14,6 +14,8 @@ STOP = "🛑"
 AGAIN = "🔁"
 #: Reactions to a card that asks whether a tool may run.
 VERDICTS = {"✅": Verdict.ALLOW, "❌": Verdict.DENY, "♾": Verdict.ALWAYS}
+#: The reaction that confirms a question of the bridge.
+CONFIRM = "✅"
 _VARIATIONS = "\ufe0e\ufe0f"
 
 

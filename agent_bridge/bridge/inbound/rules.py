@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.inbound.choices import picked_by_message, picked_by_reaction
+from agent_bridge.bridge.inbound.choices import confirmed, picked_by_message, picked_by_reaction
 from agent_bridge.bridge.inbound.prefix import bare_command, command_word, with_pills, without_mention, without_prefix
 from agent_bridge.bridge.inbound.reactions import AGAIN, STOP, VERDICTS, reaction_of
 from agent_bridge.bridge.rooms.kinds import (
@@ -135,9 +135,18 @@ class Rules:
             return self.namespace.is_ours(event.state_key) and event.content.get("membership") in _OUTSIDE
         return event.type in _ROOM_CHANGES and not self.namespace.is_ours(event.sender)
 
-    def names_room(self, event: RoomEvent) -> bool:
-        """Tell whether *event* is the name that a person gives to a room."""
+    def changes_chat(self, event: RoomEvent) -> bool:
+        """Tell whether *event* is the name that a person gives to a room, or a person's leave."""
+        if event.type == "m.room.member":
+            return self._is_persons(event) and event.content.get("membership") in _OUTSIDE
         return event.type == "m.room.name" and event.state_key == "" and not self.namespace.is_ours(event.sender)
+
+    def enters(self, event: RoomEvent) -> bool:
+        """Tell whether a person enters a room with *event*, or changes the own name there."""
+        return self._is_persons(event) and event.content.get("membership") == "join"
+
+    def _is_persons(self, event: RoomEvent) -> bool:
+        return event.type == "m.room.member" and not self.namespace.is_ours(event.state_key or event.sender)
 
     def refused(self, turn: NewTurn, payload: RefusalPayload) -> NewTurn:
         """Return the turn in which the bot tells, in place of the answers that *turn* asks for, why there are none."""
@@ -165,9 +174,14 @@ class Rules:
         return self._for_bot(change, TurnKind.REDACTION, RedactionPayload(events))
 
     def _picked(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored | None:
-        """Return the command of a reaction to a list from which the sender may choose."""
+        """Return the command of a reaction to a list from which the sender may choose, or to a question."""
+        if event.redacted_by is not None:
+            return None
+        question = confirmed(event, reaction_of(event), room)
+        if question is not None:
+            return self._command(event, room, CommandPayload("yes", question.thread))
         picked = picked_by_reaction(event, reaction_of(event), room)
-        if picked is None or event.redacted_by is not None:
+        if picked is None:
             return None
         command, choice = picked
         return self._command(event, room, CommandPayload(command, choice.thread))

@@ -157,6 +157,28 @@ room = Table(
         ForeignKey("context.id", ondelete="SET NULL", name="room_first_context_fkey", use_alter=True),
         comment="context with which the conversation of a chat begins; null: an empty one",
     ),
+    Column("left_at", DateTime(timezone=True), comment="since when the person of a chat has left; null: not"),
+    Column(
+        "put_away",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="whether the conversations of a chat are archived on the upstream",
+    ),
+    Column(
+        "titled_from",
+        BigInteger,
+        # The tables refer to each other.
+        ForeignKey("turn.id", ondelete="SET NULL", name="room_titled_from_fkey", use_alter=True),
+        comment="message from which the title of a chat was made; null: from none that is known",
+    ),
+    Column(
+        "name_redacted",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="whether the name that a chat was given last has words that were redacted",
+    ),
     CheckConstraint("status IN ('active', 'archived', 'deleting')", name="status"),
     CheckConstraint("titled_by IN ('given', 'made', 'person')", name="titled_by"),
 )
@@ -170,6 +192,8 @@ Index(
     postgresql_where=text("kind = 'chat' AND (changes <> changes_applied OR check_requests <> checked)"),
 )
 Index("room_first_context_idx", room.c.first_context, postgresql_where=text("first_context IS NOT NULL"))
+Index("room_left_at_idx", room.c.left_at, postgresql_where=text("left_at IS NOT NULL"))
+Index("room_titled_from_idx", room.c.titled_from, postgresql_where=text("titled_from IS NOT NULL"))
 Index("room_title_turn_idx", room.c.title_turn, postgresql_where=text("title_turn IS NOT NULL"))
 #: Numbers of chats. A number is never used again.
 conversation_number = Sequence("conversation_number_seq", metadata=metadata)

@@ -20,7 +20,8 @@ SELECT id, number FROM chat
 
 -- find --
 -- Return a chat with its agent.
-SELECT to_jsonb(a) AS agent, to_jsonb(r) AS room FROM room r JOIN agent a ON a.id = r.owner
+SELECT to_jsonb(a) AS agent, to_jsonb(r) AS room, coalesce(r.left_at < now() - interval '1 day', false) AS is_abandoned
+FROM room r JOIN agent a ON a.id = r.owner
 WHERE r.id = %(chat)s AND r.kind = 'chat'
 
 -- made --
@@ -43,9 +44,11 @@ UPDATE message SET conversation = lane.id FROM lane WHERE message.context = lane
 
 -- due --
 -- Return up to %(limit)s chats that differ, on the homeserver, from their desired state, except those of %(others)s: first
--- those whose lanes wait. The command that asked for a chat makes its room; if it failed, this list has the chat.
+-- those whose lanes wait. The command that asked for a chat makes its room; if it failed, this list has the chat. A chat
+-- that its person has left ends after a day.
 SELECT r.id FROM room r
-WHERE r.kind = 'chat' AND (r.changes <> r.changes_applied OR r.check_requests <> r.checked) AND r.owner IS NOT NULL
+WHERE r.kind = 'chat' AND r.owner IS NOT NULL
+  AND (r.changes <> r.changes_applied OR r.check_requests <> r.checked OR r.left_at < now() - interval '1 day')
   AND r.id <> ALL(%(others)s::bigint[])
   AND (r.room_id IS NOT NULL OR NOT EXISTS (SELECT 1 FROM turn t WHERE t.key = r.request_key AND t.open))
 ORDER BY r.check_requests = r.checked, r.id
@@ -66,7 +69,29 @@ UPDATE room SET bot_joined = %(bot_joined)s WHERE id = %(chat)s
 
 -- named --
 -- Record the name that the room of a chat was given, or was found to keep.
-UPDATE room SET name_applied = %(name)s WHERE id = %(chat)s
+UPDATE room SET name_applied = %(name)s, name = coalesce(name, %(name)s), name_redacted = false WHERE id = %(chat)s
+
+-- left --
+-- Record whether the person of a chat has left it.
+UPDATE room SET left_at = CASE WHEN %(is_left)s THEN coalesce(left_at, now()) END WHERE id = %(chat)s
+
+-- put_away --
+-- Record whether the conversations of a chat are archived on the upstream.
+UPDATE room SET put_away = %(archived)s WHERE id = %(chat)s
+
+-- conversations --
+-- Return the conversations on the upstream that the lanes of a chat with its agent have, or had in other contexts.
+SELECT DISTINCT u.model, u.ref
+FROM room r JOIN agent a ON a.id = r.owner JOIN conversation c ON c.room_id = r.room_id AND c.agent = r.owner
+     LEFT JOIN context x ON x.conversation = c.id AND x.session IS NOT NULL
+     JOIN upstream_conversation u ON u.upstream = a.upstream AND u.ref <> ''
+          AND u.session IN (x.session, c.room_id || CASE WHEN c.thread_id <> '' THEN '/' || c.thread_id ELSE '' END)
+WHERE r.id = %(chat)s
+ORDER BY u.model, u.ref
+
+-- conversation_deleted --
+-- Forget a conversation that does not exist any more.
+DELETE FROM upstream_conversation WHERE upstream = %(upstream)s AND model = %(model)s AND ref = %(ref)s
 
 -- listed --
 -- Record the Space that lists a chat.
@@ -79,14 +104,16 @@ UPDATE room SET changes_applied = %(changes)s, checked = %(requests)s, problems 
 RETURNING pg_notify('agent_bridge', 'lanes')
 
 -- forget --
--- Forget a chat whose room does not exist any more, and its transcripts; close its turns: there is no room to show answers in.
+-- Forget a chat whose room does not exist any more, and its transcripts but for copies that people saved; close its turns: there is no room to show answers in.
 -- The context of a chat that never had a room is still one of the lane from which it was copied.
 WITH lost AS (
     DELETE FROM room WHERE id = %(chat)s RETURNING room_id, first_context
 ), unbegun AS (
     DELETE FROM context USING lost WHERE context.id = lost.first_context AND lost.room_id IS NULL
 ), forgotten AS (
-    DELETE FROM message USING lost, conversation c WHERE message.conversation = c.id AND c.room_id = lost.room_id
+    DELETE FROM message USING lost, conversation c
+    WHERE message.conversation = c.id AND c.room_id = lost.room_id
+      AND NOT EXISTS (SELECT 1 FROM context x WHERE x.id = message.context AND x.name IS NOT NULL)
 )
 UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, %(why)s), answer = NULL, extras = '{}',
        steps = append_step(turn.steps, %(step)s)
@@ -95,23 +122,27 @@ WHERE c.id = turn.conversation AND c.room_id = lost.room_id AND turn.open
 
 -- in_room --
 -- Return the chat whose room is %(room_id)s.
-SELECT to_jsonb(a) AS agent, to_jsonb(r) AS room FROM room r JOIN agent a ON a.id = r.owner
+SELECT to_jsonb(a) AS agent, to_jsonb(r) AS room, coalesce(r.left_at < now() - interval '1 day', false) AS is_abandoned
+FROM room r JOIN agent a ON a.id = r.owner
 WHERE r.room_id = %(room_id)s AND r.kind = 'chat'
 
 -- note_changes --
--- Have those of the rooms %(rooms)s that are chats compared with the homeserver. Their lanes do not wait.
-UPDATE room SET changes = changes + 1 WHERE room_id = ANY(%(rooms)s) AND person IS NOT NULL
+-- Have those of the rooms %(rooms)s that are chats compared with the homeserver, and of the rooms %(entered)s those that
+-- their people had left. Their lanes do not wait.
+UPDATE room SET changes = changes + 1
+WHERE (room_id = ANY(%(rooms)s) OR (room_id = ANY(%(entered)s) AND left_at IS NOT NULL)) AND person IS NOT NULL
 RETURNING pg_notify('agent_bridge', 'chats')
 
 -- named_by_person --
 -- Record the name that a person gave to the room of a chat.
 UPDATE room SET name = %(name)s, name_applied = %(name)s, titled_by = CASE WHEN %(name)s::text IS NOT NULL THEN 'person' END,
-       title_turn = NULL
+       title_turn = NULL, titled_from = NULL, name_redacted = false
 WHERE id = %(chat)s
 
 -- renamed --
 -- Record the title that a person gave by a command, and that the room has it.
-UPDATE room SET name = %(title)s, name_applied = %(title)s, titled_by = 'given', title_turn = NULL, changes = changes + 1
+UPDATE room SET name = %(title)s, name_applied = %(title)s, titled_by = 'given', title_turn = NULL, titled_from = NULL,
+       name_redacted = false, changes = changes + 1
 WHERE id = %(chat)s
 RETURNING pg_notify('agent_bridge', 'chats')
 
@@ -135,10 +166,14 @@ WHERE r.title_turn IS NOT NULL AND r.titled_by IS NULL
 ORDER BY r.title_turn LIMIT %(limit)s
 
 -- titled --
--- Give a chat without a title the one that was made from the turn %(turn)s; null: the next answer gives another chance.
+-- Give a chat without a title the one that was made from the turn %(turn)s; null: the next answer gives another chance. A
+-- title with words of an answer (%(answer)s) or a question that was redacted meanwhile does not count.
 UPDATE room SET name = coalesce(%(title)s, name), titled_by = CASE WHEN %(title)s::text IS NOT NULL THEN 'made' END,
+       titled_from = CASE WHEN %(title)s::text IS NOT NULL THEN title_turn END,
        title_turn = NULL, changes = changes + (%(title)s::text IS NOT NULL)::integer
-WHERE id = %(chat)s AND titled_by IS NULL AND title_turn = %(turn)s
+FROM turn t
+WHERE room.id = %(chat)s AND titled_by IS NULL AND title_turn = %(turn)s AND t.id = title_turn
+  AND (%(title)s::text IS NULL OR (NOT t.redacted AND coalesce(t.answer, '') = %(answer)s))
 RETURNING pg_notify('agent_bridge', 'chats')
 
 -- of_person --

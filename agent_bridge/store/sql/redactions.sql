@@ -97,6 +97,19 @@ RETURNING turn.id, turn.conversation, turn.open, is_redacted, pg_notify('agent_b
 -- Forget the messages that the turns %(turns)s added to the transcript, in all contexts and saved copies.
 DELETE FROM message WHERE turn = ANY(%(turns)s::bigint[])
 
+-- retitle --
+-- Take the titles back that were made, or are being made, from the turns %(turns)s. Each chat gets another one from the first
+-- message that is left, or after its next answer.
+UPDATE room SET name = CASE WHEN titled_by = 'made' THEN NULL ELSE name END,
+       name_redacted = name_redacted OR coalesce(titled_by = 'made', false), titled_by = NULL, titled_from = NULL,
+       changes = changes + 1, title_turn = (
+           SELECT t.id FROM conversation c JOIN turn t ON t.conversation = c.id
+           WHERE c.room_id = room.room_id AND c.agent = room.owner AND t.kind = 'message' AND t.state = 'done' AND NOT t.redacted
+           ORDER BY t.position LIMIT 1)
+WHERE (titled_from = ANY(%(turns)s::bigint[]) AND titled_by = 'made')
+   OR (title_turn = ANY(%(turns)s::bigint[]) AND titled_by IS NULL)
+RETURNING pg_notify('agent_bridge', 'chats')
+
 -- forget_approvals --
 -- Forget the tool calls about which the turns %(turns)s asked people.
 DELETE FROM approval WHERE turn = ANY(%(turns)s::bigint[])
