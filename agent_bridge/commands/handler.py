@@ -49,7 +49,6 @@ def all_commands() -> Registry:
         agents,
         selection,
         chats,
-        forks,
         chat_archive,
         approvals,
         identity,
@@ -57,6 +56,7 @@ def all_commands() -> Registry:
         rooms,
         contexts,
         saves,
+        forks,
         letta,
         status,
     )

@@ -64,15 +64,12 @@ from agent_bridge.core.results.turns import (
     Dropped,
     FailedTurns,
     OpenTurns,
-    QueuePlace,
     Retried,
     RetriedAll,
     RoomQueue,
     StopRequested,
-    TurnEntry,
     TurnNotFound,
 )
-from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.render.chats import chat_name, render_asked, render_chats, render_fork_refused, render_made
 from agent_bridge.render.content import escape, in_backticks, shortened
@@ -87,10 +84,18 @@ from agent_bridge.render.contexts import (
 from agent_bridge.render.selection import render_choices, render_selected, room_link
 from agent_bridge.render.server_commands import render_done, render_list, render_refused
 from agent_bridge.render.trace import render_no_trace, render_trace
+from agent_bridge.render.turns import (
+    render_dropped,
+    render_failed,
+    render_open,
+    render_queue,
+    render_retried,
+    render_retried_all,
+)
 from agent_bridge.render.upstreams import upstream_facts, upstream_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from agent_bridge.core.upstreams import Health
     from agent_bridge.i18n.catalogue import Texts
@@ -139,8 +144,8 @@ class ResultRenderer:
             ContextReport: lambda result: render_report(result, texts),
             ContextSaved: lambda result: texts.contexts.saved.format(name=escape(result.name), prefix=prefix),
             DecisionMade: lambda result: texts.commands.decided[result.result],
-            Dropped: self._dropped,
-            FailedTurns: self._failed_turns,
+            Dropped: lambda result: render_dropped(result, texts),
+            FailedTurns: lambda result: render_failed(result, texts),
             Instructions: lambda result: render_instructions(result, texts, prefix),
             InvalidArguments: self._invalid_arguments,
             Invited: self._invited,
@@ -150,11 +155,11 @@ class ResultRenderer:
             NotPermitted: self._not_permitted,
             HasEntry: lambda result: texts.commands.has_entry.format(name=escape(result.agent)),
             NotReconnected: self._not_reconnected,
-            OpenTurns: self._open_turns,
+            OpenTurns: lambda result: render_open(result, texts),
             Reconnected: self._reconnected,
-            Retried: self._retried,
-            RetriedAll: self._retried_all,
-            RoomQueue: self._room_queue,
+            Retried: lambda result: render_retried(result, texts),
+            RetriedAll: lambda result: render_retried_all(result, texts, prefix),
+            RoomQueue: lambda result: render_queue(result, texts),
             RoomBound: lambda result: texts.commands.room_bound.format(agent=escape(result.agent)),
             ServerCommandDone: lambda result: render_done(result, texts),
             ServerCommandList: lambda result: render_list(result, texts, prefix),
@@ -319,65 +324,6 @@ class ResultRenderer:
         names = ", ".join(f"`{in_backticks(each)}`" for each in result.candidates)
         return f"{text} {self._texts.commands.listed_agents.format(names=names)}"
 
-    def _open_turns(self, result: OpenTurns) -> str:
-        if not result.turns:
-            return self._texts.commands.queue_empty
-        lines = [self._turn(each, open_state(each, self._texts)) for each in result.turns]
-        return self._list(lines, has_more=result.has_more)
-
-    def _room_queue(self, result: RoomQueue) -> str:
-        texts = self._texts
-        if not (result.waiting or result.own):
-            return texts.commands.queue_empty
-        head = texts.commands.queue_head.format(messages=texts.count(result.waiting, texts.message))
-        lines = [
-            texts.commands.queue_own.format(number=number, state=self._place(each), age=texts.duration(each.age))
-            for number, each in enumerate(result.own, 1)
-        ]
-        return "\n\n".join([head, self._list(lines, has_more=result.has_more) or texts.commands.queue_others])
-
-    def _place(self, own: QueuePlace) -> str:
-        if own.state is TurnState.QUEUED and not own.attempts:
-            return self._texts.commands.queue_place.format(place=own.place)
-        return open_state(own, self._texts)
-
-    def _failed_turns(self, result: FailedTurns) -> str:
-        if not result.turns:
-            return self._texts.commands.none_failed
-        lines = [self._turn(each, escape(each.error or self._texts.commands.no_cause)) for each in result.turns]
-        return self._list(lines, has_more=result.has_more)
-
-    def _turn(self, turn: TurnEntry, state: str) -> str:
-        return self._texts.commands.listed.format(
-            turn=turn.key,
-            sender=escape(turn.sender),
-            agent=escape(turn.agent or self._texts.commands.the_bot),
-            age=self._texts.duration(turn.age),
-            state=state,
-        )
-
-    def _list(self, lines: Sequence[str], *, has_more: bool) -> str:
-        return "\n".join([*lines, *([self._texts.commands.more] if has_more else [])])
-
-    def _retried_all(self, result: RetriedAll) -> str:
-        text = self._texts.commands.retried_all.format(messages=self._texts.count(result.number, self._texts.message))
-        return f"{text} {self._texts.commands.retried_more.format(prefix=self._prefix)}" if result.has_more else text
-
-    def _retried(self, result: Retried) -> str:
-        return self._changes(result, self._texts.commands.retrying, self._texts.commands.cannot_retry)
-
-    def _dropped(self, result: Dropped) -> str:
-        return self._changes(result, self._texts.commands.dropping, self._texts.commands.cannot_drop)
-
-    def _changes(self, result: Retried | Dropped, changed: str, unchanged: str) -> str:
-        lines = [
-            (changed if turn.is_changed else unchanged).format(
-                turn=turn.key, state=self._texts.commands.states["redacted" if turn.is_redacted else turn.state]
-            )
-            for turn in result.turns
-        ]
-        return "\n\n".join(lines)
-
     def _sync_report(self, result: SyncReport) -> str:
         lines = self._upstreams(result)
         return "\n".join(lines if result.is_finished else [self._texts.commands.sync_unfinished, "", *lines])
@@ -407,14 +353,3 @@ class ResultRenderer:
 
     def _upstreams(self, result: SyncReport) -> list[str]:
         return [f"- {upstream_status(health, self._texts, self._prefix)}" for health in result.upstreams]
-
-
-def open_state(turn: TurnEntry | QueuePlace, texts: Texts) -> str:
-    """Return a few words about the state of an open turn."""
-    match turn.state:
-        case TurnState.RUNNING:
-            return texts.commands.is_answered
-        case TurnState.COMMITTED:
-            return texts.commands.is_shown
-        case _:
-            return texts.commands.waits_again if turn.attempts else texts.commands.waits

@@ -217,9 +217,9 @@ class Chats:
         rows = await self._database.rows(_SQL["conversations"], {"chat": chat})
         return [(row["model"], row["ref"]) for row in rows]
 
-    async def conversation_deleted(self, upstream: str, model: str, ref: str) -> None:
-        """Forget a conversation that an upstream has deleted."""
-        await self._database.execute(_SQL["conversation_deleted"], {"upstream": upstream, "model": model, "ref": ref})
+    async def forget_conversation(self, upstream: str, model: str, ref: str) -> None:
+        """Forget a conversation on an upstream, which no lane goes on with."""
+        await self._database.execute(_SQL["forget_conversation"], {"upstream": upstream, "model": model, "ref": ref})
 
     async def put_away(self, chat: int, *, archived: bool) -> None:
         """Record whether the conversations of *chat* are archived on the upstream."""

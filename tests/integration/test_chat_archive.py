@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -208,6 +209,24 @@ async def test_the_server_puts_the_conversations_of_a_chat_away(
             # Saved copies, forks and other rooms keep their conversations.
             assert kept() == others | ({"one": True, "three": True} if kind == "letta" else {})
             assert "1. Copy: 2 messages, saved" in await talk.command("saves")
+
+
+@pytest.mark.long
+async def test_a_server_that_is_away_does_not_keep_a_chat(harness: BridgeHarness, database_url: str) -> None:
+    async with AsyncExitStack() as stack, harness.person() as person:
+        server = await stack.enter_async_context(ScriptedAppServer("Ada"))
+        server.models[0] |= {"name": "Ada"}
+        there = {"name": "scripted", "url": server.url, "kind": "letta", "gone_after": 600}
+        async with harness.bridge(harness.config(database_url, [there])) as running:
+            await running.contact("Ada")
+            chat = await new_chat(await bot_chat(running, person), "new @Ada Oslo")
+            await chat.say("one")
+            await chat.answers_of("Ada", 1)
+            await stack.aclose()
+            await chat.ask("!ab archive")
+            await chat.ask("!ab delete")
+            await chat.ask("!ab yes")
+            await eventually(partial(is_gone, running.database, chat.room_id), "the chat is forgotten", 60)
 
 
 async def test_another_person_cannot_delete_a_chat(harness: BridgeHarness, desk: BotRoom, running: Running) -> None:

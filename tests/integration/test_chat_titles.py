@@ -210,5 +210,5 @@ async def test_a_title_does_not_keep_redacted_words(harness: BridgeHarness, data
         third = next(each for each in chat.room.messages.values() if each.body == "Something else")
         await chat.person.redact(chat.room_id, third.event_id)
         await chat.say("The end")
-        await chat.answers_of("Ada", 2)
+        await chat.person.wait_for(lambda: "Echo: The end" in {each.body for each in chat.room.messages.values()})
         assert (await chat.synced())["name"] == "Mine"

@@ -322,7 +322,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
             "config.yaml:12: upstreams[1].name: is given twice, first on line 10; remove one of them",
             "config.yaml:13: homeserver: is given twice, first on line 1; remove one of them",
             "config.yaml:15: domain: is given twice, first on line 14; remove one of them",
-            "config.yaml:16: space.a: is not a known key; known keys: enabled, name, topic",
+            "config.yaml:16: space.a: is not a known key; known keys: enabled, name, topic, per_user",
         ],
     ),
 }

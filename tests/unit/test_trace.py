@@ -10,7 +10,7 @@ from agent_bridge.commands.entries import turn_entry
 from agent_bridge.commands.lookup import MessageReference, parse_reference
 from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.render.results import open_state
+from agent_bridge.render.turns import open_state
 from support.records import summary
 
 ROOM, EVENT = "!room:example.org", "$event_-id"

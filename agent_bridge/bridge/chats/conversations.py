@@ -38,24 +38,25 @@ class ChatConversations:
             await self._archive(chat, archived=is_archived)
             await self._chats.put_away(chat.id, archived=is_archived)
 
-    async def discard(self, chat: ChatRoom, *, deletes: bool) -> None:
-        """Have the server delete the conversations of a chat that ends (*deletes*), or archive them if it cannot.
+    async def discard(self, chat: ChatRoom, *, deletes: bool, gives_up: bool = False) -> None:
+        """Forget the conversations of a chat that ends; the server deletes (*deletes*) or archives them where it can.
+
+        *gives_up*: a server that does not respond keeps them.
 
         Raises:
             UpstreamError: a repeat may succeed.
             StoreError: a repeat continues.
         """
         upstream = self._upstreams.get(chat.agent.upstream)
-        if upstream is None or not deletes or upstream.can.deletion is None:
-            await self._archive(chat, archived=True)
-            return
         for model, ref in await self._chats.conversations(chat.id):
             try:
-                await upstream.can.deletion(ref)
+                if upstream is not None and upstream.can.deletion is not None and deletes:
+                    await upstream.can.deletion(ref)
+                elif upstream is not None and upstream.can.archive is not None:
+                    await upstream.can.archive(ref, archived=True)
             except UpstreamError as error:
-                self._judge(error, chat)
-                continue
-            await self._chats.conversation_deleted(chat.agent.upstream, model, ref)
+                self._judge(error, chat, gives_up=gives_up)
+            await self._chats.forget_conversation(chat.agent.upstream, model, ref)
 
     async def _archive(self, chat: ChatRoom, *, archived: bool) -> None:
         upstream = self._upstreams.get(chat.agent.upstream)
@@ -67,8 +68,8 @@ class ChatConversations:
             except UpstreamError as error:
                 self._judge(error, chat)
 
-    def _judge(self, error: UpstreamError, chat: ChatRoom) -> None:
+    def _judge(self, error: UpstreamError, chat: ChatRoom, *, gives_up: bool = False) -> None:
         """Raise *error* if a repeat may succeed. Otherwise the conversation stays as it is on the server."""
-        if error.retryable:
+        if error.retryable and not gives_up:
             raise error
         _log.warning("the server keeps the conversation of a chat", agent=chat.agent.name, error=str(error))

@@ -35,7 +35,7 @@ class ChatDeletion:
         """Delete *chat*; tell whether that is done.
 
         If it is not, call this again in a moment: the homeserver is at work, or a command in the room is not answered
-        yet. Each step can be repeated. *gives_up*: the agent's server does not respond, and keeps the conversation.
+        yet. Each step can be repeated. *gives_up*: an agent's server that does not respond keeps the conversation.
 
         Raises:
             UpstreamError, HomeserverUnavailable, StoreError: a repeat continues.
@@ -44,8 +44,7 @@ class ChatDeletion:
             if await self._chats.has_open_command(chat.room_id):
                 # It may be the one that confirms the deletion.
                 return False
-            if not gives_up:
-                await self._conversations.discard(chat, deletes=True)
+            await self._conversations.discard(chat, deletes=True, gives_up=gives_up)
             if chat.delete_ref is None or await deletion(self._homeserver, chat.delete_ref) is Deletion.FAILED:
                 ref = await delete_room(self._homeserver, chat.room_id)
                 if ref is not None:
@@ -67,10 +66,10 @@ class ChatDeletion:
         Raises:
             UpstreamError, HomeserverUnavailable, StoreError: a repeat continues.
         """
-        if not gives_up:
-            await self._conversations.discard(chat, deletes=False)
-        await self._leave(chat, room_id, says=not is_empty)
+        await self._conversations.discard(chat, deletes=False, gives_up=gives_up)
+        # A repeat after both have left finds no room any more.
         await self._remove_alias(chat)
+        await self._leave(chat, room_id, says=not is_empty)
         await self._chats.forget(chat.id, why=self._texts.room_lost)
         _log.info("a chat ends, for its person has left it", room=room_id, number=chat.number)
 

@@ -225,7 +225,8 @@ class ChatReconciler:
     async def _repair(self, chat: ChatRoom, state: RoomState) -> None:
         """Repair the members, the power levels, the name and the entry of the Space; record what is left."""
         ghost, bot = self._users(chat)
-        if chat.person is not None and await self._has_ended(chat, chat.person, state):
+        # The person may have gone on to the room that replaces this one.
+        if chat.person is not None and state.replacement is None and await self._has_ended(chat, chat.person, state):
             return
         state = await self._complete(chat, state)
         refused: set[RoomProblem] = set()

@@ -89,8 +89,8 @@ FROM room r JOIN agent a ON a.id = r.owner JOIN conversation c ON c.room_id = r.
 WHERE r.id = %(chat)s
 ORDER BY u.model, u.ref
 
--- conversation_deleted --
--- Forget a conversation that does not exist any more.
+-- forget_conversation --
+-- Forget a conversation on an upstream.
 DELETE FROM upstream_conversation WHERE upstream = %(upstream)s AND model = %(model)s AND ref = %(ref)s
 
 -- listed --
