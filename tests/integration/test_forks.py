@@ -223,7 +223,7 @@ async def test_a_redacted_message_leaves_the_forks(
     [
         ("letta", ScriptedAppServer),
         pytest.param("letta_v1", ScriptedLettaV1, marks=pytest.mark.long),
-        ("openai", ScriptedUpstream),
+        pytest.param("openai", ScriptedUpstream, marks=pytest.mark.long),
     ],
 )
 async def test_a_server_that_keeps_the_conversation_copies_it_or_is_told(
