@@ -69,7 +69,12 @@ def settings(
         "url_preview_enabled": False,
         "trusted_key_servers": [],
         "federation_domain_whitelist": [],
+        "send_federation": False,
+        "stats": {"enabled": False},
         "user_directory": {"search_all_users": True},
+        # A picture gets a thumbnail when a client asks for it, instead of five when it is uploaded.
+        "thumbnail_sizes": [],
+        "dynamic_thumbnails": True,
         **(_relaxed_limits() if relaxed else {}),
     }
 

@@ -28,6 +28,13 @@ _MAX_CELLS = 500_000
 #: Bytes of a sheet that are searched for its cells, and the addresses of its cells.
 _MAX_SHEET, _CELL = 256 * 1024**2, re.compile(rb'\br="([A-Z]{1,3})([0-9]{1,7})"')
 _CONVERTERS = {"pdf": "PdfConverter", "docx": "DocxConverter", "xlsx": "XlsxConverter", "pptx": "PptxConverter"}
+#: The libraries of each converter. markitdown imports all that are there, which takes longer than most conversions.
+_LIBRARIES = {
+    "pdf": {"pdfminer", "pdfplumber"},
+    "docx": {"mammoth"},
+    "xlsx": {"pandas", "openpyxl"},
+    "pptx": {"pptx"},
+}
 
 
 def _main(form: str, max_chars: int) -> int:
@@ -36,6 +43,8 @@ def _main(form: str, max_chars: int) -> int:
     data = sys.stdin.buffer.read()
     if form == "xlsx" and _is_too_large(data):
         return TOO_HARD
+    for library in set().union(*_LIBRARIES.values()) - _LIBRARIES[form]:
+        sys.modules[library] = None  # type: ignore[assignment]
     try:
         markitdown = import_module("markitdown")
         converter = getattr(import_module("markitdown.converters"), _CONVERTERS[form])()

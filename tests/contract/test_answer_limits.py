@@ -15,6 +15,8 @@ from support.fault_server import FaultServer, Reply
 from support.upstream_kinds import Answer, ask, connect
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import aiohttp
 
 MILLION = 1_000_000
@@ -44,27 +46,32 @@ async def asked(wire: FaultServer, session: aiohttp.ClientSession, *pieces: byte
     return answer, watchdog.take_longest().computed
 
 
+# Each process that collects the tests would keep their bodies.
 @pytest.mark.parametrize(
     ("body", "end"),
     [
-        pytest.param(chunk("The quick, brown fox\n" * 40_000) + END, "fox\nyes", id="prose"),
-        pytest.param(chunk("<" * 900_000) + END, "<yes", id="marks"),
-        pytest.param(chunk("<think>" + "a b " * MILLION + "</think>") + END, "yes", id="reasoning in the text"),
-        pytest.param(chunk("", reasoning_content="a b " * MILLION) + END, "yes", id="reasoning"),
+        pytest.param(lambda: chunk("The quick, brown fox\n" * 40_000) + END, "fox\nyes", id="prose"),
+        pytest.param(lambda: chunk("<" * 900_000) + END, "<yes", id="marks"),
+        pytest.param(lambda: chunk("<think>" + "a b " * MILLION + "</think>") + END, "yes", id="reasoning in the text"),
+        pytest.param(lambda: chunk("", reasoning_content="a b " * MILLION) + END, "yes", id="reasoning"),
         pytest.param(
-            chunk('<details type="reasoning">\n' + "> a\n" * MILLION + "</details>\n") + END, "yes", id="a section"
+            lambda: chunk('<details type="reasoning">\n' + "> a\n" * MILLION + "</details>\n") + END,
+            "yes",
+            id="a section",
         ),
-        pytest.param(chunk(PICTURE + "QUJD" * MILLION + ") ") + END, " yes", id="a picture"),
-        pytest.param(document(PICTURE + "QUJD" * 3 * MILLION + ") yes"), " yes", id="a picture in a document"),
-        pytest.param(b"".join(chunk("fox " * 100 * n) for n in range(1, 101)) + END, "fox yes", id="cumulative"),
-        pytest.param(b"\n" * MILLION + END, "yes", id="blank lines"),
-        pytest.param(VALUES + END, "yes", id="values"),
+        pytest.param(lambda: chunk(PICTURE + "QUJD" * MILLION + ") ") + END, " yes", id="a picture"),
+        pytest.param(lambda: document(PICTURE + "QUJD" * 3 * MILLION + ") yes"), " yes", id="a picture in a document"),
+        pytest.param(
+            lambda: b"".join(chunk("fox " * 100 * n) for n in range(1, 101)) + END, "fox yes", id="cumulative"
+        ),
+        pytest.param(lambda: b"\n" * MILLION + END, "yes", id="blank lines"),
+        pytest.param(lambda: VALUES + END, "yes", id="values"),
     ],
 )
 async def test_the_loop_is_not_blocked(
-    wire: FaultServer, session: aiohttp.ClientSession, body: bytes, end: str
+    wire: FaultServer, session: aiohttp.ClientSession, body: Callable[[], bytes], end: str
 ) -> None:
-    answer, computed = await asked(wire, session, body)
+    answer, computed = await asked(wire, session, body())
     assert (answer.error, answer.text.endswith(end)) == (None, True)
     assert computed < MOST
 
@@ -72,20 +79,22 @@ async def test_the_loop_is_not_blocked(
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        pytest.param(b'data: {"choices":[' + b"{}," * MILLION + b"{}]}\n\n", AnswerInterrupted, id="values"),
+        pytest.param(lambda: b'data: {"choices":[' + b"{}," * MILLION + b"{}]}\n\n", AnswerInterrupted, id="values"),
         pytest.param(
-            b'{"choices":[' + b"{}," * 4 * MILLION + b"{}]}", UpstreamProtocolError, id="values of a document"
+            lambda: b'{"choices":[' + b"{}," * 4 * MILLION + b"{}]}", UpstreamProtocolError, id="values of a document"
         ),
-        pytest.param(chunk("x" * 2 * MILLION) + END, AnswerInterrupted, id="text"),
+        pytest.param(lambda: chunk("x" * 2 * MILLION) + END, AnswerInterrupted, id="text"),
         pytest.param(
-            b'data: {"error":{"message":"' + b" " * MILLION + b'x"}}\n\n', AnswerInterrupted, id="a blank report"
+            lambda: b'data: {"error":{"message":"' + b" " * MILLION + b'x"}}\n\n',
+            AnswerInterrupted,
+            id="a blank report",
         ),
     ],
 )
 async def test_the_loop_is_not_blocked_by_a_failure(
-    wire: FaultServer, session: aiohttp.ClientSession, body: bytes, kind: type[Exception]
+    wire: FaultServer, session: aiohttp.ClientSession, body: Callable[[], bytes], kind: type[Exception]
 ) -> None:
-    answer, computed = await asked(wire, session, body)
+    answer, computed = await asked(wire, session, body())
     assert type(answer.error) is kind
     assert computed < MOST
 

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from support.conditions import eventually
-from support.letta_server import LettaServer
 
 if TYPE_CHECKING:
     from support.harness import BridgeHarness
+    from support.letta_server import LettaServer
 
 
 def picture(colour: str) -> bytes:
@@ -23,9 +23,10 @@ def picture(colour: str) -> bytes:
 
 
 @pytest.mark.long  # short: tests/contract/test_letta_commands.py, with a scripted server
-async def test_an_administrator_gives_commands_of_the_server(harness: BridgeHarness, database_url: str) -> None:
+async def test_an_administrator_gives_commands_of_the_server(
+    harness: BridgeHarness, database_url: str, letta: LettaServer
+) -> None:
     async with AsyncExitStack() as stack:
-        letta = await stack.enter_async_context(LettaServer())
         dora = await letta.create_agent("Dora")
         await letta.write_memory(dora, "profile.png", picture("red"))
         config = harness.config(database_url, [{"name": "letta", "kind": "letta", "url": letta.root}])

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import shutil
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
@@ -23,12 +21,15 @@ from agent_bridge.store.agents import AgentRoom, Agents
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.turns import Turns
 from support.conditions import DEADLINE, eventually
+from support.forked import fork_module
 from support.person import Person
 from support.watchdog import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
+    from agent_bridge.demo.program import Process
     from agent_bridge.demo.timeline import Message, Room
     from agent_bridge.lifecycle import Bridge
     from agent_bridge.matrix.client import Homeserver
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 DOMAIN = "test.local"
 PREFIX = "!ab"
-#: A folder in memory, where Linux has one, and the bytes that a homeserver needs there.
-_MEMORY, _ROOM_FOR_A_RUN = Path("/dev/shm"), 2 * 1024**3  # noqa: S108
 #: Application services that the homeserver knows: one for the bridge of a single test, one for a bridge of many tests.
 OWN, SHARED = "own", "shared"
 
@@ -159,6 +158,11 @@ async def _open(url: str) -> bool:
         return False
 
 
+async def _fork(folder: Path, log: Path) -> Process:
+    """Start Synapse within a tenth of a second: the fork server has imported it."""
+    return await fork_module("support.synapse_program", str(folder), str(log))
+
+
 class BridgeHarness:
     """A Synapse on 127.0.0.1, the bridges that are registered with it, and the people on it."""
 
@@ -172,7 +176,7 @@ class BridgeHarness:
         for name, file in files.items():
             config = self.config("postgresql://unused", [{"name": "unused", "url": self._url}], service=name)
             file.write_text(to_yaml(registration(config)), encoding="utf-8")
-        self.synapse = Synapse(folder / "synapse", DOMAIN, registrations=[*files.values()])
+        self.synapse = Synapse(folder / "synapse", DOMAIN, registrations=[*files.values()], start=_fork)
         self._url = self.synapse.url
 
     async def __aenter__(self) -> Self:
@@ -252,14 +256,9 @@ class BridgeHarness:
         self._tokens.clear()
 
 
-def _memory() -> Path | None:
-    """Return a folder in memory, if there is one: Synapse waits for the disk at every commit."""
-    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_FOR_A_RUN else None
-
-
 @asynccontextmanager
 async def new_harness() -> AsyncIterator[BridgeHarness]:
     """Give an empty homeserver at which the bridge is registered."""
-    with temporary_folder("ab-hs-", _memory()) as folder:
+    with temporary_folder("ab-hs-") as folder:
         async with BridgeHarness(folder) as running:
             yield running
