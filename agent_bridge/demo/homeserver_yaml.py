@@ -70,7 +70,6 @@ def settings(
         "trusted_key_servers": [],
         "federation_domain_whitelist": [],
         "send_federation": False,
-        "stats": {"enabled": False},
         "user_directory": {"search_all_users": True},
         # A picture gets a thumbnail when a client asks for it, instead of five when it is uploaded.
         "thumbnail_sizes": [],
