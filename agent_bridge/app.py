@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.agents.activity_presence import ActivityPresence
 from agent_bridge.bridge.agents.avatars import Avatars
+from agent_bridge.bridge.agents.configured import ConfiguredAgents
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.held_changes import HeldChanges
 from agent_bridge.bridge.agents.presence import Presence
@@ -17,6 +18,7 @@ from agent_bridge.bridge.agents.switch_reports import SwitchReports
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.answering.batching import Batching
 from agent_bridge.bridge.answering.cancellation import Cancellations
+from agent_bridge.bridge.answering.context_report import ContextReports
 from agent_bridge.bridge.answering.edit_handler import EditHandler
 from agent_bridge.bridge.answering.generation import Generation
 from agent_bridge.bridge.answering.incoming_files import IncomingFiles
@@ -26,6 +28,11 @@ from agent_bridge.bridge.answering.question import Questions
 from agent_bridge.bridge.answering.redaction_handler import RedactionHandler
 from agent_bridge.bridge.answering.tool_approvals import ToolApprovals
 from agent_bridge.bridge.answering.undeliverable import Undeliverable
+from agent_bridge.bridge.chats.deletion import ChatDeletion
+from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.chats.numbers import NumberRepair
+from agent_bridge.bridge.chats.reconciler import ChatReconciler
+from agent_bridge.bridge.chats.titles import Titles
 from agent_bridge.bridge.delivery.approval_cards import ApprovalCards
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
 from agent_bridge.bridge.delivery.erasure import Eraser
@@ -35,12 +42,9 @@ from agent_bridge.bridge.delivery.status_reactions import StatusReactions
 from agent_bridge.bridge.delivery.stop_offers import StopOffers
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.delivery.waiting_reactions import WaitingReactions
-from agent_bridge.bridge.inbound.backfill import Backfill
 from agent_bridge.bridge.inbound.homeserver_monitor import HomeserverMonitor
-from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.invites import InviteHandler
 from agent_bridge.bridge.inbound.refusals import RefusalHandler
-from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.queue.leader import Leader
 from agent_bridge.bridge.queue.retention import Pruner
 from agent_bridge.bridge.queue.worker import Handler, Worker
@@ -53,32 +57,34 @@ from agent_bridge.bridge.rooms.power_levels import room_powers
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
 from agent_bridge.clients import Clients, open_clients
-from agent_bridge.commands.handler import CommandHandler, all_commands
-from agent_bridge.commands.registry import CommandServices
-from agent_bridge.commands.trace import Traces
+from agent_bridge.config.agents_source import AgentsSource
+from agent_bridge.core.chats import ChatTitles
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n import texts_in
 from agent_bridge.lifecycle import Bridge
 from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.session import READ_TIMEOUT
-from agent_bridge.render.results import ResultRenderer
-from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.postgres.database import POOL_TIMEOUT
-from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.waiting_reactions import WaitingMessages
 from agent_bridge.stores import Stores, open_stores
 from agent_bridge.web.application import application
 from agent_bridge.web.health import HealthPages
 from agent_bridge.web.process_stats import ProcessStats
+from agent_bridge.wiring.commands import build_commands
+from agent_bridge.wiring.inbound import build_inbound
+from agent_bridge.wiring.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
 
     from agent_bridge.config.model import Config
-    from agent_bridge.core.ids import Namespace
     from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.wiring.commands import Commands
+    from agent_bridge.wiring.inbound import Inbound
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,61 +101,44 @@ _TIMEOUTS = Timeouts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Settings:
-    """The configuration and the values that derive from it."""
-
-    config: Config
-    namespace: Namespace
-    texts: Texts
-    timeouts: Timeouts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Inbound:
-    rules: Rules
-    intake: Intake
-    backfill: Backfill
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Answering:
     cancellations: Cancellations
     messages: MessageHandler
     edits: EditHandler
+    reports: ContextReports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _AgentParts:
     status: UpstreamStatus
     provisioner: Provisioner
+    chats: ChatReconciler
     discovery: Discovery
+    configured: ConfiguredAgents
     avatars: Avatars
     held: HeldChanges
     switches: SwitchReports
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Commands:
-    handler: CommandHandler
-    traces: Traces
-    renderer: ResultRenderer
-
-
 @asynccontextmanager
-async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator[Bridge]:
+async def build(config: Config, timeouts: Timeouts = _TIMEOUTS, *, file: Path | None = None) -> AsyncIterator[Bridge]:
     """Open the connections and build the bridge; close them at the end of the block.
+
+    The bridge follows changes of the agents in *file*, from which *config* was read.
 
     Raises:
         StoreError: the database cannot be used, or its schema is not the one of this program.
     """
-    settings = _Settings(config=config, namespace=config.namespace, texts=_texts(config), timeouts=timeouts)
+    settings = Settings(config=config, file=file, namespace=config.namespace, texts=_texts(config))
     async with AsyncExitStack() as stack:
         stores = await open_stores(config.database, timeouts.database, stack)
         clients = await open_clients(config, settings.namespace, stores.database, timeouts.homeserver, stack)
-        inbound = _build_inbound(settings, stores, clients)
+        inbound = build_inbound(settings, stores, clients)
         answering = _build_answering(settings, stores, clients)
         agents = _build_agents(settings, stores, clients)
-        commands = _build_commands(settings, stores, clients, inbound.rules, agents.status)
+        commands = build_commands(
+            settings, stores, clients, inbound, answering.reports, answering.cancellations, agents.status
+        )
         handlers = _handlers(settings, stores, clients, inbound, answering, commands)
         endpoint = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), inbound.intake)
         leader = _build_leader(settings, stores, clients, inbound, agents)
@@ -181,42 +170,18 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS) -> AsyncIterator
 
 def _texts(config: Config) -> Texts:
     """Return the texts in the configured language, which name the administrators who can help."""
-    return texts_in(config.language).naming(people_with(config.permissions, Role.ADMIN))
+    return texts_in(config.language).naming(people_with(config.permissions, Role.ADMIN), config.bot.prefix)
 
 
-def _build_inbound(settings: _Settings, stores: Stores, clients: Clients) -> _Inbound:
-    config = settings.config
-    rules = Rules(settings.namespace, config.permissions, config.bot.prefix)
-    intake = Intake(
-        stores.database,
-        stores.rooms,
-        IntakeStore(stores.database),
-        stores.edits,
-        Redactions(settings.namespace.bot_username, redact_answers=config.answers.redact_answers),
-        stores.approvals,
-        stores.histories,
-        stores.lanes,
-        rules,
-        max_queued=config.lanes.max_queued_per_room,
-    )
-    backfill = Backfill(
-        clients.homeserver,
-        stores.histories,
-        intake,
-        stores.signals,
-        interval=config.homeserver.backfill_interval,
-        horizon=config.retention.turns_days * 86400,
-    )
-    return _Inbound(rules=rules, intake=intake, backfill=backfill)
-
-
-def _build_answering(settings: _Settings, stores: Stores, clients: Clients) -> _Answering:
+def _build_answering(settings: Settings, stores: Stores, clients: Clients) -> _Answering:
     config, texts, turns, homeserver = settings.config, settings.texts, stores.turns, clients.homeserver
     cancellations, outboxes = Cancellations(turns, stores.signals), Outboxes(homeserver, turns)
+    contexts = Contexts(stores.database)
     questions = Questions(
         homeserver,
         settings.namespace,
         Transcripts(stores.database),
+        contexts,
         IncomingFiles(clients.media, clients.pictures, config.files, texts),
         config.threads,
         texts,
@@ -239,6 +204,7 @@ def _build_answering(settings: _Settings, stores: Stores, clients: Clients) -> _
     messages = MessageHandler(
         outboxes,
         turns,
+        stores.chats,
         Batching(turns, config.lanes),
         generation,
         Receipts(homeserver),
@@ -250,10 +216,11 @@ def _build_answering(settings: _Settings, stores: Stores, clients: Clients) -> _
         texts,
     )
     edits = EditHandler(homeserver, outboxes, turns, stores.edits, texts)
-    return _Answering(cancellations=cancellations, messages=messages, edits=edits)
+    reports = ContextReports(questions, generation, contexts)
+    return _Answering(cancellations=cancellations, messages=messages, edits=edits, reports=reports)
 
 
-def _build_agents(settings: _Settings, stores: Stores, clients: Clients) -> _AgentParts:
+def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _AgentParts:
     config, namespace, texts, signals = settings.config, settings.namespace, settings.texts, stores.signals
     homeserver, status = clients.homeserver, UpstreamStatus(stores.kv, signals)
     powers = room_powers(namespace.bot, config.permissions)
@@ -287,49 +254,36 @@ def _build_agents(settings: _Settings, stores: Stores, clients: Clients) -> _Age
     discovery = Discovery(
         clients.upstreams, stores.agents, provisioner.request, namespace, config.templates, status, signals, texts
     )
+    source = AgentsSource(config, settings.file)
     held = HeldChanges(status, admin_room, stores.kv, signals, texts, config.bot.prefix)
     return _AgentParts(
         status=status,
         provisioner=provisioner,
+        chats=ChatReconciler(
+            homeserver,
+            stores.chats,
+            stores.agents,
+            ChatMaker(homeserver, stores.chats, stores.kv, config, texts),
+            ChatDeletion(homeserver, stores.chats, texts),
+            space,
+            signals,
+            texts,
+        ),
         discovery=discovery,
+        configured=ConfiguredAgents(source, stores.agents, discovery, admin_room, config, texts),
         avatars=avatars,
         held=held,
         switches=SwitchReports(admin_room, stores.kv, signals, texts),
     )
 
 
-def _build_commands(
-    settings: _Settings, stores: Stores, clients: Clients, rules: Rules, status: UpstreamStatus
-) -> _Commands:
-    traces = Traces(stores.turn_admin, stores.turns, stores.rooms, clients.homeserver, rules)
-    renderer = ResultRenderer(settings.texts, settings.config.bot.prefix)
-    services = CommandServices(
-        database=stores.database,
-        agents=stores.agents,
-        rooms=stores.rooms,
-        turns=stores.turns,
-        turn_admin=stores.turn_admin,
-        approvals=stores.approvals,
-        lanes=stores.lanes,
-        traces=traces,
-        upstream_status=status,
-        kv=stores.kv,
-        homeserver=clients.homeserver,
-        namespace=settings.namespace,
-        permissions=settings.config.permissions,
-        upstreams={each.name: upstream for upstream, each in clients.upstreams},
-    )
-    handler = CommandHandler(services, all_commands(), renderer, settings.texts)
-    return _Commands(handler=handler, traces=traces, renderer=renderer)
-
-
 def _handlers(
-    settings: _Settings,
+    settings: Settings,
     stores: Stores,
     clients: Clients,
-    inbound: _Inbound,
+    inbound: Inbound,
     answering: _Answering,
-    commands: _Commands,
+    commands: Commands,
 ) -> Mapping[TurnKind, Handler]:
     homeserver, turns, texts = clients.homeserver, stores.turns, settings.texts
     return {
@@ -337,16 +291,27 @@ def _handlers(
         TurnKind.EDIT: answering.edits,
         TurnKind.AGAIN: answering.edits,
         TurnKind.COMMAND: commands.handler,
-        TurnKind.REFUSAL: RefusalHandler(homeserver, turns, inbound.rules, texts),
+        TurnKind.CHOICE: commands.choices,
+        TurnKind.REFUSAL: RefusalHandler(
+            homeserver, turns, stores.rooms, stores.agents, inbound.selections, inbound.rules, texts
+        ),
         TurnKind.REDACTION: RedactionHandler(turns, Eraser(homeserver), settings.namespace),
         TurnKind.INVITATION: InviteHandler(
-            homeserver, turns, stores.rooms, stores.agents, stores.kv, inbound.backfill, inbound.rules, texts
+            homeserver,
+            turns,
+            stores.rooms,
+            stores.agents,
+            stores.kv,
+            inbound.binding,
+            inbound.backfill,
+            inbound.rules,
+            texts,
         ),
     }
 
 
 def _build_leader(
-    settings: _Settings, stores: Stores, clients: Clients, inbound: _Inbound, agents: _AgentParts
+    settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, agents: _AgentParts
 ) -> Leader:
     config, homeserver, intake = settings.config, clients.homeserver, inbound.intake
     monitor = HomeserverMonitor(
@@ -354,8 +319,10 @@ def _build_leader(
     )
     duties = {
         "provisioner": agents.provisioner.run,
+        "chats": agents.chats.run,
         "monitor": monitor.run,
         "discovery": agents.discovery.run,
+        "configured": agents.configured.run,
         "avatars": agents.avatars.run,
         "held_changes": agents.held.run,
         "switches": agents.switches.run,
@@ -363,8 +330,18 @@ def _build_leader(
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
         "pruner": Pruner(stores.database, config.retention).run,
     }
+    duties["numbers"] = NumberRepair(homeserver, stores.database, stores.chats, stores.agents, stores.signals).run
+    if config.chats.titles is not ChatTitles.OFF:
+        duties["titles"] = Titles(
+            stores.chats,
+            {each.name: upstream for upstream, each in clients.upstreams},
+            stores.signals,
+            settings.texts,
+            by_model=config.chats.titles is ChatTitles.MODEL,
+        ).run
     if config.lanes.show_waiting:
-        duties["waiting"] = WaitingReactions(homeserver, WaitingMessages(stores.database), stores.signals).run
+        waiting = WaitingMessages(stores.database, config.lanes.when_busy)
+        duties["waiting"] = WaitingReactions(homeserver, waiting, stores.signals).run
     if config.presence is None:
         duties["presence"] = ActivityPresence(
             homeserver, stores.agents, settings.texts, per_second=config.presence_per_second

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.queue.lanes import JOB_CONNECTIONS, Lanes
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
+from agent_bridge.store.chats import Chats
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.kv import KeyValues
@@ -38,6 +39,7 @@ class Stores:
     signals: Signals
     locks: Locks
     agents: Agents
+    chats: Chats
     rooms: Rooms
     turns: Turns
     edits: Edits
@@ -74,6 +76,7 @@ async def open_stores(config: DatabaseConfig, pool_timeout: float, stack: AsyncE
         signals=signals,
         locks=await stack.enter_async_context(Locks(session)),
         agents=Agents(database),
+        chats=Chats(database),
         rooms=Rooms(database),
         turns=Turns(database),
         edits=Edits(database),

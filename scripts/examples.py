@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from agent_bridge.config.example import example, render
+from agent_bridge.config.example import example, example_agents, render, render_agents
 from agent_bridge.config.registration import registration, to_yaml
 
 TOP = Path(__file__).resolve().parent.parent
@@ -19,6 +19,7 @@ def main() -> int:
     check = parser.parse_args().check
     files = {
         TOP / "config.example.yaml": render(example()),
+        TOP / "agents.example.yaml": render_agents(example_agents()),
         TOP / "registration.example.yaml": to_yaml(registration(example())),
     }
     stale = [path for path in files if not path.exists() or path.read_text("utf-8") != files[path]]

@@ -245,7 +245,7 @@ def move(
 def run(*, config: ConfigFile = _DEFAULT) -> None:
     """Run the bridge: endpoint, worker and candidate for leader."""
     settings = _load_with_logging(config)
-    serve(_run(settings), settings.lanes.stop_timeout)
+    serve(_run(settings, config.absolute()), settings.lanes.stop_timeout)
 
 
 @cli.command()
@@ -304,10 +304,10 @@ def _load_with_logging(file: Path) -> Config:
     return config
 
 
-async def _run(config: Config) -> None:
+async def _run(config: Config, file: Path) -> None:
     from agent_bridge.app import build
 
-    async with build(config) as bridge:
+    async with build(config, file=file) as bridge:
         bridge.process_stats.listen()
         await bridge.run()
 

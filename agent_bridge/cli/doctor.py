@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import aiohttp
 from aiohttp import web
 
+from agent_bridge.cli.agent_checks import compare_agents
 from agent_bridge.cli.init import LETTA
 from agent_bridge.cli.probe import examine_upstream, is_app_server, without_credentials
+from agent_bridge.cli.remedies import remedy_for
 from agent_bridge.cli.room_checks import compare_rooms
 from agent_bridge.config.document import parse
 from agent_bridge.config.registration import registration
@@ -27,7 +29,6 @@ from agent_bridge.core.errors import (
     SchemaTooOld,
     StoreError,
     UpstreamError,
-    UpstreamProtocolError,
 )
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.appservice import AppServiceEndpoint
@@ -125,6 +126,8 @@ class Doctor:
             for each in self._config.upstreams:
                 async for finding in self._upstream(each, session):
                     yield finding
+            if self._config.agents or self._config.agents_file is not None:
+                yield await self._agents(session)
 
     def _configuration(self) -> Finding:
         """Check that only its owner can read the configuration."""
@@ -286,7 +289,7 @@ class Doctor:
             async with aclosing(make_upstream(config, session, MemoryConversations())) as upstream:
                 agents = await upstream.agents()
         except UpstreamError as error:
-            yield Finding(check, False, f"{address}: {error.says(ENGLISH)}", remedy_for(error, config))
+            yield Finding(check, False, f"{address}: {error.says(ENGLISH)}", await remedy_for(error, config))
             return
         found = await examine_upstream(config, session) if config.kind == "openai" else None
         is_letta = found is not None and found.is_letta
@@ -305,20 +308,21 @@ class Doctor:
             )
             yield Finding(check, True, text, f"{command} shows the change, and writes nothing")
 
+    async def _agents(self, session: aiohttp.ClientSession) -> Finding:
+        """Check that the agents of the configuration have models and pictures."""
+        check, source = "agents", self._config.agents_file or self._file
+        try:
+            count, problems = await compare_agents(self._config, self._file, session)
+        except ConfigError as error:
+            remedy = "correct the file; a bridge that runs goes on with the last valid version"
+            return Finding(check, False, "; ".join(str(error).splitlines()), remedy)
+        if problems:
+            return Finding(check, False, "; ".join(problems), f"correct {source}")
+        return Finding(check, True, f"{count} in {source}")
+
 
 def _skipped(check: str) -> Finding:
     return Finding(check, True, "not checked, because an earlier check failed", skipped=True)
-
-
-def remedy_for(error: UpstreamError, config: UpstreamConfig) -> str:
-    """Return the remedy of an *error* that the request for the agents raised."""
-    if config.kind != "letta":
-        return "check its url and api_key, and that it runs"
-    if error.is_about_key:
-        return "set api_key to the token of the server (--ws-token-file)"
-    if isinstance(error, UpstreamProtocolError):
-        return "install a version of Letta that the bridge knows, or set kind: openai"
-    return "check its url and headers, and that letta server runs"
 
 
 def missing_for_letta(config: UpstreamConfig) -> list[str]:

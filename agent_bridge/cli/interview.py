@@ -19,7 +19,7 @@ from agent_bridge.cli.probe import (
 )
 from agent_bridge.config.kinds import KINDS, UpstreamKind, parse_kind
 from agent_bridge.config.model import UpstreamConfig
-from agent_bridge.config.types import ENVIRONMENT, ServerName, Url, UserId
+from agent_bridge.config.types import ENVIRONMENT, ServerName, ServerUrl, Url, UserId, server_of
 from agent_bridge.core.errors import ConfigError, UpstreamUnreachable
 from agent_bridge.i18n.english import ENGLISH
 
@@ -55,7 +55,7 @@ def interview(
     if domain is not None and server_name is not None and domain != server_name:
         raise ConfigError(f"homeserver.domain: {domain} is wrong: the homeserver calls itself {server_name}")
     domain = domain or _ask("Homeserver's server_name", ServerName, default=server_name)
-    upstream = upstream or _ask("Upstream URL", Url)
+    upstream = server_of(upstream or _ask("Upstream URL", ServerUrl))
     if interactive and api_key is None:
         text = "Upstream's API key (empty: none; env:NAME: from the environment)"
         api_key = typer.prompt(text, default="", show_default=False, hide_input=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from agent_bridge.bridge.agents.switch import Unclear, compare_kinds
-from agent_bridge.cli.doctor import remedy_for
 from agent_bridge.cli.probe import without_credentials
+from agent_bridge.cli.remedies import remedy_for
 from agent_bridge.config.kinds import as_kind, parse_kind, unused_keys
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import ConfigError, UpstreamError
@@ -53,7 +53,9 @@ async def plan(config: Config, name: str | None, kind: str | None) -> tuple[str,
     async with database_uri(config.database) as uri:
         await asyncio.to_thread(migrate.check, uri)
         async with Database(uri) as database:
-            rooms = {each.name: await Agents(database).of_upstream(each.name) for each in upstreams}
+            found = {each.name: await Agents(database).of_upstream(each.name) for each in upstreams}
+    # The configuration tells the model of an agent that has an entry.
+    rooms = {name: [each for each in known if each.agent.entry is None] for name, known in found.items()}
     async with aiohttp.ClientSession() as session:
         sections = [await _section(each, rooms[each.name], session) for each in upstreams]
         before = {each.name: each for each in config.upstreams}
@@ -83,7 +85,8 @@ async def _section(
         try:
             agents = await upstream.agents()
         except UpstreamError as error:
-            return f"{head}: {error.says(ENGLISH)} → {remedy_for(error, config)}", False
+            remedy = await remedy_for(error, config)
+            return f"{head}: {error.says(ENGLISH)}{f' → {remedy}' if remedy else ''}", False
         listed = () if agents is UNCHANGED else agents
         facts = ", ".join(filter(None, [upstream.server, ENGLISH.count(len(listed), ENGLISH.agent)]))
     known = [each.agent for each in rooms]

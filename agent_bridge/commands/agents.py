@@ -18,7 +18,7 @@ _PAGE = 50
 _FIRST = PageNumber(1)
 
 
-@command("agents", group=Group.AGENTS, role=Role.MEMBER)
+@command("agents", group=Group.AGENTS, role=Role.MEMBER, example="2")
 async def agents(ctx: CommandContext, page: PageNumber = _FIRST) -> AgentList:
     """List the agents, fifty on a page. Only reads."""
     found = sorted(await visible_agents(ctx), key=lambda each: each.agent.name.casefold())

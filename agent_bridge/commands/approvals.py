@@ -21,7 +21,7 @@ async def approve(ctx: CommandContext) -> DecisionMade:
     return await _decide(ctx, Verdict.ALLOW, "")
 
 
-@command("deny", group=Group.ROOM, role=Role.MEMBER, where=Where.AGENT_ROOM)
+@command("deny", group=Group.ROOM, role=Role.MEMBER, where=Where.AGENT_ROOM, example="look into the log first")
 async def deny(ctx: CommandContext, reason: Words | None = None) -> DecisionMade:
     """Refuse the oldest undecided tool call of the room or thread; the agent reads *reason*."""
     return await _decide(ctx, Verdict.DENY, (reason or "")[:_REASON])

@@ -3,19 +3,27 @@
 ========================= ========================================================== =====================
 annotation                words                                                      usage line
 ========================= ========================================================== =====================
-a ``StrEnum``             one of its values, in any case                             ``queue|collect``
+a ``StrEnum``             one of its values, in any case                             ``edits|off``
 ``AgentRoom``             an agent's name, roughly; takes several words              ``<agent>``
 ``OneAgent``              an agent's name, roughly; one word or a quoted text        ``<old>``
 ``AgentName``             the name of an agent that may have no room yet             ``<new>``
+``AgentChoice``           a number of a list, an agent's name, or a page             ``[number|name|page n]``
+``AgentAndTitle``         a title, perhaps behind an agent as ``@name`` or ``#number``  ``[@agent|#number title]``
+``ChatTitle``             a title; takes several words                               ``<title>``
+``WhichChat``             a number of the list of chats, or a title; several words   ``[number|title]``
 ``UserId``                a Matrix user id                                           ``<@user:server>``
 ``MessageReference``      a link, an event id or a turn's name; takes several words  ``<turn>``
 ``Words``                 any text; takes several words                              ``[reason]``
+``InstructionText``       any text; takes several words                              ``[text|off]``
+``SaveName``              a name, in one line; takes several words                   ``[name]``
+``CommandWord``           the name of a command; words behind it are ignored         ``[command]``
 ``PageNumber``            the number of a page; any other word is the first page     ``[page]``
 keyword-only ``bool``     the parameter's name, given or left out; stands last       ``[all]``
 ========================= ========================================================== =====================
 
 A parameter with a default is optional (``[…]``). Quotes keep several words together. A command without parameters
-ignores the words behind its name (``help me`` is ``help``) unless it is declared as *exact*.
+ignores the words behind its name (``stop it`` is ``stop``) unless it is declared as *exact*. Each kind of argument has
+a largest number of characters.
 """
 
 from __future__ import annotations
@@ -28,8 +36,10 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, NewType, get_args, get_type_hints
 
 from agent_bridge.commands.entries import agent_entry
-from agent_bridge.commands.lookup import MessageReference, find_agents, parse_reference, visible_agents
+from agent_bridge.commands.lookup import MessageReference, find_agents, parse_reference, similar_agents, visible_agents
+from agent_bridge.core.agents import AgentState
 from agent_bridge.core.ids import parse_user_id
+from agent_bridge.core.names import one_line
 from agent_bridge.core.results.commands import Argument, ArgumentProblem
 from agent_bridge.store.agents import AgentRoom
 
@@ -45,13 +55,28 @@ if TYPE_CHECKING:
 UserId = NewType("UserId", str)
 PageNumber = NewType("PageNumber", int)
 AgentName = NewType("AgentName", str)
+AgentChoice = NewType("AgentChoice", str)
+ChatTitle = NewType("ChatTitle", str)
+WhichChat = NewType("WhichChat", str)
+#: Words as they stand, with their quotes.
+AgentAndTitle = NewType("AgentAndTitle", str)
 #: Any words.
 Words = NewType("Words", str)
+#: Instructions for an agent.
+InstructionText = NewType("InstructionText", str)
+#: The name of a conversation.
+SaveName = NewType("SaveName", str)
+#: The name of a command, as a person typed it.
+CommandWord = NewType("CommandWord", str)
 #: An agent that one word or a quoted text names, so that another argument can follow.
 OneAgent = NewType("OneAgent", AgentRoom)
 
 #: Digits of the number of a page.
 _DIGITS = 6
+#: Characters of an argument: names and ids, references (a link may stand in a sentence), and any text.
+_NAME, _TITLED, _REFERENCE, _TEXT = 300, 1_000, 2_000, 10_000
+#: Characters of instructions, and of the name of a conversation.
+_INSTRUCTIONS, _SAVE_NAME = 20_000, 80
 #: A quoted text between blanks, or a word.
 _WORD = re.compile(r"""(?P<quoted>"[^"]+"|'[^']+'|‘[^’]+’|[“„”][^“”]+[“”]|«[^»]+»|»[^«]+«)(?!\S)|\S+""")  # noqa: RUF001
 
@@ -65,14 +90,17 @@ class ArgumentError(Exception):
         argument: Argument | None = None,
         value: str = "",
         candidates: tuple[AgentEntry, ...] = (),
+        most: int = 0,
     ) -> None:
         super().__init__(problem, value)
         self.problem = problem
         #: The argument that has the problem; None for surplus words.
         self.argument = argument
         self.value = value
-        #: The agents that *value* may mean, for :attr:`ArgumentProblem.SEVERAL_AGENTS`.
+        #: As in :class:`~agent_bridge.core.results.commands.InvalidArguments`.
         self.candidates = candidates
+        #: The largest number that is permitted, of characters or of an entry; 0 where there is none.
+        self.most = most
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +112,10 @@ class Kind:
     spans: bool = False
     #: How a word begins that may be an optional argument behind one that spans.
     begins: str = ""
+    #: Characters at most.
+    longest: int = _NAME
+    #: Whether it keeps the quotes of a single quoted text.
+    keeps_quotes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +188,7 @@ def split_arguments(parameters: Sequence[Parameter], text: str) -> dict[str, str
     """Return the words of *text* that belong to each parameter, by the parameter's name.
 
     Raises:
-        ArgumentError: a required argument is missing, or words are left over.
+        ArgumentError: a required argument is missing, words are left over, or an argument is too long.
     """
     if not parameters:
         return {}
@@ -167,6 +199,8 @@ def split_arguments(parameters: Sequence[Parameter], text: str) -> dict[str, str
     for parameter in parameters:
         if parameter.argument.required and parameter.name not in given:
             raise ArgumentError(ArgumentProblem.MISSING, parameter.argument)
+        if len(given.get(parameter.name, "")) > parameter.kind.longest:
+            raise ArgumentError(ArgumentProblem.TOO_LONG, parameter.argument, most=parameter.kind.longest)
     return given
 
 
@@ -191,9 +225,15 @@ def _take_positional(parameters: Sequence[Parameter], words: list[_Word], text: 
     for parameter in positional[: spanning_at + 1]:
         if words:
             taken = words[:] if parameter.kind.spans else words[:1]
-            given[parameter.name] = _joined(text, taken)
+            start, end = taken[0].start, taken[-1].end
+            given[parameter.name] = text[start:end] if parameter.kind.keeps_quotes else _joined(text, taken)
             del words[: len(taken)]
     return given
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of *text*, each quoted text as one, without its quotes."""
+    return [word.text for word in _words(text)]
 
 
 def _words(text: str) -> Iterator[_Word]:
@@ -238,21 +278,33 @@ async def _given(_argument: Argument, _value: str, _ctx: CommandContext) -> bool
 
 
 async def _agent(argument: Argument, value: str, ctx: CommandContext) -> AgentRoom:
-    found = find_agents(value, await visible_agents(ctx))
-    if not found:
-        raise ArgumentError(ArgumentProblem.NO_SUCH_AGENT, argument, value)
-    if len(found) > 1:
-        candidates = tuple(agent_entry(each, ctx.services.namespace.domain) for each in found)
-        raise ArgumentError(ArgumentProblem.SEVERAL_AGENTS, argument, value, candidates)
-    return found[0]
+    return the_agent(argument, value, await visible_agents(ctx), ctx.services.namespace.domain)
 
 
-async def _text(_argument: Argument, value: str, _ctx: CommandContext) -> AgentName:
-    return AgentName(value)
+def the_agent(argument: Argument, value: str, agents: Sequence[AgentRoom], domain: str) -> AgentRoom:
+    """Return the one of *agents* that *value* means.
+
+    Raises:
+        ArgumentError: it means none of them, or several.
+    """
+    found = find_agents(value.removesuffix(f":{domain}"), agents)
+    if len(found) == 1:
+        return found[0]
+    problem = ArgumentProblem.SEVERAL_AGENTS if found else ArgumentProblem.NO_SUCH_AGENT
+    candidates = found or similar_agents(value, [each for each in agents if each.agent.state is AgentState.ACTIVE])
+    raise ArgumentError(problem, argument, value, tuple(agent_entry(each, domain) for each in candidates))
 
 
-async def _words_as_they_are(_argument: Argument, value: str, _ctx: CommandContext) -> Words:
-    return Words(value)
+async def _text(_argument: Argument, value: str, _ctx: CommandContext) -> str:
+    return value
+
+
+async def _save_name(_argument: Argument, value: str, _ctx: CommandContext) -> SaveName:
+    return SaveName(one_line(value))
+
+
+async def _command_word(_argument: Argument, value: str, _ctx: CommandContext) -> CommandWord:
+    return CommandWord(value.split(maxsplit=1)[0])
 
 
 async def _user(argument: Argument, value: str, _ctx: CommandContext) -> UserId:
@@ -275,8 +327,15 @@ _KINDS: dict[Any, Kind] = {
     AgentRoom: Kind(_agent, spans=True),
     OneAgent: Kind(_agent),
     AgentName: Kind(_text),
+    AgentChoice: Kind(_text, spans=True),
+    WhichChat: Kind(_text, spans=True),
+    ChatTitle: Kind(_text, spans=True, longest=_TITLED),
+    AgentAndTitle: Kind(_text, spans=True, longest=_TITLED, keeps_quotes=True),
     UserId: Kind(_user, begins="@"),
     PageNumber: Kind(_page),
-    Words: Kind(_words_as_they_are, spans=True),
-    MessageReference: Kind(_reference, spans=True),
+    Words: Kind(_text, spans=True, longest=_TEXT),
+    InstructionText: Kind(_text, spans=True, longest=_INSTRUCTIONS),
+    SaveName: Kind(_save_name, spans=True, longest=_SAVE_NAME),
+    CommandWord: Kind(_command_word, spans=True),
+    MessageReference: Kind(_reference, spans=True, longest=_REFERENCE),
 }

@@ -8,31 +8,81 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.bridge.rooms.permissions import role_of
-from agent_bridge.commands import agents, approvals, identity, letta, rooms, status, turns
+from agent_bridge.commands import (
+    agents,
+    approvals,
+    chats,
+    contexts,
+    identity,
+    letta,
+    rooms,
+    saves,
+    selection,
+    status,
+    turns,
+)
 from agent_bridge.commands.registry import CommandContext, Registry
+from agent_bridge.core.answers import Reply
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
-from agent_bridge.core.results.commands import CommandFailed
+from agent_bridge.core.results.commands import CommandFailed, CommandStopped
 from agent_bridge.core.roles import Role
-from agent_bridge.core.turns import TurnState
+from agent_bridge.core.turns import StopReason, TurnState
 
 if TYPE_CHECKING:
+    from agent_bridge.bridge.answering.cancellation import Cancellations
     from agent_bridge.commands.registry import CommandServices
     from agent_bridge.core.results.commands import Result
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.render.results import ResultRenderer
 
+#: Words of a command that a person ended, as the room is told: ``letta compact``.
+_WORDS = 2
+
 
 def all_commands() -> Registry:
     """Return the registry of all commands."""
-    return Registry.of(agents, approvals, identity, turns, rooms, letta, status)
+    return Registry.of(agents, selection, chats, approvals, identity, turns, rooms, contexts, saves, letta, status)
+
+
+def context_of(services: CommandServices, registry: Registry, turn: Turn, role: Role) -> CommandContext:
+    """Return the context of a command that *turn*, whose sender has *role*, runs.
+
+    A person who has a role moderates an own chat.
+    """
+    return CommandContext(
+        services=services,
+        registry=registry,
+        sender=turn.sender,
+        role=max(role, Role.MODERATOR) if turn.in_own_chat and role >= Role.MEMBER else role,
+        room_id=turn.room_id,
+        in_agent_room=turn.in_agent_room,
+        thread=turn.root or "",
+        event_id=turn.event_id,
+        turn=turn.id,
+        key=turn.key,
+        attempts=turn.attempts,
+        agent=turn.agent,
+        lane=0 if turn.agent is None else turn.conversation,
+        session="" if turn.agent is None else turn.session,
+        instructions=turn.instructions,
+        chosen_model=turn.chosen_model,
+    )
 
 
 class CommandHandler:
     """Handles the turns of kind *command*."""
 
-    def __init__(self, services: CommandServices, registry: Registry, renderer: ResultRenderer, texts: Texts) -> None:
+    def __init__(
+        self,
+        services: CommandServices,
+        registry: Registry,
+        cancellations: Cancellations,
+        renderer: ResultRenderer,
+        texts: Texts,
+    ) -> None:
         self._services = services
+        self._cancellations = cancellations
         self._registry = registry
         self._renderer = renderer
         self._texts = texts
@@ -41,7 +91,7 @@ class CommandHandler:
         self._namespace = services.namespace
 
     async def handle(self, turn: Turn) -> None:
-        """Run the command and answer it. A caller without a role gets no answer."""
+        """Run the command, until a person ends it, and answer it. A caller without a role gets no answer."""
         role = role_of(turn.sender, self._services.permissions)
         if role < Role.MEMBER:
             await self._turns.finish(turn, TurnState.DONE, {})
@@ -54,25 +104,21 @@ class CommandHandler:
         outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
         await outbox.give_up(self._renderer.render(CommandFailed(turn.body, cause)), cause)
 
-    async def _answer(self, turn: Turn, role: Role) -> str:
-        return self._renderer.render(await self._run(turn, role))
+    async def _answer(self, turn: Turn, role: Role) -> Reply:
+        result: Result | StopReason
+        if turn.stop is not None and turn.attempts == 1:
+            result = turn.stop
+        else:
+            # If an earlier attempt may have run the command, the command itself tells that.
+            result = await self._cancellations.unless_stopped(turn, self._run(turn, role))
+        if isinstance(result, StopReason):
+            stopped = CommandStopped(" ".join(turn.body.split()[:_WORDS]))
+            return Reply(self._renderer.render(stopped), result)
+        return Reply(self._renderer.render(result))
 
     async def _run(self, turn: Turn, role: Role) -> Result:
-        ctx = CommandContext(
-            services=self._services,
-            registry=self._registry,
-            sender=turn.sender,
-            role=role,
-            room_id=turn.room_id,
-            in_agent_room=turn.in_agent_room,
-            thread=turn.root or "",
-            event_id=turn.event_id,
-            agent=turn.agent,
-            session="" if turn.agent is None else turn.session,
-            was_interrupted=turn.attempts > 1,
-        )
         try:
-            return await self._registry.run(turn.body, ctx)
+            return await self._registry.run(turn.body, context_of(self._services, self._registry, turn, role))
         except (HomeserverUnavailable, StoreError):
             # The lane tries the turn again later.
             raise

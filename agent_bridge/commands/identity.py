@@ -6,7 +6,7 @@ from agent_bridge.commands.arguments import AgentName, OneAgent
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.results.commands import Group, NotReconnected, Reconnected
+from agent_bridge.core.results.commands import Group, HasEntry, NotReconnected, Reconnected
 from agent_bridge.core.roles import Role
 
 #: Seconds that the command waits for the leader's look at the upstream.
@@ -14,13 +14,17 @@ _PATIENCE = 30.0
 
 
 @command("same", group=Group.AGENTS, role=Role.ADMIN, example="Ada Beatrice")
-async def same(ctx: CommandContext, old: OneAgent, new: AgentName) -> Reconnected | NotReconnected:
+async def same(ctx: CommandContext, old: OneAgent, new: AgentName) -> Reconnected | NotReconnected | HasEntry:
     """Give the room of *old* to the agent that its upstream lists as *new*.
 
-    If *new* has a room, that agent counts as gone. Running twice has no other effect.
+    An agent of the configuration keeps the model of its entry. If *new* has a room, that agent counts as gone. Running
+    twice has no other effect.
     """
     services, upstream = ctx.services, old.agent.upstream
-    others = [each.agent for each in await services.agents.of_upstream(upstream) if each.agent.id != old.agent.id]
+    if old.agent.entry is not None:
+        return HasEntry(old.agent.name)
+    listed = [each.agent for each in await services.agents.of_upstream(upstream) if each.agent.entry is None]
+    others = [agent for agent in listed if agent.id != old.agent.id]
     twin = next((each for each in others if new in {each.model, each.name} and each.state is not AgentState.GONE), None)
     unclear = next((health.appeared for health in await services.upstream_status.read() if health.name == upstream), ())
     if twin is None and new not in unclear and new != old.agent.model:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.capabilities import Commands
 
 
-@command("letta", group=Group.ROOM, role=Role.ADMIN, where=Where.AGENT_ROOM, example="compact")
+@command("letta", group=Group.CONVERSATION, role=Role.ADMIN, where=Where.AGENT_ROOM, example="compact")
 async def letta(
     ctx: CommandContext, command: Words | None = None
 ) -> ServerCommandList | ServerCommandDone | ServerCommandRefused:

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 #: Similarity of two names, between 0 and 1, from which one may be meant by the other.
 _SIMILAR = 0.6
+#: The same for names that are suggested, and their number.
+_SUGGESTED, _SUGGESTIONS = 0.4, 3
 #: The same for the names of commands, which are short.
 _SIMILAR_WORD = 0.5
+#: First characters of user ids and aliases.
+_SIGILS = frozenset({"@", "#"})
 _LINK = re.compile(r"(?:matrix\.to/#/|matrix:roomid/)(?P<room>[^/?]+)/(?:e/)?(?P<event>[^/?)\s]+)")
 
 
@@ -45,12 +49,16 @@ def find_agents(name: str, agents: Sequence[AgentRoom], *, similar: bool = True)
     """Return the agents that *name* may mean: all that the strictest comparison with a match finds.
 
     Comparisons, strictest first: ghost, room or listed id; name; name in any case; id, which may be a former name;
-    beginning; part; with *similar* also a similar name. Agents that are gone count only if no other one matches.
+    beginning; part; with *similar* also a similar name. Agents that are gone count only if no other one matches. A
+    ghost or a name may have an ``@`` before it, and a ghost a ``#``, as the alias of its home has.
     """
+    ghost = name[1:] if name[:1] in _SIGILS else name
+    name = name.removeprefix("@")
     folded = _folded(name)
     comparisons: tuple[Callable[[AgentRoom], bool], ...] = (
-        lambda c: name in {c.agent.ghost, c.home.room_id},
-        lambda c: name in {c.agent.model, c.agent.name, c.home.name, c.agent.displayname},
+        lambda c: c.agent.ghost == ghost or c.home.room_id == name,
+        # Several entries of the configuration may have one model.
+        lambda c: name in {c.agent.entry or c.agent.model, c.agent.name, c.home.name, c.agent.displayname},
         lambda c: folded == _folded(c.agent.name),
         lambda c: folded in {c.agent.ghost, _folded(c.agent.agent_id)},
         lambda c: _folded(c.agent.name).startswith(folded),
@@ -61,6 +69,19 @@ def find_agents(name: str, agents: Sequence[AgentRoom], *, similar: bool = True)
         if found := [agent_room for agent_room in agents if matches(agent_room)]:
             return [each for each in found if each.agent.state is not AgentState.GONE] or found
     return []
+
+
+def is_called(agent_room: AgentRoom, name: str) -> bool:
+    """Tell whether *name* is the name of an agent, in any case."""
+    return _folded(agent_room.agent.name) == _folded(name)
+
+
+def similar_agents(name: str, agents: Sequence[AgentRoom]) -> list[AgentRoom]:
+    """Return the agents whose names are most similar to *name*, the nearest first."""
+    folded = _folded(name.removeprefix("@"))
+    ratios = [(difflib.SequenceMatcher(None, folded, _folded(each.agent.name)).ratio(), each) for each in agents]
+    near = sorted((each for each in ratios if each[0] >= _SUGGESTED), key=lambda each: -each[0])
+    return [agent_room for _, agent_room in near[:_SUGGESTIONS]]
 
 
 def _folded(name: str) -> str:

@@ -25,6 +25,7 @@ from agent_bridge.core.results.commands import (
     UnknownCommand,
     WrongRoom,
 )
+from agent_bridge.core.rooms import WhenBusy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+    from agent_bridge.bridge.answering.context_report import ContextReports
+    from agent_bridge.bridge.chats.binding import Binding
+    from agent_bridge.bridge.chats.maker import ChatMaker
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.commands.arguments import Parameter
     from agent_bridge.commands.trace import Traces
@@ -42,9 +46,14 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.approvals import Approvals
+    from agent_bridge.store.chats import Chats
+    from agent_bridge.store.choices import Choices
+    from agent_bridge.store.contexts import Contexts
+    from agent_bridge.store.effects import Effects
     from agent_bridge.store.kv import KeyValues
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.rooms import Rooms
+    from agent_bridge.store.selections import Selections
     from agent_bridge.store.turn_admin import TurnAdmin
     from agent_bridge.store.turns import Turns
     from agent_bridge.upstream.base import Upstream
@@ -71,6 +80,14 @@ class CommandServices:
     rooms: Rooms
     turns: Turns
     turn_admin: TurnAdmin
+    effects: Effects
+    contexts: Contexts
+    reports: ContextReports
+    choices: Choices
+    selections: Selections
+    binding: Binding
+    chats: Chats
+    chat_maker: ChatMaker
     approvals: Approvals
     lanes: Lanes
     traces: Traces
@@ -82,6 +99,8 @@ class CommandServices:
     permissions: Mapping[str, Role]
     #: By name.
     upstreams: Mapping[str, Upstream]
+    #: The configured treatment of messages that arrive during an answer.
+    when_busy: WhenBusy = WhenBusy.QUEUE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +120,23 @@ class CommandContext:
     thread: str
     #: The event that gave the command. The same event may run a command twice (see :class:`Command`).
     event_id: str
-    #: The agent in whose lane the command is, and the name of the lane's conversation for its upstream; None and empty
-    #: for a command in the lane of the bot.
+    #: Row id and public name of its turn, and the number of claims of the turn by workers, including the present one.
+    turn: int
+    key: str
+    attempts: int
+    #: The agent in whose lane the command is, the row of the lane, and the name of its conversation for the upstream;
+    #: None, 0 and empty for a command in the lane of the bot.
     agent: Agent | None = None
+    lane: int = 0
     session: str = ""
-    #: Whether an earlier attempt may have run the command.
-    was_interrupted: bool = False
+    #: The instructions of people for the agent in the room (empty: taken back), and the model that they chose.
+    instructions: str | None = None
+    chosen_model: str | None = None
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether an earlier attempt may have run the command."""
+        return self.attempts > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +145,7 @@ class Command:
 
     The bridge may run a command again for the same event, when it was killed after the command acted and before the
     answer was committed. A command that changes something must have the same effect when it runs twice with the same
-    ``event_id``.
+    ``event_id``: :func:`agent_bridge.commands.effects.once` sees to that.
     """
 
     usage: CommandUsage
@@ -141,15 +171,17 @@ def command(
 ) -> Callable[[Run], Command]:
     """Return a decorator that makes a command of an async function.
 
-    *example*: arguments that a person may type; needed when there are required ones. *exact*: words behind the name of
-    a command without parameters may mean that the person wants something else, so the command is not run.
+    *example*: arguments that a person may type; needed where there are parameters. *exact*: words behind the name of a
+    command without parameters may mean that the person wants something else, so the command is not run.
 
     Raises:
-        TypeError: the function's signature cannot be a specification of arguments.
+        TypeError: the function's signature cannot be a specification of arguments, or there is no example of them.
     """
 
     def declare(function: Run) -> Command:
         parameters = parameters_of(function)
+        if parameters and not example:
+            raise TypeError(f"{function}: the command {name} has arguments and no example")
         returned = get_type_hints(function)["return"]
         usage = CommandUsage(name, group, tuple(parameter.argument for parameter in parameters), example)
         return Command(usage, role, where, exact, parameters, get_args(returned) or (returned,), function)
@@ -196,6 +228,8 @@ class Registry:
             return InvalidArguments(found.usage, ArgumentProblem.SURPLUS, None, arguments.strip())
         try:
             values = await bind(found.parameters, arguments, ctx)
+            return await found.run(ctx, **values)
         except ArgumentError as error:
-            return InvalidArguments(found.usage, error.problem, error.argument, error.value, error.candidates)
-        return await found.run(ctx, **values)
+            return InvalidArguments(
+                found.usage, error.problem, error.argument, error.value, error.candidates, error.most
+            )

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+from agent_bridge.bridge.inbound.prefix import command_word
+from agent_bridge.commands.arguments import CommandWord
+from agent_bridge.commands.lookup import nearest
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.results.commands import CommandList, Group, RoomEntry, StatusReport, SyncReport
+from agent_bridge.core.results.commands import (
+    CommandHelp,
+    CommandList,
+    Group,
+    RoomEntry,
+    StatusReport,
+    SyncReport,
+    UnknownCommand,
+)
 from agent_bridge.core.roles import Role
 
 #: Seconds that ``sync`` waits for the leader.
 _PATIENCE = 30.0
 
 
-@command("help", group=Group.BRIDGE, role=Role.MEMBER)
-async def help_(ctx: CommandContext) -> CommandList:
-    """List the commands that the caller may use. Only reads."""
-    return CommandList(tuple(each.usage for each in ctx.registry.commands.values() if ctx.role >= each.role))
+@command("help", group=Group.BRIDGE, role=Role.MEMBER, example="invite")
+async def help_(ctx: CommandContext, command: CommandWord | None = None) -> CommandList | CommandHelp | UnknownCommand:
+    """List the commands that the caller may use, or explain one of them. Only reads."""
+    usable = {name: each for name, each in ctx.registry.commands.items() if ctx.role >= each.role}
+    if command is None:
+        return CommandList(tuple(each.usage for each in usable.values()))
+    name, _ = command_word(command)
+    if (found := usable.get(name)) is None:
+        return UnknownCommand(command, nearest(name, usable))
+    return CommandHelp(found.usage, found.role)
 
 
-@command("sync", group=Group.BRIDGE, role=Role.ADMIN)
+@command("sync", group=Group.BRIDGE, role=Role.ADMIN, example="all")
 async def sync(ctx: CommandContext, *, all_: bool = False) -> SyncReport:
     """Have the leader list the agents of all upstreams now; with *all_* it accepts any number of changes.
 
@@ -40,5 +57,6 @@ async def status(ctx: CommandContext) -> StatusReport:
         gone=states.count(AgentState.GONE),
         open_turns=open_turns,
         upstreams=tuple(await ctx.services.upstream_status.read()),
+        configured=sum(each.agent.entry is not None and each.agent.state is AgentState.ACTIVE for each in found),
         rooms=tuple(RoomEntry(each.agent.name, each.home.problems) for each in found if each.home.problems),
     )

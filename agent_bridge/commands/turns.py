@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from agent_bridge.commands.effects import once
 from agent_bridge.commands.entries import turn_entry
 from agent_bridge.commands.lookup import MessageReference
 from agent_bridge.commands.registry import CommandContext, command
@@ -12,11 +14,14 @@ from agent_bridge.core.results.commands import (
     FailedTurns,
     Group,
     OpenTurns,
+    QueuePlace,
     Retried,
     RetriedAll,
+    RoomQueue,
     StopRequested,
     TurnChange,
     TurnNotFound,
+    WrongRoom,
 )
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.roles import Role
@@ -25,13 +30,14 @@ from agent_bridge.core.turns import TurnState
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
+    from agent_bridge.commands.effects import Effect
     from agent_bridge.store.postgres.database import Connection
     from agent_bridge.store.turn_admin import TurnSummary
 
     #: Changes the turn with this row id for the event of a command; returns its lane, None when that is not possible.
     Change = Callable[[Connection, int, str], Awaitable[int | None]]
 
-_ROWS = 50
+_ROWS, _OWN_ROWS = 50, 10
 #: The reference to every turn that failed, and the turns that one command retries.
 _ALL, _AT_ONCE = "all", 200
 #: The states in which a turn is retried, and those in which it is dropped, rather than the other turns of its event.
@@ -45,9 +51,11 @@ async def stop(ctx: CommandContext) -> StopRequested:
     return StopRequested(await ctx.services.turn_admin.stopped_by(ctx.event_id))
 
 
-@command("queue", group=Group.MESSAGES, role=Role.ADMIN)
-async def queue(ctx: CommandContext) -> OpenTurns:
-    """List the open turns. Only reads."""
+@command("queue", group=Group.MESSAGES, role=Role.MEMBER)
+async def queue(ctx: CommandContext) -> OpenTurns | RoomQueue | WrongRoom:
+    """List the open turns; for people who are no admins, their own in this room. Only reads."""
+    if ctx.role < Role.ADMIN:
+        return await _room_queue(ctx) if ctx.in_agent_room else WrongRoom("queue")
     found = [turn_entry(each) for each in await ctx.services.turn_admin.open(_ROWS + 1)]
     return OpenTurns(tuple(found[:_ROWS]), has_more=len(found) > _ROWS)
 
@@ -67,8 +75,8 @@ async def retry(ctx: CommandContext, turn: MessageReference) -> Retried | Retrie
     """
     if turn.name.casefold() == _ALL:
         failed = await ctx.services.turn_admin.failed(_AT_ONCE + 1)
-        changes = await _change_all(ctx, failed[:_AT_ONCE], ctx.services.turn_admin.retry)
-        return RetriedAll(sum(change.is_changed for change in changes), has_more=len(failed) > _AT_ONCE)
+        changes = await _change_all(ctx, failed, ctx.services.turn_admin.retry)
+        return RetriedAll(sum(change.is_changed for change in changes[:_AT_ONCE]), has_more=len(changes) > _AT_ONCE)
     changes = await _change(ctx, turn, ctx.services.turn_admin.retry, _FAILED)
     return Retried(changes) if changes else TurnNotFound(turn.name)
 
@@ -86,32 +94,43 @@ async def why(ctx: CommandContext, message: MessageReference) -> Trace | NoTrace
     return await ctx.services.traces.find(message)
 
 
+async def _room_queue(ctx: CommandContext) -> RoomQueue:
+    """Return the number of messages that wait in the room, and the places of those of the caller."""
+    found = await ctx.services.turn_admin.in_room(ctx.room_id, ctx.services.when_busy)
+    own = [QueuePlace(each.state, each.attempts, each.age, each.place) for each in found if each.sender == ctx.sender]
+    waiting = sum(each.state is TurnState.QUEUED for each in found)
+    return RoomQueue(waiting, tuple(own[:_OWN_ROWS]), has_more=len(own) > _OWN_ROWS)
+
+
 async def _change(
     ctx: CommandContext, reference: MessageReference, change: Change, states: Collection[TurnState]
 ) -> tuple[TurnChange, ...]:
     """Change the turns that *reference* names, all in one transaction, and wake their lanes.
 
-    Of the turns of one event, those in *states* are changed; if there are none, all of them. A repeated command changes
-    the turns that its first run changed.
+    Of the turns of one event, those in *states* are changed; if there are none, all of them.
     """
     found = await _turns_of(ctx, reference)
-    changed = [turn for turn in found if any(step.by == ctx.event_id for step in turn.steps)]
-    return await _change_all(ctx, changed or [turn for turn in found if turn.state in states] or found, change)
+    return await _change_all(ctx, [turn for turn in found if turn.state in states] or found, change)
 
 
 async def _change_all(ctx: CommandContext, turns: Sequence[TurnSummary], change: Change) -> tuple[TurnChange, ...]:
-    """Change *turns* in one transaction, and wake their lanes."""
-    async with ctx.services.database.transaction() as connection:
-        lanes = [await change(connection, turn.id, ctx.event_id) for turn in turns]
+    """Change *turns*, the first of them if they are many, in one transaction, and wake their lanes.
+
+    A repeated command changes nothing and returns the changes of its first run.
+    """
+    if not turns:
+        return ()
+
+    async def act(connection: Connection) -> Effect:
+        lanes = [await change(connection, turn.id, ctx.event_id) for turn in turns[:_AT_ONCE]]
         await ctx.services.lanes.wake(connection, {lane for lane in lanes if lane is not None})
+        changed = zip_longest(turns, lanes)
+        return {"turns": [[turn.key, turn.state, lane is not None, turn.is_redacted] for turn, lane in changed]}
+
+    effect = await once(ctx, act)
     return tuple(
-        TurnChange(
-            turn.key,
-            turn.state,
-            is_changed=lane is not None,
-            is_redacted=turn.is_redacted,
-        )
-        for turn, lane in zip(turns, lanes, strict=True)
+        TurnChange(key, TurnState(state), is_changed=is_changed, is_redacted=is_redacted)
+        for key, state, is_changed, is_redacted in effect["turns"]
     )
 
 

@@ -6,6 +6,7 @@ from pydantic import Field, StrictFloat, StrictInt
 
 from agent_bridge.config.section import Section
 from agent_bridge.config.types import CommandPrefix, Template, UserId
+from agent_bridge.core.chats import ChatTitles
 from agent_bridge.core.rooms import JoinRule, WhenBusy
 
 
@@ -48,10 +49,31 @@ class RoomsConfig(Section):
     )
 
 
+class ChatsConfig(Section):
+    """Conversations of people with agents."""
+
+    follow_selection: bool = Field(
+        False,
+        description="true: an agent answers in its room only the people who have selected it (!ab agent). false: it "
+        "answers everyone there.",
+    )
+    titles: ChatTitles = Field(
+        ChatTitles.FIRST_WORDS,
+        description="Titles of chats without one, after the first answer. first_words: the beginning of the question. "
+        "model: the model of the agent is asked for a title, if its server does not keep conversations. off: none.",
+    )
+    max_per_user: StrictInt = Field(200, ge=1, le=100_000, description="Maximum number of chats of a person (!ab new).")
+
+
 class BotConfig(Section):
     """The bridge bot."""
 
     prefix: CommandPrefix = Field("!ab", description="Prefix of commands in rooms of the bridge.")
+    bare_commands: bool = Field(
+        True,
+        description="Whether ! and the word of a command suffice in the rooms that the bridge made: !agent is !ab "
+        "agent. Other words behind ! are messages.",
+    )
 
 
 #: Seconds of a stop that remain to close connections, and to stop the embedded database.
@@ -75,7 +97,8 @@ class LanesConfig(Section):
     when_busy: WhenBusy = Field(
         WhenBusy.QUEUE,
         description="Messages that arrive while the agent answers. queue: each message gets an answer. collect: one "
-        "answer for all of them. !ab busy changes it for a room.",
+        "answer for all of them. interrupt: the running answer ends, and the message is answered next. !ab busy "
+        "changes it for a room.",
     )
     max_queued_per_room: StrictInt = Field(
         100, ge=1, description="Maximum number of waiting messages in a room. The room is told if a message is refused."

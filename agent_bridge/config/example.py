@@ -7,13 +7,14 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from agent_bridge.config.agents import AgentConfig
 from agent_bridge.config.kinds import users_of
 from agent_bridge.config.model import Config, UpstreamConfig
 from agent_bridge.config.section import Section
 from agent_bridge.config.text import flow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pydantic.fields import FieldInfo
 
@@ -24,6 +25,12 @@ _HEAD = (
     "A line such as #key: value shows a key that is not set. "
     "A key that the bridge does not know is an error. "
     "env:NAME in the place of a secret reads it from the environment."
+)
+_AGENTS_HEAD = (
+    "Agents that agent_bridge adds to those that it discovers. "
+    "config.yaml names this file: agents_file: agents.yaml, or has the list itself, under the same key. "
+    "A line such as #key: value shows a key that is not set. "
+    "A change takes effect within seconds. A file with faults changes nothing, and the administrators are told."
 )
 
 
@@ -55,6 +62,25 @@ def render(config: Config) -> str:
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
+def example_agents() -> Sequence[AgentConfig]:
+    """Return the agents that agents.example.yaml shows: two that share a model."""
+    return (
+        AgentConfig(id="translator", label="Translator", model="gpt-5-mini", temperature=0.2),
+        AgentConfig(id="poet", label="Poet", model="gpt-5-mini", system_prompt="Answer in verse.", temperature=1.2),
+    )
+
+
+def render_agents(agents: Sequence[AgentConfig]) -> str:
+    """Return the text of a file with *agents*. The first one has every key, below its description."""
+    first, *others = agents
+    lines = [*_comment(_AGENTS_HEAD, ""), "", "agents:", *_item(first)]
+    for each in others:
+        given = [(key, value) for key in type(each).model_fields if (value := getattr(each, key)) is not None]
+        entries = [f"{key}: {flow(value)}" for key, value in given]
+        lines += ["", f"{_INDENT}- {entries[0]}", *(f"{_INDENT}  {entry}" for entry in entries[1:])]
+    return "\n".join(lines) + "\n"
+
+
 def _block(name: str, field: FieldInfo, value: object) -> list[str]:
     """Return the lines of one top-level key."""
     match value:
@@ -63,7 +89,7 @@ def _block(name: str, field: FieldInfo, value: object) -> list[str]:
         case Mapping() if value:
             entries = [f"{_INDENT}{flow(key)}: {flow(item)}" for key, item in value.items()]
             return [*_comment(field.description, ""), f"{name}:", *entries]
-        case tuple():
+        case tuple() if value:
             items = [line for item in value for line in _item(item)]
             return [*_comment(field.description, ""), f"{name}:", *items]
         case _:

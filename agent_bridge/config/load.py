@@ -13,13 +13,18 @@ from agent_bridge.config.validation import check
 from agent_bridge.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Iterable, MutableMapping
     from pathlib import Path
 
+    from agent_bridge.config.document import Document
     from agent_bridge.config.model import Config
+    from agent_bridge.config.validation import ConfigFault
 
 
 _log = logging.getLogger(__name__)
+
+#: The origin of a new config.yaml.
+_INIT = "agent-bridge init writes one"
 
 
 def load(path: Path, environ: MutableMapping[str, str] = os.environ) -> Config:
@@ -33,36 +38,57 @@ def load(path: Path, environ: MutableMapping[str, str] = os.environ) -> Config:
         ConfigError: lists every fault in its own line, as ``file:line: key: fault``. A file that is not YAML has
             one fault. Secrets are never shown.
     """
-    document = parse(_read(path), str(path))
-    if document.root is None:
-        raise ConfigError(f"{path}: is empty; agent-bridge init writes a new one")
-    if not isinstance(document.root, dict):
-        raise ConfigError(f"{path}:1: must be a mapping (key: value)")
-    warnings, faults = rename_old_keys(document)
+    document = parse_mapping(read_bytes(path, _INIT), path, _INIT)
+    warnings, renamed_twice = rename_old_keys(document)
     for line, warning in warnings:
         _log.warning("%s:%d: %s", path, line, warning)
-    faults += document.duplicates
     origin = Origin(path.absolute().parent, environ)
     found = check(document.root, origin)
-    if isinstance(found, list):
-        faults += [(document.line(fault.place), fault) for fault in found]
-    elif not faults:
-        for name in origin.used:
-            del environ[name]
-        return found
-    faults.sort(key=lambda entry: entry[0])
-    raise ConfigError("\n".join(f"{path}:{line}: {fault}" for line, fault in faults))
+    others = [*renamed_twice, *document.duplicates]
+    if isinstance(found, list) or others:
+        raise faults_in(path, document, found if isinstance(found, list) else [], others)
+    for name in origin.used:
+        del environ[name]
+    return found
 
 
-def _read(path: Path) -> str:
+def read_bytes(path: Path, origin: str) -> bytes:
+    """Return the content of the file *path*. *origin* tells people where such a file comes from.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
-        raise ConfigError(f"{path}: does not exist; agent-bridge init writes one") from None
+        raise ConfigError(f"{path}: does not exist; {origin}") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def parse_mapping(content: bytes, path: Path, origin: str) -> Document:
+    """Return *content*, that of the file *path*, as a document whose root is a mapping; *origin* as above.
+
+    Raises:
+        ConfigError: it is not a mapping in YAML.
+    """
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path}:{line}: is not UTF-8 text; save the file as UTF-8") from None
+    document = parse(text, str(path))
+    if document.root is None:
+        raise ConfigError(f"{path}: is empty; {origin}")
+    if not isinstance(document.root, dict):
+        raise ConfigError(f"{path}:1: must be a mapping (key: value)")
+    return document
+
+
+def faults_in(
+    path: Path, document: Document, faults: Iterable[ConfigFault], others: Iterable[tuple[int, ConfigFault]]
+) -> ConfigError:
+    """Return the error that lists *faults*, and the *others*, whose lines are known, in the order of the lines."""
+    lines = [*others, *((document.line(fault.place), fault) for fault in faults)]
+    lines.sort(key=lambda entry: entry[0])
+    return ConfigError("\n".join(f"{path}:{line}: {fault}" for line, fault in lines))

@@ -12,9 +12,11 @@ from pydantic import (
     field_validator,
 )
 
+from agent_bridge.config.agents import AgentList
 from agent_bridge.config.conversations import (
     AnswersConfig,
     BotConfig,
+    ChatsConfig,
     FilesConfig,
     LanesConfig,
     RoomsConfig,
@@ -37,6 +39,7 @@ from agent_bridge.config.types import (
     Secret,
     SecretText,
     ServerName,
+    ServerUrl,
     UpstreamName,
     Url,
     refuse_ambiguous_password,
@@ -139,8 +142,11 @@ class UpstreamConfig(Section):
         description="Protocol. openai: a server with /v1/models and /v1/chat/completions. letta: an App Server of "
         "Letta, over its WebSocket. letta_v1: Letta Cloud, or the retired server of Letta (0.16.8).",
     )
-    url: Url = Field(
-        description="Base URL, including /v1 if the server uses it.", examples=["http://localhost:1416/v1"]
+    # After the kind, on which its form depends.
+    url: ServerUrl = Field(
+        description="Base URL, including /v1 if the server uses it. kind: letta also takes the address of the "
+        "WebSocket, ws://localhost:4500.",
+        examples=["http://localhost:1416/v1"],
     )
     query: dict[str, Secret] = Field(
         default_factory=dict,
@@ -290,7 +296,8 @@ class RetentionConfig(Section):
         180,
         ge=1,
         le=36_500,
-        description="Days for which messages are kept as history for upstreams with history: bridge.",
+        description="Days for which messages are kept as history for upstreams with history: bridge, and links to "
+        "conversations on upstreams when their agent is gone.",
     )
 
 
@@ -313,6 +320,17 @@ class Config(Section):
     # The default is validated too, because the default data_dir is relative to the file.
     database: DatabaseConfig = Field({}, validate_default=True)
     upstreams: tuple[UpstreamConfig, ...] = Field(description="Servers that host agents.")
+    agents: AgentList = Field(
+        (),
+        description="Agents besides those that the upstreams list, for example with a system prompt of their own. "
+        "agents.example.yaml documents the keys. A change takes effect within seconds.",
+        examples=[[{"id": "translator", "label": "Translator", "model": "gpt-5-mini"}]],
+    )
+    agents_file: LocalPath | None = Field(
+        None,
+        description="A file with the list agents, instead of the key above. Relative to this file.",
+        examples=["agents.yaml"],
+    )
     templates: TemplatesConfig = TemplatesConfig()
     space: SpaceConfig = SpaceConfig()
     rooms: RoomsConfig = RoomsConfig()
@@ -324,6 +342,7 @@ class Config(Section):
         "with _ or a usual prefix, unless a user id or a pattern names them.",
     )
     bot: BotConfig = BotConfig()
+    chats: ChatsConfig = ChatsConfig()
     lanes: LanesConfig = LanesConfig()
     answers: AnswersConfig = AnswersConfig()
     files: FilesConfig = FilesConfig()

@@ -15,6 +15,8 @@ from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.roles import Role
 
 _URL = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
+#: The kind of upstreams that are reached over a WebSocket; the path of it, and the schemes of the same server's URL.
+_LETTA, _WEBSOCKET_PATH, _HTTP = "letta", "/ws", {"ws": "http", "wss": "https"}
 _SERVER_NAME = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _LOCALPART = re.compile(r"[a-z0-9._=/+-]+")
 _BOT = re.compile(r"[a-z0-9._/-]+")
@@ -49,6 +51,31 @@ def _url(value: str) -> str:
     if not _URL.fullmatch(value) or not _has_address(value):
         raise ValueError("must be an http:// or https:// URL, such as http://localhost:8008")
     return value.rstrip("/")
+
+
+def is_web_address(url: str) -> bool:
+    """Tell whether *url* is an ``http`` or ``https`` URL with a host, perhaps with a query."""
+    return re.fullmatch(r"https?://[\x21-\x7e]+", url) is not None and _has_address(url)
+
+
+def server_of(url: str) -> str:
+    """Return the URL of the App Server whose WebSocket has the address *url*; any other URL as it is."""
+    scheme, separator, rest = url.partition("://")
+    http = _HTTP.get(scheme.lower(), scheme)
+    # Letta prints its address without the path, and with it.
+    return f"{http}{separator}{rest.rstrip('/').removesuffix(_WEBSOCKET_PATH)}"
+
+
+def _server_url(value: str, info: ValidationInfo) -> str:
+    kind = (info.data or {}).get("kind", _LETTA)
+    if kind == _LETTA:
+        return _url(server_of(value))
+    if value.partition("://")[0].lower() in _HTTP:
+        raise ValueError(
+            "is the address of a WebSocket, which only kind: letta uses; set kind: letta, or write an http:// or "
+            "https:// URL"
+        )
+    return _url(value)
 
 
 def _has_address(url: str) -> bool:
@@ -167,6 +194,8 @@ def _in_folder(value: Path, info: ValidationInfo) -> Path:
 
 
 Url = Annotated[str, AfterValidator(_url)]
+#: The URL of an upstream, whose kind is validated before; an App Server may be named by the address of its WebSocket.
+ServerUrl = Annotated[str, AfterValidator(_server_url)]
 ServerName = Annotated[str, Field(max_length=200), AfterValidator(_server_name)]
 # With a domain of 200 bytes, the 255 bytes of a user id still have room for a hash.
 Localpart = Annotated[str, Field(max_length=32), AfterValidator(_localpart)]

@@ -5,21 +5,25 @@ from __future__ import annotations
 import difflib
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
+from agent_bridge.config.agents import upstream_of
 from agent_bridge.config.model import Config
 from agent_bridge.config.section import Section
 from agent_bridge.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pydantic_core import ErrorDetails
 
+    from agent_bridge.config.agents import AgentConfig, AgentsSection
+    from agent_bridge.config.model import UpstreamConfig
     from agent_bridge.config.types import Origin
 
+_Model = TypeVar("_Model", bound=Section)
 #: Path to a value: keys of mappings, indices of lists.
 Place = tuple[str | int, ...]
 
@@ -66,10 +70,58 @@ class ConfigFault:
 
 def check(values: Mapping[Any, Any], origin: Origin | None = None) -> Config | list[ConfigFault]:
     """Return the configuration with *values*, or every fault of them."""
+    found = validated(Config, values, origin)
+    if isinstance(found, list):
+        return found
+    return [*two_lists(found), *agent_faults(found.agents, found.upstreams)] or found
+
+
+def validated(section: type[_Model], values: Any, origin: Origin | None = None) -> _Model | list[ConfigFault]:
+    """Return *values* as a *section*, or every fault that the section alone shows."""
     try:
-        return Config.model_validate(values, context=origin)
+        return section.model_validate(values, context=origin)
     except ValidationError as error:
-        return [_fault(details) for details in error.errors(include_url=False)]
+        return [_fault(details, section) for details in error.errors(include_url=False)]
+
+
+def two_lists(section: Config | AgentsSection) -> list[ConfigFault]:
+    """Return the fault of a *section* with two sources of agents."""
+    if section.agents and section.agents_file is not None:
+        return [ConfigFault(("agents_file",), "cannot be used beside agents; move the entries into the file")]
+    return []
+
+
+def agent_faults(agents: Sequence[AgentConfig], upstreams: Sequence[UpstreamConfig]) -> Iterator[ConfigFault]:
+    """Yield the faults of the list *agents* that its entries show together, or beside their *upstreams*."""
+    names = ", ".join(each.name for each in upstreams)
+    seen: dict[tuple[str, str], int] = {}
+    for at, entry in enumerate(agents):
+        for key, value in (("id", entry.id), ("label", entry.label)):
+            first = seen.setdefault((key, value.casefold()), at)
+            if first != at:
+                yield ConfigFault(
+                    ("agents", at, key), f"is the same as agents[{first}].{key}; each {key} must be unique"
+                )
+        upstream = upstream_of(entry, upstreams)
+        if upstream is None and entry.upstream is None:
+            yield ConfigFault(("agents", at), f"needs the key upstream, because there are several: {names}")
+        elif upstream is None:
+            yield ConfigFault(("agents", at, "upstream"), f"is not the name of an upstream; known names: {names}")
+        else:
+            yield from _without_effect(entry, upstream, at)
+
+
+def _without_effect(entry: AgentConfig, upstream: UpstreamConfig, at: int) -> Iterator[ConfigFault]:
+    """Yield a fault for each key of *entry* that has no effect on its *upstream*."""
+    for key in ("system_prompt", "temperature"):
+        if getattr(entry, key) is None:
+            continue
+        place = ("agents", at, key)
+        if upstream.kind != "openai":
+            words = f"has no effect with kind: {upstream.kind}, only with kind: openai; remove the key"
+            yield ConfigFault(place, words)
+        elif key == "system_prompt" and upstream.history == "server":
+            yield ConfigFault(place, "has no effect with history: server, only with history: bridge; remove the key")
 
 
 def config_from(values: Mapping[str, Any]) -> Config:
@@ -84,14 +136,14 @@ def config_from(values: Mapping[str, Any]) -> Config:
     raise ConfigError("\n".join(map(str, found)))
 
 
-def _fault(details: ErrorDetails) -> ConfigFault:
+def _fault(details: ErrorDetails, root: type[Section]) -> ConfigFault:
     place, kind = details["loc"], details["type"]
     if place[-1:] == ("[key]",):  # pydantic's mark for the key of a mapping
         place = place[:-1]
     if kind == "missing":
-        return ConfigFault(place, _missing(place))
+        return ConfigFault(place, _missing(place, root))
     if kind in {"extra_forbidden", "invalid_key"}:
-        return ConfigFault(place, _unknown(place))
+        return ConfigFault(place, _unknown(place, root))
     template = _WORDS.get(kind)
     words = template.format(**details.get("ctx", {})) if template else details["msg"]
     if details["input"] is None:
@@ -99,23 +151,23 @@ def _fault(details: ErrorDetails) -> ConfigFault:
     return ConfigFault(place, words)
 
 
-def _missing(place: Place) -> str:
-    field = _section(place[:-1]).model_fields[str(place[-1])]
+def _missing(place: Place, root: type[Section]) -> str:
+    field = _section(place[:-1], root).model_fields[str(place[-1])]
     inner = _section_in(field.annotation)
     about = field.description or (inspect.getdoc(inner) if inner else None)
     return f"is missing; add it. {about}"
 
 
-def _unknown(place: Place) -> str:
-    known = list(_section(place[:-1]).model_fields)
+def _unknown(place: Place, root: type[Section]) -> str:
+    known = list(_section(place[:-1], root).model_fields)
     near = difflib.get_close_matches(str(place[-1]), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
     return f"is not a known key; {hint}"
 
 
-def _section(place: Place) -> type[Section]:
-    """Return the section at *place* in the schema."""
-    section: type[Section] = Config
+def _section(place: Place, root: type[Section]) -> type[Section]:
+    """Return the section at *place* below *root* in the schema."""
+    section = root
     for part in place:
         if isinstance(part, str):
             section = _section_in(section.model_fields[part].annotation) or section

@@ -13,12 +13,30 @@ if TYPE_CHECKING:
 class AgentState(StrEnum):
     """States of an agent."""
 
-    #: Its upstream lists it: it has a ghost and a room, or gets them next.
+    #: Its upstream lists it, or the configuration has an entry for it: it has a ghost and a room, or gets them next.
     ACTIVE = "active"
     #: Its upstream lists it, but listed too many new agents at once: an operator must accept it.
     HELD = "held"
-    #: Its upstream no longer lists it: the room stays, the ghost does not answer.
+    #: Its upstream no longer lists it, or its entry was removed: the room stays, the ghost does not answer.
     GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """What the entry of an agent in the configuration sets; empty values: nothing."""
+
+    system_prompt: str | None = None
+    temperature: float | None = None
+    #: The first message in a new room, in Markdown.
+    greeting: str | None = None
+    #: The picture and the description that replace those of the upstream. The picture is the value of
+    #: :attr:`Agent.image`.
+    image: str = ""
+    description: str = ""
+
+
+#: Nothing is set.
+NO_SETTINGS = AgentSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +62,16 @@ class Agent:
     #: Its state, and the time of the last change of the state.
     state: AgentState
     state_since: datetime
-    #: Address of its picture on the upstream (empty: the bridge draws one), and the one from which *avatar* was made
-    #: (None: there is no avatar yet).
+    #: Address of its picture (empty: the bridge draws one), and the one from which *avatar* was made (None: there is no
+    #: avatar yet).
     image: str = ""
     image_applied: str | None = None
     #: ``mxc://`` URL of the picture that the bridge uploaded for it.
     avatar: str | None = None
-    #: Its description on the upstream.
+    #: Its description, by its entry or by the upstream.
     description: str = ""
     #: The kind of upstream whose list has *model*.
     kind: str = "openai"
+    #: The id of the configuration's entry that stands for it; None: it is one that its upstream lists.
+    entry: str | None = None
+    settings: AgentSettings = NO_SETTINGS

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from agent_bridge.core.turns import StopReason
 
 
 class Part:
@@ -87,6 +90,16 @@ class Notice:
     summary: str
     #: Plain text that is shown folded below the summary; empty: none.
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The only message that answers a turn."""
+
+    #: Markdown.
+    text: str
+    #: How a person ended the turn; None for any other end.
+    stopped: StopReason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,10 @@ class Namespace:
         """Localpart of the Space's alias."""
         return f"{self.bot_username}_space"
 
+    def chat_alias_localpart(self, key: str) -> str:
+        """Return the localpart of the alias of the chat that the turn *key* asked for; no ghost has such a name."""
+        return f"{self.username_prefix}~chat_{key}"
+
     @property
     def user_regex(self) -> str:
         """Regular expression of the ghosts' user ids, for the registration."""

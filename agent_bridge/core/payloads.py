@@ -86,6 +86,8 @@ class RefusalReason(StrEnum):
     NO_COMMAND = "no_command"
     #: It changes, or repeats, a message that no agent was asked, or that is not known any more.
     UNKNOWN_TARGET = "unknown_target"
+    #: Its room belongs to another agent than the one that its sender has selected.
+    OTHER_AGENT = "other_agent"
     #: It decides about a tool call of an agent that another person asked.
     NO_DECIDER = "no_decider"
 
@@ -113,6 +115,8 @@ class InvitationPayload:
 
     #: User id of the invited user.
     invited: str
+    #: Whether the person means a direct conversation. Earlier versions did not store it: each room of two was one.
+    is_direct: bool = True
 
 
 @dataclass(frozen=True, slots=True)

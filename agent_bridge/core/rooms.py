@@ -17,7 +17,7 @@ class KindName(StrEnum):
 
     #: The main room of one agent.
     HOME = "home"
-    #: A further conversation with one agent.
+    #: A further conversation with one agent, which its people may have yet to choose.
     CHAT = "chat"
     #: A direct conversation that a person began with one agent.
     DM = "dm"
@@ -47,13 +47,44 @@ class Participant:
     state: ParticipantState = ParticipantState.JOINED
 
 
+class ChoiceKind(StrEnum):
+    """Lists from which people choose by a number. Of each kind, the one that a person was shown last counts."""
+
+    AGENTS = "agents"
+    #: Conversations with an agent that a person can load.
+    SAVES = "saves"
+    #: No number alone chooses from these: chats, and the chat whose deletion waits for a confirmation.
+    CHATS = "chats"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChoice:
+    """The list that a person was shown last in a room."""
+
+    kind: ChoiceKind
+    #: Number of its entries.
+    size: int
+    #: Root of the thread in which it was shown; empty: the room itself.
+    thread: str
+    #: Whether it is young enough for its numbers to count.
+    is_fresh: bool
+    #: Whether the person has said something in the room since.
+    is_passed: bool
+    #: The events that show it.
+    events: frozenset[str]
+    #: The command that a number alone gives.
+    command: str = "agent"
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """A room that the bridge knows, as intake needs it."""
 
     room_id: str
     kind: KindName
-    #: Row id of the agent whose own room it is (home, chat, dm); None for a room without an owner.
+    #: Row id of the agent whose own room it is (home, chat, dm); None for a room without an owner, and for a chat whose
+    #: people have not chosen an agent yet.
     owner: int | None = None
     #: In the order in which they came into the room.
     participants: tuple[Participant, ...] = ()
@@ -63,6 +94,19 @@ class Room:
     commands: Mapping[str, int] = field(default_factory=dict)
     #: Row id of the agent that sent an event, for each event that was asked about and belongs to an answer.
     answered_by: Mapping[str, int] = field(default_factory=dict)
+    #: The treatment of messages that arrive during an answer; None: as configured.
+    when_busy: WhenBusy | None = None
+    #: The lists that people were shown, by user id, if they may choose from one now.
+    choices: Mapping[str, OpenChoice] = field(default_factory=dict)
+    #: Row ids of the agents that people have selected, by user id, if that decides who is answered.
+    selections: Mapping[str, int] = field(default_factory=dict)
+    #: User id of the person whose chat it is, if the bridge made it; else None.
+    person: str | None = None
+
+    @property
+    def is_unbound(self) -> bool:
+        """Whether its people have yet to choose the agent that answers there."""
+        return self.kind is KindName.CHAT and self.owner is None
 
 
 class RoomProblem(StrEnum):
@@ -115,6 +159,10 @@ _SILENCING = frozenset(
 )
 
 
+#: Seconds between two files of one person that were sent together: they are one question.
+FILES_TOGETHER = 10.0
+
+
 class WhenBusy(StrEnum):
     """The treatment of messages that arrive while an agent answers."""
 
@@ -122,6 +170,13 @@ class WhenBusy(StrEnum):
     QUEUE = "queue"
     #: Those that wait are answered together, as one.
     COLLECT = "collect"
+    #: Each ends the running answer, and those that wait are answered together.
+    INTERRUPT = "interrupt"
+
+    @property
+    def collects(self) -> bool:
+        """Whether the messages that wait are answered together."""
+        return self is not WhenBusy.QUEUE
 
 
 class JoinRule(StrEnum):

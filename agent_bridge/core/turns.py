@@ -33,6 +33,8 @@ class TurnKind(StrEnum):
     EDIT = "edit"
     #: Another answer to an earlier message.
     AGAIN = "again"
+    #: A message in a room whose people have yet to choose an agent, or an edit of one: it waits for the choice.
+    CHOICE = "choice"
     #: The redaction of events that show the answer to a redacted message, or an earlier version of a redacted answer.
     REDACTION = "redaction"
 
@@ -50,7 +52,7 @@ class TurnState(StrEnum):
     DONE = "done"
     #: People were told that there is no answer, or no complete one.
     FAILED = "failed"
-    #: A person ended it; people saw the part of the answer that existed.
+    #: A person or the next message ended it; people saw the part of the answer that existed.
     STOPPED = "stopped"
     #: Became a part of another turn, which answers both.
     COLLECTED = "collected"
@@ -61,6 +63,8 @@ class StopReason(StrEnum):
 
     #: A person stopped it: the part of the answer that exists is kept.
     STOPPED = "stopped"
+    #: The next message of its lane interrupted it: the part of the answer that exists is kept.
+    INTERRUPTED = "interrupted"
     #: An administrator dropped it.
     DROPPED = "dropped"
     #: The question was edited; it is asked again.
@@ -205,6 +209,14 @@ class Turn:
     run: str | None = None
     #: The kind of the upstream that has begun to answer it since it was asked last; None if no upstream is known to.
     begun_as: str | None = None
+    #: Name for upstreams of the context that goes on in the lane; None for the first one.
+    context_session: str | None = None
+    #: The instructions of people for the agent in the room (empty: taken back), and the model that they chose.
+    instructions: str | None = None
+    chosen_model: str | None = None
+    #: Whether the room is a chat that the bridge made, and whether it is one of its sender.
+    in_chat: bool = False
+    in_own_chat: bool = False
 
     @property
     def begun_elsewhere(self) -> bool:
@@ -245,7 +257,9 @@ class Turn:
 
     @property
     def session(self) -> str:
-        """Name of the conversation for an upstream: the same for all turns of a lane, and for them only."""
+        """Name of the conversation for an upstream: the same for all turns of a context, and for them only."""
+        if self.context_session is not None:
+            return self.context_session
         room = self.room_id if self.agent is None or self.own_room else f"{self.room_id}/{self.agent.ghost}"
         return f"{room}/{self.thread}" if self.thread else room
 

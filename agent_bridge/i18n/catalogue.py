@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from agent_bridge.i18n.command_texts import CommandTexts
+    from agent_bridge.i18n.context_texts import ContextTexts
 
 _THOUSAND = 1000
 #: User ids in one text.
@@ -48,6 +49,7 @@ class Texts:
     #: Returns the index of the form of a noun that follows a number.
     plural: Callable[[int], int]
     agent: Noun
+    chat: Noun
     message: Noun
     time: Noun
     failure: Noun
@@ -61,6 +63,8 @@ class Texts:
 
     #: The people who can help: ``{admin}`` of other texts. :meth:`Texts.naming` replaces it by user ids.
     an_admin: str
+    #: The beginning of a command in a room: ``{prefix}`` of other texts. :meth:`Texts.naming` replaces it.
+    prefix: str = "!ab"
 
     #: Refusals of messages and files.
     not_permitted: str
@@ -68,6 +72,9 @@ class Texts:
     no_command: str
     unknown_target: str
     encrypted: str
+    #: Told where agents answer only those who have selected them.
+    other_agent: str
+    select_first: str
     full: str
     full_all: str
     full_more: str
@@ -105,6 +112,8 @@ class Texts:
     space_open: str
     #: Told to administrators when another room or Space replaces one that the bridge cannot enter.
     room_replaced: str
+    #: Told to administrators when the agents of the configuration are not valid.
+    agents_invalid: str
     #: The ``{cause}`` of messages whose room does not exist any more.
     room_lost: str
     #: Problems of a room that its members are told, by :class:`~agent_bridge.core.rooms.RoomProblem`.
@@ -114,6 +123,7 @@ class Texts:
     silenced: Mapping[str, str]
     hello: str
     hello_all: str
+    hello_chat: str
     presence_ready: str
     presence_away: str
 
@@ -123,6 +133,8 @@ class Texts:
     failed_midway: str
     truncated: str
     stopped: str
+    interrupted: str
+    interruption_ends: str
     rest_as_file: str
     retried_edit_past: str
     details: str
@@ -130,6 +142,7 @@ class Texts:
     thought_for: str
     used_tool: str
     used_tools: str
+    asked_for_tools: str
 
     #: Headings of the quotes, files and transcripts in a question to an agent.
     quote: str
@@ -155,6 +168,7 @@ class Texts:
     bridge_ended: str
     database_failed: str
     homeserver_away: str
+    numbers_unknown: str
     homeserver_failed: str
     homeserver_unauthorised: str
     homeserver_other_names: str
@@ -192,6 +206,7 @@ class Texts:
     letta_lacks: str
     letta_not_accepted: str
     letta_interrupted: str
+    letta_large_event: str
     letta_decided_elsewhere: str
     decision_unanswered: str
     begun_elsewhere: str
@@ -226,6 +241,7 @@ class Texts:
     list_no_json: str
     list_no_list: str
     list_no_ids: str
+    list_no_rest: str
     list_repeats: str
     history_repeats: str
     list_pages: str
@@ -258,14 +274,19 @@ class Texts:
     ask_another: str
 
     commands: CommandTexts
+    contexts: ContextTexts
 
-    def naming(self, admins: Sequence[str]) -> Texts:
-        """Return the same texts, which name *admins* (user ids) as the people who can help."""
-        return replace(self, an_admin=", ".join(admins[:_MAX_ADMINS])) if admins else self
+    def naming(self, admins: Sequence[str], prefix: str) -> Texts:
+        """Return the same texts, with *admins* (user ids) as the people who can help, and the *prefix* of commands."""
+        return replace(self, prefix=prefix, an_admin=", ".join(admins[:_MAX_ADMINS]) or self.an_admin)
 
     def for_admins(self, text: str) -> str:
-        """Return *text* with the people who can help in place of its ``{admin}``."""
-        return text.format(admin=self.an_admin)
+        """Return *text* with the people who can help in place of its ``{admin}``, and the ``{prefix}`` of commands."""
+        return text.format(admin=self.an_admin, prefix=self.prefix)
+
+    def with_commands(self, text: str, **values: str) -> str:
+        """Return *text* with the beginning of a command in place of its ``{prefix}``, and with *values*."""
+        return text.format(prefix=self.prefix, **values)
 
     def render(self, text: Text) -> str:
         """Return *text* in this language."""

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent_bridge.i18n.chat_texts import ChatTexts
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandTexts:
     """The part of :class:`~agent_bridge.i18n.catalogue.Texts` about commands."""
+
+    chats: ChatTexts
 
     #: Commands in general.
     help_head: str
@@ -23,18 +27,24 @@ class CommandTexts:
     placeholders: Mapping[str, str]
     usage: str
     usage_example: str
+    usage_role: str
     argument_missing: str
     argument_surplus: str
+    argument_too_long: str
     argument_choice: str
     not_a_user_id: str
     no_such_agent: str
+    no_such_agent_but: str
+    agent_is_gone: str
+    no_such_number: str
     did_you_mean: str
     unknown_command: str
     unknown_command_help: str
     command_not_permitted: str
     command_failed: str
+    command_stopped: str
     not_an_agents_room: str
-    #: Holders of a role, by the name of the role: the ``{role}`` of *command_not_permitted*.
+    #: Holders of a role, by the name of the role: the ``{role}`` of *command_not_permitted* and *usage_role*.
     roles: Mapping[str, str]
 
     #: Answers to commands about agents.
@@ -56,11 +66,26 @@ class CommandTexts:
     no_room_yet: str
     reconnected: str
     not_reconnected: str
+    has_entry: str
     listed_agents: str
+
+    #: Answers to the command ``agent``. Heads and ends of the list: for a person, for a room, and in place of a choice.
+    choose_head: str
+    choose_head_room: str
+    choose_head_renewed: str
+    choose_how: str
+    choose_how_room: str
+    choose_current: str
+    choose_page: str
+    agent_selected: str
+    room_stays: str
+    room_bound: str
+    cannot_enter: str
 
     #: Answers to commands about the bridge.
     sync_unfinished: str
     status_agents: str
+    status_configured: str
     status_messages: str
     status_upstream: str
     status_doubted: str
@@ -92,6 +117,11 @@ class CommandTexts:
     #: By :class:`~agent_bridge.core.approvals.DecisionResult`.
     decided: Mapping[str, str]
     queue_empty: str
+    #: The messages of one person in a room: the head, a line, its ``{state}``, and the words in place of lines.
+    queue_head: str
+    queue_own: str
+    queue_place: str
+    queue_others: str
     none_failed: str
     retried_all: str
     retried_more: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.english_commands import ENGLISH_COMMANDS
+from agent_bridge.i18n.english_contexts import ENGLISH_CONTEXTS
 
 
 def _plural(number: int) -> int:
@@ -13,6 +14,7 @@ def _plural(number: int) -> int:
 ENGLISH = Texts(
     plural=_plural,
     agent=("agent", "agents"),
+    chat=("chat", "chats"),
     message=("message", "messages"),
     time=("time", "times"),
     failure=("failure", "failures"),
@@ -40,6 +42,11 @@ ENGLISH = Texts(
         "This room is now encrypted, and the bridge cannot read encrypted messages. "
         "Please use a room without encryption."
     ),
+    other_agent=(
+        "This room talks with *{agent}*, and you have chosen *{selected}*. Write in the room of *{selected}*, or "
+        "choose again: `{prefix} agent`."
+    ),
+    select_first="Choose an agent first: `{prefix} agent` lists them. This room talks with *{agent}*.",
     full=(
         "This message was not accepted: too many messages already wait in this room ({limit}). "
         "Please send it again later."
@@ -75,7 +82,7 @@ ENGLISH = Texts(
     ghost_invites="You have an invitation to my room.",
     ghost_is_closed="If you cannot enter my room, ask {admin} for an invitation.",
     ghost_is_mute="{agent} is not permitted to send messages in this room, so there is no answer. Please tell {admin}.",
-    agent_left="{name} no longer exists on its server. This room stays, but messages in it get no answers.",
+    agent_left="{name} is no longer available. This room stays, but messages in it get no answers.",
     agent_back="{name} is back.",
     introduction="I am **{name}**.\n\nEdit your message to change the question. React with 🔁 for another answer, and "
     "with 🛑 to stop one. All members of this room can read the conversation.",
@@ -93,6 +100,8 @@ ENGLISH = Texts(
     "closed to them. Set the Space to invitations only; the bridge compares it every five minutes.",
     room_replaced="The bridge cannot enter the former room of {name} (`{room}`): it was removed or banned from it. "
     "It makes another room with the same address, and does not answer in the former one.",
+    agents_invalid="The list of configured agents is not valid, and the last valid list stays in force. An upstream "
+    "that is new in config.yaml counts after a restart of the bridge.\n\n```\n{faults}\n```",
     no_spaces="I talk in rooms, and this is a Space. Invite me into one of its rooms.",
     room_moved="This room replaces an earlier one. The conversation continues here.",
     room_lost="the room was deleted",
@@ -132,6 +141,7 @@ ENGLISH = Texts(
     },
     hello="Hello! I am the bridge bot. Send `help` to see my commands.",
     hello_all="Hello! I am the bridge bot. Send `{prefix} help` to see my commands.",
+    hello_chat="Hello! I am the bridge bot. Write a message, and choose the agent that answers here.",
     presence_ready="Ready",
     presence_away="{upstream} cannot be reached",
     failed="⚠️ No answer: {cause}.",
@@ -139,6 +149,8 @@ ENGLISH = Texts(
     failed_midway="⚠️ The answer ends here: {cause}.",
     truncated="The answer was cut off at the agent's length limit.",
     stopped="(stopped)",
+    interrupted="(interrupted by the next message)",
+    interruption_ends="the message that interrupted it does not end it any more",
     rest_as_file="The rest of this answer is in the file below.",
     retried_edit_past=(
         "This message already has an answer, and the conversation has continued since, so the answer does not change. "
@@ -149,6 +161,7 @@ ENGLISH = Texts(
     thought_for="Thought for {duration}",
     used_tool="Used {tool}",
     used_tools="Used {count} tools: {tools}",
+    asked_for_tools="Asked for {tools}",
     quote="In reply to {author}:",
     recap="(The conversation so far, which your server may have lost:)\n\n{messages}\n\n(Now:)",
     attachment="File {name}:",
@@ -159,7 +172,7 @@ ENGLISH = Texts(
     too_long="the limit of {limit} characters was reached",
     too_slow="the limit of {seconds:g} s was reached",
     too_old="{messages} from {age} ago waited too long. React with 🔁 to ask the agent all the same",
-    agent_gone="{agent} no longer exists on its server",
+    agent_gone="{agent} is no longer available",
     agent_unknown="{agent}'s server lists its agents in another way now, and it is not clear yet which one is {agent}",
     agent_gone_named="{upstream} no longer has an agent '{agent}'",
     agent_gone_upstream="{upstream} no longer has this agent",
@@ -168,6 +181,7 @@ ENGLISH = Texts(
     bridge_failed="an internal error occurred in the bridge",
     bridge_ended="the bridge ended {times} while it worked on this message",
     database_failed="the bridge's database failed",
+    numbers_unknown="the numbers of chats are being compared with the homeserver",
     homeserver_away="the homeserver cannot be reached: {said}",
     homeserver_failed="the homeserver failed: {said}",
     homeserver_unauthorised="the homeserver does not know the as_token: {said}",
@@ -198,13 +212,28 @@ ENGLISH = Texts(
     upstream_perhaps_http="{upstream} could not be reached within {seconds:g} s: perhaps its url begins with http://",
     upstream_perhaps_https="{upstream} sent no HTTP response: perhaps its url begins with https://",
     upstream_command="{upstream} did not carry a command out",
-    upstream_no_websocket="{upstream} has no WebSocket at /ws ({status}): is its url the one of an App Server?",
+    upstream_no_websocket=(
+        "{upstream} has no WebSocket at /ws ({status}): its url has to be the address that letta server prints"
+    ),
     upstream_origin="{upstream} refuses the WebSocket ({status}): perhaps a proxy or the key headers adds an Origin",
-    upstream_upgrade="{upstream} refuses the WebSocket ({status}): it speaks another version of the protocol",
-    letta_version="{upstream} speaks version {version} of the App Server protocol, and the bridge speaks version 1",
-    letta_lacks="{upstream} lacks capabilities that the bridge needs: {capabilities}",
+    upstream_upgrade=(
+        "{upstream} refuses the WebSocket ({status}): it speaks another version of the protocol; install another "
+        "version of Letta, or set kind: openai"
+    ),
+    letta_version=(
+        "{upstream} speaks version {version} of the App Server protocol, and the bridge speaks version 1; install a "
+        "version of Letta that does, or set kind: openai"
+    ),
+    letta_lacks=(
+        "{upstream} lacks capabilities that the bridge needs: {capabilities}; install the newest version of Letta, or "
+        "set kind: openai"
+    ),
     letta_not_accepted="{upstream} does not accept the message yet",
     letta_interrupted="the connection was lost after the agent had used a tool: the answer may not be complete",
+    letta_large_event=(
+        "the server ended the connection, because a tool had more than {limit} MB of arguments or of output: "
+        "the answer may not be complete"
+    ),
     decision_unanswered="{upstream} did not answer after the decision about the tool: the answer is not complete",
     letta_decided_elsewhere="{upstream} did not wait for the decision about the tool: the answer is not complete",
     begun_elsewhere="{upstream} had another kind when the answer began: the agent may have used tools",
@@ -253,6 +282,10 @@ ENGLISH = Texts(
         '{upstream} answered GET /models with a list in which no entry has an id instead of {{"data": [{{"id": …}}]}}; '
         "is its url correct? It usually ends in /v1"
     ),
+    list_no_rest=(
+        "{upstream} has no list of agents at /v1/agents/ ({status}): kind: letta_v1 needs the url of Letta Cloud or of "
+        "Letta's server 0.16, and an App Server needs kind: letta"
+    ),
     list_repeats="{upstream} lists the same agents on every page",
     history_repeats="{upstream} returns the same messages on every page",
     list_pages="{upstream} lists its agents on more than {limit} pages",
@@ -280,6 +313,7 @@ ENGLISH = Texts(
     say_otherwise="Say it in other words.",
     waits_for_upstream="⏳ {cause}. This message waits for {agent}.",
     ask_for_less="Ask for a shorter answer.",
-    ask_another="Talk to another agent, or ask {admin} about this one.",
+    ask_another="Send `{prefix} agent` for the other agents, or ask {admin} about this one.",
     commands=ENGLISH_COMMANDS,
+    contexts=ENGLISH_CONTEXTS,
 )

@@ -22,6 +22,8 @@ GUESTS = "m.room.guest_access"
 SPACE = "m.space"
 #: Members that clients do not count for the name and the picture of a room (MSC4171, by its earlier name).
 FUNCTIONAL = "io.element.functional_members"
+#: State event of a chat: its number, person and agent. A bridge whose database was restored finds the chat by it.
+CHAT = "org.agent_bridge.chat"
 #: Synapse's power levels of state events in a new room, except those of tombstone and encryption. A list of levels in
 #: the request replaces Synapse's own list.
 _EVENT_LEVELS = {
@@ -102,6 +104,23 @@ def home_content(
     return content
 
 
+def chat_content(
+    plan: RoomPlan, *, bot: str, person: str, number: int, space: str | None, domain: str, avatar: str | None = None
+) -> dict[str, Any]:
+    """Return the body that creates a chat of *person*, with invitations of the person and the bot."""
+    content = home_content(plan, bot=bot, space=space, domain=domain, avatar=avatar) | {"invite": [person, bot]}
+    content["initial_state"].append(_state(CHAT, chat_state(number, person, plan.creator)))
+    content["power_level_content_override"]["events"][CHAT] = ADMIN_POWER
+    if not plan.topic:
+        del content["topic"]
+    return content
+
+
+def chat_state(number: int, person: str, ghost: str) -> dict[str, Any]:
+    """Return the content of the state event :data:`CHAT`; *person* and *ghost* are user ids."""
+    return {"number": number, "person": person, "agent": ghost}
+
+
 def space_content(plan: RoomPlan) -> dict[str, Any]:
     """Return the body that creates the Space, in which only admins can send messages."""
     content = plan.content() | {"creation_content": {"type": SPACE}}
@@ -117,6 +136,14 @@ def parent_content(domain: str) -> dict[str, Any]:
 def child_content(domain: str, name: str) -> dict[str, Any]:
     """Return the content of ``m.space.child``; the Space lists its rooms by *name*."""
     return {"via": [domain], "suggested": True, "order": order_of(name)}
+
+
+def chat_child_content(domain: str, number: int) -> dict[str, Any]:
+    """Return the content of ``m.space.child`` for a chat, which tells other members of the Space no title.
+
+    Chats stand behind the rooms of agents, in the order of their numbers.
+    """
+    return {"via": [domain], "suggested": False, "order": f"~{number:012d}"}
 
 
 def order_of(name: str) -> str:

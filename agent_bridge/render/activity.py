@@ -66,8 +66,10 @@ class Activity:
         self._tools = tools
         self._said: list[_Thought | _Tool] = []
         self._by_id: dict[str, _Tool] = {}
-        #: The names of all tools.
-        self._names: dict[str, None] = {}
+        #: The names of all tools, with the number of their calls that are not held.
+        self._names: dict[str, int] = {}
+        #: The ids of the calls that are held.
+        self._held: set[str] = set()
         #: The last reasoning, the seconds of all reasoning that has ended, and since when the last one goes on.
         self._thought: _Thought | None = None
         self._seconds = 0.0
@@ -101,9 +103,28 @@ class Activity:
             tool = _Tool(_UNNAMED.sub("_", name)[:_NAME], arguments)
             if self._keep(tool):
                 self._by_id[call_id] = tool
-            if len(self._names) < _COUNTED:
-                self._names[tool.name] = None
+            self._count(tool.name, call_id not in self._held)
             self._plan(now)
+
+    def hold(self, call_id: str, now: float) -> None:
+        """Note that a call waits for a decision, or will: its tool does not count as used until it is allowed."""
+        if call_id not in self._held and len(self._held) < _KEPT:
+            self._held.add(call_id)
+            if (tool := self._by_id.get(call_id)) is not None:
+                self._count(tool.name, -1)
+                self._plan(now)
+
+    def allow(self, call_id: str, now: float) -> None:
+        """Note that a call that waited may run."""
+        if call_id in self._held:
+            self._held.discard(call_id)
+            if (tool := self._by_id.get(call_id)) is not None:
+                self._count(tool.name, 1)
+                self._plan(now)
+
+    def _count(self, name: str, calls: int) -> None:
+        if name in self._names or len(self._names) < _COUNTED:
+            self._names[name] = self._names.get(name, 0) + calls
 
     def result(self, call_id: str, output: str, now: float) -> None:
         """Add the output of a tool."""
@@ -176,16 +197,18 @@ class Activity:
         return f"{self._texts.reasoning}{duration}"
 
     def _summary(self, now: float) -> str:
-        tools = list(self._names)
+        used = [name for name, calls in self._names.items() if calls > 0]
+        asked = [name for name, calls in self._names.items() if calls <= 0]
         parts = []
         if self._thought is not None:
             since = now if self._thinks_since is None else self._thinks_since
             duration = self._texts.duration(max(1, self._seconds + now - since))
             parts.append(self._texts.thought_for.format(duration=duration))
-        if tools:
-            one = len(tools) == 1
-            text = self._texts.used_tool if one else self._texts.used_tools
-            parts.append(text.format(tool=tools[0], count=len(tools), tools=_listed(tools)))
+        if used:
+            text = self._texts.used_tool if len(used) == 1 else self._texts.used_tools
+            parts.append(text.format(tool=used[0], count=len(used), tools=_listed(used)))
+        if asked:
+            parts.append(self._texts.asked_for_tools.format(tools=_listed(asked)))
         return " · ".join(parts)
 
 

@@ -17,6 +17,8 @@ from agent_bridge.render.markdown.unmarked import to_unmarked
 MAX_CONTENT = 60_000
 #: Bytes of a content without its text.
 _ENVELOPE = 1_000
+#: Characters of a person's words in a sentence about them.
+_TYPED = 80
 
 #: The mark of an event that edits will complete (MSC4357).
 LIVE = "org.matrix.msc4357.live"
@@ -118,6 +120,11 @@ def reaction(event_id: str, key: str) -> dict[str, Any]:
 def escape(text: str) -> str:
     """Return *text* as Markdown that shows it literally, in one line."""
     return _LIST.sub(r"\1\\", _SPECIAL.sub(r"\\\g<0>", one_line(text)))
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of *text*, which a person typed, for a sentence about it."""
+    return text if len(text) <= _TYPED else f"{text[:_TYPED]}…"
 
 
 def in_backticks(text: str) -> str:

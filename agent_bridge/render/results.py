@@ -4,30 +4,47 @@ from __future__ import annotations
 
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.results.chats import (
+    ChatArchived,
+    ChatGone,
+    ChatList,
+    ChatMade,
+    ChatRenamed,
+    ChatUnarchived,
+    DeletionAsked,
+    DeletionConfirmed,
+    NothingToConfirm,
+    NotYourChat,
+    TooManyChats,
+)
 from agent_bridge.core.results.commands import (
     AgentEntry,
     AgentList,
     Argument,
     ArgumentProblem,
     CommandFailed,
+    CommandHelp,
     CommandList,
+    CommandStopped,
     CommandUsage,
     DecisionMade,
     Dropped,
     FailedTurns,
+    HasEntry,
     InvalidArguments,
     Invited,
     NoRoomYet,
     NotPermitted,
     NotReconnected,
     OpenTurns,
+    QueuePlace,
     Reconnected,
     Result,
     Retried,
     RetriedAll,
+    RoomQueue,
     StatusReport,
     StopRequested,
     StreamingSet,
@@ -38,11 +55,33 @@ from agent_bridge.core.results.commands import (
     WhenBusySet,
     WrongRoom,
 )
+from agent_bridge.core.results.contexts import (
+    ContextBegun,
+    ContextForgotten,
+    ContextList,
+    ContextLoaded,
+    ContextRefused,
+    ContextReport,
+    ContextSaved,
+    Instructions,
+    ModelChoice,
+)
+from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.turns import TurnState
 from agent_bridge.i18n.catalogue import cause
-from agent_bridge.render.content import escape, in_backticks, link
+from agent_bridge.render.chats import chat_name, render_asked, render_chats, render_made
+from agent_bridge.render.content import escape, in_backticks, shortened
+from agent_bridge.render.contexts import (
+    render_context_refused,
+    render_contexts,
+    render_instructions,
+    render_loaded,
+    render_models,
+    render_report,
+)
+from agent_bridge.render.selection import render_choices, render_selected, room_link
 from agent_bridge.render.server_commands import render_done, render_list, render_refused
 from agent_bridge.render.trace import render_no_trace, render_trace
 from agent_bridge.render.upstreams import upstream_facts, upstream_status
@@ -68,22 +107,51 @@ class ResultRenderer:
         self._texts = texts
         self._prefix = prefix
         self._renderers: Mapping[type, Callable[[Any], str]] = {
+            AgentChoices: lambda result: render_choices(result, texts, prefix),
             AgentList: self._agent_list,
+            AgentSelected: lambda result: render_selected(result, texts),
+            CannotEnter: lambda result: texts.commands.cannot_enter.format(
+                agent=escape(result.agent), ghost=in_backticks(result.ghost)
+            ),
+            ChatArchived: lambda _: texts.commands.chats.archived.format(prefix=prefix),
+            ChatUnarchived: lambda result: texts.commands.chats.unarchived.format(chat=chat_name(result.name, texts)),
+            DeletionAsked: lambda result: render_asked(result, texts, prefix),
+            DeletionConfirmed: lambda result: texts.commands.chats.deleted.format(chat=chat_name(result.name, texts)),
+            NothingToConfirm: lambda _: texts.commands.chats.nothing_to_confirm.format(prefix=prefix),
+            ChatGone: lambda result: texts.commands.chats.gone.format(number=result.number),
+            ChatList: lambda result: render_chats(result, texts, prefix),
+            ChatRenamed: lambda result: texts.commands.chats.renamed.format(title=escape(result.title)),
+            NotYourChat: lambda _: texts.commands.chats.not_yours.format(prefix=prefix),
+            ChatMade: lambda result: render_made(result, texts),
             CommandFailed: self._command_failed,
+            CommandHelp: self._command_help,
             CommandList: self._command_list,
+            CommandStopped: lambda result: texts.commands.command_stopped.format(command=in_backticks(result.command)),
+            ContextBegun: lambda result: texts.contexts.begun.format(agent=escape(result.agent), prefix=prefix),
+            ContextForgotten: lambda result: texts.contexts.forgotten.format(name=escape(result.name)),
+            ContextList: lambda result: render_contexts(result, texts, prefix),
+            ContextLoaded: lambda result: render_loaded(result, texts, prefix),
+            ContextRefused: lambda result: render_context_refused(result, texts, prefix),
+            ContextReport: lambda result: render_report(result, texts),
+            ContextSaved: lambda result: texts.contexts.saved.format(name=escape(result.name), prefix=prefix),
             DecisionMade: lambda result: texts.commands.decided[result.result],
             Dropped: self._dropped,
             FailedTurns: self._failed_turns,
+            Instructions: lambda result: render_instructions(result, texts, prefix),
             InvalidArguments: self._invalid_arguments,
             Invited: self._invited,
+            ModelChoice: lambda result: render_models(result, texts, prefix),
             NoRoomYet: lambda result: texts.commands.no_room_yet.format(name=escape(result.agent)),
             NoTrace: lambda result: render_no_trace(result, texts, prefix),
             NotPermitted: self._not_permitted,
+            HasEntry: lambda result: texts.commands.has_entry.format(name=escape(result.agent)),
             NotReconnected: self._not_reconnected,
             OpenTurns: self._open_turns,
             Reconnected: self._reconnected,
             Retried: self._retried,
             RetriedAll: self._retried_all,
+            RoomQueue: self._room_queue,
+            RoomBound: lambda result: texts.commands.room_bound.format(agent=escape(result.agent)),
             ServerCommandDone: lambda result: render_done(result, texts),
             ServerCommandList: lambda result: render_list(result, texts, prefix),
             ServerCommandRefused: lambda result: render_refused(result, texts, prefix),
@@ -91,9 +159,12 @@ class ResultRenderer:
             StopRequested: lambda result: texts.commands.stopping if result.turns else texts.commands.nothing_runs,
             StreamingSet: lambda result: texts.commands.stream[result.streaming],
             SyncReport: self._sync_report,
+            TooManyChats: lambda result: texts.commands.chats.too_many.format(
+                chats=texts.count(result.most, texts.chat)
+            ),
             Trace: lambda result: render_trace(result, texts),
             TurnNotFound: lambda result: texts.commands.no_such_turn.format(
-                turn=escape(result.reference), prefix=prefix
+                turn=escape(shortened(result.reference)), prefix=prefix
             ),
             UnknownCommand: self._unknown_command,
             WhenBusySet: lambda result: texts.commands.busy[result.when_busy],
@@ -127,16 +198,36 @@ class ResultRenderer:
             blocks += [*([] if group is None else [f"**{self._texts.commands.help_groups[group]}**"]), "\n".join(lines)]
         return "\n\n".join(blocks)
 
+    def _command_help(self, result: CommandHelp) -> str:
+        texts = self._texts
+        role = texts.commands.roles[result.role.name.lower()]
+        example = f"{result.usage.name} {result.usage.example}".strip()
+        return "\n\n".join(
+            [
+                f"`{self._prefix} {self.usage(result.usage)}`: {texts.commands.help[result.usage.name]}.",
+                texts.commands.usage_example.format(prefix=self._prefix, example=example),
+                texts.commands.usage_role.format(role=role),
+            ]
+        )
+
     def _invalid_arguments(self, result: InvalidArguments) -> str:
-        texts, value = self._texts, escape(result.value)
+        texts, value = self._texts, escape(shortened(result.value))
         argument = "" if result.argument is None else self._argument(result.argument)
         match result.problem:
             case ArgumentProblem.NO_SUCH_AGENT:
-                return texts.commands.no_such_agent.format(value=value)
+                names = ", ".join(f"*{escape(each.name)}*" for each in result.candidates)
+                text = texts.commands.no_such_agent_but if names else texts.commands.no_such_agent
+                return text.format(value=value, names=names)
+            case ArgumentProblem.AGENT_GONE | ArgumentProblem.NO_SUCH_CHAT:
+                is_gone = result.problem is ArgumentProblem.AGENT_GONE
+                text = texts.commands.agent_is_gone if is_gone else texts.commands.chats.no_such_chat
+                return text.format(value=value, prefix=self._prefix)
+            case ArgumentProblem.NO_SUCH_NUMBER:
+                return texts.commands.no_such_number.format(value=value, most=result.most)
             case ArgumentProblem.SEVERAL_AGENTS:
-                names = [f"{escape(each.name)} (`{each.ghost}`)" for each in result.candidates[:_CANDIDATES]]
+                several = [f"{escape(each.name)} (`{each.ghost}`)" for each in result.candidates[:_CANDIDATES]]
                 more = ["…"] if len(result.candidates) > _CANDIDATES else []
-                return texts.commands.did_you_mean.format(value=value, names=", ".join(names + more))
+                return texts.commands.did_you_mean.format(value=value, names=", ".join(several + more))
             case ArgumentProblem.MISSING:
                 fault = texts.commands.argument_missing.format(argument=argument)
             case ArgumentProblem.NOT_A_CHOICE:
@@ -146,6 +237,9 @@ class ResultRenderer:
                 fault = texts.commands.not_a_user_id.format(value=value)
             case ArgumentProblem.SURPLUS:
                 fault = texts.commands.argument_surplus.format(value=value)
+            case ArgumentProblem.TOO_LONG:
+                characters = texts.count(result.most, texts.character)
+                fault = texts.commands.argument_too_long.format(argument=argument, characters=characters)
         return "\n\n".join([fault, *self._how_to_use(result.usage)])
 
     def _how_to_use(self, usage: CommandUsage) -> list[str]:
@@ -156,11 +250,10 @@ class ResultRenderer:
         return lines
 
     def _unknown_command(self, result: UnknownCommand) -> str:
+        word = in_backticks(shortened(result.name))
         if result.nearest is None:
-            return self._texts.commands.unknown_command_help.format(word=in_backticks(result.name), prefix=self._prefix)
-        return self._texts.commands.unknown_command.format(
-            word=in_backticks(result.name), nearest=f"{self._prefix} {result.nearest}"
-        )
+            return self._texts.commands.unknown_command_help.format(word=word, prefix=self._prefix)
+        return self._texts.commands.unknown_command.format(word=word, nearest=f"{self._prefix} {result.nearest}")
 
     def _not_permitted(self, result: NotPermitted) -> str:
         role = self._texts.commands.roles[result.role.name.lower()]
@@ -175,10 +268,10 @@ class ResultRenderer:
         texts = self._texts
         if result.is_for_admin:
             nothing, head = texts.commands.no_agents.format(prefix=self._prefix), texts.commands.agents_head
-            rows = [f"| {_room(each)} | {escape(each.upstream)} | {self._state(each)} |" for each in result.agents]
+            rows = [f"| {room_link(each)} | {escape(each.upstream)} | {self._state(each)} |" for each in result.agents]
         else:
             nothing, head = texts.commands.no_agents_yet, texts.commands.agents_head_member
-            rows = [f"| {_room(each)}{self._unready(each)} |" for each in result.agents]
+            rows = [f"| {room_link(each)}{self._unready(each)} |" for each in result.agents]
         top = f"{head}\n|{'---|' * (head.count('|') - 1)}"
         tables = ["\n".join([top, *rows[start : start + _ROWS]]) for start in range(0, len(rows), _ROWS)]
         if result.pages > 1:
@@ -203,7 +296,7 @@ class ResultRenderer:
 
     def _invited(self, result: Invited) -> str:
         text = self._texts.commands.already_there if result.was_member else self._texts.commands.invited
-        answer = text.format(user=escape(result.user), room=_room(result.agent))
+        answer = text.format(user=escape(result.user), room=room_link(result.agent))
         if not result.exists:
             return f"{answer} {self._texts.commands.no_such_user.format(user=escape(result.user))}"
         if result.may_talk:
@@ -211,7 +304,7 @@ class ResultRenderer:
         return f"{answer} {self._texts.commands.may_not_talk.format(user=escape(result.user))}"
 
     def _reconnected(self, result: Reconnected) -> str:
-        return self._texts.commands.reconnected.format(room=_room(result.agent), former=escape(result.former))
+        return self._texts.commands.reconnected.format(room=room_link(result.agent), former=escape(result.former))
 
     def _not_reconnected(self, result: NotReconnected) -> str:
         text = self._texts.commands.not_reconnected.format(
@@ -227,6 +320,22 @@ class ResultRenderer:
             return self._texts.commands.queue_empty
         lines = [self._turn(each, open_state(each, self._texts)) for each in result.turns]
         return self._list(lines, has_more=result.has_more)
+
+    def _room_queue(self, result: RoomQueue) -> str:
+        texts = self._texts
+        if not (result.waiting or result.own):
+            return texts.commands.queue_empty
+        head = texts.commands.queue_head.format(messages=texts.count(result.waiting, texts.message))
+        lines = [
+            texts.commands.queue_own.format(number=number, state=self._place(each), age=texts.duration(each.age))
+            for number, each in enumerate(result.own, 1)
+        ]
+        return "\n\n".join([head, self._list(lines, has_more=result.has_more) or texts.commands.queue_others])
+
+    def _place(self, own: QueuePlace) -> str:
+        if own.state is TurnState.QUEUED and not own.attempts:
+            return self._texts.commands.queue_place.format(place=own.place)
+        return open_state(own, self._texts)
 
     def _failed_turns(self, result: FailedTurns) -> str:
         if not result.turns:
@@ -275,6 +384,7 @@ class ResultRenderer:
         messages = texts.count(result.open_turns, texts.message)
         lines = [
             texts.commands.status_agents.format(agents=agents, held=result.held, gone=result.gone),
+            *([texts.commands.status_configured.format(count=result.configured)] if result.configured else []),
             texts.commands.status_messages.format(messages=messages),
         ]
         rooms = [
@@ -295,7 +405,7 @@ class ResultRenderer:
         return [f"- {upstream_status(health, self._texts, self._prefix)}" for health in result.upstreams]
 
 
-def open_state(turn: TurnEntry, texts: Texts) -> str:
+def open_state(turn: TurnEntry | QueuePlace, texts: Texts) -> str:
     """Return a few words about the state of an open turn."""
     match turn.state:
         case TurnState.RUNNING:
@@ -304,11 +414,3 @@ def open_state(turn: TurnEntry, texts: Texts) -> str:
             return texts.commands.is_shown
         case _:
             return texts.commands.waits_again if turn.attempts else texts.commands.waits
-
-
-def _room(agent: AgentEntry) -> str:
-    """Return the agent's name, as a link to its room when that exists."""
-    if agent.room is None:
-        return escape(agent.name)
-    room_id, via = quote(agent.room.room_id, safe="!:"), quote(agent.room.via, safe="")
-    return link(f"https://matrix.to/#/{room_id}?via={via}", agent.name)

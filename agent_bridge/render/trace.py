@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.core.results.traces import NoTrace, NoTraceReason
 from agent_bridge.i18n.catalogue import cause
-from agent_bridge.render.content import escape, in_backticks
+from agent_bridge.render.content import escape, in_backticks, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def render_no_trace(result: NoTrace, texts: Texts, prefix: str) -> str:
     return text.format(
         # Older versions of the bridge stored an English sentence in place of a reason.
         reason=texts.commands.ignored.get(result.detail, result.detail),
-        reference=in_backticks(result.reference),
+        reference=in_backticks(shortened(result.reference)),
         prefix=prefix,
         type=in_backticks(result.detail),
     )

@@ -6,17 +6,20 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.core.agents import Agent, AgentState
+from psycopg.types.json import Jsonb
+
+from agent_bridge.core.agents import NO_SETTINGS, Agent, AgentSettings, AgentState
 from agent_bridge.core.rooms import HomeRoom, RoomProblem, Streaming, WhenBusy
 from agent_bridge.store.payloads import encode_step
+from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from psycopg.rows import DictRow
 
-    from agent_bridge.store.postgres.database import Database
+    from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("agents")
 
@@ -45,6 +48,29 @@ class DesiredAgent:
     image: str = ""
     description: str = ""
     kind: str = "openai"
+    entry: str | None = None
+    settings: AgentSettings = NO_SETTINGS
+
+    @property
+    def values(self) -> dict[str, object]:
+        """The fields as values of a statement."""
+        settings = {key: value for key, value in asdict(self.settings).items() if value not in {None, ""}}
+        return asdict(self) | {"settings": Jsonb(settings)}
+
+
+@dataclass(frozen=True, slots=True)
+class EntryChanges:
+    """What has to change so that the agents with entries are those of the configuration."""
+
+    added: tuple[DesiredAgent, ...] = ()
+    #: By the row ids of agents that are known.
+    changed: tuple[tuple[int, DesiredAgent], ...] = ()
+    #: Row ids of agents without an entry now, and whether their upstream lists them.
+    released: tuple[tuple[int, bool], ...] = ()
+
+    def __bool__(self) -> bool:
+        """Tell whether there is a change."""
+        return bool(self.added or self.changed or self.released)
 
 
 def agent_from(row: Mapping[str, Any]) -> Agent:
@@ -65,6 +91,8 @@ def agent_from(row: Mapping[str, Any]) -> Agent:
         avatar=row["avatar"],
         description=row["description"],
         kind=row["kind"],
+        entry=row["entry"],
+        settings=AgentSettings(**row["settings"]),
     )
 
 
@@ -99,6 +127,13 @@ def problems_from(codes: Iterable[str]) -> tuple[RoomProblem, ...]:
 
 def _agent_room(row: DictRow) -> AgentRoom:
     return AgentRoom(agent_from(row["agent"]), _home_from(row["room"]))
+
+
+async def _add(connection: Connection, new: DesiredAgent) -> None:
+    """Write an agent with its home, unless it is known."""
+    row = await (await connection.execute(_SQL["add"], new.values)).fetchone()
+    if row is not None:
+        await connection.execute(_SQL["add_home"], new.values | {"agent": row["id"]})
 
 
 class Agents:
@@ -146,13 +181,31 @@ class Agents:
         async with self._database.transaction() as connection:
             await connection.execute(_SQL["lock"])
             for new in wanted:
-                row = await (await connection.execute(_SQL["add"], asdict(new))).fetchone()
-                if row is not None:
-                    await connection.execute(_SQL["add_home"], asdict(new) | {"agent": row["id"]})
+                await _add(connection, new)
 
     async def update(self, agent: int, wanted: DesiredAgent) -> None:
-        """Write the desired model, names and state of an agent. Its identity and its ghost stay."""
-        await self._database.execute(_SQL["update"], asdict(wanted) | {"agent": agent})
+        """Write the desired model, names and state of an agent that has no entry. Its identity and its ghost stay."""
+        await self._database.execute(_SQL["update"], wanted.values | {"agent": agent})
+
+    async def configure(self, plan: Callable[[Sequence[AgentRoom]], EntryChanges]) -> EntryChanges:
+        """Make the changes that *plan* finds for the agents that are known, all or none; return them.
+
+        Nobody else changes an agent meanwhile. An agent that is released, and not listed, counts as gone.
+        """
+        if not plan(await self.all()):
+            return EntryChanges()
+        async with self._database.transaction() as connection:
+            await connection.execute(_SQL["lock"])
+            rows = await rows_of(connection, _SQL["homes"], {"agent": None, "upstream": None})
+            changes = plan([_agent_room(row) for row in rows])
+            # An entry may pass from one agent to another.
+            for agent, is_listed in changes.released:
+                await connection.execute(_SQL["release"], {"agent": agent, "listed": is_listed})
+            for agent, wanted in changes.changed:
+                await connection.execute(_SQL["configure"], wanted.values | {"agent": agent})
+            for wanted in changes.added:
+                await _add(connection, wanted)
+        return changes
 
     async def reconnect(self, agent: int, model: str, twin: int | None) -> None:
         """Give *agent* the *model* that its upstream lists now; the agent *twin*, which has it now, counts as gone.
@@ -175,7 +228,10 @@ class Agents:
         return 0 if row is None else int(row["changed"])
 
     async def describe(self, agent: int, image: str, description: str) -> None:
-        """Write the address of the agent's picture and the agent's description, as its upstream gives them."""
+        """Write the address of the agent's picture and its description, as its upstream gives them.
+
+        Those of an entry stay.
+        """
         values: dict[str, object] = {"agent": agent, "image": image, "description": description}
         await self._database.execute(_SQL["describe"], values)
 

@@ -58,6 +58,10 @@ class Approvals:
         """Return the requests of *turn* in their order."""
         return [_approval(row) for row in await self._database.rows(_SQL["of_turn"], _of(turn))]
 
+    async def withdrawn(self, lane: int) -> frozenset[str]:
+        """Return the references of the undecided requests of *lane* whose answers people have ended."""
+        return frozenset(row["ref"] for row in await self._database.rows(_SQL["withdrawn"], {"lane": lane}))
+
     async def end(self, turn: Turn, verdict: Verdict, approvals: Collection[int] | None = None) -> None:
         """Give *verdict* to those of the requests with these row ids that are undecided; None: to all of *turn*."""
         ids = None if approvals is None else list(approvals)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.ids import turn_key
 from agent_bridge.core.payloads import RefusalPayload
-from agent_bridge.store.payloads import encode
+from agent_bridge.core.rooms import FILES_TOGETHER
+from agent_bridge.core.turns import TurnKind
+from agent_bridge.store.payloads import decode, encode, encode_step
+from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.locks import ROOM
 from agent_bridge.store.postgres.statements import Statements
 
@@ -14,11 +18,29 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from agent_bridge.core.changes import StopRequest
+    from agent_bridge.core.payloads import Payload
     from agent_bridge.core.rooms import HistoryCursor
     from agent_bridge.core.turns import Ignored, NewTurn
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("intake")
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingEvent:
+    """A message, or an edit, from the time before the people of its room chose an agent."""
+
+    event_id: str
+    room_id: str
+    #: Root of its thread; empty: the room itself.
+    thread: str
+    sender: str
+    payload: Payload
+    #: Row id of the chosen agent, and localpart of its ghost.
+    agent: int
+    ghost: str
+    #: Time of the event, in milliseconds since 1970.
+    said_at: int
 
 
 class IntakeStore:
@@ -34,11 +56,13 @@ class IntakeStore:
         """
         await connection.execute(_SQL["lock"], {"kind": ROOM, "rooms": list(room_ids)})
 
-    async def accept(self, connection: Connection, turns: Iterable[NewTurn]) -> dict[str, list[int]]:
+    async def accept(
+        self, connection: Connection, turns: Iterable[NewTurn], *, waited: bool = False
+    ) -> dict[str, list[int]]:
         """Write *turns* in their order, within the caller's transaction, which has locked their rooms.
 
         Return the lanes of the turns that are new, by event. An event that has a turn already is skipped; so is a turn
-        whose ``once_key`` an earlier turn has.
+        whose ``once_key`` an earlier turn has. *waited*: the events come from :meth:`waiting`.
         """
         wanted: dict[str, NewTurn] = {}
         for new in turns:
@@ -60,12 +84,37 @@ class IntakeStore:
                 "reasons": [_reason(new) for new, _ in rows],
                 "once_keys": [new.once_key for new, _ in rows],
                 "said_at": [new.said_at for new, _ in rows],
+                "waited": waited,
             },
         )
         lanes: dict[str, list[int]] = {}
         for row in await cursor.fetchall():
             lanes.setdefault(row["event_id"], []).append(row["conversation"])
         return lanes
+
+    async def interrupt(self, connection: Connection, event_ids: Collection[str], lanes: Collection[int]) -> None:
+        """End the answers that are given in *lanes*, because of the new messages *event_ids* there.
+
+        Within the caller's transaction, which has written the messages. Files that one person sends together do not
+        interrupt each other.
+        """
+        values = {
+            "events": list(event_ids),
+            "lanes": list(lanes),
+            "together": FILES_TOGETHER,
+            "step": encode_step("interrupted"),
+        }
+        await connection.execute(_SQL["interrupt"], values)
+
+    async def count_waiting(self, room_ids: Collection[str], events: Collection[str]) -> dict[str, int]:
+        """Return how many messages and edits, besides *events*, wait in *room_ids* for the choice of an agent."""
+        rows = await self._database.rows(_SQL["count_waiting"], {"rooms": list(room_ids), "events": list(events)})
+        return {row["room_id"]: row["number"] for row in rows}
+
+    async def waiting(self, connection: Connection, room_ids: Collection[str]) -> list[WaitingEvent]:
+        """Return the events that wait in those of *room_ids* that have an agent by now, in their order."""
+        found = await rows_of(connection, _SQL["waiting"], {"rooms": list(room_ids)})
+        return [WaitingEvent(**{**row, "payload": decode(TurnKind.CHOICE, row["payload"])}) for row in found]
 
     async def known(self, event_ids: Collection[str], connection: Connection | None = None) -> set[str]:
         """Return those of *event_ids* that have a turn or were ignored; *connection*: as its transaction sees them."""

@@ -61,7 +61,9 @@ def decode(kind: str, stored: Mapping[str, Any]) -> Payload:
             return _message(values)
         case TurnKind.REFUSAL:
             return RefusalPayload(**{**values, "reason": RefusalReason(values["reason"])})
-        case TurnKind.EDIT:
+        case TurnKind.CHOICE if "target" not in values:
+            return _message(values)
+        case TurnKind.EDIT | TurnKind.CHOICE:
             return EditPayload(values["target"], _message(values["message"]))
         case TurnKind.REDACTION:
             return RedactionPayload(tuple(SentEvent(**event) for event in values["events"]))

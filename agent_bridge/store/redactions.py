@@ -55,8 +55,9 @@ class Redactions:
         ==================  =========================================================================================
         redacted event      effect
         ==================  =========================================================================================
-        message             Its content, its edits, its answer and its transcript are forgotten. If it waits, it is
-                            closed. If its answer is not shown yet, that ends, and other messages are asked again.
+        message             Its content, its edits and its answer are forgotten, and its transcript in all contexts and
+                            saved copies. If it waits, it is closed. If its answer is not shown yet, that ends, and
+                            other messages are asked again.
         edit                Its content is forgotten. The message gets the newest edit that is left, or its original
                             content. Its answer is forgotten; it is asked again unless more was said since. An edit that
                             waits is closed, unless the message has to be asked again: the edit has ended its answer, or
@@ -65,7 +66,7 @@ class Redactions:
         another answer
         event of an answer  The answer, its transcript and the tool calls that it asked about are forgotten. If it is
                             being given, it ends. The next answer is sent as a new event.
-        command             Its text is forgotten, also as the reason of a decision.
+        command             Its text is forgotten, also as the reason of a decision or as instructions for an agent.
         unknown event       If it is a part of an answer that is being sent, the answer is forgotten once the id of the
                             part is stored.
         ==================  =========================================================================================
@@ -81,6 +82,7 @@ class Redactions:
             if not await rows_of(connection, _SQL["lock_messages"], about):
                 return Forgotten()
         await connection.execute(_SQL["forget_reason"], about)
+        await connection.execute(_SQL["forget_instructions"], about)
         own = await self._forget_own(connection, change, about)
         edited = await self._restore(connection, about)
         answer = await self._withdraw(connection, about)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import StoreError
-from agent_bridge.core.rooms import HistoryCursor, KindName, Participant, ParticipantState, Room
+from agent_bridge.core.rooms import HistoryCursor, KindName, Participant, ParticipantState, Room, WhenBusy
+from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
@@ -13,15 +14,17 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
-    from agent_bridge.core.rooms import Streaming, WhenBusy
-    from agent_bridge.store.postgres.database import Database
+    from agent_bridge.core.rooms import Streaming
+    from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("rooms")
 
 
 def _room(row: DictRow) -> Room:
     participants = (Participant(agent, ghost, ParticipantState(state)) for agent, ghost, state in row["participants"])
-    return Room(**{**row, "kind": KindName(row["kind"]), "participants": tuple(participants)})
+    when_busy = None if row["when_busy"] is None else WhenBusy(row["when_busy"])
+    values = {"kind": KindName(row["kind"]), "participants": tuple(participants), "when_busy": when_busy}
+    return Room(**{**row, **values})
 
 
 class Rooms:
@@ -46,7 +49,7 @@ class Rooms:
     async def enter(self, room_id: str, kind: KindName, seen: str) -> HistoryCursor:
         """Record that the bridge bot has joined a room, after its invitation *seen*; return the cursor for a backfill.
 
-        A room that is known keeps its kind, except a group that turns out to be a direct conversation with the bot.
+        A room that is known keeps its kind, except a group that turns out to be a conversation of one person.
         """
         row = await self._database.row(_SQL["enter"], {"room_id": room_id, "kind": kind, "seen": seen})
         if row is None:
@@ -62,11 +65,11 @@ class Rooms:
         return await self._database.execute(_SQL["set_streaming"], {"room_id": room_id, "value": streaming}) > 0
 
     async def request_checks(self, room_ids: Collection[str]) -> None:
-        """Have those of *room_ids* that belong to agents compared with the homeserver, while their lanes wait."""
+        """Have those of *room_ids* that are homes or chats compared with the homeserver, while their lanes wait."""
         await self._database.execute(_SQL["request_checks"], {"rooms": list(room_ids)})
 
     async def awaiting_successor(self, ghost: str) -> list[tuple[str, str]]:
-        """Return the agents' rooms that were upgraded and not followed yet, each with the localpart of its ghost.
+        """Return the homes and chats that were upgraded and not followed yet, each with the localpart of its ghost.
 
         The bridge may not know yet that the room of the agent with the localpart *ghost* was upgraded.
         """
@@ -74,9 +77,23 @@ class Rooms:
         return [(row["room_id"], row["ghost"]) for row in rows]
 
     async def visited(self) -> list[str]:
-        """Return the rooms of people that the bridge bot is in: those that belong to no agent."""
+        """Return the rooms of people that the bridge bot is in: all but homes and its own chats."""
         return [row["room_id"] for row in await self._database.rows(_SQL["visited"])]
 
     async def forget(self, room_id: str) -> None:
         """Forget a room of people."""
         await self._database.execute(_SQL["forget"], {"room_id": room_id})
+
+    async def bind(self, connection: Connection, room_id: str, agent: int) -> int | None:
+        """Make *agent*, whose ghost is in the room, the owner of an unbound room, within the caller's transaction.
+
+        Return the owner that the room has then: another agent if people chose that one before. None: the room is not
+        known any more, or has turned out to be one of several people.
+        """
+        await connection.execute(_SQL["bind"], {"room_id": room_id, "agent": agent})
+        found = await rows_of(connection, _SQL["owner"], {"room_id": room_id})
+        return found[0]["owner"] if found else None
+
+    async def became_group(self, room_id: str) -> None:
+        """Record that an unbound room has several people."""
+        await self._database.execute(_SQL["became_group"], {"room_id": room_id})

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from agent_bridge.core.results.traces import Step
+    from agent_bridge.core.rooms import WhenBusy
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("turn_admin")
@@ -63,6 +64,19 @@ class TurnSummary:
     head: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class OpenMessage:
+    """A message that waits or is being answered, as the people of its room may know it."""
+
+    sender: str
+    state: TurnState
+    attempts: int
+    #: Seconds since it was sent.
+    age: float
+    #: The number of messages ahead, at least 1.
+    place: int
+
+
 def _summary(row: DictRow) -> TurnSummary:
     values = {
         "kind": TurnKind(row["kind"]),
@@ -82,6 +96,15 @@ class TurnAdmin:
     async def open(self, limit: int) -> list[TurnSummary]:
         """Return the first *limit* messages that are open, by lane, in the order in which they will be claimed."""
         return await self.summaries(await self._ids(_SQL["open"], {"limit": limit}))
+
+    async def in_room(self, room_id: str, when_busy: WhenBusy) -> list[OpenMessage]:
+        """Return the messages of a room that are open, in the order in which they will be claimed.
+
+        *when_busy* is the configured treatment of waiting messages, for a room without one of its own.
+        """
+        values = {"room_id": room_id, "when_busy": when_busy}
+        rows = await self._database.rows(_SQL["in_room"], values)
+        return [OpenMessage(**{**row, "state": TurnState(row["state"])}) for row in rows]
 
     async def failed(self, limit: int) -> list[TurnSummary]:
         """Return the last *limit* turns that failed, newest first."""
@@ -121,22 +144,22 @@ class TurnAdmin:
     async def retry(self, connection: Connection, turn: int, event_id: str) -> int | None:
         """Queue a closed message again, behind those that wait in its lane; return the lane, None if it is not closed.
 
-        Within the caller's transaction. The messages that show its answer are edited later. Its messages get the
-        content of their newest edits, also of those that wait. The turn is queued once for each request *event_id*: a
-        repeated request changes nothing and returns the lane.
+        Within the caller's transaction, for the request *event_id*. The messages that show its answer are edited later.
+        Its messages get the content of their newest edits, also of those that wait.
         """
         await lock_messages(connection, turn)
         found = await rows_of(connection, _SQL["retry"], {"turn": turn, "step": encode_step("retried", by=event_id)})
-        if any(row["queued"] for row in found):
-            await apply_edits(connection, turn)
-        return found[0]["conversation"] if found else None
+        if not found:
+            return None
+        await apply_edits(connection, turn)
+        lane: int = found[0]["conversation"]
+        return lane
 
     async def drop(self, connection: Connection, turn: int, event_id: str) -> int | None:
         """Drop an open message; return its lane, None if its state does not permit that.
 
-        Within the caller's transaction. The turn ends at the head of its lane, where the room is told. It is dropped
-        once for each request *event_id*: a repeated request changes nothing and returns the lane. The edits and the
-        requests for another answer that wait for it end too.
+        Within the caller's transaction, for the request *event_id*. The turn ends at the head of its lane, where the
+        room is told. The edits and the requests for another answer that wait for it end too.
         """
         values = {"turn": turn, "event_id": event_id, "step": encode_step("dropped", by=event_id)}
         found = await rows_of(connection, _SQL["drop"], values)

@@ -9,7 +9,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from agent_bridge.core.answers import NO_EXTRAS, Part
-from agent_bridge.core.errors import TurnLost
+from agent_bridge.core.errors import StoreRefused, TurnLost
 from agent_bridge.core.rooms import Streaming, WhenBusy
 from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
 from agent_bridge.store.agents import agent_from, problems_from
@@ -118,6 +118,27 @@ class Turns:
         # The present content: a message may have been edited since it was read.
         payloads = {row["id"]: decode(row["kind"], row["payload"]) for row in rows if row["id"] is not None}
         return [replace(each, payload=payloads[each.id]) for each in waits if each.id in payloads]
+
+    async def join(self, turn: Turn, *, collects: bool = True) -> tuple[Turn, str] | None:
+        """Forget that messages interrupt *turn*, which the agent has not begun to answer.
+
+        *collects*: the messages that wait behind it become parts of it. Return the turn with the present content of its
+        messages, and the event id of the newest one. Return None if it has to end early for another reason, or if
+        another worker has taken it up.
+        """
+        values = {
+            "turn": turn.id,
+            "attempts": turn.attempts,
+            "collects": collects,
+            "step": encode_step("collected", turn=turn.key),
+        }
+        async with self._database.transaction() as connection:
+            await lock_messages(connection, turn.id)
+            rows = await rows_of(connection, _SQL["join"], values)
+        if not rows:
+            return None
+        payload, *collected = (decode(row["kind"], row["payload"]) for row in rows)
+        return replace(turn, payload=payload, collected=tuple(collected), stop=None), rows[-1]["event_id"]
 
     async def senders(self, turn: int) -> list[str]:
         """Return the user ids of the people whose messages *turn* answers."""
@@ -260,6 +281,18 @@ class Turns:
         """Tell whether the room was told of the same *error* in the lane of *turn* within the last *seconds*."""
         values = {"lane": turn.conversation, "turn": turn.id, "error": error, "seconds": seconds}
         return await self._database.row(_SQL["was_announced"], values) is not None
+
+    async def claim_day(self, turn: Turn, what: str) -> bool:
+        """Tell whether *turn* is the one that tells of *what* today, by the database's clock, in UTC.
+
+        It is if no other turn has claimed that before, also in an earlier attempt.
+        """
+        try:
+            values = {"turn": turn.id, "attempts": turn.attempts, "what": what}
+            return await self._database.row(_SQL["claim_day"], values) is not None
+        except StoreRefused:
+            # Another lane has claimed it at the same time.
+            return False
 
     async def intend(self, turn: int, part: int) -> None:
         """Write the intention to send part *part*, before the request goes out."""

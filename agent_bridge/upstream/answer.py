@@ -28,10 +28,16 @@ class AnswerRequest:
     attempt: int = 1
     #: The title of the conversation for people.
     title: str = ""
+    #: The system message; None without one. A stateful upstream ignores it.
+    system_prompt: str | None = None
     #: Ids of tool calls of earlier attempts that never ran, because no word that allows them was sent.
     never_ran: frozenset[str] = frozenset()
     #: References of requests for which earlier attempts at the turn sent such a word, so that the tools may have run.
     allowed: frozenset[str] = frozenset()
+    #: The temperature; None: that of the upstream.
+    temperature: float | None = None
+    #: References of undecided requests of earlier questions whose answers people have ended: they are refused.
+    withdrawn: frozenset[str] = frozenset()
     #: Tools of the bridge, for an upstream that can offer them to its agents; None: there are none.
     toolbox: Toolbox | None = None
 

@@ -48,6 +48,8 @@ class Traits:
 
     #: Whether the upstream stores conversations itself, so that requests contain no history.
     stateful: bool
+    #: Whether each session of the requests is a conversation of its own. A stateful upstream may have one for all.
+    has_sessions: bool = True
     #: Whether a restart of the upstream loses the conversations that it stores.
     forgets: bool = False
     #: Whether a repeat with the same idempotency key is answered without a second act.

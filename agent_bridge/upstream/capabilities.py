@@ -94,8 +94,11 @@ class Conversations(Protocol):
     async def rename(self, ref: str, name: str, /) -> None:
         """Change the title of a conversation."""
 
-    async def fork(self, model: str, ref: str, name: str, /) -> ConversationInfo:
-        """Copy a conversation with the agent *model*; the copy and the original go on independently."""
+    async def fork(self, model: str, ref: str, marker: str, /) -> ConversationInfo:
+        """Copy a conversation with the agent *model*; the copy and the original go on independently.
+
+        The name of the copy has *marker*, a unique word. As long as it has, a repeat returns the same copy.
+        """
 
     async def current(self, model: str, session: str, /) -> str | None:
         """Return the conversation in which the agent *model* is asked by the lane *session*, None before the first.

@@ -17,8 +17,10 @@ from agent_bridge.upstream.conversation_store import MemoryConversations
 from support.change_requests import asked
 from support.fake_room import FakeRoom
 from support.fault_server import FaultServer
+from support.letta_questions import Store, connected
 from support.letta_v1_questions import Dora
 from support.records import NAMES
+from support.scripted_app_server import ScriptedAppServer
 from support.severable_proxy import Line
 from support.turn_rows import accept, add_agent
 
@@ -34,6 +36,7 @@ pytest.register_assert_rewrite(
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from agent_bridge.upstream.letta.upstream import LettaUpstream
     from support.letta_v1_server import LettaV1Server
     from support.postgres import Server
 
@@ -81,6 +84,26 @@ async def wire() -> AsyncIterator[FaultServer]:
     """A server that replies with any bytes."""
     async with FaultServer() as server:
         yield server
+
+
+@pytest.fixture
+async def app_server() -> AsyncIterator[ScriptedAppServer]:
+    """An App Server with the agent ``Dora``."""
+    async with ScriptedAppServer() as server:
+        server.models = [{"id": "Dora"}]
+        yield server
+
+
+@pytest.fixture
+def letta_store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+async def letta_upstream(app_server: ScriptedAppServer, letta_store: Store) -> AsyncIterator[LettaUpstream]:
+    """The bridge's connection to *app_server*."""
+    async with connected(app_server, letta_store) as upstream:
+        yield upstream
 
 
 @pytest.fixture(scope="session")

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 
-from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
-from agent_bridge.bridge.inbound.rules import Rules
-from agent_bridge.commands.handler import all_commands
-from agent_bridge.commands.registry import CommandContext, CommandServices
-from agent_bridge.commands.trace import Traces
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.changes import StopRequest
 from agent_bridge.core.results.commands import (
     AgentList,
     ArgumentProblem,
+    CommandHelp,
     CommandList,
     Dropped,
+    HasEntry,
     InvalidArguments,
     NoRoomYet,
     NotPermitted,
+    NotReconnected,
     OpenTurns,
     Retried,
     RetriedAll,
+    RoomQueue,
     StatusReport,
     StopRequested,
     StreamingSet,
@@ -48,69 +47,30 @@ from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Trace
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
 from agent_bridge.core.turns import StopReason, TurnState
-from agent_bridge.matrix.client import Homeserver
-from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
-from agent_bridge.store.approvals import Approvals
-from agent_bridge.store.kv import KeyValues
-from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.rooms import Rooms
-from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.letta.upstream import LettaUpstream
-from support.jobs import idle_lanes, woken
-from support.records import NAMES, agent, wanted
+from support.command_services import REGISTRY, command_services, give
+from support.jobs import woken
+from support.records import agent, wanted
 from support.scripted_app_server import ScriptedAppServer
-from support.turn_rows import BOB, ROOM, accept, add_agent, collect, finish, new, order, row_of, stop, take
+from support.turn_rows import BOB, OTHER, ROOM, accept, add_agent, collect, finish, new, order, row_of, stop, take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent_bridge.core.results.commands import Result
+    from agent_bridge.commands.registry import CommandServices
     from agent_bridge.store.postgres.database import Database
 
-REGISTRY = all_commands()
+CAROL = "@carol:example.org"
 
 
 @pytest.fixture
 async def services(database: Database) -> AsyncIterator[CommandServices]:
-    """The services of the bridge, with a homeserver that cannot be reached."""
-    permissions = {"*": Role.ADMIN}
-    agents, rooms, turns, turn_admin = Agents(database), Rooms(database), Turns(database), TurnAdmin(database)
-    async with homeserver_session() as session:
-        homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
-        yield CommandServices(
-            database=database,
-            agents=agents,
-            turns=turns,
-            approvals=Approvals(database),
-            rooms=rooms,
-            turn_admin=turn_admin,
-            lanes=idle_lanes(database),
-            traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, permissions, "!ab")),
-            upstream_status=UpstreamStatus(KeyValues(database), Signals()),
-            kv=KeyValues(database),
-            homeserver=homeserver,
-            namespace=NAMES,
-            permissions=permissions,
-            upstreams={},
-        )
-
-
-async def give(services: CommandServices, line: str, **changes: Any) -> Result:
-    """Give a command as an admin in an agent's room, and return its result."""
-    values: dict[str, Any] = {
-        "services": services,
-        "registry": REGISTRY,
-        "sender": BOB,
-        "role": Role.ADMIN,
-        "room_id": ROOM,
-        "in_agent_room": True,
-        "thread": "",
-        "event_id": "$command",
-    }
-    return await REGISTRY.run(line, CommandContext(**(values | changes)))
+    async with command_services(database) as given:
+        yield given
 
 
 async def names_of(services: CommandServices, role: Role) -> list[str]:
@@ -127,7 +87,10 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
     assert await give(services, "busy queue", in_agent_room=False) == WrongRoom("busy")
     assert await give(services, "stream off", in_agent_room=False) == WrongRoom("stream")
     assert await give(services, "stop", in_agent_room=False) == StopRequested(0)
-    assert await names_of(services, Role.MEMBER) == ["agents", "invite", "approve", "deny", "stop", "help"]
+    assert await names_of(services, Role.MEMBER) == [
+        *("agents", "invite", "agent", "new", "chats", "rename", "archive", "unarchive", "delete", "yes"),
+        *("approve", "deny", "stop", "context", "instructions", "model", "save", "saves", "forget", "queue", "help"),
+    ]
     assert await names_of(services, Role.ADMIN) == list(REGISTRY.commands)
 
 
@@ -137,6 +100,11 @@ async def test_lines_are_forgiven_much(services: CommandServices) -> None:
     assert isinstance(await give(services, "  "), CommandList)
     assert await give(services, "agnets") == UnknownCommand("agnets", "agents")
     assert await give(services, "Qwertyuiop x") == UnknownCommand("Qwertyuiop", None)
+    invite = CommandHelp(REGISTRY.commands["invite"].usage, Role.MEMBER)
+    assert await give(services, "help Invite, please") == invite
+    assert await give(services, "help invitee") == UnknownCommand("invitee", "invite")
+    # A command above the role of the caller is not told.
+    assert await give(services, "help sync", role=Role.MEMBER) == UnknownCommand("sync", None)
 
 
 async def test_arguments_are_checked_before_the_command_runs(services: CommandServices, database: Database) -> None:
@@ -201,6 +169,29 @@ async def test_long_lists_say_that_there_is_more(services: CommandServices, data
     assert all(turn.age < 60 for turn in result.turns)
 
 
+async def test_members_see_their_own_places_in_the_queue_of_a_room(
+    services: CommandServices, database: Database
+) -> None:
+    agent = await add_agent(database)
+    senders = {"$1": BOB, "$2": CAROL, "$3": BOB, "$4": CAROL}
+    (lane,) = await accept(database, *(new(event, ROOM, agent, sender=by) for event, by in senders.items()))
+    await accept(database, new("$else", OTHER, agent, sender=CAROL))
+    await take(database, lane)
+    result = await give(services, "queue", role=Role.MODERATOR, sender=CAROL)
+    assert isinstance(result, RoomQueue)
+    assert (result.waiting, result.has_more) == (3, False)
+    assert [(each.state, each.place) for each in result.own] == [(TurnState.QUEUED, 1), (TurnState.QUEUED, 3)]
+    result = await give(services, "queue", role=Role.MEMBER)
+    assert isinstance(result, RoomQueue)
+    assert [(each.state, each.place) for each in result.own] == [(TurnState.RUNNING, 1), (TurnState.QUEUED, 2)]
+    assert await give(services, "queue", role=Role.MEMBER, sender="@dan:example.org") == RoomQueue(3, ())
+    assert await give(services, "queue", role=Role.MEMBER, in_agent_room=False) == WrongRoom("queue")
+    await Rooms(database).set_when_busy(ROOM, WhenBusy.COLLECT)
+    result = await give(services, "queue", role=Role.MEMBER, sender=CAROL)
+    assert isinstance(result, RoomQueue)
+    assert [each.place for each in result.own] == [1, 1]
+
+
 async def test_a_stop_is_reported_as_intake_wrote_it(services: CommandServices, database: Database) -> None:
     (lane,) = await accept(database, new("$1"))
     await take(database, lane)
@@ -230,8 +221,9 @@ async def test_a_repeated_retry_queues_a_turn_once(services: CommandServices, da
     assert await give(services, "retry $1") == Retried((TurnChange(key, TurnState.FAILED, is_changed=True),))
     assert (await order(database), await woken(database)) == (["$1"], [lane])
     await finish(database, await take(database, lane))
-    assert await give(services, "retry $1") == Retried((TurnChange(key, TurnState.DONE, is_changed=True),))
-    assert (await order(database), await woken(database)) == ([], [lane])
+    # The second run tells of the first one.
+    assert await give(services, "retry $1") == Retried((TurnChange(key, TurnState.FAILED, is_changed=True),))
+    assert await order(database) == []
     assert (await row_of(database, "$1"))["retries"] == 1
     # Another command is another request.
     assert await give(services, f"retry {key}", event_id="$second") == Retried(
@@ -251,7 +243,7 @@ async def test_a_repeated_drop_changes_nothing(services: CommandServices, databa
     turn = await take(database, lane)
     assert turn.stop is StopReason.DROPPED
     await finish(database, turn, TurnState.FAILED)
-    assert await give(services, "drop $1") == Dropped((TurnChange(key, TurnState.FAILED, is_changed=True),))
+    assert await give(services, "drop $1") == Dropped((TurnChange(key, TurnState.QUEUED, is_changed=True),))
     await give(services, "retry $1", event_id="$retry")
     await give(services, "drop $1")
     assert (await take(database, lane)).stop is None
@@ -285,9 +277,9 @@ async def test_an_event_stands_for_those_of_its_turns_that_can_be_changed(
     await finish(database, of_frida)
     retried = TurnChange(of_gala.key, TurnState.FAILED, is_changed=True)
     assert await give(services, "retry $1", event_id="$retry") == Retried((retried,))
-    # The repeated command reports the same turn in its present state. Another command retries both turns.
+    # The repeated command reports what its first run did. Another command retries both turns.
     await finish(database, await take(database, lanes[1]))
-    assert await give(services, "retry $1", event_id="$retry") == Retried((replace(retried, state=TurnState.DONE),))
+    assert await give(services, "retry $1", event_id="$retry") == Retried((retried,))
     assert len((await services.turn_admin.find("$1"))[0].steps) == 3
     result = await give(services, "retry $1", event_id="$another")
     assert isinstance(result, Retried)
@@ -345,8 +337,23 @@ async def test_a_command_of_the_server_runs_once_in_the_lane_of_an_agent(service
                 name = line.split()[1]
                 assert await give(there, line, **lane) == ServerCommandRefused(name, reason, near)
             interrupted = ServerCommandRefused("compact", CommandRefusal.INTERRUPTED)
-            assert await give(there, "letta compact", **lane, was_interrupted=True) == interrupted
+            assert await give(there, "letta compact", **lane, attempts=2) == interrupted
         assert [each["type"] for each in server.commands].count("execute_command") == 1
     assert await give(services, "letta compact") == ServerCommandRefused("compact", CommandRefusal.NO_AGENT)
     assert await give(services, "letta compact", **lane) == ServerCommandRefused("compact", CommandRefusal.NOT_OFFERED)
     assert isinstance(await give(services, "letta", role=Role.MODERATOR, **lane), NotPermitted)
+
+
+async def test_same_leaves_agents_of_the_configuration_alone(services: CommandServices, database: Database) -> None:
+    await Agents(database).add([wanted("Ada", entry="ada"), wanted("Bea"), wanted("Cleo")])
+    assert await give(services, "same Ada Bea") == HasEntry("Ada")
+    # An agent of the configuration is none of the list's.
+    assert await give(services, "same Bea Ada") == NotReconnected("Ada", "up", ())
+    states = {each.agent.name: (each.agent.model, each.agent.state) for each in await Agents(database).all()}
+    assert set(states.values()) == {(name, AgentState.ACTIVE) for name in ("Ada", "Bea", "Cleo")}
+
+
+async def test_status_counts_the_agents_of_the_configuration(services: CommandServices, database: Database) -> None:
+    gone = wanted("Cleo", entry="cleo", state=AgentState.GONE)
+    await Agents(database).add([wanted("Ada", entry="ada"), wanted("Bea"), gone])
+    assert await give(services, "status") == StatusReport(2, 0, 1, 0, (), configured=1)

@@ -80,11 +80,12 @@ async def end(database: Database, turn: Turn, reason: StopReason) -> None:
     assert await turns.finish(turn, TurnState.STOPPED, {}) is not None
 
 
+@pytest.mark.parametrize("interrupts", [False, True])
 @pytest.mark.parametrize("seed", range(0, _TALKS, 10))
-async def test_the_newest_request_counts_in_any_order(database: Database, seed: int) -> None:
+async def test_the_newest_request_counts_in_any_order(database: Database, seed: int, *, interrupts: bool) -> None:
     agents = [await add_agent(database, name, f"!{name}") for name in ("Ada", "Gala")]
     for number in range(seed, seed + 10):
-        talk = Talk(database, agents, number)
+        talk = Talk(database, agents, number, interrupts)
         await talk.run(_STEPS)
         await talk.check()
 

@@ -9,25 +9,20 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from agent_bridge.bridge.inbound.intake import Intake
-from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.core.payloads import CommandPayload, MessagePayload, RefusalPayload, RefusalReason
-from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import HistoryCursor
 from agent_bridge.core.turns import IgnoreReason, StopReason, TurnState
 from agent_bridge.matrix.events import parse_event
-from agent_bridge.store.approvals import Approvals
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
-from agent_bridge.store.intake import IntakeStore
-from agent_bridge.store.redactions import Redactions
-from agent_bridge.store.rooms import Rooms
+from support.appservice_client import real_intake
 from support.conditions import eventually
-from support.jobs import idle_lanes, woken
+from support.jobs import woken
 from support.records import NAMES
 from support.turn_rows import BOB, ROOM, add_agent, content, finish, order, row_of, take
 
 if TYPE_CHECKING:
+    from agent_bridge.bridge.inbound.intake import Intake
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.postgres.database import Database
 
@@ -38,18 +33,7 @@ WATCHED = HistoryCursor(ROOM, ("agent_frida",), "agent_frida", "$seen", 0)
 @pytest.fixture
 async def intake(database: Database) -> Intake:
     await add_agent(database)
-    return Intake(
-        database,
-        Rooms(database),
-        IntakeStore(database),
-        Edits(database),
-        Redactions(NAMES.bot_username, redact_answers=True),
-        Approvals(database),
-        Histories(database),
-        idle_lanes(database),
-        Rules(NAMES, {"example.org": Role.MEMBER}, "!ab"),
-        max_queued=LIMIT,
-    )
+    return real_intake(database, max_queued=LIMIT)
 
 
 def said(event_id: str, body: str = "hi", *, sender: str = BOB, msgtype: str = "m.text", **more: Any) -> RoomEvent:

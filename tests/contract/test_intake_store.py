@@ -396,6 +396,17 @@ async def test_a_stop_ends_the_waiting_for_the_next_try(database: Database, turn
     assert await turns.take(talk) is None
 
 
+@pytest.mark.parametrize("target", ["$command", None])
+async def test_a_stop_ends_a_command_in_the_lane_of_an_agent(database: Database, target: str | None) -> None:
+    agent = await add_agent(database)
+    command = new("$command", ROOM, agent, kind=TurnKind.COMMAND)
+    (lane,) = await accept(database, command, new("$q", ROOM, agent))
+    await take(database, lane)
+    await accept(database, aside("$aside"))
+    assert await stop(database, wish(target), wish("$aside")) == [lane]
+    assert await stopped(database) == {"$command": "$wish"}
+
+
 async def test_a_room_without_open_turns_has_nothing_to_stop(database: Database) -> None:
     assert await stop(database, wish(None), wish("$x")) == []
     assert await stop(database) == []

@@ -11,7 +11,7 @@ from aiohttp import web
 from typer.testing import CliRunner
 
 from agent_bridge.cli import cli
-from agent_bridge.cli.doctor import Doctor, missing_for_letta
+from agent_bridge.cli.doctor import Doctor, Finding, missing_for_letta
 from agent_bridge.cli.probe import FoundUpstream, find_server_name, find_upstream
 from agent_bridge.config.load import load
 from agent_bridge.config.model import Config, DatabaseConfig, UpstreamConfig
@@ -227,6 +227,45 @@ async def test_doctor_names_the_settings_that_letta_needs(reached_by: str, tmp_p
     [line] = [each for each in found if "upstream letta" in each]
     assert line.startswith("FAIL")
     assert "set history: server, session_header: X-Letta-Chat-Key, idempotency_header: Idempotency-Key" in line
+
+
+async def test_doctor_tells_about_the_agents_of_the_configuration(tmp_path: Path) -> None:
+    assert (await asyncio.to_thread(run_init, tmp_path, *ALL))[0] == 0
+    file, agents = tmp_path / "config.yaml", tmp_path / "agents.yaml"
+    config = without_database(load(file, {})).model_copy(update={"agents_file": agents})
+    file.write_text(file.read_text().replace("#agents_file", "agents_file"))
+    models = [{"id": "gpt"}, {"id": "gpt-embedding", "object": "model"}]
+
+    async def finding() -> Finding:
+        checks = Doctor(changed, file, tmp_path / "registration.yaml")
+        [found] = [each async for each in checks.findings() if each.check == "agents"]
+        return found
+
+    async with server({"/v1/models": {"data": models}}) as url:
+        # The choice of agents that are discovered does not concern the entries.
+        upstream = UpstreamConfig(name="up", url=f"{url}/v1", exclude=("*",))
+        changed = config.model_copy(update={"upstreams": (upstream,)})
+        agents.write_text("agents:\n  - {id: one, label: One, model: gpt}\n  - {id: gpt, label: Two}\n")
+        found = await finding()
+        assert (found.ok, found.text) == (True, f"2 in {agents}")
+        (tmp_path / "text.png").write_text("no picture")
+        agents.write_text(
+            "agents:\n  - {id: one, label: One, model: gpt-9, avatar: none.png}\n"
+            "  - {id: gpt, label: Two, avatar: text.png}\n"
+            "  - {id: gpt-embedding, label: Three, avatar: 'http://127.0.0.1:9/three.png?key=s3cret'}\n"
+        )
+        found = await finding()
+        assert not found.ok
+        assert "One: up does not list the model gpt-9" in found.text
+        assert "One: the avatar" in found.text
+        assert "none.png cannot be read: No such file or directory" in found.text
+        assert "Two: the avatar" in found.text
+        assert "Three: the avatar http://127.0.0.1:9/three.png is not used" in found.text
+        assert "s3cret" not in str(found)
+        agents.write_text("agents:\n  - {id: one}\n")
+        found = await finding()
+        assert not found.ok
+        assert f"{agents}:2: agents[0].label: is missing" in found.text
 
 
 @pytest.mark.parametrize(

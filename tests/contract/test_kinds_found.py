@@ -57,7 +57,7 @@ async def test_a_rest_server_is_found() -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ({"protocol_version": 2}, "up speaks version 2 of the App Server protocol, and the bridge speaks version 1"),
+        ({"protocol_version": 2}, "up speaks version 2 of the App Server protocol, and the bridge speaks version 1;"),
         ({"capabilities": {}}, "lacks capabilities that the bridge needs: agent_management, conversation_management"),
         ({"handshake": 403}, "refuses the WebSocket (403): perhaps a proxy or the key headers adds an Origin"),
         ({"handshake": 426}, "refuses the WebSocket (426): it speaks another version of the protocol"),
@@ -114,6 +114,22 @@ async def test_init_configures_the_kind(server: GuardedAppServer, tmp_path: Path
     assert "--kind: must be one of openai, letta, letta_v1" in said
 
 
+async def test_the_address_of_the_websocket_names_the_server(server: GuardedAppServer, tmp_path: Path) -> None:
+    websocket = server.url.replace("http://", "ws://")
+    for given in (websocket, f"{websocket}/ws", f"{server.url}/ws"):
+        code, said = await asyncio.to_thread(run_init, tmp_path, *options_for(given), "--force")
+        assert code == 0, said
+        assert "Letta's App Server lists 1 agent" in said
+        [upstream] = load(tmp_path / "config.yaml", {}).upstreams
+        assert (upstream.kind, upstream.url) == ("letta", server.url)
+        [line] = await findings(tmp_path, at(given, kind="letta"))
+        assert line.startswith(f"ok    upstream up: {server.url} answers, 1 agent")
+    options = ("--homeserver", NOWHERE, "--domain", "bed.test", "--admin", "@me:bed.test")
+    code, said = await asyncio.to_thread(run_init, tmp_path, *options, "--force", answers=f"{websocket}/ws\n\n\n\n")
+    assert code == 0, said
+    assert load(tmp_path / "config.yaml", {}).upstreams[0].url == server.url
+
+
 async def test_init_asks_about_the_kind(server: GuardedAppServer, tmp_path: Path) -> None:
     options = ("--homeserver", NOWHERE, "--domain", "bed.test", "--upstream", server.url)
     for answer, kind in {"": "letta", "openai": "openai"}.items():
@@ -162,7 +178,7 @@ async def test_doctor_tells_of_the_kind(server: GuardedAppServer, tmp_path: Path
 @pytest.mark.parametrize(
     ("fault", "remedy"),
     [
-        ({"protocol_version": 2}, "install a version of Letta that the bridge knows, or set kind: openai"),
+        ({"protocol_version": 2}, "set kind: openai, url: <server>/v1"),
         ({"token": "right-key"}, "set api_key to the token of the server (--ws-token-file)"),
         ({"handshake": 403}, "check its url and headers, and that letta server runs"),
     ],
@@ -174,4 +190,4 @@ async def test_doctor_names_the_remedy(
         setattr(server, name, value)
     [line] = await findings(tmp_path, at(server.url, kind="letta"))
     assert line.startswith("FAIL")
-    assert line.endswith(remedy)
+    assert line.replace(server.url, "<server>").endswith(f"→ {remedy}")

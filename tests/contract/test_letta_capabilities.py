@@ -210,6 +210,21 @@ async def test_a_conversation_whose_response_was_lost_is_not_made_twice(
     assert [each["type"] for each in app_server.commands].count(command) == (1 if is_fork else 2)
 
 
+async def test_a_kill_while_a_conversation_is_copied_leaves_no_second_copy(letta: Upstream) -> None:
+    conversations = letta.can.conversations
+    assert conversations is not None
+    made = await conversations.open("Dora", "Original")
+    copy = await conversations.fork("Dora", made.ref, "ab-1")
+    # Killed when the copy was made, and the original had still the name with the marker.
+    await conversations.rename(made.ref, "Original ab-1")
+    assert await conversations.fork("Dora", made.ref, "ab-1") == copy
+    # Killed before the copy was made.
+    await conversations.rename(made.ref, "Original ab-2")
+    second = await conversations.fork("Dora", made.ref, "ab-2")
+    names = {each.ref: each.name for each in await conversations.list("Dora")}
+    assert names == {made.ref: "Original", copy.ref: "Original ab-1", second.ref: "Original ab-2"}
+
+
 async def test_a_server_that_is_away_ends_nothing(session: aiohttp.ClientSession) -> None:
     for kind, ref in (("letta", "Dora local-conv-1 otid run-1"), ("letta_v1", "conv-1 run-1 key Dora")):
         async with ScriptedAppServer() as server:

@@ -147,14 +147,47 @@ async def test_a_command_that_is_given_up_ends_the_work_of_the_agent(
     server: ScriptedAppServer, upstream: LettaUpstream, commands: Commands
 ) -> None:
     server.asking, server.script = {"init"}, waits_for(asyncio.Event(), "So")
-    run = asyncio.create_task(commands.run(*LANE, "init", ""))
+    await give_up(server, commands, "init")
+    server.script = says("Hello")
+    assert await answer(upstream) == "Hello"
+    # The server has ended the work: no copy is needed.
+    assert len(server.talks) == 1
 
-    async def begun() -> bool:
-        return bool(server.asked)
 
-    await eventually(begun, "the agent is asked")
+async def test_the_end_of_a_given_up_command_is_not_the_end_of_the_next_answer(
+    server: ScriptedAppServer, upstream: LettaUpstream, commands: Commands
+) -> None:
+    server.asking, server.script, server.late_ends = {"init"}, waits_for(asyncio.Event(), "So"), 0.3
+    await give_up(server, commands, "init")
+    gate = asyncio.Event()
+    server.script = waits_for(gate, "Hel", "lo")
+    asyncio.get_running_loop().call_later(0.6, gate.set)
+    assert await answer(upstream) == "Hello"
+
+
+async def test_the_conversation_goes_on_in_a_copy_while_the_server_works_on_a_command_that_was_given_up(
+    server: ScriptedAppServer, upstream: LettaUpstream, commands: Commands
+) -> None:
+    """When the summary is made, the server forgets the messages that came after the command."""
+    assert await answer(upstream) == "Echo: hello"
+    server.working["compact"] = asyncio.Event()
+    await give_up(server, commands, "compact")
+    old, copy = server.talks.values()
+    assert (old.archived, copy.archived, copy.summary) == (True, False, "Dora")
+    assert await answer(upstream) == "Echo: hello"
+    assert [len(each.messages) for each in (old, copy)] == [2, 4]
+    assert len(server.talks) == 2
+
+
+async def give_up(server: ScriptedAppServer, commands: Commands, name: str) -> None:
+    """Run a command, and cancel it while the server works on it."""
+    run = asyncio.create_task(commands.run(*LANE, name, ""))
+
+    async def arrived() -> bool:
+        is_asked = name not in server.asking or bool(server.asked)
+        return is_asked and "execute_command" in {each["type"] for each in server.commands}
+
+    await eventually(arrived, "the server works on the command")
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
-    server.script = says("Hello")
-    assert await answer(upstream) == "Hello"

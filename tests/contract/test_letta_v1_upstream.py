@@ -41,7 +41,8 @@ from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.transport.letta_past import otid_of
 from support.conditions import eventually
 from support.fault_server import Reply
-from support.letta_v1_questions import connected, decided, leave_at_approval, read
+from support.letta_v1_questions import connected, decided, leave_at_approval
+from support.questions import read
 from support.scripted_letta_v1 import ScriptedLettaV1
 from support.scripted_upstream import Tool, says, waits_for
 from support.upstream_kinds import DEADLINE
@@ -599,6 +600,23 @@ async def test_an_undecided_request_of_an_earlier_turn_is_asked_about_first(
     assert text == "Done.\n\nNext"
     assert [each.request.call.name for each in events if isinstance(each, ApprovalAsked)] == ["Bash"]
     assert (len(server.questions), server.verdicts) == (2, ["allow"])
+
+
+async def test_an_undecided_request_of_an_answer_that_people_ended_is_refused(
+    server: ScriptedLettaV1, upstream: LettaV1Upstream
+) -> None:
+    server.guarded = {"Bash"}
+    server.scripts.extend([says(BASH, "Done."), says("Next")])
+    refs: list[str] = []
+    async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(QUESTION)) as events:
+        async for event in events:
+            if isinstance(event, ApprovalAsked):
+                refs.append(event.request.ref)
+                break
+    text, found = await decided(upstream, replace(NEXT, withdrawn=frozenset(refs)))
+    assert text == "Done.\n\nNext"
+    assert not [each for each in found if isinstance(each, ApprovalAsked)]
+    assert server.verdicts == ["deny"]
 
 
 async def test_closing_an_answer_withdraws_its_requests(server: ScriptedLettaV1, upstream: LettaV1Upstream) -> None:

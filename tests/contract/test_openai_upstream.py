@@ -24,7 +24,7 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.answer import End, TextDelta
 from agent_bridge.upstream.base import UNCHANGED, AgentInfo
 from support.fault_server import FaultServer, Reply, sse, transcript
-from support.upstream_kinds import ask, connect
+from support.upstream_kinds import QUESTION, ask, connect
 
 if TYPE_CHECKING:
     import aiohttp
@@ -63,8 +63,9 @@ class TestAnswers:
         self, wire: FaultServer, session: aiohttp.ClientSession
     ) -> None:
         wire.script(sse(HELLO, STOP))
-        asked = connect(wire.url, session, api_key=KEY, system_prompt="Be kind.", headers={"X-Team": "blue"})
-        assert (await ask(asked)).events == [TextDelta("Hello"), End("stop")]
+        asked = connect(wire.url, session, api_key=KEY, headers={"X-Team": "blue"})
+        question = replace(QUESTION, system_prompt="Be kind.", temperature=0.0)
+        assert (await ask(asked, question)).events == [TextDelta("Hello"), End("stop")]
         assert not asked.traits.stateful
         assert not asked.traits.idempotent
         (request,) = wire.requests
@@ -72,6 +73,7 @@ class TestAnswers:
         assert request.json == {
             "model": "Dora",
             "stream": True,
+            "temperature": 0.0,
             "messages": [
                 {"role": "system", "content": "Be kind."},
                 {"role": "user", "content": "one"},
@@ -90,13 +92,13 @@ class TestAnswers:
             wire.url,
             session,
             history="server",
-            system_prompt="Be kind.",
             session_header="X-Letta-Chat-Key",
             idempotency_header="Idempotency-Key",
             headers={"authorization": "Basic abc"},
             api_key=KEY,
         )
-        assert (await ask(asked)).events == [TextDelta("Hello"), End("stop")]
+        question = replace(QUESTION, system_prompt="Be kind.")
+        assert (await ask(asked, question)).events == [TextDelta("Hello"), End("stop")]
         assert asked.traits.stateful
         assert asked.traits.idempotent
         (request,) = wire.requests

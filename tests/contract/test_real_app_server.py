@@ -17,6 +17,7 @@ from agent_bridge.upstream.answer import AnswerRequest, ApprovalAsked, RunStarte
 from agent_bridge.upstream.capabilities import describe
 from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.letta.upstream import LettaUpstream
+from support.conditions import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -137,6 +138,61 @@ async def test_after_a_stop_the_conversation_goes_on(
     assert len(await conversations_of(upstream).list(agent)) == 1
 
 
+async def test_a_command_that_was_given_up_takes_no_message_from_the_agent(
+    letta: LettaServer, upstream: LettaUpstream, agent: str
+) -> None:
+    """The server ends no summary that it makes. At its end, the agent forgets all messages that came meanwhile."""
+    assert upstream.can.commands is not None
+    for words in ("slowly one", "slowly two", "slowly three"):
+        await say(upstream, agent, words)
+    original = await conversations_of(upstream).current(agent, "!room")
+    before, asked = await remembered(letta, original), len(letta.llm.asked)
+    command = asyncio.create_task(upstream.can.commands.run(agent, "!room", "A title", "compact", ""))
+
+    async def is_made() -> bool:
+        return len(letta.llm.asked) > asked
+
+    await eventually(is_made, "the server makes a summary")
+    command.cancel()
+    await asyncio.wait([command])
+    await say(upstream, agent, "said after the stop")
+
+    async def is_summed_up() -> bool:
+        return (await remembered(letta, original))[0] not in before
+
+    letta.llm.pause = 0
+    try:
+        await eventually(is_summed_up, "the summary has replaced the messages")
+    finally:
+        letta.llm.pause = 0.2
+    await say(upstream, agent, "next")
+    known = str(letta.llm.asked[-1]["messages"])
+    assert [words in known for words in ("slowly one", "said after the stop")] == [True, True]
+
+
+async def test_arguments_beyond_the_limit_of_the_server_leave_a_conversation_that_goes_on(
+    upstream: LettaUpstream, agent: str
+) -> None:
+    await say(upstream, agent, "hello")
+    with pytest.raises(AnswerInterrupted, match="more than 16 MB"):
+        await say(upstream, agent, "touch a file at length")
+    assert await say(upstream, agent, "next") == "Echo: next"
+    ref = await conversations_of(upstream).current(agent, "!room")
+    assert await words_in(upstream, agent, ref) == [
+        "hello",
+        "Echo: hello",
+        "touch a file at length",
+        "next",
+        "Echo: next",
+    ]
+
+
+async def remembered(letta: LettaServer, conversation: str | None) -> list[str]:
+    """Return the ids of the messages that the agent knows."""
+    found = await letta.command("conversation_retrieve", conversation_id=conversation)
+    return list(found["conversation"]["in_context_message_ids"])
+
+
 async def test_after_a_restart_no_turn_of_the_same_number_ends(
     letta: LettaServer, upstream: LettaUpstream, agent: str
 ) -> None:
@@ -175,11 +231,11 @@ async def test_conversations(upstream: LettaUpstream, agent: str) -> None:
         assert await say(upstream, agent, words) == f"Echo: {words}"
         assert await words_in(upstream, agent, ref) == [*before, words, f"Echo: {words}"]
     assert await words_in(upstream, agent, original) == whole
-    names = ["Branch", "Saved", "Renamed", "A title"]
+    names = ["Branch", "A title Saved", "Renamed", "A title"]
     assert [each.name for each in await conversations.list(agent)] == names
     await upstream.can.archive(saved.ref, archived=True)
     listed = await conversations.list(agent)
-    assert {each.name: each.is_archived for each in listed} == dict.fromkeys(names, False) | {"Saved": True}
+    assert {each.name: each.is_archived for each in listed} == dict.fromkeys(names, False) | {"A title Saved": True}
     await upstream.can.archive(saved.ref, archived=False)
     assert not any(each.is_archived for each in await conversations.list(agent))
     with pytest.raises(UpstreamError):

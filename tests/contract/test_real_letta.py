@@ -13,6 +13,7 @@ import pytest
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.cli.probe import FoundUpstream, find_upstream
+from agent_bridge.cli.remedies import remedy_for
 from agent_bridge.config.conversations import TemplatesConfig
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.agents import AgentState
@@ -231,6 +232,25 @@ async def test_init_recognises_it(letta: LettaServer) -> None:
     assert (found.url, found.kind, found.agents) == (letta.root, "letta", 0)
     assert found.server.endswith(", protocol 1")
     assert await find_upstream(config, "openai") == FoundUpstream(letta.url, is_letta=True, agents=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "remedy"),
+    [
+        ("letta", "/ui", "set url: {}"),
+        ("letta_v1", "", "set kind: letta"),
+        ("openai", "/ui", "set kind: letta, url: {}"),
+    ],
+)
+async def test_the_remedy_for_another_kind_or_path(letta: LettaServer, kind: str, path: str, remedy: str) -> None:
+    config = UpstreamConfig.model_validate({"name": "u", "kind": kind, "url": letta.root + path})
+    async with (
+        aiohttp.ClientSession() as session,
+        aclosing(make_upstream(config, session, MemoryConversations())) as upstream,
+    ):
+        with pytest.raises(UpstreamError) as caught:
+            await upstream.agents()
+    assert await remedy_for(caught.value, config) == remedy.format(letta.root)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from agent_bridge.core.upstreams import StoredConversation
 from agent_bridge.upstream.answer import RunStarted, TextDelta, TextWithdrawn, ToolCall, ToolResult
 from agent_bridge.upstream.base import UNCHANGED
 from support.conditions import eventually
-from support.letta_v1_questions import DEADLINE, connected, read
+from support.letta_v1_questions import connected
+from support.questions import DEADLINE, read
 from support.scripted_upstream import Reasoning, Tool, says, waits_for
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import pytest
 from agent_bridge.core.errors import AnswerInterrupted, UpstreamRefused
 from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, ToolResult
 from agent_bridge.upstream.capabilities import Decision
-from support.letta_v1_questions import DEADLINE, connected, decided, leave_at_approval, read
+from support.letta_v1_questions import connected, decided, leave_at_approval
+from support.questions import DEADLINE, read
 from support.scripted_upstream import Tool, says
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import pytest
 
 from agent_bridge.core.errors import UpstreamBusy
 from agent_bridge.upstream.answer import ToolCall
-from support.letta_v1_questions import DEADLINE, connected, decided, read
+from support.letta_v1_questions import connected, decided
+from support.questions import DEADLINE, read
 from support.scripted_upstream import Tool, says, waits_for
 from support.severable_proxy import Line
 

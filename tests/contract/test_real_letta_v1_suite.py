@@ -17,7 +17,7 @@ from agent_bridge.core.errors import AnswerInterrupted
 from agent_bridge.upstream.answer import RunStarted, TextDelta
 from contract import upstream_suite as suite
 from support.conditions import eventually
-from support.letta_v1_questions import DEADLINE
+from support.questions import DEADLINE
 from support.scripted_upstream import says, waits_for
 from support.upstream_kinds import ALL_KINDS, QUESTION, ask
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,11 +19,19 @@ from agent_bridge.core.errors import (
     UpstreamRefused,
 )
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.upstream.answer import AnswerEvent, End, ReasoningDelta, TextDelta, ToolCall, ToolResult
+from agent_bridge.upstream.answer import (
+    AnswerEvent,
+    AnswerRequest,
+    End,
+    ReasoningDelta,
+    TextDelta,
+    ToolCall,
+    ToolResult,
+)
 from agent_bridge.upstream.openai.upstream import OpenAIUpstream
 from support.fault_server import FaultServer, Reply, sse, transcript
 from support.scripted_upstream import ScriptedUpstream, Tool, says
-from support.upstream_kinds import ask
+from support.upstream_kinds import QUESTION, ask
 from support.upstream_kinds import connect as connect_any
 
 if TYPE_CHECKING:
@@ -44,9 +53,11 @@ def connect(wire: FaultServer, session: aiohttp.ClientSession, **keys: Any) -> U
     return connect_any(wire.url, session, api="responses", **keys)
 
 
-async def answer(upstream: Upstream) -> tuple[list[AnswerEvent], UpstreamError | None]:
+async def answer(
+    upstream: Upstream, question: AnswerRequest = QUESTION
+) -> tuple[list[AnswerEvent], UpstreamError | None]:
     """Return the events of an answer, and the error that ended it."""
-    found = await ask(upstream)
+    found = await ask(upstream, question)
     return found.events, found.error
 
 
@@ -81,12 +92,13 @@ async def test_recorded(
 
 async def test_the_question_of_a_server_that_forgets(wire: FaultServer, session: aiohttp.ClientSession) -> None:
     wire.script(sse(HELLO, DONE))
-    asked = connect(wire, session, system_prompt="Be kind.")
-    assert await answer(asked) == ([TextDelta("Hello"), End("stop")], None)
+    found = await ask(connect(wire, session), replace(QUESTION, system_prompt="Be kind.", temperature=0.5))
+    assert (found.events, found.error) == ([TextDelta("Hello"), End("stop")], None)
     [request] = wire.requests
     assert request.json == {
         "model": "Dora",
         "instructions": "Be kind.",
+        "temperature": 0.5,
         "input": [
             {"type": "message", "role": "user", "content": "one"},
             {"type": "message", "role": "assistant", "content": "two"},
@@ -100,8 +112,9 @@ async def test_the_question_of_a_server_that_forgets(wire: FaultServer, session:
 async def test_the_question_of_a_server_that_remembers(wire: FaultServer, session: aiohttp.ClientSession) -> None:
     wire.script(sse(HELLO, DONE))
     keys = {"session_header": "X-Letta-Chat-Key", "idempotency_header": "Idempotency-Key"}
-    asked = connect(wire, session, history="server", system_prompt="Be kind.", **keys)
-    assert await answer(asked) == ([TextDelta("Hello"), End("stop")], None)
+    asked = connect(wire, session, history="server", **keys)
+    found = await ask(asked, replace(QUESTION, system_prompt="Be kind."))
+    assert (found.events, found.error) == ([TextDelta("Hello"), End("stop")], None)
     assert not asked.traits.idempotent
     [request] = wire.requests
     assert request.json == {

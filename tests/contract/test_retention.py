@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,11 +10,13 @@ import pytest
 from agent_bridge.core.errors import StoreError
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import Ignored, IgnoreReason, TurnState
+from agent_bridge.core.upstreams import StoredConversation
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.prune import prune
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.turns import Turns
-from support.turn_rows import ROOM, accept, collect, finish, new, take
+from agent_bridge.store.upstream_conversations import UpstreamConversations
+from support.turn_rows import ROOM, accept, add_agent, collect, finish, new, take, waiting_for_a_lock
 
 if TYPE_CHECKING:
     from agent_bridge.store.postgres.database import Database
@@ -86,6 +89,48 @@ async def test_old_ignored_events_are_pruned_and_dead_letters_are_not(database: 
     assert await prune(database, turns_days=30, transcript_days=180) == 1
     assert await intake_store.known(["$old", "$new"]) == {"$new"}
     assert len(await database.rows("SELECT id FROM dead_letter")) == 1
+
+
+async def talk(database: Database, name: str, state: str) -> int:
+    """Add an agent with a *state* and with two conversations on its upstream ``up``; return its row id."""
+    agent = await add_agent(database, name, f"!{name}")
+    store = UpstreamConversations(database, "up")
+    for session in (f"!{name}", f"!{name}/$thread"):
+        await store.put(name, session, StoredConversation(f"conversation of {session}"))
+    values = (name, state, agent)
+    await database.execute("UPDATE agent SET upstream = 'up', model = %s, state = %s WHERE id = %s", values)
+    return agent
+
+
+async def models(database: Database) -> list[str]:
+    return [each["model"] for each in await database.rows("SELECT model FROM upstream_conversation ORDER BY model")]
+
+
+async def test_conversations_of_agents_that_are_gone_for_long_are_forgotten(database: Database) -> None:
+    for name, state in (("active", "active"), ("gone", "gone"), ("held", "held")):
+        await talk(database, name, state)
+    asked = await talk(database, "asked", "gone")
+    await database.execute("UPDATE agent SET state_since = now() - interval '179.9 days'")
+    assert await prune(database, turns_days=30, transcript_days=180) == 0
+    await database.execute("UPDATE agent SET state_since = now() - interval '180.1 days'")
+    # Its upstream may be answering a message.
+    (lane,) = await accept(database, new("$1", "!asked", asked))
+    assert await prune(database, turns_days=30, transcript_days=180) == 2
+    assert await models(database) == ["active"] * 2 + ["asked"] * 2 + ["held"] * 2
+    await finish(database, await take(database, lane))
+    assert await prune(database, turns_days=30, transcript_days=180) == 2
+
+
+async def test_an_agent_that_comes_back_keeps_its_conversations(database: Database) -> None:
+    """Its state may change while the rows are looked for."""
+    agent = await talk(database, "back", "gone")
+    await database.execute("UPDATE agent SET state_since = now() - interval '200 days'")
+    async with database.transaction() as connection:
+        await connection.execute("UPDATE agent SET state = 'active' WHERE id = %s", (agent,))
+        pruning = asyncio.create_task(prune(database, turns_days=30, transcript_days=180))
+        await waiting_for_a_lock(database.uri)
+    assert await pruning == 0
+    assert await models(database) == ["back"] * 2
 
 
 async def test_a_large_backlog_is_forgotten_whole(database: Database) -> None:

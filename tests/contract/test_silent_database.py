@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -91,12 +91,19 @@ async def process(store_url: str, line: Line) -> AsyncIterator[tuple[Database, L
         yield database, locks
 
 
+async def open_connections(database: Database, count: int) -> None:
+    """Use *count* connections of the pool at the same time, so that so many are open."""
+    async with AsyncExitStack() as stack:
+        for _ in range(count):
+            await stack.enter_async_context(database.pool.connection())
+
+
 async def test_a_statement_on_a_silent_connection_fails_soon_and_the_next_one_succeeds(
     store_url: str, line: Line
 ) -> None:
     async with process(store_url, line) as (database, _):
         # Connections of the pool, all of which fall silent.
-        await asyncio.gather(*(database.row("SELECT pg_sleep(0.05)") for _ in range(6)))
+        await open_connections(database, 6)
         line.silence()
         asked = [asyncio.create_task(database.ping()) for _ in range(6)]
         async with asyncio.timeout(SOON):
@@ -159,7 +166,7 @@ async def test_a_statement_has_a_limit_of_its_own(store_url: str, line: Line) ->
             await connection.execute("SELECT 1")
 
     async with Database(make_conninfo(store_url, host="127.0.0.1", port=line.port), pool_size=4) as database:
-        await asyncio.gather(*(database.row("SELECT pg_sleep(0.05)") for _ in range(4)))
+        await open_connections(database, 4)
         async with asyncio.timeout(SOON):
             with pytest.raises(psycopg.OperationalError):
                 await ask(database)

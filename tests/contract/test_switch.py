@@ -253,8 +253,8 @@ async def test_the_rest_server_knows_the_agents_by_other_ids(
 @pytest.mark.parametrize(
     ("version", "missing", "words"),
     [
-        (2, (), "up speaks version 2 of the App Server protocol, and the bridge speaks version 1"),
-        (1, ("runtime_start",), "up lacks capabilities that the bridge needs: runtime_start"),
+        (2, (), "up speaks version 2 of the App Server protocol, and the bridge speaks version 1; "),
+        (1, ("runtime_start",), "up lacks capabilities that the bridge needs: runtime_start; "),
     ],
 )
 async def test_an_unsuitable_server_is_logged_once(
@@ -273,5 +273,5 @@ async def test_an_unsuitable_server_is_logged_once(
     async with discovering(server.url, "letta", session, database, clock) as discovery:
         for _ in range(3):
             [health] = await discovery.sync()
-            assert health.error == words
+            assert str(health.error).startswith(words)
     assert capsys.readouterr().out.count(words) == 1

@@ -188,28 +188,6 @@ async def test_a_closed_message_is_retried_behind_waiting_messages(
     assert await turn_admin.stopped_by("$wish") == 0
 
 
-async def test_a_request_is_carried_out_once(database: Database) -> None:
-    """The command that asked for it is carried out again after a kill."""
-    (lane,) = await accept(database, new("$1"), new("$2"))
-    for _ in range(2):
-        assert await drop(database, "$1") == lane
-    await finish(database, await take(database, lane), TurnState.FAILED)
-    for _ in range(2):
-        assert await retry(database, "$1") == lane
-    row = await row_of(database, "$1")
-    assert (row["retries"], row["state"]) == (1, TurnState.QUEUED)
-    assert [step["what"] for step in row["steps"]].count("dropped") == 1
-    for event in ("$2", "$1"):
-        turn = await take(database, lane)
-        assert turn.event_id == event
-        await finish(database, turn)
-    # The repeated command does not queue the answered turn.
-    assert await retry(database, "$1") == lane
-    assert (await row_of(database, "$1"))["state"] == TurnState.DONE
-    assert await retry(database, "$1", "$another") == lane
-    assert (await row_of(database, "$1"))["state"] == TurnState.QUEUED
-
-
 async def test_only_closed_messages_are_retried(database: Database, agent: int) -> None:
     lane, bots = await accept(
         database,
@@ -243,10 +221,6 @@ async def test_a_transcript_is_forgotten_only_when_its_question_is_asked_again(d
     again = await take(database, lane)
     await turns.commit(again, "y", error=None, parts=range(1), transcript=[ChatMessage("user", "hi")])
     await turns.finish(again, TurnState.DONE, {})
-    # The same request again: the turn stays answered.
-    assert await retry(database, "$1") == lane
-    assert await transcript() == 1
-    assert await order(database) == []
 
 
 async def test_an_open_message_is_dropped_at_the_head_of_its_lane(database: Database, agent: int) -> None:

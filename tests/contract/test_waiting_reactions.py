@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pytest
 
 from agent_bridge.bridge.delivery.waiting_reactions import WaitingReactions
+from agent_bridge.core.rooms import WhenBusy
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.store.agents import Agents
 from agent_bridge.store.postgres.signals import Signals
+from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
-from agent_bridge.store.waiting_reactions import WaitingMessage, WaitingMessages
+from agent_bridge.store.waiting_reactions import LAST_PLACE, WaitingMessage, WaitingMessages
 from support.conditions import eventually
 from support.fault_server import FaultServer, sent
 from support.records import NAMES
@@ -60,7 +64,80 @@ async def test_messages_behind_another_wait(database: Database, waiting: Waiting
     (waiter,), due_in = await waiting.unshown(60, 10)
     assert 50 < (due_in or 0) <= 60
     row = await row_of(database, "$3")
-    assert waiter == WaitingMessage(row["id"], "$3", row["key"], ROOM, "agent_frida", None)
+    assert waiter == WaitingMessage(row["id"], "$3", row["key"], ROOM, "agent_frida", None, 2)
+
+
+@pytest.mark.usefixtures("lane")
+async def test_a_message_has_the_number_of_messages_ahead_as_its_place(
+    database: Database, waiting: WaitingMessages
+) -> None:
+    agent = (await Agents(database).all())[0].agent.id
+    await accept(database, *(new(f"${number}", ROOM, agent) for number in range(4, 15)))
+    waiters, _ = await waiting.unshown(0, 20)
+    assert [each.place for each in waiters] == [1, 2, 3, 4, 5, 6, 7, 8, *[LAST_PLACE] * 5]
+    # Messages that are answered together have one place.
+    for mode in (WhenBusy.COLLECT, WhenBusy.INTERRUPT):
+        assert {each.place for each in (await WaitingMessages(database, mode).unshown(0, 20))[0]} == {1}
+        await Rooms(database).set_when_busy(ROOM, mode)
+        assert {each.place for each in (await waiting.unshown(0, 20))[0]} == {1}
+        await Rooms(database).set_when_busy(ROOM, None)
+
+
+async def test_a_reaction_moves_to_an_earlier_place_after_a_while(
+    database: Database, waiting: WaitingMessages, lane: int
+) -> None:
+    for event, place in (("$2", 1), ("$3", 2)):
+        turn = (await row_of(database, event))["id"]
+        await waiting.intend(turn, place)
+        await waiting.record(turn, f"{event}.hourglass")
+    assert await waiting.moved(0, 10) == ([], None)
+    await finish(database, await take(database, lane))
+    await take(database, lane)
+    (waiter,), _ = await waiting.moved(0, 10)
+    assert (waiter.event_id, waiter.place, waiter.shown_place) == ("$3", 1, 2)
+    nothing, due_in = await waiting.moved(60, 10)
+    assert (nothing, 50 < (due_in or 0) <= 60) == ([], True)
+    # A process may die between the removal of the reaction and the next one.
+    await waiting.record(waiter.turn, None)
+    assert await waiting.moved(0, 10) == ([], None)
+    assert [(each.event_id, each.place) for each in (await waiting.unshown(0, 10))[0]] == [("$3", 1)]
+    # A message that a backfill puts ahead changes no reaction.
+    await waiting.intend(waiter.turn, 1)
+    await database.execute("UPDATE turn SET position = position + 1000 WHERE event_id = '$3'")
+    agent = (await Agents(database).all())[0].agent.id
+    await accept(database, new("$4", ROOM, agent), new("$5", ROOM, agent))
+    assert await waiting.moved(0, 10) == ([], None)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_reaction_that_moves_is_replaced(
+    database: Database, waiting: WaitingMessages, lane: int, wire: FaultServer, *, is_known: bool
+) -> None:
+    turn = await row_of(database, "$3")
+    await waiting.intend(turn["id"], 2)
+    if is_known:
+        await waiting.record(turn["id"], "$second")
+    await database.execute("UPDATE turn SET waiting_shown_at = now() - interval '1 minute'")
+    await finish(database, await take(database, lane))
+    await take(database, lane)
+    wire.script(*([] if is_known else [sent("$second")]), sent("$redaction"), sent("$first"))
+    async with homeserver_session() as session:
+        homeserver = Homeserver(wire.url.removesuffix("/v1"), "token", NAMES, session)
+        showing = asyncio.create_task(WaitingReactions(homeserver, waiting, Signals()).run())
+
+        async def moved() -> bool:
+            return bool((await row_of(database, "$3"))["waiting_event_id"] == "$first")
+
+        await eventually(moved, "the reaction is replaced")
+        showing.cancel()
+        await asyncio.wait({showing})
+    bodies = [json.loads(request.body) for request in wire.requests if b"m.annotation" in request.body]
+    keys = [body["m.relates_to"]["key"] for body in bodies]
+    assert keys == (["⏳"] if is_known else ["⏳ 2", "⏳"])
+    names = [unquote(request.path).rpartition("/")[2] for request in wire.requests]
+    key = turn["key"]
+    again = [] if is_known else [f"ab.{key}.hourglass.2"]
+    assert names == [*again, f"ab.{key}.hourglass.$second.redact", f"ab.{key}.hourglass"]
 
 
 async def test_each_agent_shows_that_a_message_waits_for_it(database: Database, waiting: WaitingMessages) -> None:

@@ -90,12 +90,26 @@ class Conversing:
         await say(upstream, "one")
         original = await conversations.current(MODEL, LANE)
         assert original is not None
-        copy = await conversations.fork(MODEL, original, "Saved")
+        copy = await conversations.fork(MODEL, original, "ab-1")
         await say(upstream, "two")
         names = {each.ref: each.name for each in await conversations.list(MODEL)}
-        assert names[copy.ref] == copy.name == "Saved"
+        assert names[copy.ref] == copy.name
+        assert copy.name.endswith("ab-1")
+        assert "ab-1" not in names[original]
         assert await words_in(upstream, copy.ref) == ["one", "Echo: one"]
         assert await words_in(upstream, original) == ["one", "Echo: one", "two", "Echo: two"]
+
+    async def test_a_repeat_returns_the_same_copy(self, conversations: Conversations) -> None:
+        """The bridge may be killed before and after each request: it repeats all of them."""
+        made = await conversations.open(MODEL, "Original")
+        copy = await conversations.fork(MODEL, made.ref, "ab-1")
+        assert await conversations.fork(MODEL, made.ref, "ab-1") == copy
+        second = await conversations.fork(MODEL, made.ref, "ab-2")
+        names = {each.ref: each.name for each in await conversations.list(MODEL)}
+        assert names == {made.ref: "Original", copy.ref: "Original ab-1", second.ref: "Original ab-2"}
+        # A copy that has its own name is none of these.
+        await conversations.rename(copy.ref, "Saved")
+        assert (await conversations.fork(MODEL, made.ref, "ab-1")).ref not in names
 
     async def test_a_lane_goes_on_with_another_conversation(
         self, upstream: Upstream, conversations: Conversations
@@ -103,7 +117,7 @@ class Conversing:
         await say(upstream, "one")
         original = await conversations.current(MODEL, LANE)
         assert original is not None
-        saved = await conversations.fork(MODEL, original, "Saved")
+        saved = await conversations.fork(MODEL, original, "ab-1")
         empty = await conversations.open(MODEL, "Empty")
         for ref, words in ((empty.ref, "two"), (saved.ref, "three")):
             await conversations.select(MODEL, LANE, ref)

@@ -66,6 +66,8 @@ class Question:
     picture: bool = False
     #: Whether no person says anything more in this room.
     last: bool = False
+    #: Whether a later message may have interrupted the answer.
+    interruptible: bool = False
 
     @property
     def text(self) -> str:

@@ -20,7 +20,7 @@ from agent_bridge.store.postgres.database import Database
 from crash.asked import Answerer
 from crash.balancer import Balancer
 from crash.faults import KILL, KILL_BOTH, Fault, Ground, deck
-from crash.histories import Disturbance, Request, judge_repeats, judge_requests
+from crash.histories import Disturbance, Request, judge_groups, judge_repeats, judge_requests
 from crash.replica import Replica, takeovers
 from crash.report import Report
 from crash.spots import enter
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 #: With faults of the kind "kill", every tenth one hits the homeserver too.
 _SYNAPSE_EVERY = 10
+#: In every fourth room a new message interrupts the answer that is given.
+_INTERRUPT_EVERY = 4
 #: Interruptions that a turn must have left, so that several deaths at once stay below the limit.
 _MARGIN = 5
 #: Seconds between two looks at rooms that do not show yet what they must show in the end.
@@ -93,7 +95,8 @@ class Driver:
             await stack.enter_async_context(self._server)
             ground = await self._start_bridges(stack, upstream, people)
             database = await stack.enter_async_context(Database(self._server.uri))
-            spots = await enter(database, self._replicas[0].config, tuple(people), self._plan.rooms)
+            config = self._replicas[0].config
+            spots = await enter(database, config, tuple(people), self._plan.rooms, interrupt_every=_INTERRUPT_EVERY)
             started = time.monotonic()
             try:
                 await self._talk(ground, database, spots)
@@ -102,6 +105,8 @@ class Driver:
                 error.add_note(f"seed {self._plan.seed}, evidence in {await self._keep(spots)}")
                 raise
             duration = time.monotonic() - started
+            for spot in spots:
+                await spot.read_groups(database)
             verdict, shown = await self._look(spots)
             verdict += await self._judge(database, spots, upstream)
             verdict += Verdict(stuck=tuple(ground.by_hand))
@@ -234,6 +239,7 @@ class Driver:
         requests = [Request.of(body) for body in upstream.asked]
         late = await disorder(database, spots)
         verdict = judge_requests([spot.asked for spot in spots], requests, late)
+        verdict += judge_groups([group for spot in spots for group in spot.groups], requests)
         asked = [question for spot in spots for question in spot.asked]
         verdict += judge_repeats(asked, self._answerer.moments, self._disturbances)
         verdict += await judge_memory(database, spots)

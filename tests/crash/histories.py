@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import astuple, dataclass
 from itertools import pairwise
@@ -40,6 +41,12 @@ class Request:
         """The keys of the questions in it."""
         return [key_of(text) for role, text in self.messages if role == "user"]
 
+    @property
+    def newest(self) -> list[str]:
+        """The keys of the questions behind the last answer in it."""
+        unanswered = itertools.takewhile(lambda said: said[0] == "user", reversed(self.messages))
+        return [key_of(text) for _, text in unanswered][::-1]
+
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
@@ -76,6 +83,12 @@ def judge_requests(rooms: Iterable[Sequence[Question]], requests: Iterable[Reque
         kept = tuple(f"{key}: redacted, and in the history of {asked.key}" for key in redacted)
         verdict += Verdict(lost=tuple(lost), kept=kept)
     return Verdict(*(tuple(dict.fromkeys(faults)) for faults in astuple(verdict)))
+
+
+def judge_groups(groups: Iterable[Sequence[str]], requests: Collection[Request]) -> Verdict:
+    """Find the questions of *groups* (keys) that count as answered together, and that no request asks together."""
+    lost = [group for group in groups if not any(request.newest[-len(group) :] == [*group] for request in requests)]
+    return Verdict(lost=tuple(f"{', '.join(group)}: never asked together" for group in lost))
 
 
 def _order(
@@ -118,7 +131,7 @@ def _predecessors(room: Sequence[Question]) -> Iterable[tuple[str, Question]]:
 
 
 def _stays(question: Question) -> bool:
-    """Tell whether every later history of the lane has the question."""
+    """Tell whether every later history of the lane has the question. An interrupted one stays, perhaps alone."""
     return not question.cut and not question.may_be_partial
 
 
@@ -129,7 +142,11 @@ def _gaps(request: Request, known: Mapping[str, Question], asked: Question) -> I
         question = known.get(key_of(text)) if role == "user" else None
         if question is None or (asked.thread and question.key == asked.thread):
             continue
-        if reply != "assistant":
+        if question.interruptible:
+            # The answer may be interrupted before its first word, or it is that to the message after it.
+            if reply == "assistant" and not question.whole.startswith(answer) and not question.cut:
+                yield f"{question.key}: in the history of {asked.key} with the answer {shorten(answer)}"
+        elif reply != "assistant":
             yield f"{question.key}: without its answer in the history of {asked.key}"
         elif answer != question.whole and _stays(question):
             yield f"{question.key}: in the history of {asked.key} with the answer {shorten(answer)}"

@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from structlog.contextvars import bound_contextvars, get_contextvars
 
+from agent_bridge.bridge.chats.binding import WaitingEvents
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.matrix.client import Homeserver
+from agent_bridge.store.chats import Chats
+from agent_bridge.store.choices import Choices
+from agent_bridge.store.effects import Effects
 from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
 from agent_bridge.upstream.answer import End, RunStarted
+from agent_bridge.upstream.letta.all_conversations import LettaConversations
+from agent_bridge.upstream.letta.conversations import LaneConversations
 from agent_bridge.upstream.openai.upstream import OpenAIUpstream
 
 if TYPE_CHECKING:
@@ -56,10 +63,11 @@ class Step:
     picks: Picks = field(default=_any)
 
 
-#: By name: the methods that write the turn down or carry it out. The transaction of ``accept`` and ``wake`` is
-#: committed when ``intake`` ends.
+#: By name: the methods that write the turn down or carry it out. The transaction of ``accept``, ``interrupt`` and
+#: ``wake`` is committed when ``intake`` ends, those of ``show`` and ``bind`` when the methods behind them end.
 STEPS = {
     "accept": Step(IntakeStore, "accept"),
+    "interrupt": Step(IntakeStore, "interrupt"),
     "wake": Step(Lanes, "wake"),
     "read": Step(Homeserver, "read"),
     "intend": Step(Turns, "intend"),
@@ -71,7 +79,20 @@ STEPS = {
     "redact": Step(Homeserver, "redact"),
     "search": Step(Homeserver, "messages"),
     "put_back": Step(Turns, "put_back"),
+    "join": Step(Turns, "join"),
     "finish": Step(Turns, "finish"),
+    "show": Step(Choices, "show"),
+    "effect": Step(Effects, "put"),
+    "invite": Step(Homeserver, "invite"),
+    "enter": Step(Homeserver, "join"),
+    "bind": Step(Rooms, "bind"),
+    "ask": Step(WaitingEvents, "ask"),
+    "rename": Step(LettaConversations, "rename"),
+    "duplicate": Step(LettaConversations, "duplicate"),
+    "archive": Step(LettaConversations, "archive"),
+    "select": Step(LaneConversations, "select"),
+    "create_room": Step(Homeserver, "create_room"),
+    "made": Step(Chats, "made"),
 }
 #: Steps outside of these, where the process does not know the turn yet.
 OUTSIDE = ("intake", "take")

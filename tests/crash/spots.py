@@ -10,8 +10,10 @@ from urllib.parse import quote
 
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.ids import turn_key
+from agent_bridge.core.rooms import WhenBusy
 from agent_bridge.demo.timeline import Room
 from agent_bridge.store.agents import Agents
+from agent_bridge.store.rooms import Rooms
 from crash.asked import Change
 from crash.verdict import Shown, Verdict, judge, judge_reactions
 from support.conditions import eventually
@@ -47,7 +49,11 @@ class Spot:
     ghost: str
     #: The first one sees the room for the verdict.
     people: tuple[Person, ...]
+    #: Whether a new message interrupts the answer that is given.
+    interrupts: bool = False
     said: list[Said] = field(default_factory=list)
+    #: The events of messages that were answered together with an earlier one, with the event of that one.
+    collected: dict[str, str] = field(default_factory=dict)
 
     @property
     def person(self) -> Person:
@@ -57,7 +63,41 @@ class Spot:
     @property
     def asked(self) -> list[Question]:
         """The questions, each with what a person did about it since."""
-        return [each.question for each in self.said]
+        newest = {each.question.thread: each for each in self.said}
+        return [
+            replace(each.question, interruptible=self.interrupts and newest[each.question.thread] is not each)
+            for each in self.said
+        ]
+
+    @property
+    def answered(self) -> dict[str, Question]:
+        """The questions with an answer, by the event whose turn gives it.
+
+        Messages that were answered together have the answer to the last one of them.
+        """
+        return {
+            self.collected.get(each.event_id, each.event_id): question
+            for each, question in zip(self.said, self.asked, strict=True)
+        }
+
+    @property
+    def groups(self) -> list[list[str]]:
+        """The keys of the questions that were answered together, in their order."""
+        heads: dict[str, list[str]] = {}
+        for each in self.said:
+            heads.setdefault(self.collected.get(each.event_id, each.event_id), []).append(each.question.key)
+        return [keys for keys in heads.values() if len(keys) > 1]
+
+    async def read_groups(self, database: Database) -> None:
+        """Read which messages were answered together."""
+        rows = await database.rows(
+            """
+            SELECT part.event_id, head.event_id AS head FROM turn part JOIN turn head ON head.id = part.collected_into
+            WHERE part.kind = 'message' AND part.event_id = ANY(%s)
+            """,
+            ([each.event_id for each in self.said],),
+        )
+        self.collected.update((row["event_id"], row["head"]) for row in rows)
 
     async def ask(self, question: Question, by: Person | None = None, content: Mapping[str, Any] | None = None) -> Said:
         """Send the question once; *content* has more fields of the event."""
@@ -111,12 +151,14 @@ class Spot:
         stored = self._shown(room)
         with contextlib.suppress(TimeoutError):
             await self.person.wait_for(lambda: self._seen == stored, _SEEN_WITHIN)
-        verdict = judge(self.asked, stored)
+        answered = self.answered
+        asked = [*answered.values()]
+        verdict = judge(asked, stored)
         if self._seen != stored:
-            verdict += judge(self.asked, self._seen)
-        keys = {each.event_id: each.question.key for each in self.said}
+            verdict += judge(asked, self._seen)
+        keys = {event_id: question.key for event_id, question in answered.items()}
         reactions = [(keys.get(target), key) for target, key in room.reactions.values()]
-        return verdict + judge_reactions(self.asked, reactions), len(stored)
+        return verdict + judge_reactions(asked, reactions), len(stored)
 
     @property
     def _seen(self) -> list[Shown]:
@@ -124,7 +166,7 @@ class Spot:
         return self._shown(self.person.room(self.room_id))
 
     def _shown(self, room: Room) -> list[Shown]:
-        questions = {turn_key(each.event_id, self.localpart): each.question.key for each in self.said}
+        questions = {turn_key(event, self.localpart): each.key for event, each in self.answered.items()}
         roots = {each.event_id: each.question.key for each in self.said}
         return [Shown.of(message, questions, roots) for message in room.said_by(self.ghost)]
 
@@ -139,8 +181,13 @@ class Spot:
                 return str(answer["event_id"])
 
 
-async def enter(database: Database, config: Config, people: tuple[Person, ...], count: int) -> list[Spot]:
-    """Wait until *count* agents have rooms, and let the invited *people* join them; sort by agents' names."""
+async def enter(
+    database: Database, config: Config, people: tuple[Person, ...], count: int, *, interrupt_every: int = 0
+) -> list[Spot]:
+    """Wait until *count* agents have rooms, and let the invited *people* join them; sort by agents' names.
+
+    In every *interrupt_every*-th room (0: in none), a new message interrupts the answer that is given.
+    """
     agents = Agents(database)
 
     async def settled() -> bool:
@@ -149,11 +196,15 @@ async def enter(database: Database, config: Config, people: tuple[Person, ...], 
 
     await eventually(settled, "every agent has a room", _SETTLED_WITHIN)
     spots = []
-    for contact in sorted(await agents.all(), key=lambda each: each.agent.name):
+    contacts = sorted(await agents.all(), key=lambda each: each.agent.name)
+    for number, contact in enumerate(contacts, 1):
         room_id, ghost = contact.home.room_id or "", contact.agent.ghost
         for person in people:
             await _join(person, room_id)
-        spots.append(Spot(room_id, ghost, config.namespace.user_id(ghost), people))
+        interrupts = bool(interrupt_every) and number % interrupt_every == 0
+        if interrupts:
+            await Rooms(database).set_when_busy(room_id, WhenBusy.INTERRUPT)
+        spots.append(Spot(room_id, ghost, config.namespace.user_id(ghost), people, interrupts))
     return spots
 
 

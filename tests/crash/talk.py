@@ -73,7 +73,9 @@ class Talk:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(enough.wait(), self._random.expovariate(1 / self._pace))
                 return
-            await self._act(self._random.choices([*_SHARES], [*_SHARES.values()])[0])
+            act = self._random.choices([*_SHARES], [*_SHARES.values()])[0]
+            # What becomes of a changed message that was answered with others depends on the moment.
+            await self._act(Act.ASK if self._spot.interrupts and act in _CHANGES else act)
 
     async def end(self) -> None:
         """Ask the last question of the room."""

@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from crash.asked import LAST, Change, Fate, Question, question
-from crash.histories import Disturbance, Request, judge_repeats, judge_requests
+from crash.histories import Disturbance, Request, judge_groups, judge_repeats, judge_requests
 from crash.verdict import Verdict
 
 ONE, TWO, THREE = (question(7, f"1.{number}", Fate.WHOLE) for number in (1, 2, 3))
 END = replace(question(7, f"1.9{LAST}"), last=True)
 REDACTED = replace(ONE, change=Change.REDACT)
+OVER = replace(ONE, interruptible=True)
 AGAIN = replace(ONE, change=Change.AGAIN)
 IN_THREAD = replace(TWO, thread="1.1")
 
@@ -45,6 +46,27 @@ def asks(new: Question, *earlier: Question) -> Request:
             [Request((("user", ONE.text), ("user", TWO.text)))],
             Verdict(lost=("1.1: without its answer in the history of 1.2",)),
             id="the previous answer is missing",
+        ),
+        pytest.param(
+            [OVER, TWO], [Request((("user", ONE.text), ("user", TWO.text)))], Verdict(), id="interrupted in silence"
+        ),
+        pytest.param(
+            [OVER, TWO],
+            [Request((("user", ONE.text), ("assistant", ONE.whole[:9]), ("user", TWO.text)))],
+            Verdict(),
+            id="interrupted",
+        ),
+        pytest.param(
+            [OVER, TWO],
+            [Request((("user", ONE.text), ("assistant", "else"), ("user", TWO.text)))],
+            Verdict(lost=("1.1: in the history of 1.2 with the answer 'else'",)),
+            id="interrupted, with another answer",
+        ),
+        pytest.param(
+            [OVER, TWO],
+            [asks(TWO)],
+            Verdict(lost=("1.1: not in the history of 1.2",)),
+            id="an interrupted question is missing",
         ),
         pytest.param([AGAIN, TWO, THREE], [asks(THREE, TWO, ONE)], Verdict(), id="asked again behind a later one"),
         pytest.param([ONE, IN_THREAD], [Request((("user", ONE.text), ("user", TWO.text)))], Verdict(), id="a thread"),
@@ -89,3 +111,9 @@ def test_questions_that_the_bridge_joined_are_apart() -> None:
 def test_repeats_need_a_fault(asked: Question, moments: list[float], clean: bool) -> None:  # noqa: FBT001
     fault = Disturbance("SIGKILL", 100.0, 102.0)
     assert judge_repeats([asked], {asked.key: moments}, [fault]).clean is clean
+
+
+def test_messages_that_are_answered_together_were_asked_together() -> None:
+    together = Request((("user", ONE.text), ("user", TWO.text)))
+    assert judge_groups([[ONE.key, TWO.key]], [asks(ONE), together]).clean
+    assert judge_groups([[ONE.key, TWO.key]], [asks(ONE), asks(TWO, ONE)]).lost == ("1.1, 1.2: never asked together",)

@@ -32,6 +32,10 @@ def counts(verdict: Verdict) -> dict[str, int]:
 
 
 HALF = Shown(ONE.due[0][: len(ONE.due[0]) // 2])
+OVER = replace(ONE, interruptible=True)
+BROKEN_OFF = Shown(f"{HALF.body}\n\n*(interrupted by the next message)*")
+UNMARKED = Shown(f"{HALF.body}\n\n(interrupted by the next message)")
+SILENT = Shown("(interrupted by the next message)", notice=True, about=ONE.key)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +44,14 @@ HALF = Shown(ONE.due[0][: len(ONE.due[0]) // 2])
         pytest.param([ONE, TWO, LONG], said(ONE, TWO, LONG), {}, id="all well"),
         pytest.param([], [], {}, id="nothing asked"),
         pytest.param([CUT, ONE], [*said(CUT), WORD, *said(ONE)], {}, id="cut and told"),
+        pytest.param([OVER, TWO], said(OVER, TWO), {}, id="not interrupted"),
+        pytest.param([OVER, TWO], [BROKEN_OFF, *said(TWO)], {}, id="interrupted"),
+        pytest.param([OVER, TWO], [UNMARKED, *said(TWO)], {}, id="interrupted, in one event"),
+        pytest.param([OVER, TWO], [SILENT, *said(TWO)], {}, id="interrupted before its first word"),
+        pytest.param([OVER, TWO], [HALF, *said(TWO)], {"stuck": 1}, id="half without a word about its interruption"),
+        pytest.param([OVER, TWO], said(TWO), {"lost": 1}, id="nothing of an interrupted answer"),
+        pytest.param([OVER, TWO], [BROKEN_OFF, SILENT, *said(TWO)], {"lost": 1}, id="interrupted and told so twice"),
+        pytest.param([ONE, TWO], [BROKEN_OFF, *said(TWO)], {"lost": 1}, id="interrupted without a message"),
         pytest.param([ONE, TWO], said(TWO), {"lost": 1}, id="the first is missing"),
         pytest.param([ONE, TWO], [], {"lost": 2}, id="nothing there"),
         pytest.param([ONE], [WORD], {"lost": 1, "doubled": 1}, id="a word only"),
@@ -108,6 +120,7 @@ def test_changes_threads_and_marks_are_judged(
         pytest.param([("1.4", "⚠️"), ("1.2", "🛑"), ("1.2", "🛑")], {"stuck": 1}, id="stopped, and the offer to stop"),
         pytest.param([("1.4", "⚠️"), ("1.3", "🛑")], {}, id="the offer to stop a redacted question"),
         pytest.param([("1.4", "⚠️"), ("1.1", "⏳")], {"stuck": 1}, id="it waits for ever"),
+        pytest.param([("1.4", "⚠️"), ("1.1", "⏳ 9+")], {"stuck": 1}, id="it waits behind others for ever"),
         pytest.param([("1.4", "⚠️"), ("1.4", "🔁")], {}, id="the offer to ask again"),
         pytest.param([("1.4", "⚠️"), ("1.1", "🔁")], {"stuck": 1}, id="never asked again"),
         pytest.param([("1.4", "⚠️"), ("1.4", "🔁"), ("1.4", "🔁")], {"stuck": 1}, id="offered twice"),

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from crash.asked import Question
 
 _KEYED = re.compile(r"(?P<key>\S+)/(?P<part>\d+)(?: |$)")
-#: The end of an answer that a person stopped: alone, and as the plain text of italics.
+#: The end of an answer that a person stopped, or that a message interrupted: alone, and as the plain text of italics.
 _STOPPED, _STOPPED_BODY = "(stopped)", "*(stopped)*"
+_INTERRUPTED = "(interrupted by the next message)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def judge_reactions(asked: Sequence[Question], reactions: Iterable[tuple[str | N
     offered: Counter[str | None] = Counter()
     stops: Counter[str | None] = Counter()
     for about, reaction in reactions:
-        if reaction == WAITING_REACTION:
+        if reaction.startswith(WAITING_REACTION):
             stuck.append(f"{about}: {reaction} stayed")
         elif reaction == Change.AGAIN:
             offered[about] += 1
@@ -130,7 +131,7 @@ def judge_reactions(asked: Sequence[Question], reactions: Iterable[tuple[str | N
         f"{about}: {Change.STOP} stayed" for about, count in stops.items() if count > _stops(due.get(about or ""))
     ]
     for question in asked:
-        if question.may_be_partial:
+        if question.may_be_partial or (question.interruptible and question.cut):
             continue
         if warned[question.key] > question.cut:
             extra.append(f"{question.key}: {warned[question.key]} times {WARNING}")
@@ -141,7 +142,8 @@ def judge_reactions(asked: Sequence[Question], reactions: Iterable[tuple[str | N
 
 def _fault(question: Question, answer: Sequence[tuple[int, str]], words: Sequence[str]) -> str | None:
     """Return how *answer* and *words* differ from the due ones, None if they do not."""
-    if question.may_be_partial and _is_part(question, answer, words):
+    is_part = question.may_be_partial and _is_part(question, answer, words)
+    if is_part or (question.interruptible and _is_interrupted(question, answer, words)):
         return None
     if not answer:
         return "no answer"
@@ -166,6 +168,16 @@ def _is_part(question: Question, answer: Sequence[tuple[int, str]], words: Seque
     if not words:
         return bool(part) or question.change is Change.REDACT
     return words[0].strip() == _STOPPED if not part else question.cut and text == question.whole
+
+
+def _is_interrupted(question: Question, answer: Sequence[tuple[int, str]], words: Sequence[str]) -> bool:
+    """Tell whether *answer* and *words* are those of an interrupted answer to *question*."""
+    if not answer:
+        return list(words) == [_INTERRUPTED]
+    text = "\n\n".join(body for _, body in sorted(answer)).strip()
+    # The body of the first event of a message has no marks.
+    part = text.removesuffix(f"*{_INTERRUPTED}*").removesuffix(_INTERRUPTED).rstrip()
+    return not words and part != text and question.whole.startswith(part)
 
 
 def _repeated(answer: Iterable[tuple[int, str]]) -> list[str]:

@@ -131,10 +131,10 @@ async def test_an_agent_that_goes_and_comes_back_is_told_of(harness: BridgeHarne
             return [answer.body for answer in talk.answers if answer.content["msgtype"] == "m.notice"]
 
         await talk.person.wait_for(lambda: len(notices()) == 1)
-        assert "no longer exists" in notices()[0]
+        assert "no longer available" in notices()[0]
         await talk.say("anybody?")
         await talk.person.wait_for(lambda: len(notices()) == 2)
-        assert "no longer exists" in notices()[1]
+        assert "no longer available" in notices()[1]
         assert upstream.asked == []
         upstream.models.append(kept)
         await talk.person.wait_for(lambda: len(notices()) == 3)

@@ -263,3 +263,25 @@ def script_of(text: str) -> Any:
         yield text
 
     return script
+
+
+async def test_a_command_about_a_conversation_is_for_the_agent_that_it_replies_to(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    async with (
+        ScriptedUpstream("frida", "gala") as upstream,
+        group(harness, database_url, upstream) as (_, talk),
+    ):
+        await talk.ask("hello")
+        await talk.see(["Echo: hello"], ["Echo: hello"])
+        await talk.ask("only you", talk.ghosts[1])
+        await talk.see(["Echo: hello"], ["Echo: hello", "Echo: only you"])
+        told = []
+        for answers, messages in zip(talk.answers(), ("2 messages", "4 messages"), strict=True):
+            await talk.person.reply(talk.room_id, answers[0].event_id, "!ab context")
+            told.append(messages)
+            await talk.person.wait_for(lambda: len(talk.room.said_by(BOT)) == 1 + len(told))
+            assert f"gets {messages} before" in talk.room.said_by(BOT)[-1].body
+        await talk.person.say(talk.room_id, "!ab context")
+        await talk.person.wait_for(lambda: len(talk.room.said_by(BOT)) == 4)
+        assert "reply to a message of an agent" in talk.room.said_by(BOT)[-1].body

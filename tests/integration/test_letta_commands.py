@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -10,9 +11,11 @@ import pytest
 from PIL import Image
 
 from support.conditions import eventually
+from support.scripted_app_server import ScriptedAppServer
+from support.scripted_upstream import says, waits_for
 
 if TYPE_CHECKING:
-    from support.harness import BridgeHarness
+    from support.harness import BridgeHarness, Running
     from support.letta_server import LettaServer
 
 
@@ -20,6 +23,59 @@ def picture(colour: str) -> bytes:
     target = io.BytesIO()
     Image.new("RGB", (300, 300), colour).save(target, "PNG")
     return target.getvalue()
+
+
+@pytest.mark.parametrize("by_reaction", [True, False], ids=["reaction", "command"])
+async def test_a_stop_ends_a_command_of_the_server(
+    harness: BridgeHarness, database_url: str, *, by_reaction: bool
+) -> None:
+    async with ScriptedAppServer("Dora") as server, harness.person("admin") as admin:
+        server.asking, server.script = {"init"}, waits_for(asyncio.Event(), "So")
+        config = harness.config(database_url, [{"name": "letta", "kind": "letta", "url": server.url}])
+        async with harness.bridge(config) as running:
+            talk = await running.join(admin, server.names[0])
+            asked = await talk.say("!ab letta init")
+
+            async def begun() -> bool:
+                return bool(server.asked)
+
+            await eventually(begun, "the agent works on the command")
+            await talk.say("and then?")
+            if by_reaction:
+                await admin.react(talk.room_id, asked, "🛑")
+            else:
+                await talk.say("!ab stop")
+            # The message that waits behind the command is answered.
+            server.script = says("Then.")
+            await talk.wait_for_answers(1)
+            assert [each.body for each in talk.answers] == ["Then."]
+            told = ["letta init is stopped."] if by_reaction else ["Stopping.", "letta init is stopped."]
+            assert sorted(each.body for each in talk.from_bot) == sorted(told)
+            assert [each["type"] for each in server.commands].count("abort_message") == 1
+            assert "stopped" in await talk.command(f"why {asked}")
+
+
+async def test_a_command_that_is_stopped_while_it_waits_never_runs(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedAppServer("Dora") as server, harness.person("admin") as admin:
+        gate = asyncio.Event()
+        server.script = waits_for(gate, "The", " end.")
+        config = harness.config(database_url, [{"name": "letta", "kind": "letta", "url": server.url}])
+        async with harness.bridge(config) as running:
+            talk = await running.join(admin, server.names[0])
+            await talk.say("a question")
+            asked = await talk.say("!ab letta init")
+            await admin.react(talk.room_id, asked, "🛑")
+            await eventually(lambda: _is_stopped(running, asked), "the command has to end")
+            gate.set()
+            await talk.wait_for_answers(1)
+            await admin.wait_for(lambda: bool(talk.from_bot))
+            assert [each.body for each in talk.answers + talk.from_bot] == ["The end.", "letta init is stopped."]
+            assert "execute_command" not in {each["type"] for each in server.commands}
+
+
+async def _is_stopped(running: Running, event_id: str) -> bool:
+    row = await running.database.row("SELECT stop FROM turn WHERE event_id = %s", (event_id,))
+    return row is not None and row["stop"] is not None
 
 
 @pytest.mark.long  # short: tests/contract/test_letta_commands.py, with a scripted server

@@ -84,6 +84,8 @@ async def test_people_decide_about_tools(harness: BridgeHarness, database_url: s
         assert await alice.command("deny too dangerous") == "Decided."
         await alice.person.wait_for(lambda: cards(alice, alice.person.user_id, "refused"))
         await alice.person.wait_for(lambda: alice.answers[-1].body == "Echo: touch a file, please")
+        activity = [each.body for each in alice.answers if each.body.startswith("💭")]
+        assert activity == ["💭 Used Bash", "💭 Asked for Bash"]
         assert letta.made == ["made-1"]
         told = [each for each in letta.llm.asked[-1]["messages"] if each["role"] == "tool"]
         assert "too dangerous" in str(told[-1])

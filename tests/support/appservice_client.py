@@ -12,17 +12,21 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
+from agent_bridge.bridge.chats.binding import WaitingEvents
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.core.roles import Role
 from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
+from agent_bridge.store.chats import Chats
+from agent_bridge.store.choices import Choices
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.selections import Selections
 from support.jobs import idle_lanes
 from support.records import NAMES, wanted
 
@@ -79,8 +83,23 @@ def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
     """Return the intake of a bridge without workers, whose members are the users of example.org."""
     rules = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab")
     redactions = Redactions(NAMES.bot_username, redact_answers=True)
-    stores = Rooms(database), IntakeStore(database), Edits(database), redactions, Approvals(database)
-    return Intake(database, *stores, Histories(database), idle_lanes(database), rules, max_queued=max_queued)
+    intake_store, edits = IntakeStore(database), Edits(database)
+    return Intake(
+        database,
+        Rooms(database),
+        intake_store,
+        edits,
+        redactions,
+        Approvals(database),
+        Choices(database),
+        Chats(database),
+        Selections(database),
+        WaitingEvents(intake_store, edits),
+        Histories(database),
+        idle_lanes(database),
+        rules,
+        max_queued=max_queued,
+    )
 
 
 async def make_homes(database: Database, room_ids: Iterable[str]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MODEL = "fake-1"
 _CALL = re.compile(r"call (\w+) (\{.*\})", re.DOTALL)
 THOUGHT = "Let me think."
+_LENGTH = 20_000_000
 ARGUMENTS = '{"command":"echo done","description":"x"}'
 
 
@@ -35,7 +36,8 @@ class FakeLLM(OpenAIServer):
     """Answers ``Echo: <the last text of the last user message>``, one word at a time.
 
     A streamed answer to a message with "think" begins with a thought. A message with "use a tool" makes it call
-    ``Bash`` first; so does one with "touch a file", and Letta does not allow that command by itself. A message
+    ``Bash`` first; so does one with "touch a file", and Letta does not allow that command by itself; with "at length",
+    the arguments are 20 MB long. A message
     ``call <tool> <arguments>`` makes it call that tool; with "quietly", it says nothing after that. The words of an
     answer with "slowly" are :attr:`pause` s apart.
     """
@@ -92,7 +94,8 @@ class FakeLLM(OpenAIServer):
         if called := _CALL.search(text):
             return called[1], called[2]
         if "touch a file" in text:
-            return "Bash", json.dumps({"command": f"touch made-{len(self.asked)}", "description": "x"})
+            words = "x" * (_LENGTH if "at length" in text else 1)
+            return "Bash", json.dumps({"command": f"touch made-{len(self.asked)}", "description": words})
         return None
 
 

@@ -79,6 +79,14 @@ class Running:
 
         return await eventually(settled, f"the agent {name} has a room")
 
+    async def agents_known(self, count: int) -> None:
+        """Wait until *count* agents have rows; their rooms may still be missing."""
+
+        async def known() -> bool:
+            return len(await self.agents.all()) >= count
+
+        await eventually(known, f"{count} agents are known")
+
 
 @dataclass(frozen=True)
 class Conversation:

@@ -12,21 +12,18 @@ import aiohttp
 
 from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.upstream.answer import AnswerRequest, ApprovalAsked, End, TextDelta, TextWithdrawn
+from agent_bridge.upstream.answer import AnswerRequest, ApprovalAsked
 from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.letta_v1.upstream import LettaV1Upstream
+from support.questions import DEADLINE, read
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from agent_bridge.upstream.answer import AnswerEvent, ApprovalRequest
     from agent_bridge.upstream.conversation_store import ConversationStore, MemoryConversations
     from support.letta_v1_server import LettaV1Server
     from support.severable_proxy import Line
-
-
-#: Seconds for an answer. A tool of the real server takes some of them.
-DEADLINE = 60
 
 
 @dataclass(frozen=True)
@@ -79,26 +76,6 @@ async def connected(url: str, store: ConversationStore, **keys: Any) -> AsyncIte
         aclosing(LettaV1Upstream(config, session, store, look=0.05)) as upstream,
     ):
         yield upstream
-
-
-async def read(
-    upstream: LettaV1Upstream,
-    request: AnswerRequest,
-    on: Callable[[AnswerEvent], object] = lambda _event: None,
-) -> tuple[str, list[AnswerEvent]]:
-    """Return the text of the answer, and its events; call *on* with each event as it arrives."""
-    events: list[AnswerEvent] = []
-    text = ""
-    async with asyncio.timeout(DEADLINE), aclosing(upstream.answer(request)) as answer:
-        async for event in answer:
-            events.append(event)
-            if isinstance(event, TextDelta):
-                text += event.text
-            elif isinstance(event, TextWithdrawn):
-                text = ""
-            on(event)
-    assert isinstance(events[-1], End)
-    return text, events
 
 
 async def decided(

@@ -21,7 +21,7 @@ from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from support.change_requests import CHANGES, again, edit, redaction
-from support.turn_rows import accept, new, stop
+from support.turn_rows import new, stop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 #: Failures of the upstream in one talk.
 _FAILURES = 2
-#: How often a worker does the next step, a message is collected, the upstream fails, a question is redacted.
-_WORKS, _COLLECTS, _FAILS, _REDACTS = 0.6, 0.4, 0.2, 0.5
+#: How often a worker does the next step, a message is collected, the upstream fails, a question is redacted, an agent
+#: has begun to answer when it is interrupted.
+_WORKS, _COLLECTS, _FAILS, _REDACTS, _BEGINS = 0.6, 0.4, 0.2, 0.5, 0.5
 _MOST_QUESTIONS = 4
 #: Steps of a worker after which a lane that is never empty counts as stuck.
 _ENDLESS = 60
@@ -92,7 +93,9 @@ class Worker:
 
     async def _ask(self, turn: Turn) -> None:
         talk = self.talk
-        if turn.attempts == 1 and turn.stop is None and talk.chance.random() < _COLLECTS:
+        if turn.stop is StopReason.INTERRUPTED or (talk.interrupts and turn.attempts == 1 and turn.stop is None):
+            self.turn = turn = (await self.turns.join(turn) or (turn, ""))[0]
+        elif turn.attempts == 1 and turn.stop is None and talk.chance.random() < _COLLECTS:
             added = await self.turns.collect(turn, await self.turns.behind(turn))
             self.turn = turn = replace(turn, collected=tuple(each.payload for each in added))
         if turn.stop is None:
@@ -107,6 +110,9 @@ class Worker:
 
     async def _commit(self, turn: Turn, answer: str) -> None:
         ended_by = self.ended_by or turn.stop or (await self.turns.stops([turn.id])).get(turn.id)
+        if ended_by is StopReason.INTERRUPTED and self.ended_by is None and self.talk.chance.random() > _BEGINS:
+            await self._resume(turn)
+            return
         if ended_by is not None and self.ended_by is None:
             self.ended_by = ended_by
             self.talk.log("ended by", ended_by)
@@ -129,6 +135,17 @@ class Worker:
             self.shown = text
         elif redacted is not StopReason.REDACTED or not await self._ask_the_rest(turn):
             self.ended_by = redacted
+
+    async def _resume(self, turn: Turn) -> None:
+        """Ask again, with the messages that have interrupted the answer before it began."""
+        joined = await self.turns.join(turn)
+        self.talk.log("join", turn.event_id, joined and joined[0].body)
+        if joined is None:
+            return
+        self.turn, self.answer = joined[0], None
+        if joined[0].questions == turn.questions:
+            await self.turns.put_back(joined[0], delay=0, failed=False, why="not interrupted")
+            self.turn = None
 
     async def _ask_the_rest(self, turn: Turn) -> bool:
         events = {send.part: send.event_id for send in await self.turns.sends(turn.id) if send.event_id}
@@ -167,6 +184,8 @@ class Talk:
     database: Database
     agents: list[int]
     seed: int
+    #: Whether a new message interrupts the answer that is given.
+    interrupts: bool = False
     chance: random.Random = field(init=False)
     workers: dict[int, Worker] = field(default_factory=dict)
     #: The visible answers, by event; events of answers by turn; events that people redacted.
@@ -226,11 +245,30 @@ class Talk:
             return
         event = self.name("q")
         self.questions.append(event)
-        self.wishes.append((event, event, True))
         self.log("SAY", event)
         question = new(event, self.room_id, *self.agents, payload=MessagePayload(f"<{event}>"))
-        for lane in await accept(self.database, question):
+        store = IntakeStore(self.database)
+        async with self.database.transaction() as connection:
+            await store.lock(connection, [self.room_id])
+            lanes = (await store.accept(connection, [question]))[event]
+            if self.interrupts:
+                await store.interrupt(connection, [event], lanes)
+        for lane in lanes:
             self.workers.setdefault(lane, Worker(self, lane))
+        rows = await self.database.rows("SELECT event_id FROM turn WHERE stopped_by = %s", (event,))
+        self.wishes += [(event, question, False) for row in rows for question in await self._family(row["event_id"])]
+        self.wishes.append((event, event, True))
+
+    async def _family(self, event_id: str) -> list[str]:
+        """Return the messages that are answered with *event_id*."""
+        rows = await self.database.rows(
+            """
+            SELECT DISTINCT m.event_id FROM turn head JOIN turn m ON m.id = head.id OR m.collected_into = head.id
+            WHERE head.event_id = %s AND m.kind = 'message'
+            """,
+            (event_id,),
+        )
+        return [row["event_id"] for row in rows]
 
     async def edit(self) -> None:
         """Edit a question."""

@@ -58,6 +58,8 @@ class ScriptedAppServer(ServerExtras, ScriptedUpstream):
         self.tasks: list[Frame] = []
         #: The number of commands that end a turn and find its next step, which is another run.
         self.next_steps = 0
+        #: Bytes of an event at which the server ends the connection.
+        self.max_event = 16 * 1024**2
         #: Seconds between the command that ends a turn and the report of its end.
         self.late_ends = 0.0
         #: Whether the server finds the cursors of pages.
@@ -164,8 +166,11 @@ class ScriptedAppServer(ServerExtras, ScriptedUpstream):
         return {"type": "agent_retrieve_response", "success": known} | ({} if known else {"error": "not found"})
 
     async def _on_conversation_retrieve(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
-        known = frame["conversation_id"] in self.talks
-        return {"type": "conversation_retrieve_response", "success": known} | ({} if known else {"error": "not found"})
+        talk = self.talks.get(frame["conversation_id"])
+        if talk is None:
+            return {"type": "conversation_retrieve_response", "success": False, "error": "not found"}
+        remembered = {"in_context_message_ids": [each["id"] for each in talk.messages]}
+        return {"type": "conversation_retrieve_response", "conversation": shown(talk) | remembered}
 
     async def _on_conversation_create(self, _socket: web.WebSocketResponse, frame: Frame) -> Frame:
         talk = self._new(frame["body"]["agent_id"], frame["body"]["summary"])
@@ -366,8 +371,12 @@ class ScriptedAppServer(ServerExtras, ScriptedUpstream):
         await self._tell(talk, end | ({"error": error} if error else {}))
 
     async def _tell(self, talk: Talk, event: Frame) -> None:
+        data = json.dumps({**event, "runtime": talk.runtime})
         for socket in list(talk.followers):
-            await _send(socket, {**event, "runtime": talk.runtime})
+            if len(data) > self.max_event:
+                _abort(socket)
+            else:
+                await _send(socket, data)
 
     def _new(self, agent_id: str, summary: str) -> Talk:
         talk = Talk(self._id("local-conv"), agent_id, summary)
@@ -393,6 +402,6 @@ def _abort(socket: web.WebSocketResponse) -> None:
         request.transport.abort()
 
 
-async def _send(socket: web.WebSocketResponse, frame: Frame) -> None:
+async def _send(socket: web.WebSocketResponse, frame: Frame | str) -> None:
     with suppress(ConnectionError):
-        await socket.send_json(frame)
+        await socket.send_str(frame if isinstance(frame, str) else json.dumps(frame))

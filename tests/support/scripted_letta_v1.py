@@ -184,7 +184,7 @@ class ScriptedLettaV1(ScriptedUpstream):
     async def _fork(self, request: web.Request) -> web.Response:
         await self._note(request)
         old = self._talk(request)
-        talk = Talk(self.new_id("conv"), old.agent_id, old.summary, [dict(each) for each in old.messages])
+        talk = Talk(self.new_id("conv"), old.agent_id, "", [dict(each) for each in old.messages])
         self.talks[talk.id] = talk
         return web.json_response(talk.shown())
 

@@ -26,6 +26,9 @@ class ServerExtras(ABC):
         self.extensions: list[Frame] = []
         self.failing: set[str] = set()
         self.asking: set[str] = set()
+        #: Those that work without the agent until their event is set: no command ends them.
+        self.working: dict[str, asyncio.Event] = {}
+        self._at_work: set[asyncio.Task[None]] = set()
 
     @abstractmethod
     def talk(self, frame: Frame) -> Talk:
@@ -53,7 +56,12 @@ class ServerExtras(ABC):
 
     async def _on_execute_command(self, socket: web.WebSocketResponse, frame: Frame) -> None:
         talk = self.talk(frame)
-        talk.task = asyncio.create_task(self._execute(socket, talk, frame))
+        task = asyncio.create_task(self._execute(socket, talk, frame))
+        if frame["command_id"] in self.working:
+            self._at_work.add(task)
+            task.add_done_callback(self._at_work.discard)
+        else:
+            talk.task = task
 
     async def _execute(self, socket: web.WebSocketResponse, talk: Talk, frame: Frame) -> None:
         """Run a command. One of an extension gets no response, and asks the agent behind its end."""
@@ -61,6 +69,8 @@ class ServerExtras(ABC):
         is_added = name in {each["id"] for each in self.extensions}
         if name in self.asking and not is_added:
             await self.run(talk, f"/{name}")
+        if name in self.working:
+            await self.working[name].wait()
         success, output = name not in self.failing, f"/{name} {frame['args']}".strip()
         end = {"success": success, "output": f"Running /{name}..." if is_added else output}
         await self.tell(talk, {"message_type": "slash_command_end", "id": f"end-{name}", "command_id": name, **end})

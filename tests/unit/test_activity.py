@@ -322,3 +322,28 @@ def test_activity_that_is_not_shown_is_not_kept_but_counted() -> None:
     (whole,) = aside.whole(START + 6000)
     assert whole.plain == "💭 Thought for 50 minutes · Used 3 tools: grep, ls, last"
     assert kept < 100_000
+
+
+def test_a_tool_counts_as_used_once_it_is_allowed() -> None:
+    aside = activity()
+
+    def head() -> str:
+        return aside.whole(LATER)[0].plain or ""
+
+    # The request may come before the call, or after it.
+    aside.hold("1", START)
+    aside.call("1", "Bash", "{}", START)
+    assert head() == "💭 Asked for Bash"
+    aside.call("2", "Read", "{}", START)
+    aside.hold("2", START)
+    aside.hold("2", START)
+    assert head() == "💭 Asked for Bash, Read"
+    aside.allow("2", START)
+    aside.result("1", "refused", START)
+    assert head() == "💭 Used Read · Asked for Bash"
+    # A language model may use the same id again.
+    aside.call("1", "Bash", "{}", START)
+    aside.hold("1", START)
+    aside.allow("1", START)
+    aside.allow("1", START)
+    assert head() == "💭 Used 2 tools: Bash, Read"

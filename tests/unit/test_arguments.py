@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.commands import agents, rooms, status, turns
+from agent_bridge.commands import agents, approvals, rooms, status, turns
 from agent_bridge.commands.arguments import ArgumentError, UserId, parameters_of, split_arguments
 from agent_bridge.commands.lookup import MessageReference, nearest
 from agent_bridge.core.results.commands import Argument, ArgumentProblem
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         pytest.param(turns.why, "why did\n$x fail?", {"message": "why did\n$x fail?"}, id="a reference in a sentence"),
         pytest.param(status.sync, "", {}, id="no flag"),
         pytest.param(status.sync, "All", {"all_": "All"}, id="a flag in any case"),
-        pytest.param(status.help_, "me please", {}, id="no parameters: words are ignored"),
+        pytest.param(status.help_, "invite please", {"command": "invite please"}, id="the name of a command"),
         pytest.param(turns.stop, "it!", {}, id="no parameters: words are ignored, as intake ignores them"),
     ],
 )
@@ -62,6 +62,9 @@ def test_words_belong_to_arguments(command: Command, text: str, given: dict[str,
         (rooms.busy, "queue please now", ArgumentProblem.SURPLUS, None, "please now"),
         (status.sync, "al", ArgumentProblem.SURPLUS, None, "al"),
         (status.sync, "all of them", ArgumentProblem.SURPLUS, None, "all of them"),
+        (agents.invite, "a" * 301, ArgumentProblem.TOO_LONG, "agent", ""),
+        (turns.why, "$" * 2_001, ArgumentProblem.TOO_LONG, "message", ""),
+        (approvals.deny, "a b " * 2_501, ArgumentProblem.TOO_LONG, "reason", ""),
     ],
 )
 def test_words_that_do_not_fit(
@@ -90,7 +93,7 @@ def test_a_signature_specifies_the_arguments() -> None:
         """Do nothing."""
 
     assert [parameter.argument for parameter in parameters_of(function)] == [
-        Argument("mode", required=True, choices=("queue", "collect")),
+        Argument("mode", required=True, choices=("queue", "collect", "interrupt")),
         Argument("agent", required=True),
         Argument("user", required=False),
         Argument("all", required=False, is_flag=True),

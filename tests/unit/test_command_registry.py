@@ -15,6 +15,7 @@ import agent_bridge.commands
 from agent_bridge.commands.arguments import split_arguments
 from agent_bridge.commands.handler import all_commands
 from agent_bridge.commands.registry import Registry
+from agent_bridge.core.commands import OF_THE_AGENT
 from agent_bridge.core.results.commands import Group, Result
 from agent_bridge.core.roles import Role
 from agent_bridge.i18n.english import ENGLISH
@@ -53,6 +54,14 @@ def test_the_commands() -> None:
     # Users know these names and roles.
     assert {name: command.role for name, command in COMMANDS.items()} == {
         "agents": Role.MEMBER,
+        "agent": Role.MEMBER,
+        "new": Role.MEMBER,
+        "chats": Role.MEMBER,
+        "rename": Role.MEMBER,
+        "archive": Role.MEMBER,
+        "unarchive": Role.MEMBER,
+        "delete": Role.MEMBER,
+        "yes": Role.MEMBER,
         "invite": Role.MEMBER,
         "same": Role.ADMIN,
         "stop": Role.MEMBER,
@@ -60,8 +69,16 @@ def test_the_commands() -> None:
         "deny": Role.MEMBER,
         "busy": Role.MODERATOR,
         "stream": Role.MODERATOR,
+        "reset": Role.MODERATOR,
+        "context": Role.MEMBER,
+        "instructions": Role.MEMBER,
+        "model": Role.MEMBER,
+        "save": Role.MEMBER,
+        "saves": Role.MEMBER,
+        "load": Role.MODERATOR,
+        "forget": Role.MEMBER,
         "letta": Role.ADMIN,
-        "queue": Role.ADMIN,
+        "queue": Role.MEMBER,
         "failed": Role.ADMIN,
         "retry": Role.ADMIN,
         "drop": Role.ADMIN,
@@ -70,6 +87,11 @@ def test_the_commands() -> None:
         "sync": Role.ADMIN,
         "status": Role.ADMIN,
     }
+
+
+def test_intake_knows_the_commands_about_the_conversation_with_an_agent() -> None:
+    of_the_agent = {name for name, each in COMMANDS.items() if each.usage.group is Group.CONVERSATION}
+    assert of_the_agent == OF_THE_AGENT
 
 
 def test_commands_are_in_the_order_of_their_groups() -> None:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from agent_bridge.config.example import example, render
+from agent_bridge.config.agents import AgentsFile
+from agent_bridge.config.example import example, example_agents, render, render_agents
 from agent_bridge.config.load import load
 from agent_bridge.config.model import Config
 from agent_bridge.config.registration import registration, to_yaml
@@ -41,6 +42,7 @@ def written_and_read(values: dict[str, Any], folder: Path) -> tuple[Config, Conf
     ("name", "text"),
     [
         ("config.example.yaml", render(example())),
+        ("agents.example.yaml", render_agents(example_agents())),
         ("registration.example.yaml", to_yaml(registration(example()))),
     ],
 )
@@ -82,7 +84,8 @@ def test_example_reads_back(tmp_path: Path) -> None:
 
 
 def test_every_key_is_shown_with_a_comment() -> None:
-    lines = [line.strip().removeprefix("- ") for line in render(example()).splitlines()]
+    text = render(example()) + render_agents(example_agents())
+    lines = [line.strip().removeprefix("- ") for line in text.splitlines()]
     sections: list[type[Section]] = [Config]
     for section in sections:
         for name, field in section.model_fields.items():
@@ -91,7 +94,7 @@ def test_every_key_is_shown_with_a_comment() -> None:
             assert any(lines[i - 1].startswith("# ") for i in at), f"{name} has no comment"
             kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
             sections += [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)]
-    assert len(sections) == 15, "the walk found every section"
+    assert len(sections) == 17, "the walk found every section"
 
 
 def test_every_optional_key_has_an_example() -> None:
@@ -105,6 +108,8 @@ def test_commented_out_keys_are_valid(tmp_path: Path) -> None:
     text = render(Config.model_validate(MINIMAL)).replace("api: chat", "api: responses")
     lines = [line.replace("#", "", 1) if line.strip().startswith("#") else line for line in text.splitlines()]
     kept = [line for old, line in zip(text.splitlines(), lines, strict=True) if not is_comment(old)]
+    # The list of agents is here or there.
+    kept.remove("agents_file: agents.yaml")
     file = tmp_path / "config.yaml"
     file.write_text("\n".join(kept))
     config = load(file, {"LETTA_API_KEY": "key", "TEAM_KEY": "team"})
@@ -112,7 +117,23 @@ def test_commented_out_keys_are_valid(tmp_path: Path) -> None:
     assert config.upstreams[0].headers["X-Team"].get_secret_value() == "team"
     assert config.rooms.invite == ("@admin:example.org",)
     assert config.rooms.version == "12"
+    assert [each.label for each in config.agents] == ["Translator"]
     assert config.appservice.address == "http://localhost:29340"
+
+
+def test_the_example_of_agents_reads_back_with_all_its_keys() -> None:
+    text = render_agents(example_agents())
+    assert AgentsFile.model_validate(YAML().load(text)).agents == tuple(example_agents())
+    shown = "\n".join(line.replace("    #", "    ", 1) for line in text.splitlines() if not is_comment(line))
+    first = AgentsFile.model_validate(YAML().load(shown)).agents[0]
+    assert None not in first.model_dump().values()
+
+
+def test_agents_of_the_configuration_read_back(tmp_path: Path) -> None:
+    agents = [each.model_dump() for each in example_agents()]
+    wanted, read = written_and_read({**MINIMAL, "agents": agents}, tmp_path)
+    assert read == wanted
+    assert read.agents == tuple(example_agents())
 
 
 def is_comment(line: str) -> bool:

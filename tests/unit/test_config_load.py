@@ -40,8 +40,8 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         [
             (
                 "config.yaml:10: matrix: is not a known key; known keys: homeserver, appservice, database, upstreams, "
-                "templates, space, rooms, permissions, bot, lanes, answers, files, threads, language, "
-                "presence, presence_per_second, retention, logging"
+                "agents, agents_file, templates, space, rooms, permissions, bot, chats, lanes, answers, files, "
+                "threads, language, presence, presence_per_second, retention, logging"
             )
         ],
     ),
@@ -59,12 +59,15 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     ),
     "key that is no text": (
         "bot: {1: x}\n",
-        ["config.yaml:10: bot[1]: is not a known key; known keys: prefix"],
+        ["config.yaml:10: bot[1]: is not a known key; known keys: prefix, bare_commands"],
     ),
     "missing key in a list": (
         "  - name: other\n    kind: openai\n",
         [
-            "config.yaml:10: upstreams[1].url: is missing; add it. Base URL, including /v1 if the server uses it.",
+            (
+                "config.yaml:10: upstreams[1].url: is missing; add it. Base URL, including /v1 if the server uses it. "
+                "kind: letta also takes the address of the WebSocket, ws://localhost:4500."
+            ),
         ],
     ),
     "text for a whole number": (
@@ -153,7 +156,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     ),
     "when_busy": (
         "lanes:\n  when_busy: wait\n",
-        ["config.yaml:11: lanes.when_busy: must be 'queue' or 'collect'"],
+        ["config.yaml:11: lanes.when_busy: must be 'queue', 'collect' or 'interrupt'"],
     ),
     "nothing may wait": (
         "lanes:\n  max_queued_per_room: 0\n  max_message_age: 0\n",
@@ -219,6 +222,15 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     "URL": (
         "  - name: other\n    url: localhost:1416\n",
         ["config.yaml:11: upstreams[1].url: must be an http:// or https:// URL, such as http://localhost:8008"],
+    ),
+    "URL of a WebSocket": (
+        "  - name: other\n    kind: letta_v1\n    url: ws://localhost:4500/ws\n",
+        [
+            (
+                "config.yaml:12: upstreams[1].url: is the address of a WebSocket, which only kind: letta uses; set "
+                "kind: letta, or write an http:// or https:// URL"
+            ),
+        ],
     ),
     "port of a URL": (
         "  - name: other\n    url: http://localhost:99999/v1\n",
@@ -316,8 +328,8 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
 }
 
 WHOLE: dict[str, tuple[str, list[str]]] = {
-    "nothing": ("", ["config.yaml: is empty; agent-bridge init writes a new one"]),
-    "comments only": ("# nothing\n", ["config.yaml: is empty; agent-bridge init writes a new one"]),
+    "nothing": ("", ["config.yaml: is empty; agent-bridge init writes one"]),
+    "comments only": ("# nothing\n", ["config.yaml: is empty; agent-bridge init writes one"]),
     "a list": ("- homeserver\n", ["config.yaml:1: must be a mapping (key: value)"]),
     "a word": ("homeserver\n", ["config.yaml:1: must be a mapping (key: value)"]),
     "all sections missing": (
@@ -598,6 +610,21 @@ def test_yaml_in_other_shapes(file: Path) -> None:
     assert {upstream.url for upstream in config.upstreams} == {"http://localhost:1416/v1"}
     assert config.permissions == {"*": Role.NONE, "example.org": Role.MEMBER, "@a:[::1]:8448": Role.OWNER}
     assert not config.space.enabled
+
+
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("ws://localhost:4500", "http://localhost:4500"),
+        ("WSS://letta.example.org/ws/", "https://letta.example.org"),
+        ("http://localhost:4500/ws", "http://localhost:4500"),
+        ("wss://example.org/letta/ws", "https://example.org/letta"),
+        ("http://localhost:4500/", "http://localhost:4500"),
+    ],
+)
+def test_an_app_server_is_named_by_its_websocket_too(file: Path, written: str, url: str) -> None:
+    file.write_text(f"{GOOD}  - {{name: app, kind: letta, url: '{written}'}}\n")
+    assert load(file, {}).upstreams[1].url == url
 
 
 def test_open_permissions_are_no_error(file: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_bridge.bridge.agents.desired import fill, fresh_identity
 from agent_bridge.bridge.agents.diff import AgentDiff, diff_agents
-from agent_bridge.bridge.agents.discovery import fill, fresh_identity
 from agent_bridge.core.agents import Agent, AgentState
 from agent_bridge.upstream.base import AgentInfo
 from support.records import agent

@@ -9,20 +9,23 @@ from typing import Any
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.roles import Role
-from agent_bridge.core.rooms import KindName, Participant, Room
+from agent_bridge.core.rooms import ChoiceKind, KindName, OpenChoice, Participant, Room
 from agent_bridge.core.turns import NewTurn, TurnKind
 from agent_bridge.matrix.events import parse_event
 from support.records import NAMES
 
 ROOM, BOB, GHOST = "!room:example.org", "@bob:example.org", "@agent_frida:example.org"
 FRIDA = Participant(7, "agent_frida")
+#: The list that the person was shown in each room.
+LIST = OpenChoice(ChoiceKind.AGENTS, 3, "", is_fresh=True, is_passed=False, events=frozenset({"$list"}))
 #: The columns of the table.
 ROOMS = {
-    "agent's room": Room(ROOM, KindName.HOME, 7, (FRIDA,)),
-    "chat with the bot": Room(ROOM, KindName.BOT),
-    "group": Room(ROOM, KindName.GROUP, None, (FRIDA,)),
+    "agent's room": Room(ROOM, KindName.HOME, 7, (FRIDA,), choices={BOB: LIST}),
+    "room without an agent": Room(ROOM, KindName.CHAT, choices={BOB: LIST}),
+    "chat with the bot": Room(ROOM, KindName.BOT, choices={BOB: LIST}),
+    "group": Room(ROOM, KindName.GROUP, None, (FRIDA,), choices={BOB: LIST}),
 }
-RULES = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab")
+RULES = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab", frozenset({"help"}))
 URL = {"url": "mxc://example.org/x"}
 
 
@@ -44,6 +47,11 @@ def reply(body: str) -> dict[str, Any]:
 
 def reaction(key: str) -> dict[str, Any]:
     return {"type": "m.reaction", "content": related("m.annotation", key=key)}
+
+
+def reaction_on_list(key: str) -> dict[str, Any]:
+    relation = {"rel_type": "m.annotation", "event_id": "$list", "key": key}
+    return {"type": "m.reaction", "content": {"m.relates_to": relation}}
 
 
 def other(kind: str, **content: Any) -> dict[str, Any]:
@@ -71,6 +79,9 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         message(body) for body in ("!Ab help", "\uff01ab help", "!ab: help", "**!ab help**")
     ],
     "prefix behind the quotation of a reply": [reply("> <@x:y.org> old\n\n!ab help")],
+    "`!` and the word of a command": [message("!help"), message("!Help me")],
+    "number of a list that the person was shown": [message(body) for body in ("2", " 2.", "2)", "2\ufe0f\u20e3")],
+    "keycap on that list": [reaction_on_list("2\ufe0f\u20e3"), reaction_on_list("3\u20e3")],
     "mention of the bot": [message("Bot: help", **{"m.mentions": {"user_ids": [NAMES.bot]}})],
     "caption with the command prefix": [message("!ab help", "m.image", filename="a.png", **URL)],
     "`m.text` with HTML and no body": [message("", formatted_body="<b>hi</b>")],
@@ -150,6 +161,7 @@ _KINDS = {
     TurnKind.COMMAND: "command",
     TurnKind.REFUSAL: "notice",
     TurnKind.INVITATION: "invitation",
+    TurnKind.CHOICE: "list",
 }
 
 

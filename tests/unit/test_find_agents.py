@@ -83,3 +83,10 @@ def test_a_name_always_finds_its_agent(names: list[str], data: st.DataObject) ->
     agents = [contact(1, name, agent_id=id_, model=id_, ghost=id_) for name, id_ in zip(names, ids, strict=True)]
     name = data.draw(st.sampled_from(names))
     assert name in {each.agent.name for each in find_agents(name, agents)}
+
+
+def test_agents_of_the_configuration_are_found_by_their_entry_and_not_by_the_model_that_they_share() -> None:
+    entries = [contact(2, "Poet", model="gpt", entry="poet-1"), contact(3, "Judge", model="gpt", entry="judge-1")]
+    agents = [contact(1, "gpt"), *entries]
+    assert find_agents("gpt", agents) == agents[:1]
+    assert find_agents("judge-1", agents) == agents[2:]

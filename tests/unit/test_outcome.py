@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.bridge.answering.outcome import (
+    Announced,
     Attempt,
     Failure,
     Outcome,
@@ -87,6 +88,18 @@ NO_ANSWER = "⚠️ No answer: the server is busy."
             TurnState.STOPPED,
             id="activity does not outlive a stop",
         ),
+        pytest.param(
+            Outcome("Half an", stopped=StopReason.INTERRUPTED),
+            [Op(0, "Half an\n\n*(interrupted by the next message)*")],
+            TurnState.STOPPED,
+            id="interrupted",
+        ),
+        pytest.param(
+            Outcome("", stopped=StopReason.INTERRUPTED),
+            [Op(0, "(interrupted by the next message)", notice=True)],
+            TurnState.STOPPED,
+            id="interrupted before the first word",
+        ),
         pytest.param(Outcome("", stopped=StopReason.EDITED), [], TurnState.STOPPED, id="edited before the first word"),
         pytest.param(
             Outcome("Half", stopped=StopReason.EDITED), [Op(0, "Half")], TurnState.STOPPED, id="edited midway"
@@ -123,7 +136,9 @@ def test_ops_of_an_outcome(outcome: Outcome, ops: list[Op], state: TurnState) ->
     assert outcome.state is state
 
 
-@pytest.mark.parametrize("ended_by", [StopReason.STOPPED, StopReason.EDITED, StopReason.REDACTED])
+@pytest.mark.parametrize(
+    "ended_by", [StopReason.STOPPED, StopReason.INTERRUPTED, StopReason.EDITED, StopReason.REDACTED]
+)
 def test_the_tools_that_people_allowed_stay_below_an_answer_that_was_stopped(ended_by: StopReason) -> None:
     outcome = outcome_of(Attempt(ended_by=ended_by, activity=(*ACTIVITY, CARD)), ENGLISH)
     assert [op for op in outcome.ops(ENGLISH, 4) if op.part != 0] == [CARD]
@@ -132,7 +147,7 @@ def test_the_tools_that_people_allowed_stay_below_an_answer_that_was_stopped(end
 
 def test_the_tools_that_people_allowed_stay_above_a_failure_that_is_told_briefly() -> None:
     attempt = Attempt(ended_by=Failure("the server is busy"), activity=(*ACTIVITY, CARD))
-    first, *_ = outcome_of(attempt, ENGLISH, announced=True).ops(ENGLISH, 4)
+    first, *_ = outcome_of(attempt, ENGLISH, announced=Announced.JUST_NOW).ops(ENGLISH, 4)
     assert first == CARD
 
 
@@ -322,8 +337,12 @@ def test_outcome_of_an_attempt(attempt: Attempt, outcome: Outcome) -> None:
 
 
 def test_the_same_failure_is_told_once() -> None:
-    assert outcome_of(Attempt(ended_by=BROKEN), ENGLISH, announced=True).extras.notice == Notice(ENGLISH.failed_again)
-    midway = outcome_of(Attempt(ended_by=BROKEN, text="Half"), ENGLISH, announced=True)
+    assert outcome_of(Attempt(ended_by=BROKEN), ENGLISH, announced=Announced.JUST_NOW).extras.notice == Notice(
+        ENGLISH.failed_again
+    )
+    silent = outcome_of(Attempt(ended_by=BROKEN), ENGLISH, announced=Announced.TODAY)
+    assert (silent.error, silent.ops(ENGLISH, 4)) == (BROKEN.cause, [])
+    midway = outcome_of(Attempt(ended_by=BROKEN, text="Half"), ENGLISH, announced=Announced.JUST_NOW)
     assert midway.extras.notice == TOLD_MIDWAY
 
 
@@ -339,7 +358,9 @@ def test_a_failure_of_the_upstream_has_its_words() -> None:
 @pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
 @pytest.mark.parametrize("name", ["upstream_key", "upstream_web_page", "upstream_no_list", "upstream_unusable"])
 def test_a_room_is_not_told_about_settings(name: str, texts: Texts) -> None:
-    failure = Failure.of(UpstreamRefused(Text(name, upstream="studio", status=401)), "Ada", texts.naming(["@root:x"]))
+    failure = Failure.of(
+        UpstreamRefused(Text(name, upstream="studio", status=401)), "Ada", texts.naming(["@root:x"], "!ab")
+    )
     summary = failure.notice(texts, midway=False).summary
     assert "@root:x" in summary
     assert "Ada" in summary
@@ -353,6 +374,7 @@ def test_a_room_is_not_told_about_settings(name: str, texts: Texts) -> None:
         (outcome_of(WHOLE, ENGLISH), True),
         (outcome_of(replace(WHOLE, remark="*(cut)*"), ENGLISH), True),
         (outcome_of(replace(WHOLE, ended_by=StopReason.STOPPED), ENGLISH), True),
+        (outcome_of(replace(WHOLE, ended_by=StopReason.INTERRUPTED), ENGLISH), True),
         (outcome_of(replace(WHOLE, ended_by=StopReason.EDITED), ENGLISH), False),
         (outcome_of(replace(WHOLE, ended_by=StopReason.REDACTED), ENGLISH), False),
         (outcome_of(replace(WHOLE, ended_by=BROKEN), ENGLISH), True),
@@ -365,6 +387,12 @@ def test_the_transcript_keeps_answers_that_people_saw(outcome: Outcome, *, kept:
     words = "" if outcome.error or outcome.stopped else "\n\n[image: cat.png]"
     said = [ChatMessage("user", "Where?"), ChatMessage("assistant", f"Here{words}")]
     assert outcome.transcript == (said if kept else [])
+
+
+def test_the_transcript_keeps_a_question_that_the_next_message_continues() -> None:
+    interrupted = replace(WHOLE, text="", files=(), ended_by=StopReason.INTERRUPTED)
+    assert outcome_of(interrupted, ENGLISH).transcript == [ChatMessage("user", "Where?")]
+    assert outcome_of(Attempt(ended_by=StopReason.INTERRUPTED), ENGLISH).transcript == []
 
 
 def test_the_transcript_keeps_an_answer_that_is_a_file() -> None:

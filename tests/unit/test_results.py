@@ -12,30 +12,50 @@ import pytest
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.approvals import DecisionResult
+from agent_bridge.core.results.chats import (
+    ChatArchived,
+    ChatEntry,
+    ChatGone,
+    ChatList,
+    ChatMade,
+    ChatName,
+    ChatRenamed,
+    ChatUnarchived,
+    DeletionAsked,
+    DeletionConfirmed,
+    NothingToConfirm,
+    NotYourChat,
+    TooManyChats,
+)
 from agent_bridge.core.results.commands import (
     AgentEntry,
     AgentList,
     Argument,
     ArgumentProblem,
     CommandFailed,
+    CommandHelp,
     CommandList,
+    CommandStopped,
     CommandUsage,
     DecisionMade,
     Dropped,
     FailedTurns,
     Group,
+    HasEntry,
     InvalidArguments,
     Invited,
     NoRoomYet,
     NotPermitted,
     NotReconnected,
     OpenTurns,
+    QueuePlace,
     Reconnected,
     Result,
     Retried,
     RetriedAll,
     RoomAddress,
     RoomEntry,
+    RoomQueue,
     StatusReport,
     StopRequested,
     StreamingSet,
@@ -46,6 +66,26 @@ from agent_bridge.core.results.commands import (
     UnknownCommand,
     WhenBusySet,
     WrongRoom,
+)
+from agent_bridge.core.results.contexts import (
+    ContextBegun,
+    ContextForgotten,
+    ContextList,
+    ContextLoaded,
+    ContextOption,
+    ContextRefusal,
+    ContextRefused,
+    ContextReport,
+    ContextSaved,
+    Instructions,
+    ModelChoice,
+)
+from agent_bridge.core.results.selection import (
+    AgentChoices,
+    AgentOption,
+    AgentSelected,
+    CannotEnter,
+    RoomBound,
 )
 from agent_bridge.core.results.server_commands import (
     CommandRefusal,
@@ -75,7 +115,9 @@ ADAM = AgentEntry("Adam *1*", "agent_adam", "up", AgentState.ACTIVE, None)
 INVITE = CommandUsage(
     "invite", Group.AGENTS, (Argument("agent", required=True), Argument("user", required=False)), "Ada"
 )
-BUSY = CommandUsage("busy", Group.ROOM, (Argument("mode", required=True, choices=("queue", "collect")),), "queue")
+BUSY = CommandUsage(
+    "busy", Group.ROOM, (Argument("mode", required=True, choices=("queue", "collect", "interrupt")),), "queue"
+)
 SYNC = CommandUsage("sync", Group.BRIDGE, (Argument("all", required=False, is_flag=True),))
 TURN = TurnEntry(KEY, "@bob_b:x.org", "Ada", TurnState.QUEUED, 0, 75.0, None)
 UP = Health("up", None, 2, 0)
@@ -103,13 +145,45 @@ TRACE = TurnTrace(
     parts=(TracePart(0, "$answer", THEN),),
     usage=Usage(1200, 30, 1000),
 )
+OSLO = ChatEntry(1, ChatName(17, "*Oslo*"), "Adam *1*", None, RoomAddress("!oslo:x.org", "x.org"), 7300.0)
 SAMPLES: list[Result] = [
     AgentList((ADA, ADAM)),
     AgentList((ADA, ADAM), page=2, pages=3),
+    AgentChoices((AgentOption(1, "Ada", "writes *code*\nand more", is_current=True),), 1, 2),
+    AgentChoices((AgentOption(1, "Ada", "", is_current=False),), is_for_chat=True),
+    AgentSelected(ADA, "Adam *1*"),
+    ChatGone(17),
+    ChatList(()),
+    ChatList((OSLO, replace(OSLO, name=ChatName(17), person="@eve*:x.org")), 2, 3, is_of_all=True),
+    ChatRenamed("*Oslo*"),
+    ChatArchived(ChatName(17)),
+    ChatUnarchived(ChatName(17, "*Oslo*")),
+    DeletionAsked(ChatName(17, "*Oslo*"), RoomAddress("!oslo:x.org", "x.org")),
+    DeletionConfirmed(ChatName(17)),
+    NothingToConfirm(),
+    ChatList((OSLO,), 1, 2, is_archive=True),
+    ChatList((), archived=3),
+    NotYourChat("rename"),
+    ChatMade(17, "*Oslo*", "Adam *1*", RoomAddress("!oslo:x.org", "x.org")),
+    TooManyChats(200),
+    RoomBound("Adam *1*"),
+    CannotEnter("Adam *1*", "@agent_adam:x.org"),
     CommandFailed("invite", "it broke."),
+    CommandStopped("letta compact"),
+    CommandHelp(INVITE, Role.MEMBER),
     CommandList((INVITE, BUSY, SYNC)),
+    ContextBegun("Ada"),
+    ContextForgotten("before *Oslo*"),
+    ContextList("Ada", (ContextOption(1, "before *Oslo*", 12, THEN), ContextOption(2, None, 1, THEN)), more=3),
+    ContextLoaded("Ada", "before *Oslo*", 12),
+    ContextRefused(ContextRefusal.SIMILAR, "Ada", "oslp", "before *Oslo*"),
+    ContextReport("Ada", 12, 3400, 8000, "Be *kind*.", "", "small", THEN),
+    ContextSaved("before *Oslo*"),
+    Instructions("Ada", "Be *kind*."),
+    ModelChoice("Ada", "small", "large", ("large", "small")),
     Dropped((TurnChange(KEY, TurnState.QUEUED, is_changed=True),)),
     FailedTurns((replace(TURN, error="it *broke*"),), has_more=True),
+    HasEntry("Ada"),
     InvalidArguments(BUSY, ArgumentProblem.NOT_A_CHOICE, BUSY.arguments[0], "now"),
     Invited(ADA, "@bob_b:x.org", was_member=False, may_talk=False),
     NoRoomYet("Ada"),
@@ -120,6 +194,7 @@ SAMPLES: list[Result] = [
     Reconnected(ADA, "Bea"),
     Retried((TurnChange(KEY, TurnState.FAILED, is_changed=True),)),
     RetriedAll(2, has_more=True),
+    RoomQueue(2, (QueuePlace(TurnState.QUEUED, 0, 90, 2),), has_more=True),
     ServerCommandDone("compact", succeeded=False, output="it ```broke```", said="*why*"),
     ServerCommandList("Ada", (ServerCommandEntry("compact"), ServerCommandEntry("x", "is *mine*", "<query>"))),
     ServerCommandRefused("tolset", CommandRefusal.UNKNOWN, "toolset"),
@@ -158,6 +233,13 @@ def test_the_status_tells_the_kind_and_the_capabilities() -> None:
     ]
 
 
+def test_the_status_counts_the_agents_of_the_configuration() -> None:
+    assert english(StatusReport(3, 0, 0, 0, (), configured=2)).splitlines()[:2] == [
+        "- 3 agents, 0 without a room until `sync all`, 0 gone",
+        "- 2 of them from the configuration",
+    ]
+
+
 def test_new_ids_have_their_names() -> None:
     unclear = replace(UP, vanished=("Ada",), appeared=("agent-1", "Bea"), appeared_names=("Zoe", "Bea"))
     assert "new in its list: `agent-1` (Zoe), `Bea`." in english(SyncReport(is_finished=True, upstreams=(unclear,)))
@@ -192,7 +274,7 @@ def test_every_record_is_a_value(sample: Result) -> None:
     ("usage", "en", "ru"),
     [
         (INVITE, "invite <agent> [@user:server]", "invite <агент> [@имя:сервер]"),
-        (BUSY, "busy queue|collect", "busy queue|collect"),
+        (BUSY, "busy queue|collect|interrupt", "busy queue|collect|interrupt"),
         (SYNC, "sync [all]", "sync [all]"),
     ],
 )
@@ -219,9 +301,9 @@ def test_a_short_help_is_one_list_and_a_long_one_has_headings() -> None:
         ),
         (
             InvalidArguments(BUSY, ArgumentProblem.NOT_A_CHOICE, BUSY.arguments[0], "n_o"),
-            """*n\\_o* is not one of `queue`, `collect`.
+            """*n\\_o* is not one of `queue`, `collect`, `interrupt`.
 
-Usage: `!ab busy queue|collect`
+Usage: `!ab busy queue|collect|interrupt`
 
 For example: `!ab busy queue`""",
         ),
@@ -394,6 +476,23 @@ def test_members_get_the_agents_without_their_servers(state: AgentState, room: R
     [
         (AgentList(()), ENGLISH.commands.no_agents.format(prefix="!ab")),
         (OpenTurns((), has_more=False), "No message is waiting."),
+        (RoomQueue(0, ()), "No message is waiting."),
+        (RoomQueue(2, ()), "Waiting in this room: 2 messages.\n\nNone of them is yours."),
+        (
+            RoomQueue(
+                3,
+                (
+                    QueuePlace(TurnState.RUNNING, 1, 90, 1),
+                    QueuePlace(TurnState.QUEUED, 0, 61, 2),
+                    QueuePlace(TurnState.QUEUED, 2, 3, 1),
+                ),
+            ),
+            """Waiting in this room: 3 messages.
+
+1. yours, sent 1 minute ago: being answered
+2. yours, sent 1 minute ago: place 2 in the queue
+3. yours, sent 3 seconds ago: waiting for its next attempt""",
+        ),
         (FailedTurns((), has_more=False), "No message has failed."),
         (
             DecisionMade(DecisionResult.FORBIDDEN),
@@ -427,3 +526,77 @@ def test_an_agent_whose_room_is_of_no_use_is_not_ready(problem: RoomProblem) -> 
     text = ENGLISH.commands.unready[problem] if problem.ends_talk else None
     assert for_admin.endswith(f" {text or 'ready'} |")
     assert for_member.endswith(f" ({text}) |" if text else ") |")
+
+
+def test_the_words_of_a_person_are_repeated_in_part() -> None:
+    text = english(InvalidArguments(BUSY, ArgumentProblem.NOT_A_CHOICE, BUSY.arguments[0], "x" * 60_000))
+    assert f"*{'x' * 80}…*" in text
+    assert len(text) < 300
+    assert len(english(UnknownCommand("x" * 60_000, None))) < 300
+    assert len(english(TurnNotFound("x" * 60_000))) < 300
+    assert len(english(NoTrace("x" * 60_000, NoTraceReason.UNKNOWN))) < 300
+
+
+def test_the_help_of_a_command_has_its_usage_an_example_and_its_role() -> None:
+    assert english(CommandHelp(INVITE, Role.MEMBER)).split("\n\n") == [
+        f"`!ab invite <agent> [@user:server]`: {ENGLISH.commands.help['invite']}.",
+        "For example: `!ab invite Ada`",
+        "It is for members.",
+    ]
+
+
+def test_agents_are_a_numbered_list_for_a_phone() -> None:
+    options = (
+        AgentOption(21, "Ada", "writes and reviews code, " * 9, is_current=True),
+        AgentOption(22, "1. *Bea*", "", is_current=False),
+    )
+    assert english(AgentChoices(options, 2, 3)).split("\n\n") == [
+        "Agents:",
+        "21. **Ada** ✓: writes and reviews code, writes and reviews code, writes and…\n22. **1\\. \\*Bea\\***",
+        "Send a number to choose, or a name behind `!ab agent`. ✓ is your choice.",
+        "Page 2 of 3. Another page: `!ab agent page 3`",
+    ]
+    assert english(AgentChoices((replace(options[1], number=1),), is_for_room=True)).split("\n\n") == [
+        "Which agent should answer in this room?",
+        "1. **1\\. \\*Bea\\***",
+        "Send the number of one. Your messages wait for it.",
+    ]
+    assert english(AgentChoices((), is_for_room=True)) == "There are no agents yet."
+
+
+def test_a_chat_is_told_with_a_link() -> None:
+    oslo = RoomAddress("!oslo:x.org", "x.org")
+    link = "[open it](https://matrix.to/#/!oslo:x.org?via=x.org)"
+    assert english(ChatMade(17, None, "Ada", oslo)) == f"Chat 17 with *Ada* is ready: {link}"
+    assert english(ChatMade(17, "1. *Oslo*", "Ada", oslo)) == (
+        f"The chat *1\\. \\*Oslo\\** with *Ada* is ready: {link}"
+    )
+    assert english(TooManyChats(1)) == "You have 1 chat, and more are not possible."
+
+
+def test_chats_are_a_list_that_a_phone_shows() -> None:
+    link = "https://matrix.to/#/!oslo:x.org?via=x.org"
+    assert english(ChatList((OSLO, replace(OSLO, position=2, name=ChatName(17), age=90_000)))).split("\n\n") == [
+        "Your chats:",
+        (
+            f"1. [\\*Oslo\\*]({link}) with *Adam \\*1\\**, 2 hours ago\n"
+            f"2. [Chat 17]({link}) with *Adam \\*1\\**, 1 day ago"
+        ),
+    ]
+    of_all = ChatList((replace(OSLO, name=ChatName(17), person="@eve:x.org"),), 1, 2, is_of_all=True)
+    assert english(of_all).split("\n\n") == [
+        "Chats of all people:",
+        f"- [Chat 17]({link}) of @eve:x.org with *Adam \\*1\\**, 2 hours ago",
+        "Page 1 of 2. Another page: `!ab chats 2 all`",
+    ]
+    assert english(ChatList(())) == "You have no chats yet. `!ab new` opens one."
+
+
+def test_a_choice_is_told_with_the_agent_that_stays() -> None:
+    room = "[Ada](https://matrix.to/#/!ada:x.org?via=x.org)"
+    assert english(AgentSelected(ADA)) == f"You have chosen {room}."
+    assert english(AgentSelected(ADA, "Adam")) == f"You have chosen {room}. This room stays with *Adam*."
+    no_agent = InvalidArguments(INVITE, ArgumentProblem.NO_SUCH_AGENT, INVITE.arguments[0], "reserch", (ADA, ADAM))
+    assert english(no_agent) == "No agent is called *reserch*. Did you mean *Ada*, *Adam \\*1\\**?"
+    beyond = InvalidArguments(INVITE, ArgumentProblem.NO_SUCH_NUMBER, INVITE.arguments[0], "9", most=3)
+    assert english(beyond) == "The list has no number 9: it has 1 to 3."

@@ -362,7 +362,13 @@ def test_nothing_is_asked_for(asked: RoomEvent) -> None:
 def test_invitations_of_ours_are_answered(invited: str, sender: str, where: Any) -> None:
     turn = turn_of(where(member("invite", invited, sender=sender)))
     assert (turn.event_id, turn.kind, turn.sender) == ("$e", TurnKind.INVITATION, sender)
-    assert (turn.payload, turn.addressees, turn.thread) == (InvitationPayload(invited), FOR_BOT, "")
+    assert (turn.payload, turn.addressees, turn.thread) == (InvitationPayload(invited, is_direct=False), FOR_BOT, "")
+
+
+@pytest.mark.parametrize(("value", "is_direct"), [(True, True), (False, False), ("yes", False), (None, False)])
+def test_an_invitation_tells_whether_it_is_to_a_direct_conversation(value: Any, is_direct: bool) -> None:  # noqa: FBT001
+    invitation = event({"membership": "invite", "is_direct": value}, kind="m.room.member", state_key=NAMES.bot)
+    assert turn_of(elsewhere(invitation)).payload == InvitationPayload(NAMES.bot, is_direct)
 
 
 @pytest.mark.parametrize("msgtype", [*MediaKind])

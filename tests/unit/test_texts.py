@@ -16,12 +16,15 @@ import pytest
 import agent_bridge
 from agent_bridge.config.model import Config
 from agent_bridge.core import errors
+from agent_bridge.core.results.contexts import ContextRefusal
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
 from agent_bridge.core.turns import IgnoreReason, TurnKind, TurnState
 from agent_bridge.i18n import texts_in
 from agent_bridge.i18n.catalogue import Text, cause
+from agent_bridge.i18n.chat_texts import ChatTexts
 from agent_bridge.i18n.command_texts import CommandTexts
+from agent_bridge.i18n.context_texts import ContextTexts
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 
@@ -45,10 +48,11 @@ _LETTER = re.compile(r"[^\W\d_]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 
 
-def all_texts(texts: Texts | CommandTexts) -> dict[str, str]:
+def all_texts(texts: Texts | CommandTexts | ChatTexts | ContextTexts) -> dict[str, str]:
     """Return all texts by their names, each entry of a table and each form of a noun on its own."""
     found: dict[str, str] = {}
-    for field in fields(texts):
+    # The prefix of commands is a value of other texts.
+    for field in (each for each in fields(texts) if each.name != "prefix"):
         value = getattr(texts, field.name)
         if isinstance(value, str):
             found[field.name] = value
@@ -56,8 +60,10 @@ def all_texts(texts: Texts | CommandTexts) -> dict[str, str]:
             found |= {f"{field.name}.{key}": text for key, text in value.items()}
         elif isinstance(value, tuple):
             found |= {f"{field.name}#{form}": text for form, text in enumerate(value)}
-        elif isinstance(value, CommandTexts):
+        elif isinstance(value, CommandTexts | ChatTexts):
             found |= all_texts(value)
+        elif isinstance(value, ContextTexts):
+            found |= {f"contexts.{name}": text for name, text in all_texts(value).items()}
     return found
 
 
@@ -160,6 +166,7 @@ def test_every_value_of_the_bridge_has_a_word(texts: Texts) -> None:
     assert set(texts.commands.ignored) == {str(reason) for reason in IgnoreReason}
     assert set(texts.commands.busy) == {str(busy) for busy in WhenBusy}
     assert set(texts.commands.stream) == {str(streaming) for streaming in Streaming}
+    assert set(texts.contexts.refused) == {str(reason) for reason in ContextRefusal}
     assert set(texts.commands.roles) == {role.name.lower() for role in Role if role is not Role.NONE}
 
 
@@ -167,7 +174,7 @@ def test_every_value_of_the_bridge_has_a_word(texts: Texts) -> None:
 def test_every_noun_has_a_form_for_every_number(texts: Texts) -> None:
     used = {texts.plural(number) for number in range(1000)}
     nouns = [getattr(texts, field.name) for field in fields(texts) if field.type == "Noun"]
-    assert len(nouns) == 10
+    assert len(nouns) == 11
     assert all(used == set(range(len(noun))) for noun in nouns)
 
 
@@ -290,8 +297,8 @@ def test_every_named_text_exists_and_gets_its_values() -> None:
 
 #: Texts that only administrators and operators get: states of upstreams, traces, and lists with names of turns.
 _FOR_ADMINS = re.compile(
-    r"upstream_|list_|voice_no_path|answer_no_|status_|why|trace_|steps|ignored|kinds|states|held|no_agents$|may_not_talk"
-    r"|help\.|no_such_turn|listed|not_asked_yet|sync_|agents_head$|rooms_(opened|closed)|space_strangers|room_problems\."
+    r"upstream_|list_|voice_no_path|answer_no_|status_|why|trace_|steps|ignored|kinds|states|held|no_agents$|may_not_talk|has_entry"
+    r"|help\.|no_such_turn|listed|not_asked_yet|sync_|agents_head$|rooms_(opened|closed)|space_strangers|agents_invalid|room_problems\."
 )
 _OPERATOR_TERMS = re.compile(
     r"operator|оператор|permissions|configur|конфигур|upstream|homeserver\.yaml|\burl\b|api_key|_[a-z]+`", re.IGNORECASE
@@ -308,7 +315,7 @@ def test_members_read_no_terms_of_operators(texts: Texts) -> None:
 
 @pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
 def test_texts_name_the_administrators_who_can_help(texts: Texts) -> None:
-    assert texts.naming([]) is texts
-    named = texts.naming([f"@admin{number}:x" for number in range(9)])
+    assert texts.naming([], "!ab") == texts
+    named = texts.naming([f"@admin{number}:x" for number in range(9)], "!bot")
     assert "@admin0:x, @admin1:x, @admin2:x" in named.for_admins(named.not_permitted)
     assert texts.an_admin in texts.for_admins(texts.not_permitted)

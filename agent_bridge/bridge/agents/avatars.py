@@ -1,4 +1,4 @@
-"""Avatars of ghosts, rooms, the Space and the bot: the upstream's picture, else a generated tile.
+"""Avatars of ghosts, rooms, the Space and the bot: the picture of the entry or of the upstream, else a generated tile.
 
 A picture is uploaded once for each agent and stored with the agent. An avatar that another user has set stays.
 """
@@ -22,6 +22,7 @@ from agent_bridge.core.errors import (
     UpstreamError,
     UserNotRegistered,
 )
+from agent_bridge.files.local_picture import read_address
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Topic
 from agent_bridge.upstream.capabilities import PICTURE
@@ -43,8 +44,10 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _EVENT, _FIELD = "m.room.avatar", "url"
-#: Bytes of an upstream's picture; seconds for its download and decoding, and for its upload. The new room waits.
-_MAX_BYTES, _PATIENCE = 2_000_000, 5.0
+#: Bytes of an agent's picture.
+MAX_BYTES = 2_000_000
+#: Seconds for the download and the decoding of a picture, and for its upload. The new room waits.
+_PATIENCE = 5.0
 #: Seconds between two looks for a new Space, once the present one has its avatar. A signal announces most of them.
 _NEW_SPACE = 60.0
 
@@ -147,27 +150,36 @@ class Avatars:
                     data = await self._image(agent)
                     thumbnail = (await self._pictures.preview(data, holder=agent.ghost)).thumbnail
             except (FileRefused, TimeoutError) as error:
-                _log.info("the picture of an agent is not used", agent=agent.name, url=agent.image, error=str(error))
+                _log.info(
+                    "the picture of an agent is not used",
+                    agent=agent.name,
+                    url=agent.image.partition("?")[0],
+                    error=str(error),
+                )
             else:
                 return thumbnail.data, thumbnail.content_type
         return await _tile(agent.name, f"{agent.upstream} {agent.agent_id}")
 
     async def _image(self, agent: Agent) -> bytes:
-        """Return the picture that the upstream has of an agent.
+        """Return the picture that the configuration or the upstream has of an agent.
 
         Raises:
             FileRefused: there is none, or it has too many bytes.
             UpstreamError: the upstream does not return it now.
         """
+        is_configured = agent.image == agent.settings.image
+        if is_configured and (file := await asyncio.to_thread(read_address, agent.image, MAX_BYTES)) is not None:
+            return file
         if not agent.image.startswith(PICTURE):
-            own = self._bases.get(agent.upstream)
-            return (await self._fetcher.fetch(agent.image, limit=_MAX_BYTES, types=("image/",), own=own)).data
+            # The operator may choose a server with a private address; agents may not.
+            own = URL(agent.image).parent if is_configured else self._bases.get(agent.upstream)
+            return (await self._fetcher.fetch(agent.image, limit=MAX_BYTES, types=("image/",), own=own)).data
         read = self._stored_pictures.get(agent.upstream)
         data = None if read is None else await read(agent.model)
         if data is None:
             raise FileRefused("the upstream has no picture", FileProblem.UNREACHABLE)
-        if len(data) > _MAX_BYTES:
-            raise TooLarge(_MAX_BYTES)
+        if len(data) > MAX_BYTES:
+            raise TooLarge(MAX_BYTES)
         return data
 
     async def _bot_and_space(self) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.agents.desired import desired_agent, fresh_identity
 from agent_bridge.bridge.agents.diff import diff_agents
 from agent_bridge.bridge.agents.identity import HeldChange, hold_unclear
 from agent_bridge.bridge.agents.switch import find_known, hold_unknown
@@ -18,10 +18,8 @@ from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, StoreError, UpstreamError
-from agent_bridge.core.names import one_line
 from agent_bridge.core.upstreams import Health
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.store.agents import DesiredAgent
 from agent_bridge.store.postgres.signals import Topic
 from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.capabilities import describe
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
     from agent_bridge.i18n.catalogue import Texts
-    from agent_bridge.store.agents import AgentRoom, Agents
+    from agent_bridge.store.agents import AgentRoom, Agents, DesiredAgent
     from agent_bridge.store.postgres.signals import Signals
     from agent_bridge.upstream.base import AgentInfo, Upstream
 
@@ -44,8 +42,6 @@ _log = structlog.stdlib.get_logger(__name__)
 _CAP = 30.0
 #: The longest ``Retry-After`` that is respected, in seconds.
 _LONGEST_WAIT = 900.0
-#: Synapse takes display names of up to 256 characters.
-_LONGEST_NAME = 255
 #: One agent may go at any time. Several at once that are this share of all wait for an operator's word.
 _MANY = 0.1
 
@@ -111,6 +107,23 @@ class Discovery:
         """Return the status of each upstream, in the order of the configuration."""
         return [watch.health for watch in self._watches]
 
+    def lists(self, upstream: str, agent_id: str) -> bool | None:
+        """Tell whether the last list of *upstream* has *agent_id*; None before the first request for a list has ended.
+
+        An upstream that is not configured lists nothing.
+        """
+        watch = next((each for each in self._watches if each.config.name == upstream), None)
+        if watch is None:
+            return False
+        if not watch.listed and watch.health.error == "":
+            return None
+        return any(item.model == agent_id for item in watch.listed)
+
+    def look_again(self) -> None:
+        """Have the next look at each upstream compare its list with the tables, although the list is the same."""
+        for watch in self._watches:
+            watch.digested = False
+
     async def run(self) -> None:
         """Look at each upstream periodically, publish their status, and sync on request, until cancelled."""
         # Nothing tells about the time before this process led.
@@ -129,9 +142,8 @@ class Discovery:
         *confirmed* is an operator's word: agents that are held get their rooms, and agents that went in great number
         are believed to be gone.
         """
-        for watch in self._watches:
-            # A command may have changed the tables.
-            watch.digested = False
+        # A command may have changed the tables.
+        self.look_again()
         return await self.look(confirmed=confirmed)
 
     async def look(self, *, confirmed: bool = False) -> list[Health]:
@@ -221,12 +233,16 @@ class Discovery:
         if watch.digested and not confirmed and not due:
             # The list lacks the same agents as before.
             return replace(watch.health, error=None)
-        watch.digested = False
-        health = await self._digest(watch, watch.listed, confirmed=confirmed)
+        # Set first: a change of the tables meanwhile sets it back.
         watch.digested = True
-        return health
+        try:
+            return await self._digest(watch, watch.listed, confirmed=confirmed)
+        except BaseException:
+            watch.digested = False
+            raise
 
     async def _digest(self, watch: Watch, listed: Sequence[AgentInfo], *, confirmed: bool) -> Health:
+        count, listed = len(listed), await self._without_entries(watch, listed)
         known, unclear = await find_known(self._agents, watch.config, listed, confirmed=confirmed)
         diff = diff_agents([agent_room.agent for agent_room in known.values()], listed, watch.missed)
         diff, unknown = hold_unknown(diff, unclear)
@@ -257,10 +273,22 @@ class Discovery:
             await self._update(known[agent.id], agent.model, agent.name, AgentState.GONE)
             del watch.missed[agent.id]
         if diff.added:
-            await self._add(watch, diff.added, known.values(), confirmed=confirmed)
+            await self._add(watch, diff.added, confirmed=confirmed)
         waiting = await self._waiting(watch)
-        health = Health(watch.config.name, None, len(listed), doubted, held.vanished_names, held.appeared_ids, waiting)
+        health = Health(watch.config.name, None, count, doubted, held.vanished_names, held.appeared_ids, waiting)
         return replace(health, appeared_names=held.appeared_names)
+
+    async def _without_entries(self, watch: Watch, listed: Sequence[AgentInfo]) -> Sequence[AgentInfo]:
+        """Return the agents of *listed* for which no entry of the configuration stands.
+
+        The others get the pictures and descriptions of the list, unless their entries have some.
+        """
+        agents = [each.agent for each in await self._agents.of_upstream(watch.config.name)]
+        entries = {agent.entry: agent for agent in agents if agent.entry is not None}
+        for item in listed:
+            if item.model in entries:
+                await self._describe(entries[item.model], item)
+        return [item for item in listed if item.model not in entries]
 
     async def _waiting(self, watch: Watch) -> int:
         """Return the number of agents that get no rooms before an operator's word."""
@@ -284,7 +312,15 @@ class Discovery:
 
     async def _update(self, agent_room: AgentRoom, model: str, name: str, state: AgentState) -> None:
         agent, home = agent_room.agent, agent_room.home
-        wanted = self._wanted(agent.upstream, agent.agent_id, model, name, agent.ghost, state)
+        wanted = desired_agent(
+            self._templates,
+            upstream=agent.upstream,
+            agent_id=agent.agent_id,
+            model=model,
+            name=name,
+            ghost=agent.ghost,
+            state=state,
+        )
         if (model, name, state) == (agent.model, agent.name, agent.state) and (
             wanted.displayname,
             wanted.room_name,
@@ -300,17 +336,16 @@ class Discovery:
         self._reconcile(agent.id)
 
     async def _describe(self, agent: Agent, item: AgentInfo) -> None:
-        image = agent.image if item.image is None else item.image
-        if (agent.image, agent.description) != (image, item.description):
-            await self._agents.describe(agent.id, image, item.description)
+        image = agent.settings.image or (agent.image if item.image is None else item.image)
+        description = agent.settings.description or item.description
+        if (agent.image, agent.description) != (image, description):
+            await self._agents.describe(agent.id, image, description)
             self._reconcile(agent.id)
 
-    async def _add(
-        self, watch: Watch, added: Sequence[AgentInfo], known: Iterable[AgentRoom], *, confirmed: bool
-    ) -> None:
+    async def _add(self, watch: Watch, added: Sequence[AgentInfo], *, confirmed: bool) -> None:
         limit = len(added) if confirmed else watch.config.max_new_agents
         ghosts = await self._agents.ghosts()
-        identities = {agent_room.agent.agent_id for agent_room in known}
+        identities = {each.agent.agent_id for each in await self._agents.of_upstream(watch.config.name)}
         wanted: list[DesiredAgent] = []
         for count, item in enumerate(added):
             agent_id = fresh_identity(item.model, identities)
@@ -318,9 +353,20 @@ class Discovery:
             ghost = self._namespace.localpart(agent_id, ghosts, salt=watch.config.name)
             ghosts.add(ghost)
             state = AgentState.ACTIVE if count < limit else AgentState.HELD
-            new = self._wanted(watch.config.name, agent_id, item.model, item.name, ghost, state)
-            image, kind = item.image or "", watch.config.kind
-            wanted.append(replace(new, image=image, description=item.description, kind=kind))
+            wanted.append(
+                desired_agent(
+                    self._templates,
+                    upstream=watch.config.name,
+                    agent_id=agent_id,
+                    model=item.model,
+                    name=item.name,
+                    ghost=ghost,
+                    state=state,
+                    image=item.image or "",
+                    description=item.description,
+                    kind=watch.config.kind,
+                )
+            )
         await self._agents.add(wanted)
         for added_agent in wanted:
             upstream, name = added_agent.upstream, added_agent.name
@@ -336,22 +382,6 @@ class Discovery:
             if agent_room.home.room_id is None:
                 self._reconcile(agent_room.agent.id)
 
-    def _wanted(
-        self, upstream: str, agent_id: str, model: str, name: str, ghost: str, state: AgentState
-    ) -> DesiredAgent:
-        fields = {"name": name, "id": one_line(agent_id), "upstream": upstream}
-        return DesiredAgent(
-            upstream=upstream,
-            agent_id=agent_id,
-            model=model,
-            name=name,
-            ghost=ghost,
-            displayname=_shorten(fill(self._templates.displayname, fields)),
-            room_name=_shorten(fill(self._templates.room_name, fields)),
-            room_topic=_shorten(fill(self._templates.room_topic, fields)),
-            state=state,
-        )
-
 
 def _warn_of_history(watch: Watch) -> None:
     is_letta = watch.config.model_ids == "auto" and any(not item.id_lasts for item in watch.listed)
@@ -360,27 +390,3 @@ def _warn_of_history(watch: Watch) -> None:
             "Letta ignores earlier answers in a request: agent-bridge doctor names the settings that it needs",
             upstream=watch.config.name,
         )
-
-
-def fill(template: str, fields: Mapping[str, str]) -> str:
-    """Return *template* with ``{key}`` replaced by its field; braces within a field stay as they are."""
-    return "".join(
-        piece if at % 2 == 0 else fields[piece] for at, piece in enumerate(re.split(r"\{([^{}]*)\}", template))
-    )
-
-
-def _shorten(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
-
-
-def fresh_identity(model: str, taken: set[str]) -> str:
-    """Return an identity for an agent whose model id is *model*: that id, or with a number behind it.
-
-    Needed where model ids are names: a new agent may have the first name of another agent.
-    """
-    if model not in taken:
-        return model
-    number = 2
-    while f"{model}~{number}" in taken:
-        number += 1
-    return f"{model}~{number}"

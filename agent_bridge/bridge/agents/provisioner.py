@@ -321,9 +321,9 @@ class Provisioner:
             return
         if self._rooms.introduce:
             texts = self._texts
-            text = (texts.introduction_described if agent.description else texts.introduction).format(
-                name=escape(agent.name), description=escape(agent.description)
-            )
+            text = agent.settings.greeting or (
+                texts.introduction_described if agent.description else texts.introduction
+            ).format(name=escape(agent.name), description=escape(agent.description))
             key = f"{agent.ghost}.introduction.{short_hash(room_id)}"
             content = message(text, mark=mark(key, 0), notice=True)
             await self._homeserver.send(room_id, content, txn_id=f"ab.{key}", as_user=ghost)

@@ -57,7 +57,7 @@ class Switch:
 async def find_known(
     agents: Agents, upstream: UpstreamConfig, listed: Sequence[AgentInfo], *, confirmed: bool
 ) -> tuple[dict[int, AgentRoom], set[int]]:
-    """Return the known agents of *upstream* by row id, and the row ids of those that *listed* does not tell.
+    """Return the agents of *upstream* that are known by lists, by row id, and the row ids of those that *listed* lacks.
 
     Agents that are known by another kind, and are found in the list, get their new ids in the tables. If an operator
     *confirmed* the list, no agent is unclear.
@@ -65,16 +65,21 @@ async def find_known(
     Raises:
         StoreError: no agent has a new id.
     """
-    rooms = await agents.of_upstream(upstream.name)
+    rooms = await _by_lists(agents, upstream)
     switch = compare_kinds([agent_room.agent for agent_room in rooms], listed, upstream.kind)
     if models := switch.models(confirmed=confirmed):
         changed = await agents.switch(upstream.name, upstream.kind, models)
         _log.warning(
             "agents are listed by another kind of upstream", upstream=upstream.name, kind=upstream.kind, agents=changed
         )
-        rooms = await agents.of_upstream(upstream.name)
+        rooms = await _by_lists(agents, upstream)
     unclear = set() if confirmed else {agent.id for agent, _ in switch.unclear}
     return {agent_room.agent.id: agent_room for agent_room in rooms}, unclear
+
+
+async def _by_lists(agents: Agents, upstream: UpstreamConfig) -> list[AgentRoom]:
+    """Return the agents of *upstream* without those of the configuration, whose model the configuration tells."""
+    return [each for each in await agents.of_upstream(upstream.name) if each.agent.entry is None]
 
 
 def compare_kinds(known: Sequence[Agent], listed: Sequence[AgentInfo], kind: str) -> Switch:

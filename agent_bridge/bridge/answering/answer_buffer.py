@@ -46,6 +46,8 @@ class AnswerBuffer:
         self.run: str | None = None
         #: The tokens that the upstream reported so far; None without a report.
         self.usage: Usage | None = None
+        #: Whether the agent has begun to answer.
+        self.is_begun = False
         #: ``finish_reason`` of the OpenAI API; empty until the answer is whole.
         self.finish_reason = ""
         #: Returns the messages that show requests for decisions about tool calls.
@@ -73,6 +75,7 @@ class AnswerBuffer:
 
     def feed(self, delta: AnswerEvent, now: float) -> None:
         """Add *delta*, which arrived at *now*."""
+        self.is_begun = True
         match delta:
             case RunStarted():
                 self.run = delta.ref

@@ -1,4 +1,4 @@
-"""Batching: one turn answers several messages if they are files sent together, too old, or waited (``collect``)."""
+"""Batching: one turn answers several messages: files sent together, old ones, those that the room collects."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.payloads import MessagePayload
-from agent_bridge.core.rooms import WhenBusy
+from agent_bridge.core.rooms import FILES_TOGETHER, WhenBusy
 from agent_bridge.core.turns import TurnState
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 #: Seconds after a file in which its sender may send more, and seconds that the files of one question may take in all.
 _PAUSE, _LONGEST = 1.0, 6.0
-#: Seconds between two messages that were sent together.
-_TOGETHER = 10.0
 
 
 class Batching:
@@ -42,11 +40,26 @@ class Batching:
         Raises:
             TurnLost: another worker took the turn.
         """
-        queued = await self._to_collect(turn, turn.when_busy or self._lanes.when_busy)
+        when_busy = turn.when_busy or self._lanes.when_busy
+        if when_busy is WhenBusy.INTERRUPT and turn.attempts == 1 and turn.stop is None and not self.is_too_old(turn):
+            await _await_files(self._turns, turn)
+            # A message that came since the claim interrupts nothing yet.
+            return await self._turns.join(turn) or (turn, turn.event_id)
+        queued = await self._to_collect(turn, when_busy)
         added = await self._turns.collect(turn, queued) if queued else []
         if not added:
             return turn, turn.event_id
         return replace(turn, collected=(*turn.collected, *(each.payload for each in added))), added[-1].event_id
+
+    async def resume(self, turn: Turn, *, collects: bool) -> Turn | None:
+        """Return *turn*, which was interrupted before the agent began to answer, so that the agent is asked now.
+
+        *collects*: the messages that interrupted it are asked with it. Return None if it has to end early for another
+        reason.
+        """
+        is_old = turn.age > self._lanes.max_message_age
+        joined = await self._turns.join(turn, collects=collects and not is_old)
+        return None if joined is None else joined[0]
 
     async def _to_collect(self, turn: Turn, when_busy: WhenBusy) -> Sequence[QueuedMessage]:
         if turn.state is TurnState.COMMITTED or turn.stop is not None:
@@ -70,7 +83,7 @@ def group(turn: Turn, queued: Sequence[QueuedMessage]) -> tuple[list[QueuedMessa
     age, captioned = turn.age, bool(turn.body)
     for each in queued:
         message = each.payload
-        if not isinstance(message, MessagePayload) or each.sender != turn.sender or age - each.age > _TOGETHER:
+        if not isinstance(message, MessagePayload) or each.sender != turn.sender or age - each.age > FILES_TOGETHER:
             return together, False
         if captioned and message.file is None:
             return together, False

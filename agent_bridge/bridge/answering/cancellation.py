@@ -1,10 +1,10 @@
-"""Cancellation: a running answer ends as soon as a person asks for that, in whichever process it runs.
+"""Cancellation: a running answer or command ends as soon as a person asks for that, in whichever process it runs.
 
 ``inbound/rules.py`` decides that an event (🛑, ``!ab stop``, an edit, a redaction) ends an answer, and
 ``store/intake.py`` or ``store/edits.py`` writes the reason into the turn's row; so does ``!ab drop``. A notification
 of the database has this module read the row while the answer is generated; it interrupts the generation and returns
 the reason in place of the result. ``outcome.py`` makes the outcome of it. A turn whose row has a reason before it
-starts is never generated.
+starts is never generated. A command in the lane of an agent ends in the same way.
 
 A row survives a restart; a message between processes would not.
 """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.core.answers import Reply
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.payloads import AgainPayload, EditPayload
 from agent_bridge.core.turns import TurnState
@@ -44,10 +45,10 @@ class EditHandler:
         """Close the turn as failed because of *cause*: the earlier message and its answer stay as they are."""
         await self._turns.finish(turn, TurnState.FAILED, {}, error=cause)
 
-    async def _apply(self, turn: Turn, outbox: Outbox) -> str | None:
+    async def _apply(self, turn: Turn, outbox: Outbox) -> Reply | None:
         """Queue the earlier message again; return the reason if that is refused."""
         if not await self._edits.ask_again(turn):
-            return self._texts.retried_edit_past
+            return Reply(self._texts.retried_edit_past)
         _log.info("an earlier message is asked again", room=turn.room_id, change=turn.kind)
         if isinstance(turn.payload, AgainPayload):
             await self._remove_reaction(turn, outbox)

@@ -30,6 +30,7 @@ from agent_bridge.core.errors import (
 )
 from agent_bridge.core.names import one_line
 from agent_bridge.core.rooms import Show, Streaming
+from agent_bridge.core.turns import StopReason
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.render.activity import Activity
 from agent_bridge.render.rendition import Pace, Rendition
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
     from agent_bridge.config.model import UpstreamConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.answers import AnswerFile
-    from agent_bridge.core.turns import StopReason, Turn
+    from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.postgres.locks import Locks
     from agent_bridge.store.turns import Turns
@@ -69,6 +70,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 #: Tokens by which a history may be longer than the last one that was not too long.
 _GROWTH = 100
+_PARAGRAPH = "\n\n"
 #: Seconds for the end of a run that an earlier attempt began.
 _CANCEL = 10.0
 #: Characters of the title of a conversation.
@@ -123,8 +125,8 @@ class Generation:
         self._pace = Pace(max_events=answers.max_events)
         self._max_parts = answers.max_parts
         self._texts = texts
-        #: The longest histories that fit the models of agents, in tokens, by the agents' row ids.
-        self._history_limits: dict[int, int] = {}
+        #: The longest histories that fit, in tokens, by the agents' row ids and the models that people chose.
+        self._history_limits: dict[tuple[int, str | None], int] = {}
 
     async def run(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
         """Ask *agent* the question of *turn*, and show the answer in *outbox* while it grows.
@@ -135,6 +137,8 @@ class Generation:
             HomeserverUnavailable: a file or a message that the question refers to cannot be fetched now.
             StoreError: the transcript cannot be read.
         """
+        if turn.stop is StopReason.INTERRUPTED:
+            return await self._interrupted_earlier(turn, agent, outbox)
         if turn.stop is not None:
             await self._end_run(turn, agent)
             return Attempt(ended_by=turn.stop)
@@ -143,16 +147,17 @@ class Generation:
         upstream, config = self._upstreams[agent.upstream]
         if turn.begun_elsewhere:
             return await self._begun_elsewhere(turn, agent, outbox)
-        tokens = min(config.history_tokens, self._history_limits.get(agent.id, config.history_tokens))
+        tokens = self.budget(agent, turn.chosen_model)
         question = await self._questions.build(turn, agent, upstream, tokens)
         if question.empty:
             return Attempt(ended_by=Failure("; ".join(question.notes)))
         limits = question.history.limits(tokens)
         never_ran, allowed = await self._approvals.earlier(turn)
+        withdrawn = await self._approvals.withdrawn(turn, upstream)
         toolbox = self._tools.toolbox(turn, agent, URL(config.url), outbox) if config.matrix_tools else None
         for number, limit in enumerate(limits):
-            request = self._request(turn, agent, question, limit, number)
-            request = replace(request, never_ran=never_ran, allowed=allowed, toolbox=toolbox)
+            request = self._request(turn, agent, question, tokens=limit, number=number)
+            request = replace(request, never_ran=never_ran, allowed=allowed, withdrawn=withdrawn, toolbox=toolbox)
             buffer = self._buffer(turn, config)
             call = _Call(turn, agent, upstream, config, request, question, buffer, outbox)
             result = await self._call(call, outbox)
@@ -163,7 +168,7 @@ class Generation:
                 "the history is perhaps too long: the agent is asked with less", agent=agent.name, tokens=limit
             )
         if limit < config.history_tokens and not isinstance(result, Failure):
-            self._history_limits[agent.id] = limit + max(_GROWTH, limit // 4)
+            self._history_limits[agent.id, turn.chosen_model] = limit + max(_GROWTH, limit // 4)
         if (
             isinstance(result, Failure)
             and isinstance(result.error, ConversationTooLong)
@@ -172,6 +177,24 @@ class Generation:
             too_long = MessageTooLong(Text("message_too_long"), detail=result.error.detail)
             result = Failure.of(too_long, agent.name, self._texts)
         return result if isinstance(result, Attempt) else await self._unfinished(call, result)
+
+    def budget(self, agent: Agent, model: str | None) -> int:
+        """Return the largest length of the history that *agent* gets, in tokens, if it is asked as *model*.
+
+        Raises:
+            KeyError: the configuration lacks the upstream.
+        """
+        configured = self._upstreams[agent.upstream][1].history_tokens
+        return min(configured, self._history_limits.get((agent.id, model), configured))
+
+    def system_prompt(self, agent: Agent, instructions: str | None) -> str | None:
+        """Return the system message of a request to *agent*, with the *instructions* of people; None without one.
+
+        Raises:
+            KeyError: the configuration lacks the upstream.
+        """
+        parts = (agent.settings.system_prompt or self._upstreams[agent.upstream][1].system_prompt, instructions)
+        return _PARAGRAPH.join(part for part in parts if part) or None
 
     async def _begun_elsewhere(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
         """Return the end of an answer that began before the upstream got another kind, with its cards.
@@ -183,6 +206,25 @@ class Generation:
             pass
         error = AnswerInterrupted(Text("begun_elsewhere", upstream=config.name))
         return Attempt(ended_by=Failure.of(error, agent.name, self._texts), activity=approvals.ops())
+
+    async def _interrupted_earlier(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
+        """Return the end of an answer that a message interrupted, and whose process ended before it handled that.
+
+        The text that people have not seen is lost. An upstream with a memory may have the question, so the messages
+        behind it are not asked together with it.
+        """
+        configured = self._upstreams.get(agent.upstream)
+        is_begun = turn.begun_as is not None or (outbox.has_answer and not turn.retries)
+        if configured is None or not is_begun:
+            stateful = configured is not None and configured[0].traits.stateful
+            return Attempt(ended_by=turn.stop, is_begun=False, collects=not (stateful or outbox.has_answer))
+        upstream, config = configured
+        await self._end_run(turn, agent)
+        question = await self._questions.build(turn, agent, upstream, 0)
+        async with self._approvals.during(turn, agent, upstream, config, outbox) as approvals:
+            pass
+        text = await self._questions.shown_text(turn, outbox.user_id, outbox.event_ids)
+        return Attempt(ended_by=turn.stop, text=text, question=question.kept, activity=approvals.ops())
 
     def _absence(self, agent: Agent) -> UpstreamError | None:
         """Return why *agent* cannot be asked, None if it can."""
@@ -205,16 +247,18 @@ class Generation:
             except UpstreamError as error:
                 return Failure.of(error, call.agent.name, self._texts)
 
-    def _request(self, turn: Turn, agent: Agent, question: Question, tokens: int, number: int) -> AnswerRequest:
+    def _request(self, turn: Turn, agent: Agent, question: Question, *, tokens: int, number: int) -> AnswerRequest:
         key = turn.request_key
         return AnswerRequest(
-            model=agent.model,
+            model=turn.chosen_model or agent.model,
+            temperature=agent.settings.temperature,
             messages=self._questions.messages(question, agent, tokens),
             session=turn.session,
             # A request with less history has a key of its own.
             idempotency_key=f"{key}-{number}" if number else key,
             attempt=turn.attempts,
             title=_title(turn, agent),
+            system_prompt=self.system_prompt(agent, turn.instructions),
         )
 
     def _buffer(self, turn: Turn, config: UpstreamConfig) -> AnswerBuffer:
@@ -233,6 +277,7 @@ class Generation:
         """
         async with self._approvals.during(call.turn, call.agent, call.upstream, call.config, call.outbox) as approvals:
             call.buffer.approvals = approvals.ops
+            approvals.on_allowed = lambda call_id: call.buffer.activity.allow(call_id, time.monotonic())
             try:
                 await self._read(call, streamer, approvals)
             except AnswerEmpty:
@@ -275,6 +320,8 @@ class Generation:
                     if isinstance(delta, ApprovalAsked):
                         # The time of people does not count.
                         clock.reschedule(None)
+                        call.buffer.activity.hold(delta.request.call.call_id, time.monotonic())
+                        streamer.changed()
                         approvals.ask(delta.request)
                         continue
                     if isinstance(delta, ApprovalClosed):
@@ -342,6 +389,8 @@ class Generation:
             rest=await self._rest(buffer.text, call.user_id),
             run=buffer.run,
             usage=buffer.usage,
+            is_begun=buffer.is_begun or bool(call.outbox.acts),
+            collects=not call.outbox.has_answer,
         )
 
     async def _rest(self, text: str, user_id: str) -> AnswerFile | None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.answering.outcome import Attempt, Failure, committed_outcome, outcome_of
+from agent_bridge.bridge.answering.outcome import Announced, Attempt, Failure, committed_outcome, outcome_of
+from agent_bridge.bridge.answering.uncommitted import Uncommitted
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.answers import Op, Part
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import HomeserverError, HomeserverRefused
+from agent_bridge.core.errors import AgentGone, HomeserverError, HomeserverRefused
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.render.content import escape
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.store.chats import Chats
     from agent_bridge.store.turns import Turns
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -53,6 +55,7 @@ class MessageHandler:
         self,
         outboxes: Outboxes,
         turns: Turns,
+        chats: Chats,
         batching: Batching,
         generation: Generation,
         receipts: Receipts,
@@ -65,6 +68,7 @@ class MessageHandler:
     ) -> None:
         self._outboxes = outboxes
         self._turns = turns
+        self._chats = chats
         self._batching = batching
         self._generation = generation
         self._receipts = receipts
@@ -75,6 +79,7 @@ class MessageHandler:
         self._max_parts = answers.max_parts
         self._redact_answers = answers.redact_answers
         self._texts = texts
+        self._uncommitted = Uncommitted()
 
     async def handle(self, turn: Turn) -> bool:
         """Have the agent answer *turn*, commit the outcome, show it, close the turn; or queue the turn again.
@@ -101,12 +106,13 @@ class MessageHandler:
             # It ended without an answer, and a paused worker may have shown a growing one after that.
             await self._stop_offers.withdraw(turn, outbox.user_id)
             return await outbox.settle(committed_outcome(turn).state)
-        turn, newest = await self._batching.collect(turn)
+        kept = None if turn.state is TurnState.COMMITTED else self._uncommitted.find(turn)
+        turn, newest = (turn, turn.event_id) if kept else await self._batching.collect(turn)
         async with (
             self._receipts.working(turn.room_id, newest, outbox.user_id) as working,
             self._stop_offers.offered(turn, outbox.user_id) as offer,
         ):
-            outcome = await self._outcome(turn, agent, outbox, started)
+            turn, outcome = (turn, kept) if kept else await self._outcome(turn, agent, outbox, started)
             working.stop_typing()
             try:
                 return outcome is not None and await self._deliver(turn, agent, outbox, outcome, started, offer)
@@ -138,6 +144,8 @@ class MessageHandler:
         """Commit *outcome*, show it, close *turn*; return True if the turn was the last open one of its lane."""
         ops = await rendered(len(outcome.text), outcome.ops, self._texts, self._max_parts)
         if turn.state is not TurnState.COMMITTED:
+            if outcome.stopped is None:
+                self._uncommitted.keep(turn, outcome)
             redacted = await self._turns.commit(
                 turn,
                 outcome.text,
@@ -148,6 +156,7 @@ class MessageHandler:
                 transcript=outcome.transcript,
                 run=outcome.run,
             )
+            self._uncommitted.forget(turn)
             if redacted is not None:
                 if await self._ask_the_rest(turn, outbox, redacted):
                     return False
@@ -156,6 +165,8 @@ class MessageHandler:
         # Only now: without the homeserver this step fails, and the agent is not asked again for a committed answer.
         await offer.withdraw()
         await self._status_reactions.show(turn, outcome.state, outbox.user_id)
+        if turn.in_chat and outcome.error is None:
+            await self._chats.used(turn.room_id, turn.id)
         is_last = await outbox.publish(ops, outcome.state)
         seconds = round(time.monotonic() - started, 3)
         tokens = {} if outcome.usage is None else asdict(outcome.usage)
@@ -167,23 +178,40 @@ class MessageHandler:
             _log.warning("answer failed", agent=agent.name, room=turn.room_id, error=outcome.error, **tokens)
         return is_last
 
-    async def _outcome(self, turn: Turn, agent: Agent, outbox: Outbox, started: float) -> Outcome | None:
-        """Return the outcome of *turn*, which was *started* then; None if the turn is queued again."""
+    async def _outcome(self, turn: Turn, agent: Agent, outbox: Outbox, started: float) -> tuple[Turn, Outcome | None]:
+        """Return *turn*, which was *started* then, with all its messages, and its outcome; None: it is queued again."""
         if turn.state is TurnState.COMMITTED:
-            if turn.stop is not None and await self._ask_the_rest(turn, outbox, turn.stop):
-                return None
-            # The answer may have been withdrawn since the turn was claimed.
-            stops = await self._turns.stops([turn.id])
-            return committed_outcome(replace(turn, stop=stops.get(turn.id)))
-        attempt = await self._attempt(turn, agent, outbox)
-        announced = False
+            return turn, await self._committed(turn, outbox)
+        turn, attempt = await self._attempt(turn, agent, outbox)
+        return turn, None if attempt is None else await self._end(turn, attempt, agent, outbox, started)
+
+    async def _committed(self, turn: Turn, outbox: Outbox) -> Outcome | None:
+        """Return the committed outcome of *turn*; None if the turn is queued again."""
+        if turn.stop is not None and await self._ask_the_rest(turn, outbox, turn.stop):
+            return None
+        # The answer may have been withdrawn since the turn was claimed.
+        stops = await self._turns.stops([turn.id])
+        return committed_outcome(replace(turn, stop=stops.get(turn.id)))
+
+    async def _end(self, turn: Turn, attempt: Attempt, agent: Agent, outbox: Outbox, started: float) -> Outcome | None:
+        """Return the outcome of *attempt*; None if the turn is queued again."""
+        announced = Announced.NEVER
         if isinstance(failure := attempt.ended_by, Failure) and failure.error is not None:
             if await self._put_back(turn, failure, agent, outbox, started):
                 return None
-            announced = not attempt.text and await self._turns.was_announced(turn, failure.cause, _ANNOUNCED)
+            announced = Announced.NEVER if attempt.text else await self._announced(turn, failure)
         if isinstance(attempt.ended_by, StopReason) and await self._ask_the_rest(turn, outbox, attempt.ended_by):
             return None
         return replace(outcome_of(attempt, self._texts, announced=announced), usage=attempt.usage)
+
+    async def _announced(self, turn: Turn, failure: Failure) -> Announced:
+        """Tell how long ago the room, or the sender, was told of *failure*."""
+        if isinstance(failure.error, AgentGone) and turn.agent is not None:
+            # Each message of a person would get the same reason, for good.
+            what = f"gone:{turn.room_id}:{turn.agent.id}:{turn.sender}"
+            return Announced.NEVER if await self._turns.claim_day(turn, what) else Announced.TODAY
+        was_told = await self._turns.was_announced(turn, failure.cause, _ANNOUNCED)
+        return Announced.JUST_NOW if was_told else Announced.NEVER
 
     async def _ask_the_rest(self, turn: Turn, outbox: Outbox, ended_by: StopReason) -> bool:
         """Queue *turn* again if one of several messages, or an edit, was redacted; tell whether it is queued.
@@ -195,10 +223,25 @@ class MessageHandler:
         taken_back = await outbox.withdraw() if self._redact_answers and not turn.collected else []
         return await self._turns.ask_the_rest(turn, taken_back=taken_back)
 
-    async def _attempt(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
-        if self._batching.is_too_old(turn):
-            return Attempt(ended_by=Failure(self._too_old(turn)))
-        return await self._generation.run(turn, agent, outbox)
+    async def _attempt(self, turn: Turn, agent: Agent, outbox: Outbox) -> tuple[Turn, Attempt | None]:
+        """Ask the agent *turn*, with the messages that interrupt it before the agent begins; None: queued again."""
+        while True:
+            if self._batching.is_too_old(turn):
+                return turn, Attempt(ended_by=Failure(self._too_old(turn)))
+            attempt = await self._generation.run(turn, agent, outbox)
+            if attempt.ended_by is not StopReason.INTERRUPTED or attempt.is_begun:
+                return turn, attempt
+            resumed = await self._batching.resume(turn, collects=attempt.collects)
+            if resumed is None:
+                stops = await self._turns.stops([turn.id])
+                return turn, replace(attempt, ended_by=stops.get(turn.id, attempt.ended_by))
+            if turn.stop is None and resumed.questions == turn.questions:
+                # The message that interrupted it was redacted, or gets an answer of its own. The upstream may have
+                # received the request: as after a failure, only the next attempt repeats it.
+                why = self._texts.interruption_ends
+                await self._turns.put_back(resumed, delay=0, failed=False, why=why)
+                return resumed, None
+            turn = resumed
 
     async def _put_back(self, turn: Turn, failure: Failure, agent: Agent, outbox: Outbox, started: float) -> bool:
         """Queue *turn* again if another attempt may succeed; return whether it is queued.

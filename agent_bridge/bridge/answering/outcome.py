@@ -6,6 +6,7 @@ an attempt that               shows                                         turn
 ended with a whole answer     reasoning and tools, text, notes, files       done
 failed                        the text so far, a notice with the cause      failed
 was stopped (🛑, ``stop``)    cards, the text so far and "(stopped)"        stopped
+was interrupted               cards, the text so far and "(interrupted)"    stopped
 was stopped by an edit        cards, text so far; the new text is next      stopped
 was stopped by a redaction    cards, the text so far and "(stopped)"        stopped
 was withdrawn                 nothing                                       stopped
@@ -16,6 +17,7 @@ was dropped                   the text so far, a notice                     fail
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.answers import NO_EXTRAS, AnswerExtras, Notice, Op, Part
@@ -67,6 +69,16 @@ class Failure:
         return Notice(f"{head} {self.remedy}".strip(), self.detail)
 
 
+class Announced(Enum):
+    """When people were told of the failure of an attempt before. It matters if the attempt gave no text."""
+
+    NEVER = auto()
+    #: The room, a moment ago: it is told briefly.
+    JUST_NOW = auto()
+    #: The sender: the message gets its mark, and no words.
+    TODAY = auto()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One attempt to answer a turn: its end, and the output of the agent until then."""
@@ -89,6 +101,10 @@ class Attempt:
     run: str | None = None
     #: The tokens that the upstream reported; None without a report.
     usage: Usage | None = None
+    #: Whether the agent had begun to answer, and whether the question can be asked together with the messages behind it
+    #: if it had not. For an attempt that was interrupted.
+    is_begun: bool = True
+    collects: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +137,15 @@ class Outcome:
     def transcript(self) -> list[ChatMessage]:
         """The messages that later questions have as their history: none if there was no answer.
 
-        People saw the text of an answer that broke off or that they stopped, so they talk about it.
+        People saw the text of an answer that broke off or that they stopped, so they talk about it. The message that
+        interrupted an answer continues the question.
         """
+        question, answer = ChatMessage("user", self.question), ChatMessage("assistant", self.said)
+        if self.stopped is StopReason.INTERRUPTED:
+            return [each for each in (question, answer) if each.content]
         if not self.said or self.stopped not in {None, StopReason.STOPPED}:
             return []
-        return [ChatMessage("user", self.question), ChatMessage("assistant", self.said)]
+        return [question, answer]
 
     def ops(self, texts: Texts, max_parts: int) -> list[Op]:
         """Return the messages that show it, in their order in the room; the text in *max_parts* messages at most."""
@@ -136,10 +156,11 @@ class Outcome:
         return [*activity, *text, *notices, *files]
 
     def _text_ops(self, texts: Texts, max_parts: int) -> list[Op]:
-        text = self.text.strip()
+        text, ending = self.text.strip(), self._ending(texts)
         if not text:
-            return [Op(Part.TEXT[0], texts.stopped, notice=True)] if self.stopped is StopReason.STOPPED else []
-        end = f"*{texts.stopped}*" if self.stopped in {StopReason.STOPPED, StopReason.REDACTED} else ""
+            tells = self.stopped in {StopReason.STOPPED, StopReason.INTERRUPTED}
+            return [Op(Part.TEXT[0], ending, notice=True)] if tells else []
+        end = f"*{ending}*" if ending else ""
         ops = ops_for(text)
         if not self.extras.rest or len(ops) <= max_parts:
             return ops_for(with_ending(text, end)) if end else ops
@@ -147,13 +168,15 @@ class Outcome:
         ending = "\n\n".join(word for word in (f"*{texts.rest_as_file}*", end) if word)
         return [*ops[: max_parts - 1], replace(last, text=with_ending(last.text, ending))]
 
+    def _ending(self, texts: Texts) -> str:
+        """Return the words that tell how the answer was ended; empty if the room needs none."""
+        if self.stopped is StopReason.INTERRUPTED:
+            return texts.interrupted
+        return texts.stopped if self.stopped in {StopReason.STOPPED, StopReason.REDACTED} else ""
 
-def outcome_of(attempt: Attempt, texts: Texts, *, announced: bool = False) -> Outcome:
-    """Return the outcome of *attempt*.
 
-    *announced*: the room was told of the same failure a moment ago; the failure of an attempt without text is then told
-    briefly.
-    """
+def outcome_of(attempt: Attempt, texts: Texts, *, announced: Announced = Announced.NEVER) -> Outcome:
+    """Return the outcome of *attempt*, of whose failure people may have been told before."""
     ended_by = Failure(texts.dropped) if attempt.ended_by is StopReason.DROPPED else attempt.ended_by
     files = (*((attempt.rest,) if attempt.rest else ()), *attempt.files)
     extras = AnswerExtras(files=files, rest=attempt.rest is not None)
@@ -175,10 +198,12 @@ def outcome_of(attempt: Attempt, texts: Texts, *, announced: bool = False) -> Ou
         said = _with_files(attempt.text, attempt.files)
         return Outcome(text, extras=extras, question=attempt.question, said=said, run=attempt.run)
     midway = bool(attempt.text)
-    is_repeated = announced and not midway
-    notice = Notice(texts.failed_again) if is_repeated else ended_by.notice(texts, midway=midway)
+    is_repeated = announced is not Announced.NEVER and not midway
+    told: Notice | None = ended_by.notice(texts, midway=midway)
+    if is_repeated:
+        told = Notice(texts.failed_again) if announced is Announced.JUST_NOW else None
     activity = _cards(attempt.activity) if is_repeated else attempt.activity
-    extras = replace(extras, activity=activity, notice=notice)
+    extras = replace(extras, activity=activity, notice=told)
     # The next question would be refused too if it had the text that a filter stopped.
     said = "" if isinstance(ended_by.error, AnswerFiltered) else attempt.text
     return Outcome(attempt.text, ended_by.cause, extras=extras, question=attempt.question, said=said, run=attempt.run)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.answering.history import History, alternating, question_of
 from agent_bridge.bridge.answering.incoming_files import FileContent
 from agent_bridge.bridge.answering.recap import Recaps
+from agent_bridge.core.answers import Part
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.names import one_line
 from agent_bridge.core.transcript import ChatMessage
@@ -16,7 +17,7 @@ from agent_bridge.matrix.said import message_of, without_fallback
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from agent_bridge.bridge.answering.incoming_files import IncomingFiles
     from agent_bridge.config.conversations import ThreadsConfig
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.contexts import Contexts
     from agent_bridge.store.transcript import Transcripts
     from agent_bridge.upstream.base import Upstream
 
@@ -64,6 +66,7 @@ class Questions:
         homeserver: Homeserver,
         namespace: Namespace,
         transcripts: Transcripts,
+        contexts: Contexts,
         incoming_files: IncomingFiles,
         threads: ThreadsConfig,
         texts: Texts,
@@ -71,6 +74,7 @@ class Questions:
         self._homeserver = homeserver
         self._namespace = namespace
         self._transcripts = transcripts
+        self._contexts = contexts
         self._recaps = Recaps(transcripts, texts)
         self._incoming_files = incoming_files
         self._room_messages = threads.room_messages
@@ -78,19 +82,32 @@ class Questions:
 
     def messages(self, question: Question, agent: Agent, tokens: int) -> tuple[ChatMessage, ...]:
         """Return the messages of the request for *question* to *agent*, with a history of at most *tokens*."""
-        history = question.history.within(tokens)
+        return self._alternating((*question.history.within(tokens), question.message), agent)
 
+    async def earlier(self, lane: int, room_id: str, thread: str, agent: Agent, tokens: int) -> tuple[ChatMessage, ...]:
+        """Return the messages that *agent*, on a stateless upstream, gets before the next question in a lane.
+
+        *thread* is the root of the thread that is the lane; empty: the room itself. The messages have at most *tokens*.
+
+        Raises:
+            HomeserverUnavailable: the root of the thread cannot be fetched now.
+            StoreError: the transcript cannot be read.
+        """
+        root = await self._root(room_id, thread, self._namespace.user_id(agent.ghost))
+        return self._alternating((await self._history(lane, root)).within(tokens), agent)
+
+    def _alternating(self, messages: Sequence[ChatMessage], agent: Agent) -> tuple[ChatMessage, ...]:
         def quote(text: str) -> str:
             return self._quote(ChatMessage("assistant", text), agent).text
 
-        return alternating((*history, question.message), quote)
+        return alternating(messages, quote)
 
     async def build(self, turn: Turn, agent: Agent, upstream: Upstream, tokens: int) -> Question:
         """Return the question of *turn* to *agent*.
 
         A stateful upstream gets no history: it remembers the conversation. It does not know which message a thread is
         about, so the first question of a thread quotes the thread's root. One that forgot the conversation gets about
-        *tokens* of it.
+        *tokens* of it. It gets the instructions of people with the first question after them.
 
         Raises:
             HomeserverUnavailable: an event or a file that the message refers to cannot be fetched now.
@@ -100,14 +117,16 @@ class Questions:
         parts: list[FileContent] = []
         for message in turn.questions:
             parts += await self._parts(message, turn, agent, upstream, ghost)
-        root = await self._root(turn, ghost)
+        root = await self._root(turn.room_id, turn.thread, ghost)
         history = History()
         if not upstream.traits.stateful:
-            history = await self._history(turn, root)
+            history = await self._history(turn.conversation, root)
         elif root is not None and not await self._transcripts.of_lane(turn.conversation, 1):
             parts = [self._quote(root, agent), *parts]
         if upstream.traits.stateful and (recap := await self._recaps.find(turn, agent, tokens)):
             parts = [FileContent(recap, quoted=True), *parts]
+        if upstream.traits.stateful and (instructions := await self._instructions(turn)):
+            parts = [FileContent(instructions, quoted=True), *parts]
         return Question(
             history,
             ChatMessage("user", _joined(parts), tuple(image for part in parts for image in part.images)),
@@ -115,16 +134,39 @@ class Questions:
             tuple(part.note for part in parts if part.note),
         )
 
-    async def _history(self, turn: Turn, root: ChatMessage | None) -> History:
+    async def shown_text(self, turn: Turn, ghost: str, parts: Mapping[int, str]) -> str:
+        """Return the text of the answer to *turn* as people see it in the events of its *parts*.
+
+        Raises:
+            HomeserverUnavailable: an event cannot be fetched now.
+        """
+        texts = []
+        for part, event_id in sorted(parts.items()):
+            if part in Part.TEXT:
+                event = await self._homeserver.event(turn.room_id, event_id, ghost)
+                content = content_today(event or {})
+                texts += [str(content.get("body", ""))] if content.get("msgtype") == "m.text" else []
+        return "\n\n".join(texts)
+
+    async def _instructions(self, turn: Turn) -> str | None:
+        """Return the instructions of people if a stateful upstream has yet to get them, or that they do not count."""
+        if turn.instructions is None or await self._contexts.is_instructed(turn.conversation):
+            return None
+        if turn.instructions:
+            return self._texts.contexts.instructed.format(instructions=turn.instructions)
+        is_known = bool(await self._transcripts.of_lane(turn.conversation, 1))
+        return self._texts.contexts.uninstructed if is_known else None
+
+    async def _history(self, lane: int, root: ChatMessage | None) -> History:
         """Return the transcript of the conversation; for a thread also its root, and the end of the room's transcript.
 
         A root of the agent comes with the question that it answers.
         """
-        earlier = await self._transcripts.of_lane(turn.conversation, _TRANSCRIPT)
+        earlier = await self._transcripts.of_lane(lane, _TRANSCRIPT)
         limit = self._room_messages
         if root is None or (root.role == "user" and not limit):
             return History(tuple(earlier), root)
-        room = await self._transcripts.of_room(turn.conversation, max(limit, _TRANSCRIPT))
+        room = await self._transcripts.of_room(lane, max(limit, _TRANSCRIPT))
         return History(tuple(earlier), root, tuple(room[-limit:] if limit else ()), question_of(root, room))
 
     async def _parts(
@@ -156,11 +198,11 @@ class Questions:
     def _other_form(self, form: str) -> str:
         return self._texts.other_form.format(type=one_line(form))
 
-    async def _root(self, turn: Turn, ghost: str) -> ChatMessage | None:
-        """Return the root of the thread of *turn*; None outside threads, and if it has no text."""
-        if not turn.thread:
+    async def _root(self, room_id: str, thread: str, ghost: str) -> ChatMessage | None:
+        """Return the root *thread* of a thread; None outside threads, and if it has no text."""
+        if not thread:
             return None
-        root = await self._message(turn.room_id, turn.thread, ghost)
+        root = await self._message(room_id, thread, ghost)
         return None if root is None else ChatMessage("assistant" if root.role == ghost else "user", root.content)
 
     async def _message(self, room_id: str, event_id: str, ghost: str) -> ChatMessage | None:

@@ -29,7 +29,7 @@ from agent_bridge.store.postgres.signals import Topic
 from agent_bridge.upstream.capabilities import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from agent_bridge.bridge.delivery.approval_cards import ApprovalCards
     from agent_bridge.bridge.delivery.outbox import Outbox
@@ -79,6 +79,16 @@ class ToolApprovals:
         sent = (each for each in known if each.may_have_run and each.verdict is not None and each.verdict.allows)
         return frozenset(each.call_id for each in known) - ran, frozenset(each.ref for each in sent)
 
+    async def withdrawn(self, turn: Turn, upstream: Upstream) -> frozenset[str]:
+        """Return the references of requests in the conversation of *turn* about which nobody decides any more.
+
+        People have ended their answers.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        return frozenset() if upstream.can.approvals is None else await self.store.withdrawn(turn.conversation)
+
     @asynccontextmanager
     async def during(
         self, turn: Turn, agent: Agent, upstream: Upstream, config: UpstreamConfig, outbox: Outbox
@@ -125,6 +135,8 @@ class OpenApprovals:
         self._closed: set[str] = set()
         #: The requests of all attempts, by their numbers.
         self._cards: dict[int, Approval] = {}
+        #: Called with the id of a tool call that may run from now on.
+        self.on_allowed: Callable[[str], None] = lambda _call_id: None
 
     @property
     def waits(self) -> bool:
@@ -198,14 +210,14 @@ class OpenApprovals:
     async def _decide(self, request: ApprovalRequest) -> None:
         rule = self._rule(request.call.name)
         if rule is not Rule.ASK:
-            await self._send(request.ref, Decision(rule is Rule.ALLOW, reason=self._parent.texts.approval_by_rule))
+            await self._send(request, Decision(rule is Rule.ALLOW, reason=self._parent.texts.approval_by_rule))
             return
         approval = await self._until_decided(request)
         if approval is None or approval.verdict in {None, Verdict.WITHDRAWN}:
             return
         said = approval.verdict is not None and approval.verdict.allows
         reason = "" if said else approval.reason or self._reason(approval)
-        await self._send(request.ref, Decision(said, always=approval.verdict is Verdict.ALWAYS, reason=reason))
+        await self._send(request, Decision(said, always=approval.verdict is Verdict.ALWAYS, reason=reason))
 
     def _reason(self, approval: Approval) -> str:
         if approval.verdict is Verdict.EXPIRED:
@@ -279,9 +291,11 @@ class OpenApprovals:
             await cards.withdraw_offers(self._turn, approval, event_id, ghost)
             await self._parent.store.settled(approval.id)
 
-    async def _send(self, ref: str, decision: Decision) -> None:
+    async def _send(self, request: ApprovalRequest, decision: Decision) -> None:
         """Send *decision* until the upstream has it, or does not wait for it any more."""
-        approvals = self._upstream.can.approvals
+        ref, approvals = request.ref, self._upstream.can.approvals
+        if decision.allow:
+            self.on_allowed(request.call.call_id)
         is_logged = False
         while approvals is not None and ref not in self._closed:
             try:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.delivery.erasure import Eraser
 from agent_bridge.bridge.queue.offload import rendered
-from agent_bridge.core.answers import Op, Part
+from agent_bridge.core.answers import Op, Part, Reply
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import MARK, mark
 from agent_bridge.core.turns import TurnKind, TurnState
@@ -152,6 +152,11 @@ class Outbox:
         self._shown[op.part] = op
 
     @property
+    def has_answer(self) -> bool:
+        """Whether an event shows a part of an answer, or of an earlier one."""
+        return any(part != Part.WAITING for part in self.event_ids)
+
+    @property
     def acts(self) -> set[int]:
         """The acts that belong to this answer."""
         return {part for part in self.event_ids if part in Part.ACTS} - self._earlier
@@ -213,22 +218,24 @@ class Outbox:
         for op in ops:
             await self._edit(op.part, await rendered(len(op.text), self._content, op))
 
-    async def reply_once(self, make: Callable[[], Awaitable[str | None]], *, to: str | None = None) -> bool:
-        """Answer the turn with the Markdown that *make* returns, as a notice in reply to event *to*; close the turn.
+    async def reply_once(self, make: Callable[[], Awaitable[Reply | None]], *, to: str | None = None) -> bool:
+        """Answer the turn with the reply that *make* returns, as a notice in reply to event *to*; close the turn.
 
-        Once the text is committed, later attempts show it and do not call *make*. If *make* returns None, nothing is
+        Once the reply is committed, later attempts show it and do not call *make*. If *make* returns None, nothing is
         sent and the turn stays open. Return whether the turn was answered.
         """
         await self.recover()
-        committed = self._turn.state is TurnState.COMMITTED
-        text = self._turn.answer or "" if committed else await make()
-        if text is None:
+        turn = self._turn
+        committed = turn.state is TurnState.COMMITTED
+        reply = Reply(turn.answer or "", turn.stop) if committed else await make()
+        if reply is None:
             return False
         self._reply_to = to
-        ops = [replace(op, notice=True) for op in await rendered(len(text), ops_for, text)]
+        ops = [replace(op, notice=True) for op in await rendered(len(reply.text), ops_for, reply.text)]
         if not committed:
-            await self._turns.commit(self._turn, text, error=None, parts=[op.part for op in ops])
-        await self.publish(ops, TurnState.DONE)
+            parts = [op.part for op in ops]
+            await self._turns.commit(turn, reply.text, error=None, parts=parts, stopped=reply.stopped)
+        await self.publish(ops, TurnState.STOPPED if reply.stopped else TurnState.DONE)
         return True
 
     async def give_up(self, text: str, cause: str) -> None:

@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.inbound.choices import may_choose
 from agent_bridge.bridge.inbound.queue_limit import QueueLimit
+from agent_bridge.bridge.rooms.kinds import has_only_commands
 from agent_bridge.core.approvals import DecisionResult
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.errors import StoreRefused
 from agent_bridge.core.payloads import RefusalPayload, RefusalReason
-from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn
+from agent_bridge.core.rooms import WhenBusy
+from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn, TurnKind
 from agent_bridge.matrix.events import legible
 from agent_bridge.store.edits import ChangeRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from agent_bridge.bridge.chats.binding import WaitingEvents
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.approvals import DecisionRequest
@@ -27,12 +31,15 @@ if TYPE_CHECKING:
     from agent_bridge.core.rooms import HistoryCursor, Room
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.approvals import Approvals
+    from agent_bridge.store.chats import Chats
+    from agent_bridge.store.choices import Choices
     from agent_bridge.store.edits import Edits
     from agent_bridge.store.history import Histories
     from agent_bridge.store.intake import IntakeStore
     from agent_bridge.store.postgres.database import Connection, Database
     from agent_bridge.store.redactions import Redactions
     from agent_bridge.store.rooms import Rooms
+    from agent_bridge.store.selections import Selections
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -67,11 +74,16 @@ class Intake:
         edits: Edits,
         redactions: Redactions,
         approvals: Approvals,
+        choices: Choices,
+        chats: Chats,
+        selections: Selections,
+        waiting: WaitingEvents,
         histories: Histories,
         lanes: Lanes,
         rules: Rules,
         *,
         max_queued: int,
+        when_busy: WhenBusy = WhenBusy.QUEUE,
     ) -> None:
         self._database = database
         self._rooms = rooms
@@ -79,9 +91,14 @@ class Intake:
         self._edits = edits
         self._redactions = redactions
         self._approvals = approvals
+        self._choices = choices
+        self._chats = chats
+        self._selections = selections
+        self._waiting = waiting
         self._histories = histories
         self._lanes = lanes
         self._rules = rules
+        self._when_busy = when_busy
         self._queue_limit = QueueLimit(rooms, intake_store, rules, max_queued)
 
     async def take(self, transaction_id: str, events: Sequence[RoomEvent]) -> None:
@@ -95,6 +112,8 @@ class Intake:
         if changed := {event.room_id for event in events if self._rules.changes_room(event)}:
             # Before the messages behind the change: their lanes wait until the rooms are compared.
             await self._rooms.request_checks(changed)
+        if named := {event.room_id for event in events if self._rules.names_room(event)}:
+            await self._chats.note_changes(named)
         by_others = {event.event_id: event for event in events if not self._rules.namespace.is_ours(event.sender)}
         events = list(by_others.values())
         try:
@@ -161,7 +180,7 @@ class Intake:
         if not events and backfilled is None:
             return 0
         rooms = await self._rooms_of(events)
-        decided = [self._rules.decide(event, rooms.get(event.room_id)) for event in events]
+        decided = self._decided(events, rooms)
         asked = [each for each in decided if isinstance(each, NewTurn | ChangeRequest)]
         new = await self._queue_limit.applied(asked, rooms)
         ignored = [each for each in decided if isinstance(each, Ignored)]
@@ -178,21 +197,27 @@ class Intake:
             known = await self._known(connection, new, stops)
             fresh = [each for each in new if each.event_id not in known]
             lanes = await self._accept(connection, fresh, is_complete=backfilled is not None)
+            if backfilled is None:
+                # A message that a backfill found may be older than the one that is being answered.
+                await self._interrupt(connection, new, lanes, rooms)
             stops = [stop for stop in stops if stop.event_id not in known]
             # A known command has stopped its answers already; a command that a backfill found stops none.
             stops = [stop for stop in stops if stop.target or (stop.event_id in lanes and backfilled is None)]
             # The message that became a command was perhaps asked again since an edit that is known already.
             stops += [each for each in withdrawals if each is not None and each.event_id in lanes]
+            woken = {lane for each in lanes.values() for lane in each}
+            woken |= await self._ask_waiting(connection, [each for each in fresh if each.event_id in lanes])
             stopped = await self._intake_store.stop(connection, stops)
             for decision in decisions:
-                lanes |= await self._decide(connection, decision, ignored)
+                told = await self._decide(connection, decision, ignored)
+                lanes |= told
+                woken |= {lane for each in told.values() for lane in each}
             ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
             await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])
             if backfilled is not None:
                 if backfilled.order:
                     await self._intake_store.put_in_order(connection, backfilled.room, backfilled.order)
                 await self._histories.backfilled(connection, backfilled.room, backfilled.seen)
-            woken = {lane for each in lanes.values() for lane in each}
             await self._lanes.wake(connection, {*woken, *stopped})
         for each in new:
             if each.event_id in lanes:
@@ -204,6 +229,50 @@ class Intake:
                     event_id=each.event_id,
                 )
         return len(lanes)
+
+    async def _interrupt(
+        self,
+        connection: Connection,
+        new: Iterable[NewTurn | ChangeRequest],
+        lanes: Mapping[str, Sequence[int]],
+        rooms: Mapping[str, Room],
+    ) -> None:
+        """End the answers that the messages of *new* interrupt: those that are written now, in *lanes*."""
+        interrupting = [
+            each.event_id
+            for each in new
+            if isinstance(each, NewTurn) and each.kind is TurnKind.MESSAGE and each.event_id in lanes
+            if (rooms[each.room_id].when_busy or self._when_busy) is WhenBusy.INTERRUPT
+        ]
+        if interrupting:
+            where = {lane for event_id in interrupting for lane in lanes[event_id]}
+            await self._intake_store.interrupt(connection, interrupting, where)
+
+    def _decided(
+        self, events: Sequence[RoomEvent], rooms: Mapping[str, Room]
+    ) -> list[NewTurn | ChangeRequest | Ignored | None]:
+        """Return the decisions of the rules about *events*.
+
+        Only the first words of a person can choose from the person's list in a room with an agent.
+        """
+        decided: list[NewTurn | ChangeRequest | Ignored | None] = []
+        spoken: set[tuple[str, str]] = set()
+        for event in events:
+            room = rooms.get(event.room_id)
+            if room is not None and (event.sender, event.room_id) in spoken and not has_only_commands(room):
+                room = replace(room, choices={})
+            decided.append(self._rules.decide(event, room))
+            if isinstance(decided[-1], NewTurn):
+                spoken.add((event.sender, event.room_id))
+        return decided
+
+    async def _ask_waiting(self, connection: Connection, written: Sequence[NewTurn | ChangeRequest]) -> set[int]:
+        """Have agents asked about those messages *written* whose rooms have an agent by now; return the lanes.
+
+        People may have chosen the agent after the rooms were read.
+        """
+        waiting = {each.room_id for each in written if isinstance(each, NewTurn) and each.kind is TurnKind.CHOICE}
+        return await self._waiting.ask(connection, waiting) if waiting else set()
 
     async def _decide(
         self, connection: Connection, decision: DecisionRequest, ignored: list[Ignored]
@@ -296,11 +365,19 @@ class Intake:
         return (await self._accept_turns(connection, [refused])).get(change.event_id, [])
 
     async def _rooms_of(self, events: Sequence[RoomEvent]) -> dict[str, Room]:
-        return await self._rooms.contexts(
+        rooms = await self._rooms.contexts(
             {event.room_id for event in events},
             events=[event.event_id for event in events],
             replied_to={event.replies_to for event in events if event.replies_to is not None},
         )
+        if self._rules.follow_selection:
+            selections = await self._selections.selected({event.sender for event in events})
+            rooms = {room_id: replace(room, selections=selections) for room_id, room in rooms.items()}
+        if choosing := {event.sender for event in events if may_choose(event)}:
+            shown = await self._choices.open(choosing, rooms)
+            for (user, room_id), choice in shown.items():
+                rooms[room_id] = replace(rooms[room_id], choices={**rooms[room_id].choices, user: choice})
+        return rooms
 
 
 def _changes_answer(asked: NewTurn | ChangeRequest) -> bool:

@@ -1,4 +1,4 @@
-"""Answers invitations: the bridge bot joins rooms of people with a role, ghosts decline."""
+"""Answers invitations: the bridge bot joins rooms of people with a role, ghosts only those that wait for an agent."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import structlog
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.rooms.invitations import invite_home, may_enter
 from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.core.agents import AgentState
+from agent_bridge.core.answers import Reply
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import mark
 from agent_bridge.core.payloads import InvitationPayload
@@ -20,6 +22,7 @@ from agent_bridge.matrix.rooms import SPACE
 from agent_bridge.render.content import message
 
 if TYPE_CHECKING:
+    from agent_bridge.bridge.chats.binding import Binding
     from agent_bridge.bridge.inbound.backfill import Backfill
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.core.turns import Turn
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-#: Members of a room in which a person talks to the bot alone.
-_DIRECT_MEMBERS = 2
+#: Members of a room that a person has with the bot alone, and with the bot and a ghost.
+_ALONE, _WITH_GHOST = 2, 3
 
 
 class InviteHandler:
@@ -46,6 +49,7 @@ class InviteHandler:
         rooms: Rooms,
         agents: Agents,
         kv: KeyValues,
+        binding: Binding,
         backfill: Backfill,
         rules: Rules,
         texts: Texts,
@@ -55,6 +59,7 @@ class InviteHandler:
         self._rooms = rooms
         self._agents = agents
         self._kv = kv
+        self._binding = binding
         self._backfill = backfill
         self._namespace = rules.namespace
         self._permissions = rules.permissions
@@ -71,7 +76,7 @@ class InviteHandler:
         """Close the turn: the person sees that the invitation is not answered."""
         await self._turns.finish(turn, TurnState.FAILED, {}, error=cause)
 
-    async def _answer(self, turn: Turn) -> str | None:
+    async def _answer(self, turn: Turn) -> Reply | None:
         """Answer the invitation and return the greeting; None if the bot is not in the room."""
         if not isinstance(turn.payload, InvitationPayload):
             raise TypeError(f"turn {turn.key} is not an invitation")
@@ -81,20 +86,48 @@ class InviteHandler:
             return None
         try:
             if invited != self._namespace.bot:
-                await self._decline(turn, invited)
+                if not await self._answers_there(turn, invited):
+                    await self._decline(turn, invited)
                 return None
             if not await self._enter(turn):
                 return None
         except HomeserverRefused:
             # The invitation was withdrawn, or the room is out of reach: there is nothing left to answer.
             return None
-        is_direct = await self._homeserver.count_members(turn.room_id) <= _DIRECT_MEMBERS
-        room = await self._rooms.enter(turn.room_id, KindName.BOT if is_direct else KindName.GROUP, turn.event_id)
+        kind = await self._kind_of(turn.room_id, turn.payload)
+        room = await self._rooms.enter(turn.room_id, kind, turn.event_id)
         # The homeserver never hands over the messages from before the bot joined.
         await self._backfill.backfill(room)
         if await self._homeserver.state(turn.room_id, "m.room.encryption") is not None:
-            return self._texts.encrypted
-        return self._texts.hello if is_direct else self._texts.hello_all.format(prefix=self._prefix)
+            return Reply(self._texts.encrypted)
+        greetings = {
+            KindName.BOT: self._texts.hello,
+            KindName.CHAT: self._texts.hello_chat,
+            KindName.GROUP: self._texts.hello_all.format(prefix=self._prefix),
+        }
+        return Reply(greetings[kind])
+
+    async def _kind_of(self, room_id: str, invitation: InvitationPayload) -> KindName:
+        """Return the kind of a room of people that the bot has joined.
+
+        A person who means no direct conversation with the bot wants to talk with an agent, and chooses it there.
+        """
+        if await self._homeserver.count_members(room_id) > _ALONE:
+            return KindName.GROUP
+        return KindName.BOT if invitation.is_direct else KindName.CHAT
+
+    async def _answers_there(self, turn: Turn, ghost: str) -> bool:
+        """Have *ghost* enter a room of one person that waits for an agent; tell whether it does."""
+        room = (await self._rooms.contexts([turn.room_id])).get(turn.room_id)
+        if room is None or room.kind is not KindName.CHAT or not self._is_member(turn):
+            return False
+        agents = {self._namespace.user_id(each.agent.ghost): each.agent for each in await self._agents.all()}
+        agent = agents.get(ghost)
+        if agent is None or agent.state is not AgentState.ACTIVE or not room.is_unbound:
+            return False
+        if await self._homeserver.count_members(turn.room_id) > _WITH_GHOST:
+            return False
+        return await self._binding.bind(turn.room_id, agent) == agent.id
 
     async def _room_to_compare(self, room_id: str, invited: str) -> str | None:
         """Return the agent's room whose comparison brings *invited* back into *room_id*, or enters it as its successor.
@@ -104,9 +137,9 @@ class InviteHandler:
         return room_id if await self._belongs_there(room_id, invited) else await self._upgraded(room_id, invited)
 
     async def _belongs_there(self, room_id: str, invited: str) -> bool:
-        """Tell whether *room_id* is the room of an agent, and *invited* its ghost or the bot."""
+        """Tell whether *room_id* is the home or a chat of an agent, and *invited* its ghost or the bot."""
         room = (await self._rooms.contexts([room_id])).get(room_id)
-        if room is None or room.owner is None:
+        if room is None or room.owner is None or room.kind not in {KindName.HOME, KindName.CHAT}:
             return False
         ghosts = (each.ghost for each in room.participants if each.agent == room.owner)
         return invited in {self._namespace.bot, *map(self._namespace.user_id, ghosts)}

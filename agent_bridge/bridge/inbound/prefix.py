@@ -1,15 +1,18 @@
-"""Commands in the text of a message: a prefix, or a mention of the bridge bot."""
+"""Commands in the text of a message: a prefix, a mention of the bridge bot, or the bare word of a command."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from agent_bridge.core.names import EMPTY_LETTERS
 from agent_bridge.matrix.said import is_reply, text_of_html
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from agent_bridge.core.ids import Namespace
     from agent_bridge.matrix.events import RoomEvent
 
@@ -26,6 +29,8 @@ _PILL = re.compile(r'<a\b[^>]*\bhref="https://matrix\.to/#/(?P<user>[^"?]+)[^"]*
 #: Characters of HTML that are searched for a mention.
 _MOST_HTML = 1_000
 _AFTER_NAME = " \t\n:,"
+#: The sign before the word of a command that needs no prefix.
+_BARE = "!"
 
 
 def without_prefix(body: str, prefix: str) -> str | None:
@@ -46,6 +51,27 @@ def without_prefix(body: str, prefix: str) -> str | None:
             if not wanted.startswith(found):
                 return None
     return "" if found == wanted else None
+
+
+def bare_command(body: str, words: Collection[str]) -> str | None:
+    """Return the command in *body*, which begins with ``!`` and one of *words*, without the ``!``; else None."""
+    text = _trimmed(body)
+    if _folded(text[:1]) != _BARE or not text[1:2].isalnum():
+        return None
+    return text[1:] if command_word(text[1:])[0] in words else None
+
+
+def with_pills(event: RoomEvent, command: str) -> str:
+    """Return *command* with user ids in place of the names that clients write for mentions.
+
+    A name may have several words, and two users may have the same one.
+    """
+    html = (event.text("formatted_body") or "")[:_MOST_HTML]
+    for pill in _PILL.finditer(html):
+        name, user = text_of_html(pill["name"]), unquote(pill["user"])
+        if name and user.startswith("@"):
+            command = command.replace(name, user, 1)
+    return command
 
 
 def command_word(line: str) -> tuple[str, str]:

@@ -7,8 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
-from agent_bridge.core.payloads import CommandPayload, MessagePayload, RefusalPayload, RefusalReason
-from agent_bridge.core.turns import NewTurn
+from agent_bridge.core.payloads import (
+    CommandPayload,
+    EditPayload,
+    MessagePayload,
+    RefusalPayload,
+    RefusalReason,
+)
+from agent_bridge.core.turns import NewTurn, TurnKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -42,12 +48,22 @@ class QueueLimit:
         Raises:
             StoreError: the database did not return the known events.
         """
+        if choosing := {each.room_id for each in new if isinstance(each, NewTurn) and each.kind is TurnKind.CHOICE}:
+            rooms = await self._with_waiting(new, rooms, choosing)
         bounded = self._bounded(new, rooms, ())
         if bounded == new:
             return bounded
         # An event that the homeserver sends again has its place already, if it still waits.
         known = await self.intake_store.known([each.event_id for each in new])
-        return self._bounded(new, await self.rooms.contexts(rooms), known)
+        present = await self.rooms.contexts(rooms)
+        return self._bounded(new, await self._with_waiting([], present, choosing) if choosing else present, known)
+
+    async def _with_waiting(
+        self, new: Sequence[NewTurn | ChangeRequest], rooms: Mapping[str, Room], choosing: Collection[str]
+    ) -> Mapping[str, Room]:
+        """Return *rooms* with the messages, except *new*, that wait in *choosing* for the choice of an agent."""
+        held = await self.intake_store.count_waiting(choosing, [each.event_id for each in new])
+        return {room_id: replace(room, waiting=room.waiting + held.get(room_id, 0)) for room_id, room in rooms.items()}
 
     def _bounded(
         self, new: Sequence[NewTurn | ChangeRequest], rooms: Mapping[str, Room], known: Collection[str]
@@ -60,7 +76,7 @@ class QueueLimit:
         for each in new:
             if isinstance(each, NewTurn) and each.event_id not in known:
                 limit = 0
-                if isinstance(each.payload, MessagePayload):
+                if isinstance(each.payload, MessagePayload | EditPayload):
                     waiting[each.room_id] += len(each.addressees)
                     limit = self.max_queued if waiting[each.room_id] > self.max_queued else 0
                 elif isinstance(each.payload, CommandPayload):
@@ -86,6 +102,8 @@ def _refusal(payload: Payload, thread: str, limit: int) -> RefusalPayload:
     match payload:
         case MessagePayload(body=body, file=file):
             text = body or (file.name if file is not None else "")
+        case EditPayload(message=MessagePayload(body=text)):
+            pass
         case CommandPayload(body=body, thread=where):
             text, thread = body, where
         case _:

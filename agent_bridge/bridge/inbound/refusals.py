@@ -10,6 +10,7 @@ import structlog
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.delivery.status_reactions import WARNING
 from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.core.answers import Reply
 from agent_bridge.core.approvals import DecisionResult
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import MARK
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.agents import Agents
+    from agent_bridge.store.rooms import Rooms
+    from agent_bridge.store.selections import Selections
     from agent_bridge.store.turns import Turns
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -34,9 +38,21 @@ _EXCERPTS = 20
 class RefusalHandler:
     """Carries out the turns of the kind *refusal*."""
 
-    def __init__(self, homeserver: Homeserver, turns: Turns, rules: Rules, texts: Texts) -> None:
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        turns: Turns,
+        rooms: Rooms,
+        agents: Agents,
+        selections: Selections,
+        rules: Rules,
+        texts: Texts,
+    ) -> None:
         self._homeserver = homeserver
         self._turns = turns
+        self._rooms = rooms
+        self._agents = agents
+        self._selections = selections
         self._namespace = rules.namespace
         self._permissions = rules.permissions
         self._texts = texts
@@ -50,7 +66,7 @@ class RefusalHandler:
             await self._mark(turn, refusal)
             return
         outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
-        if not await outbox.reply_once(partial(self._text, turn, refusal), to=refusal.target or turn.event_id):
+        if not await outbox.reply_once(partial(self._reply, turn, refusal), to=refusal.target or turn.event_id):
             # The sender's next message is decided again: an administrator may have invited the sender by then.
             await self._turns.dismiss(turn, IgnoreReason.PERMISSION)
 
@@ -68,11 +84,17 @@ class RefusalHandler:
             _log.info("a message was not marked", room=turn.room_id, error=str(error))
         await self._turns.finish(turn, TurnState.DONE, {})
 
+    async def _reply(self, turn: Turn, refusal: RefusalPayload) -> Reply | None:
+        text = await self._text(turn, refusal)
+        return None if text is None else Reply(text)
+
     async def _text(self, turn: Turn, refusal: RefusalPayload) -> str | None:
         texts = self._texts
         match refusal.reason:
             case RefusalReason.FULL:
                 return await self._full(turn, refusal)
+            case RefusalReason.OTHER_AGENT:
+                return await self._other_agent(turn)
             case RefusalReason.PERMISSION:
                 return texts.for_admins(texts.not_permitted) if await self._was_invited(turn) else None
             case reason:
@@ -83,6 +105,16 @@ class RefusalHandler:
                     RefusalReason.UNKNOWN_TARGET: texts.unknown_target,
                     RefusalReason.NO_DECIDER: texts.commands.decided[DecisionResult.FORBIDDEN],
                 }[reason]
+
+    async def _other_agent(self, turn: Turn) -> str:
+        """Name the agent of the room, and the one that the sender has selected."""
+        room = (await self._rooms.contexts([turn.room_id])).get(turn.room_id)
+        names = {each.agent.id: escape(each.agent.name) for each in await self._agents.all()}
+        agent = "" if room is None or room.owner is None else names[room.owner]
+        selected = (await self._selections.selected([turn.sender])).get(turn.sender)
+        if selected is None:
+            return self._texts.with_commands(self._texts.select_first, agent=agent)
+        return self._texts.with_commands(self._texts.other_agent, agent=agent, selected=names[selected])
 
     async def _full(self, turn: Turn, refusal: RefusalPayload) -> str:
         """List the messages that found the room full, all that wait to be told at once."""

@@ -5,13 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.inbound.prefix import command_word, without_mention, without_prefix
-from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, addressees
+from agent_bridge.bridge.inbound.choices import picked_by_message, picked_by_reaction
+from agent_bridge.bridge.inbound.prefix import bare_command, command_word, with_pills, without_mention, without_prefix
+from agent_bridge.bridge.inbound.reactions import AGAIN, STOP, VERDICTS, reaction_of
+from agent_bridge.bridge.rooms.kinds import (
+    addressees,
+    asked_agent,
+    has_agents,
+    has_owner,
+    is_bots,
+    is_watched,
+    takes_bare_commands,
+)
 from agent_bridge.bridge.rooms.permissions import role_of
-from agent_bridge.core.approvals import DecisionRequest, Verdict
+from agent_bridge.core.approvals import DecisionRequest
 from agent_bridge.core.changes import ChangeKind, ChangeRequest, StopRequest
+from agent_bridge.core.commands import OF_THE_AGENT
 from agent_bridge.core.payloads import (
     CommandPayload,
+    EditPayload,
     InvitationPayload,
     MessagePayload,
     RedactionPayload,
@@ -19,6 +31,7 @@ from agent_bridge.core.payloads import (
     RefusalReason,
 )
 from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import KindName
 from agent_bridge.core.turns import Addressee, Ignored, IgnoreReason, NewTurn, TurnKind
 from agent_bridge.matrix.said import LIVE_LOCATIONS, is_quiet, message_of, without_fallback
 
@@ -27,20 +40,14 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.payloads import Payload, SentEvent
-    from agent_bridge.core.rooms import Participant, Room
+    from agent_bridge.core.rooms import Room
     from agent_bridge.matrix.events import RoomEvent
 
 _WORDS = ("m.text", "m.emote")
-#: The command that acts on the conversation with an agent: it waits in the lane of the agent.
-_OF_THE_AGENT = "letta"
+#: Rooms in which an agent may answer only those who have selected it: a direct chat selects its agent by itself.
+_FOLLOWING = frozenset({KindName.HOME, KindName.CHAT})
 #: Milliseconds of a day.
 _DAY = 86_400_000
-#: Reactions to a question or to an answer. Some clients add a variation selector: that of emoji, or that of text.
-_STOP_REACTION = "🛑"
-_AGAIN_REACTION = "🔁"
-#: Reactions to a card that asks whether a tool may run.
-_VERDICTS = {"✅": Verdict.ALLOW, "❌": Verdict.DENY, "♾": Verdict.ALWAYS}
-_VARIATIONS = "\ufe0e\ufe0f"
 #: Types of the state events that may keep the bridge from reading or answering in a room.
 _ROOM_CHANGES = frozenset({"m.room.tombstone", "m.room.power_levels", "m.room.encryption", "m.room.guest_access"})
 #: Memberships of a user that is not in the room.
@@ -55,6 +62,10 @@ class Rules:
     permissions: Mapping[str, Role]
     #: The word that starts a command in a room with others.
     prefix: str
+    #: The words that make a command behind ``!`` in rooms that the bridge made.
+    bare_words: frozenset[str] = frozenset()
+    #: Whether an agent answers in its room only those who have selected it.
+    follow_selection: bool = False
 
     def decide(self, event: RoomEvent, room: Room | None) -> NewTurn | ChangeRequest | Ignored | None:
         """Return the turns, or the change of earlier ones, that *event* asks for.
@@ -65,11 +76,11 @@ class Rules:
         if self.namespace.is_ours(event.sender):
             return None
         if event.redacted_by is not None or event.type in {"m.room.redaction", "m.reaction"}:
-            return self._about_earlier(event, room)
+            return self._picked(event, room) or self._about_earlier(event, room)
         if event.state_key is not None:
             return self._invitation(event) if event.type == "m.room.member" else self._live_location(event, room)
         if event.type == "m.room.encrypted":
-            return self._refusal(event, room, RefusalReason.ENCRYPTED) if _is_watched(room) else None
+            return self._refusal(event, room, RefusalReason.ENCRYPTED) if is_watched(room) else None
         if is_quiet(event.type, event.content):
             is_notice = event.text("msgtype") == "m.notice" and self._is_for_us(event, room)
             return _ignored(event, IgnoreReason.NOTICE) if is_notice else None
@@ -77,7 +88,7 @@ class Rules:
 
     def stop(self, event: RoomEvent, room: Room | None) -> StopRequest | None:
         """Return the request to end answers that *event* is, if it is one and its sender may make it."""
-        if not _has_agents(room) or self.namespace.is_ours(event.sender):
+        if not has_agents(room) or self.namespace.is_ours(event.sender):
             return None
         if self._role(event) < Role.MEMBER:
             return None
@@ -86,14 +97,14 @@ class Rules:
             command = asked.payload if isinstance(asked, NewTurn) else None
             is_stop = isinstance(command, CommandPayload) and command_word(command.body)[0] == "stop"
             return StopRequest(event.room_id, event.event_id, None, event.thread) if is_stop else None
-        if _reaction_of(event) == _STOP_REACTION and event.target is not None:
+        if reaction_of(event) == STOP and event.target is not None:
             return StopRequest(event.room_id, event.event_id, event.target)
         return None
 
     def decision(self, event: RoomEvent, room: Room | None) -> DecisionRequest | None:
         """Return the decision about a tool call that *event* is, if it reacts to a card."""
-        verdict = _VERDICTS.get(_reaction_of(event) or "")
-        if verdict is None or event.target is None or not _has_agents(room) or self.namespace.is_ours(event.sender):
+        verdict = VERDICTS.get(reaction_of(event) or "")
+        if verdict is None or event.target is None or not has_agents(room) or self.namespace.is_ours(event.sender):
             return None
         role = self._role(event)
         if role < Role.MEMBER:
@@ -110,7 +121,7 @@ class Rules:
 
     def withdrawal(self, event: RoomEvent, room: Room | None) -> StopRequest | None:
         """Return the request to end the answer to a message that the edit *event* turns into a command."""
-        if event.relation != "m.replace" or event.target is None or not _has_agents(room):
+        if event.relation != "m.replace" or event.target is None or not has_agents(room):
             return None
         asked = self.decide(event, room)
         is_command = isinstance(asked, NewTurn) and asked.kind is TurnKind.COMMAND
@@ -123,6 +134,10 @@ class Rules:
         if event.type == "m.room.member":
             return self.namespace.is_ours(event.state_key) and event.content.get("membership") in _OUTSIDE
         return event.type in _ROOM_CHANGES and not self.namespace.is_ours(event.sender)
+
+    def names_room(self, event: RoomEvent) -> bool:
+        """Tell whether *event* is the name that a person gives to a room."""
+        return event.type == "m.room.name" and event.state_key == "" and not self.namespace.is_ours(event.sender)
 
     def refused(self, turn: NewTurn, payload: RefusalPayload) -> NewTurn:
         """Return the turn in which the bot tells, in place of the answers that *turn* asks for, why there are none."""
@@ -149,6 +164,14 @@ class Rules:
         """Return the turn in which the bridge redacts *events* of its own, because of the redaction *change*."""
         return self._for_bot(change, TurnKind.REDACTION, RedactionPayload(events))
 
+    def _picked(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored | None:
+        """Return the command of a reaction to a list from which the sender may choose."""
+        picked = picked_by_reaction(event, reaction_of(event), room)
+        if picked is None or event.redacted_by is not None:
+            return None
+        command, choice = picked
+        return self._command(event, room, CommandPayload(command, choice.thread))
+
     def _about_earlier(self, event: RoomEvent, room: Room | None) -> ChangeRequest | None:
         """Return the request of a redaction, of a reaction, or of an event that was redacted."""
         if event.redacted_by is not None:
@@ -157,10 +180,10 @@ class Rules:
         if event.type == "m.room.redaction":
             # The homeserver has decided that its sender may redact the message.
             return _change(event, ChangeKind.REDACT, event.redacts)
-        is_again = _reaction_of(event) == _AGAIN_REACTION and self._role(event) >= Role.MEMBER
-        if not (is_again and _has_agents(room)):
+        is_again = reaction_of(event) == AGAIN and self._role(event) >= Role.MEMBER
+        if not (is_again and has_agents(room)):
             return None
-        return _change(event, ChangeKind.AGAIN, event.target, is_expected=_has_owner(room))
+        return _change(event, ChangeKind.AGAIN, event.target, is_expected=has_owner(room))
 
     def _live_location(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored | None:
         begins = event.type in LIVE_LOCATIONS and event.content.get("live") is True
@@ -175,27 +198,40 @@ class Rules:
         if command is not None:
             # A command that had a fault: its sender corrects it.
             return self._command(event, room, CommandPayload(command))
-        if not _is_watched(room):
+        if not is_watched(room):
             return None
         if self._role(event) < Role.MEMBER:
             return _ignored(event, IgnoreReason.PERMISSION)
         is_expected = self._is_for_us(event, room)
-        if said is None or not _has_agents(room):
+        if said is not None and event.target is not None and room is not None and room.is_unbound:
+            return self._waiting(event, EditPayload(event.target, said))
+        if said is None or not has_agents(room):
             return self._unreadable(event, room) if is_expected else None
         return _change(event, ChangeKind.EDIT, event.target, said, is_expected=is_expected)
 
     def _message(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored | None:
         said = _said(event)
-        command = None if said is None else self._command_of(event, said.body, room)
+        command = None
+        if said is not None:
+            picked = picked_by_message(event, said.body, room) if _is_words(event) else None
+            command = picked or self._command_of(event, said.body, room)
         if command is not None:
             return self._command(event, room, CommandPayload(command, event.thread))
-        if not self._is_for_us(event, room):
+        if room is None or not self._is_for_us(event, room):
             return None
         if self._role(event) < Role.MEMBER:
             return self._refusal(event, room, RefusalReason.PERMISSION)
-        agents = addressees(event, room, self.namespace) if room is not None else ()
+        if said is not None and room.is_unbound:
+            return self._waiting(event, replace(said, reply_to=event.replies_to))
+        return self._question(event, room, said)
+
+    def _question(self, event: RoomEvent, room: Room, said: MessagePayload | None) -> NewTurn | Ignored:
+        """Return the turns in which agents answer the words *said* by a person with a role."""
+        agents = addressees(event, room, self.namespace)
         if said is None or not agents:
             return self._unreadable(event, room)
+        if self.follow_selection and room.kind in _FOLLOWING and room.selections.get(event.sender) != room.owner:
+            return self._refusal(event, room, RefusalReason.OTHER_AGENT)
         return NewTurn(
             event_id=event.event_id,
             room_id=event.room_id,
@@ -211,23 +247,32 @@ class Rules:
         if self._role(event) < Role.MEMBER:
             return self._refusal(event, room, RefusalReason.PERMISSION)
         turn = self._for_bot(event, TurnKind.COMMAND, payload)
-        agent = _sole_agent(room) if command_word(payload.body)[0] == _OF_THE_AGENT else None
+        agent = asked_agent(event, room) if command_word(payload.body)[0] in OF_THE_AGENT else None
         if agent is None:
             return turn
         return replace(turn, addressees=(Addressee(agent.agent, agent.ghost),), thread=payload.thread)
 
     def _command_of(self, event: RoomEvent, body: str, room: Room | None) -> str | None:
         """Return the command for the bot in *body*, without its prefix; None if *event* is no command."""
-        if (command := without_prefix(body, self.prefix)) is not None:
-            return command
-        if (command := without_mention(event, body, self.namespace)) is not None:
-            return command
-        is_words = event.type == "m.room.message" and event.text("msgtype") in _WORDS
-        return body.strip() if _is_bots(room) and is_words else None
+        command = without_prefix(body, self.prefix)
+        if command is None:
+            command = without_mention(event, body, self.namespace)
+        if command is None and _is_words(event) and takes_bare_commands(room):
+            command = bare_command(body, self.bare_words)
+        if command is None and _is_words(event) and is_bots(room):
+            command = body.strip()
+        return None if command is None else with_pills(event, command)
+
+    def _waiting(self, event: RoomEvent, payload: MessagePayload | EditPayload) -> NewTurn:
+        """Return the turn in which *event* waits until the people of its room have chosen an agent."""
+        thread = event.thread if isinstance(payload, MessagePayload) else ""
+        return replace(self._for_bot(event, TurnKind.CHOICE, payload), thread=thread)
 
     def _is_for_us(self, event: RoomEvent, room: Room | None) -> bool:
         """Tell whether a person may expect an answer to the message *event*."""
-        return room is not None and (_is_bots(room) or bool(addressees(event, room, self.namespace)))
+        if room is None:
+            return False
+        return is_bots(room) or room.is_unbound or bool(addressees(event, room, self.namespace))
 
     def _role(self, event: RoomEvent) -> Role:
         return role_of(event.sender, self.permissions)
@@ -236,10 +281,11 @@ class Rules:
         invited = event.state_key
         if invited is None or not self.namespace.is_ours(invited) or event.content.get("membership") != "invite":
             return None
-        return self._for_bot(event, TurnKind.INVITATION, InvitationPayload(invited))
+        is_direct = event.content.get("is_direct") is True
+        return self._for_bot(event, TurnKind.INVITATION, InvitationPayload(invited, is_direct))
 
     def _unreadable(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored:
-        return self._refusal(event, room, RefusalReason.NO_COMMAND if _is_bots(room) else RefusalReason.UNREADABLE)
+        return self._refusal(event, room, RefusalReason.NO_COMMAND if is_bots(room) else RefusalReason.UNREADABLE)
 
     def _refusal(self, event: RoomEvent, room: Room | None, reason: RefusalReason) -> NewTurn | Ignored:
         """Return the turn in which the bot tells why *event* is refused.
@@ -249,6 +295,9 @@ class Rules:
         """
         if self._role(event) >= Role.MEMBER:
             once = _once_a_day(event, reason)
+            if reason is RefusalReason.OTHER_AGENT and room is not None:
+                # The reason is another one after another selection.
+                once = f"{once}:{room.selections.get(event.sender)}"
         elif reason is RefusalReason.PERMISSION:
             once = f"{reason}:{event.room_id}:{event.sender}"
         else:
@@ -274,31 +323,8 @@ class Rules:
         return Addressee(None, self.namespace.bot_username)
 
 
-def _has_agents(room: Room | None) -> bool:
-    return room is not None and bool(room.participants)
-
-
-def _sole_agent(room: Room | None) -> Participant | None:
-    """Return the agent whose own room *room* is, or its only agent; None if there is no such agent."""
-    if room is None:
-        return None
-    agents = [each for each in room.participants if room.owner in {None, each.agent}]
-    return agents[0] if len(agents) == 1 else None
-
-
-def _has_owner(room: Room | None) -> bool:
-    """Tell whether every message in *room* is for its agent."""
-    return room is not None and KINDS[room.kind].addressing is Addressing.OWNER
-
-
-def _is_bots(room: Room | None) -> bool:
-    """Tell whether every message in *room* is a command for the bridge bot."""
-    return room is not None and KINDS[room.kind].addressing is Addressing.BOT
-
-
-def _is_watched(room: Room | None) -> bool:
-    """Tell whether a person may expect an answer to any message in *room*."""
-    return _has_agents(room) or _is_bots(room)
+def _is_words(event: RoomEvent) -> bool:
+    return event.type == "m.room.message" and event.text("msgtype") in _WORDS
 
 
 def _ignored(event: RoomEvent, reason: IgnoreReason) -> Ignored:
@@ -340,10 +366,3 @@ def _change(
         said_at=event.timestamp,
         is_expected=is_expected,
     )
-
-
-def _reaction_of(event: RoomEvent) -> str | None:
-    """Return the key of a reaction (spec, "Event annotations and reactions"), None if *event* is none."""
-    related = event.content.get("m.relates_to")
-    key = related.get("key") if event.type == "m.reaction" and isinstance(related, dict) else None
-    return key.rstrip(_VARIATIONS) if isinstance(key, str) else None

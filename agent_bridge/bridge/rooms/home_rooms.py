@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.rooms.invitations import bring_in
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, RoomOutOfReach
 from agent_bridge.core.ids import mark, short_hash
@@ -204,7 +205,7 @@ class HomeRooms:
         """Bring the ghost and the bot into the room, and record whether the bot is in it; return the new state."""
         bot, ghost = self._users(agent_room)
         joined = [
-            await self._bring_in(state.room_id, user, helper)
+            await bring_in(self._homeserver, state.room_id, user, helper)
             for user, helper in ((ghost, bot), (bot, ghost))
             if state.membership(user) not in {"join", "ban"}
         ]
@@ -216,19 +217,6 @@ class HomeRooms:
             record = self._agents.bot_joined if bot_joined else self._agents.bot_left
             await record(agent_room.home.id)
         return state
-
-    async def _bring_in(self, room_id: str, user: str, helper: str) -> bool:
-        """Have *user* join a room, invited by *helper* if needed; tell whether it joined."""
-        try:
-            try:
-                await self._homeserver.join(room_id, user)
-            except HomeserverRefused:
-                await self._homeserver.invite(room_id, user, helper)
-                await self._homeserver.join(room_id, user)
-        except HomeserverRefused as error:
-            _log.warning("cannot enter a room", user=user, room=room_id, error=str(error))
-            return False
-        return True
 
     def _users(self, agent_room: AgentRoom) -> tuple[str, str]:
         """Return the bot and the ghost."""

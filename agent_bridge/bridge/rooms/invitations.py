@@ -1,4 +1,4 @@
-"""Invitations of people: those of the configuration, and those that a person asks for."""
+"""Invitations: of people, by the configuration or because a person asks, and of the bridge's own users."""
 
 from __future__ import annotations
 
@@ -22,6 +22,20 @@ async def try_invite(homeserver: Homeserver, room_id: str, user_id: str, as_user
         await homeserver.invite(room_id, user_id, as_user)
     except HomeserverRefused as error:
         _log.warning("cannot invite", user=user_id, room=room_id, error=str(error))
+        return False
+    return True
+
+
+async def bring_in(homeserver: Homeserver, room_id: str, user: str, helper: str) -> bool:
+    """Have *user*, one of the bridge's own, join a room, invited by *helper* if needed; tell whether it joined."""
+    try:
+        try:
+            await homeserver.join(room_id, user)
+        except HomeserverRefused:
+            await homeserver.invite(room_id, user, helper)
+            await homeserver.join(room_id, user)
+    except HomeserverRefused as error:
+        _log.warning("cannot enter a room", user=user, room=room_id, error=str(error))
         return False
     return True
 

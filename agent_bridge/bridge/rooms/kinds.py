@@ -33,14 +33,16 @@ class RoomKind:
 
     name: KindName
     addressing: Addressing
+    #: Whether the bridge makes the rooms of this kind.
+    is_ours: bool = False
 
 
 _KINDS = (
-    RoomKind(KindName.HOME, Addressing.OWNER),
+    RoomKind(KindName.HOME, Addressing.OWNER, is_ours=True),
     RoomKind(KindName.CHAT, Addressing.OWNER),
     RoomKind(KindName.DM, Addressing.OWNER),
     RoomKind(KindName.GROUP, Addressing.MENTION_OR_REPLY),
-    RoomKind(KindName.CHANNEL, Addressing.MENTION_OR_REPLY),
+    RoomKind(KindName.CHANNEL, Addressing.MENTION_OR_REPLY, is_ours=True),
     RoomKind(KindName.BOT, Addressing.BOT),
 )
 #: Every kind of room, by its name.
@@ -61,3 +63,48 @@ def addressees(event: RoomEvent, room: Room, namespace: Namespace) -> tuple[Part
             )
         case Addressing.BOT:
             return ()
+
+
+def has_agents(room: Room | None) -> bool:
+    """Tell whether agents take part in *room*."""
+    return room is not None and bool(room.participants)
+
+
+def sole_agent(room: Room | None) -> Participant | None:
+    """Return the agent whose own room *room* is, or its only agent; None if there is no such agent."""
+    if room is None:
+        return None
+    agents = [each for each in room.participants if room.owner in {None, each.agent}]
+    return agents[0] if len(agents) == 1 else None
+
+
+def asked_agent(event: RoomEvent, room: Room | None) -> Participant | None:
+    """Return the agent whose conversation a command is about: the one that *event* replies to, or that of *room*."""
+    replied_to = None if room is None else room.answered_by.get(event.replies_to or "")
+    participants = () if room is None else room.participants
+    return next((each for each in participants if each.agent == replied_to), None) or sole_agent(room)
+
+
+def has_owner(room: Room | None) -> bool:
+    """Tell whether every message in *room* is for its agent."""
+    return room is not None and room.owner is not None and KINDS[room.kind].addressing is Addressing.OWNER
+
+
+def is_bots(room: Room | None) -> bool:
+    """Tell whether every message in *room* is a command for the bridge bot."""
+    return room is not None and KINDS[room.kind].addressing is Addressing.BOT
+
+
+def has_only_commands(room: Room) -> bool:
+    """Tell whether no agent is asked by a message in *room*: a number there can only be the answer to a list."""
+    return room.is_unbound or is_bots(room)
+
+
+def is_watched(room: Room | None) -> bool:
+    """Tell whether a person may expect an answer to any message in *room*."""
+    return has_agents(room) or (room is not None and has_only_commands(room))
+
+
+def takes_bare_commands(room: Room | None) -> bool:
+    """Tell whether ``!`` and the word of a command is one in *room*: the bridge made it, or no agent is there yet."""
+    return room is not None and (KINDS[room.kind].is_ours or room.is_unbound or room.person is not None)

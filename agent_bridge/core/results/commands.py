@@ -13,6 +13,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from agent_bridge.core.results.chats import (
+    ChatArchived,
+    ChatGone,
+    ChatList,
+    ChatMade,
+    ChatRenamed,
+    ChatUnarchived,
+    DeletionAsked,
+    DeletionConfirmed,
+    NothingToConfirm,
+    NotYourChat,
+    TooManyChats,
+)
+from agent_bridge.core.results.contexts import ContextResult
+from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
 
@@ -29,8 +44,11 @@ class Group(StrEnum):
     """Groups of commands, in the order in which ``help`` lists them."""
 
     AGENTS = "agents"
+    CHATS = "chats"
     #: The room in which the command is given.
     ROOM = "room"
+    #: The conversation with the agent.
+    CONVERSATION = "conversation"
     MESSAGES = "messages"
     BRIDGE = "bridge"
 
@@ -66,17 +84,34 @@ class CommandList:
     commands: tuple[CommandUsage, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CommandHelp:
+    """The explanation of one command."""
+
+    usage: CommandUsage
+    #: The lowest role that may use it.
+    role: Role
+
+
 class ArgumentProblem(StrEnum):
     """Why the arguments of a command are rejected."""
 
     MISSING = "missing"
     #: More words than the command takes.
     SURPLUS = "surplus"
+    #: More characters than the argument may have.
+    TOO_LONG = "too_long"
     #: A value that is not permitted.
     NOT_A_CHOICE = "not_a_choice"
     NOT_A_USER_ID = "not_a_user_id"
     NO_SUCH_AGENT = "no_such_agent"
+    #: The agent's upstream lists it no more.
+    AGENT_GONE = "agent_gone"
+    #: A number beyond the list that the person was shown.
+    NO_SUCH_NUMBER = "no_such_number"
     SEVERAL_AGENTS = "several_agents"
+    #: No chat of the person has this number or title, or several have.
+    NO_SUCH_CHAT = "no_such_chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +124,12 @@ class InvalidArguments:
     argument: Argument | None
     #: The words that have the problem, empty for a missing argument.
     value: str = ""
-    #: The agents that the words may mean, for :attr:`ArgumentProblem.SEVERAL_AGENTS`.
+    #: The agents that the words may mean, for :attr:`ArgumentProblem.SEVERAL_AGENTS`; those with a similar name, for
+    #: :attr:`ArgumentProblem.NO_SUCH_AGENT`.
     candidates: tuple[AgentEntry, ...] = ()
+    #: The largest number of characters, for :attr:`ArgumentProblem.TOO_LONG`; or of the list, for
+    #: :attr:`ArgumentProblem.NO_SUCH_NUMBER`.
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +164,14 @@ class CommandFailed:
     command: str
     #: The end of a sentence, in the language of the configuration.
     cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandStopped:
+    """A person ended the command."""
+
+    #: Its first words.
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +251,13 @@ class NotReconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class HasEntry:
+    """The agent has an entry in the configuration, which alone tells its model."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """Intake wrote the request to stop when it received the command."""
 
@@ -248,6 +302,31 @@ class TurnEntry:
     age: float
     #: Why the turn failed; None when it did not, or when the cause is not known.
     error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """A person's own message that waits or is being answered."""
+
+    state: TurnState
+    #: Number of times that a worker started it.
+    attempts: int
+    #: Seconds since it was sent.
+    age: float
+    #: The number of messages ahead, at least 1.
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoomQueue:
+    """The messages that wait in the room of the command."""
+
+    #: How many wait, of all people.
+    waiting: int
+    #: Those of the caller, also the one that is being answered, in their order.
+    own: tuple[QueuePlace, ...]
+    #: Whether the caller has more than are listed.
+    has_more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +412,7 @@ class RoomEntry:
 class StatusReport:
     """The bridge and its upstreams."""
 
-    #: Agents that their upstream lists.
+    #: Agents that their upstream lists, or that the configuration has.
     active: int
     #: New agents that wait for ``sync all``.
     held: int
@@ -344,24 +423,45 @@ class StatusReport:
     upstreams: tuple[Health, ...]
     #: Rooms with problems.
     rooms: tuple[RoomEntry, ...] = ()
+    #: Those of the active agents that have an entry in the configuration.
+    configured: int = 0
 
 
 Result: TypeAlias = (
-    AgentList
+    AgentChoices
+    | AgentList
+    | AgentSelected
+    | CannotEnter
+    | ChatArchived
+    | ChatGone
+    | ChatList
+    | ChatMade
+    | ChatRenamed
+    | ChatUnarchived
     | CommandFailed
+    | CommandHelp
     | CommandList
+    | CommandStopped
+    | ContextResult
+    | DeletionAsked
+    | DeletionConfirmed
     | Dropped
     | FailedTurns
+    | HasEntry
     | InvalidArguments
     | Invited
     | NoRoomYet
     | NoTrace
     | NotPermitted
     | NotReconnected
+    | NotYourChat
+    | NothingToConfirm
     | OpenTurns
     | Reconnected
     | Retried
     | RetriedAll
+    | RoomQueue
+    | RoomBound
     | ServerCommandDone
     | ServerCommandList
     | ServerCommandRefused
@@ -370,6 +470,7 @@ Result: TypeAlias = (
     | DecisionMade
     | StreamingSet
     | SyncReport
+    | TooManyChats
     | Trace
     | TurnNotFound
     | UnknownCommand

@@ -30,7 +30,7 @@ class Step:
     parts: int | None = None
     #: ``collected``: key of the turn that answers it.
     turn: str | None = None
-    #: ``retried``, ``dropped``: event that asked for it.
+    #: ``retried``, ``dropped``, ``interrupted``: event that asked for it.
     by: str | None = None
     #: Why there is no complete answer.
     error: str | None = None

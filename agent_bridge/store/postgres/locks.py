@@ -27,6 +27,8 @@ ROOM = 3
 PROCESS = 4
 #: Held by the session of each process, with the number of the process as key: its turns are in good hands.
 WORKER = 5
+#: A person whose chats are counted and written, by the hash of the user id; held by transactions.
+PERSON = 6
 #: Seconds for which an answer of the database counts as news: longer than the session's heartbeat takes.
 _FRESH = 3.0
 

@@ -70,6 +70,8 @@ agent = Table(
     Column("avatar", Text, comment="mxc URL of the picture that was uploaded for it"),
     Column("description", Text, nullable=False, server_default="", comment="given by its upstream"),
     Column("kind", Text, nullable=False, server_default="openai", comment="kind of upstream whose list has model"),
+    Column("entry", Text, unique=True, comment="id of the entry of the configuration; null: a listed agent"),
+    Column("settings", JSONB, nullable=False, server_default="{}", comment="given by the entry"),
     UniqueConstraint("upstream", "agent_id"),
 )
 
@@ -124,9 +126,45 @@ room = Table(
         "introduced", Boolean, nullable=False, server_default="false", comment="whether the agent has introduced itself"
     ),
     Column("join_rule_applied", Text, comment="join rule that the room was given; null: invite, by an earlier version"),
+    Column("person", Text, comment="user id of the person whose chat it is; null: nobody's"),
+    Column("number", BigInteger, unique=True, comment="number of the chat"),
+    Column("request_key", Text, unique=True, comment="key of the turn that asked for the chat"),
+    Column("titled_by", Text, comment="where the name of a chat comes from; null: it has no title"),
+    Column(
+        "changes", Integer, nullable=False, server_default="0", comment="how often the desired state of a chat changed"
+    ),
+    Column(
+        "changes_applied",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="the changes that the homeserver has, or refused",
+    ),
+    Column("used_at", DateTime(timezone=True), comment="last answer in a chat, to the minute; null: none yet"),
+    Column(
+        "title_turn",
+        BigInteger,
+        # The tables refer to each other.
+        ForeignKey("turn.id", ondelete="SET NULL", use_alter=True),
+        comment="answered message from which the title of a chat is to be made; null: none",
+    ),
+    Column("status", Text, nullable=False, server_default="active", comment="of a chat"),
+    Column("delete_ref", Text, comment="name of the deletion on the homeserver; null: not requested yet"),
+    CheckConstraint("status IN ('active', 'archived', 'deleting')", name="status"),
+    CheckConstraint("titled_by IN ('given', 'made', 'person')", name="titled_by"),
 )
 Index("room_owner_idx", room.c.owner, postgresql_where=text("owner IS NOT NULL"))
 Index("room_home_key", room.c.owner, unique=True, postgresql_where=text("kind = 'home'"))
+
+Index("room_person_idx", room.c.person, postgresql_where=text("person IS NOT NULL"))
+Index(
+    "room_chat_due_idx",
+    room.c.id,
+    postgresql_where=text("kind = 'chat' AND (changes <> changes_applied OR check_requests <> checked)"),
+)
+Index("room_title_turn_idx", room.c.title_turn, postgresql_where=text("title_turn IS NOT NULL"))
+#: Numbers of chats. A number is never used again.
+conversation_number = Sequence("conversation_number_seq", metadata=metadata)
 
 participant = Table(
     "participant",
@@ -135,6 +173,10 @@ participant = Table(
     Column("agent", BigInteger, ForeignKey("agent.id"), primary_key=True, index=True),
     Column("state", Text, nullable=False, comment="whether the agent's ghost is in the room"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column("instructions", Text, comment="of people, for this room; empty: taken back"),
+    Column("instructed_in", Text, comment="event that gave them"),
+    Column("instructed_at", DateTime(timezone=True)),
+    Column("model", Text, comment="the one that people chose for this room; null: that of the agent"),
 )
 
 conversation = Table(
@@ -149,6 +191,13 @@ conversation = Table(
     Column("lane_kind", Text, nullable=False),
     Column("upstream_ref", Text, comment="the upstream's own name of the conversation"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column(
+        "context",
+        BigInteger,
+        # The tables refer to each other.
+        ForeignKey("context.id", ondelete="SET NULL", name="conversation_context_fkey", use_alter=True),
+        comment="the one that goes on; null: the first",
+    ),
     CheckConstraint("(lane_kind = 'bot') = (agent IS NULL)", name="lane_kind"),
 )
 Index(
@@ -158,6 +207,45 @@ Index(
     text("coalesce(agent, 0)"),
     unique=True,
 )
+
+Index("conversation_context_idx", conversation.c.context, postgresql_where=text("context IS NOT NULL"))
+
+context = Table(
+    "context",
+    metadata,
+    _id(),
+    Column("conversation", BigInteger, ForeignKey("conversation.id", ondelete="CASCADE"), nullable=False),
+    Column("agent", BigInteger, ForeignKey("agent.id"), nullable=False, index=True),
+    Column("session", Text, comment="name of the conversation for upstreams; null: a saved copy"),
+    Column("owner", Text, comment="the person who saved it; null: no saved copy"),
+    Column("name", Text),
+    Column("upstream_ref", Text, comment="copy on the upstream from which it can go on; null: there is none"),
+    Column("upstream_kind", Text, comment="kind of the upstream that has the copy"),
+    Column(
+        "started_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=_now,
+        comment="when its conversation began, perhaps in another context",
+    ),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    Column(
+        "ended_at",
+        DateTime(timezone=True),
+        comment="when its lane went on with another one; null: never, or a saved copy",
+    ),
+    CheckConstraint("(owner IS NULL) = (name IS NULL) AND (name IS NULL) <> (session IS NULL)", name="saved"),
+    comment="conversations of lanes besides the first one, and copies that people saved",
+)
+Index(
+    "context_name_key",
+    context.c.owner,
+    context.c.agent,
+    text("lower(name)"),
+    unique=True,
+    postgresql_where=text("name IS NOT NULL"),
+)
+Index("context_conversation_idx", context.c.conversation)
 
 turn_position = Sequence("turn_position_seq", metadata=metadata)
 
@@ -231,6 +319,8 @@ turn = Table(
     ),
     Column("collected_into", BigInteger, ForeignKey("turn.id", ondelete="SET NULL"), comment="answered with this one"),
     Column("waiting_event_id", Text, comment="reaction that shows that it waits; empty: intended, perhaps sent"),
+    Column("waiting_place", Integer, comment="place in its lane that this reaction shows"),
+    Column("waiting_shown_at", DateTime(timezone=True), comment="when this reaction was intended"),
     Column("steps", JSONB, nullable=False, server_default="[]", comment="what became of it, oldest first"),
     Column("upstream_ref", Text),
     Column("begun_as", Text, comment="kind of the upstream that has begun to answer it, since it was asked last"),
@@ -243,6 +333,7 @@ turn = Table(
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
     Column("worker", Integer, comment="number of the process that claimed it last"),
+    Column("effect", JSONB, comment="what its command has done; null: nothing yet"),
     UniqueConstraint("event_id", "conversation"),
 )
 Index("turn_open_idx", turn.c.conversation, turn.c.position, postgresql_where=text("open"))
@@ -251,6 +342,7 @@ Index("turn_target_idx", turn.c.target, postgresql_where=text("target IS NOT NUL
 Index("turn_collected_idx", turn.c.collected_into, postgresql_where=text("collected_into IS NOT NULL"))
 Index("turn_waiting_event_id_idx", turn.c.id, postgresql_where=text("waiting_event_id IS NOT NULL"))
 Index("turn_stopped_by_idx", turn.c.stopped_by, postgresql_where=text("stopped_by IS NOT NULL"))
+Index("turn_choice_idx", turn.c.conversation, postgresql_where=text("kind = 'choice'"))
 Index("turn_finished_idx", turn.c.finished_at, postgresql_where=text("finished_at IS NOT NULL"))
 
 outbox = Table(
@@ -278,8 +370,15 @@ message = Table(
     Column("role", Text, nullable=False),
     Column("content", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now, index=True),
-    Index("message_conversation_id_idx", "conversation", "id"),
+    Column(
+        "context",
+        BigInteger,
+        ForeignKey("context.id", ondelete="CASCADE"),
+        comment="null: the first one of its lane",
+    ),
 )
+Index("message_context_idx", message.c.context, postgresql_where=text("context IS NOT NULL"))
+Index("message_lane_idx", message.c.conversation, text("coalesce(context, 0)"), message.c.id)
 
 ignored = Table(
     "ignored",
@@ -349,6 +448,34 @@ approval = Table(
     UniqueConstraint("turn", "number"),
     CheckConstraint("verdict IN ('allow', 'always', 'deny', 'expired', 'withdrawn')", name="verdict"),
     comment="requests of agents for a decision about a tool call",
+)
+Index("approval_withdrawn_idx", approval.c.turn, postgresql_where=text("verdict = 'withdrawn'"))
+
+selection = Table(
+    "selection",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("agent", BigInteger, ForeignKey("agent.id"), nullable=False),
+    Column("changed_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    comment="agents that people have chosen",
+)
+
+choice = Table(
+    "choice",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("room_id", Text, nullable=False),
+    Column("thread_id", Text, nullable=False, server_default=""),
+    Column(
+        "turn", BigInteger, ForeignKey("turn.id", ondelete="SET NULL"), index=True, comment="its events show the list"
+    ),
+    Column("items", JSONB, nullable=False, comment="row ids in the order of the list"),
+    Column("command", Text, nullable=False, server_default="agent", comment="the command that a number alone gives"),
+    Column("title", Text, comment="title of the chat that the command makes; null: none"),
+    Column("shown_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    CheckConstraint("kind IN ('agents', 'chats', 'delete', 'saves')", name="kind"),
+    comment="the list of a kind that a person was shown last",
 )
 
 dead_letter = Table(

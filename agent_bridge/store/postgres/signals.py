@@ -32,6 +32,8 @@ class Topic(StrEnum):
     BACKFILL = "backfill"
     #: The desired names or state of an agent.
     AGENTS = "agents"
+    #: The desired state of a chat, or a request to compare its room with the homeserver.
+    CHATS = "chats"
     #: An agent got its room.
     ROOMS = "rooms"
     #: A request for a sync, or the completion of one.

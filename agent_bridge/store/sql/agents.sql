@@ -43,9 +43,9 @@ LOCK TABLE agent IN SHARE ROW EXCLUSIVE MODE
 
 -- add --
 -- Write an agent, unless it is there already.
-INSERT INTO agent (upstream, agent_id, model, name, ghost, displayname, state, image, description, kind)
+INSERT INTO agent (upstream, agent_id, model, name, ghost, displayname, state, image, description, kind, entry, settings)
 VALUES (%(upstream)s, %(agent_id)s, %(model)s, %(name)s, %(ghost)s, %(displayname)s, %(state)s, %(image)s,
-        %(description)s, %(kind)s)
+        %(description)s, %(kind)s, %(entry)s, %(settings)s)
 ON CONFLICT (upstream, agent_id) DO NOTHING
 RETURNING id
 
@@ -59,24 +59,48 @@ INSERT INTO participant (room, agent, state) SELECT id, owner, 'joined' FROM hom
 RETURNING pg_notify('agent_bridge', 'agents')
 
 -- update --
--- Write the desired state of an agent and its home. Identity and ghost stay.
+-- Write the desired state of an agent without an entry, and of its home. Identity and ghost stay.
 WITH changed AS (
     UPDATE agent SET model = %(model)s, name = %(name)s, displayname = %(displayname)s, state = %(state)s,
+           state_since = CASE WHEN state = %(state)s THEN state_since ELSE now() END
+    WHERE id = %(agent)s AND entry IS NULL
+    RETURNING id
+)
+UPDATE room SET name = %(room_name)s, topic = %(room_topic)s FROM changed
+WHERE room.owner = changed.id AND room.kind = 'home'
+RETURNING pg_notify('agent_bridge', 'agents')
+
+-- configure --
+-- Write the desired state of an agent that has the entry %(entry)s now, and of its home. Identity and ghost stay.
+WITH changed AS (
+    UPDATE agent SET upstream = %(upstream)s, model = %(model)s, kind = %(kind)s, name = %(name)s,
+           displayname = %(displayname)s, image = %(image)s, description = %(description)s, entry = %(entry)s,
+           settings = %(settings)s, state = %(state)s,
            state_since = CASE WHEN state = %(state)s THEN state_since ELSE now() END
     WHERE id = %(agent)s
 )
 UPDATE room SET name = %(room_name)s, topic = %(room_topic)s WHERE owner = %(agent)s AND kind = 'home'
 RETURNING pg_notify('agent_bridge', 'agents')
 
+-- release --
+-- Take the entry from an agent: it is the one that its upstream lists by the id of the entry, or is gone.
+UPDATE agent SET model = entry, entry = NULL, settings = '{}',
+       image = CASE WHEN image = settings ->> 'image' THEN '' ELSE image END,
+       description = CASE WHEN description = settings ->> 'description' THEN '' ELSE description END,
+       state = CASE WHEN %(listed)s THEN state ELSE 'gone' END,
+       state_since = CASE WHEN %(listed)s OR state = 'gone' THEN state_since ELSE now() END
+WHERE id = %(agent)s
+RETURNING pg_notify('agent_bridge', 'agents')
+
 -- displace --
 -- Count the agent, whose id in its upstream's list belongs to another agent now, as gone.
-UPDATE agent SET state = 'gone', state_since = now() WHERE id = %(agent)s AND state <> 'gone'
+UPDATE agent SET state = 'gone', state_since = now() WHERE id = %(agent)s AND state <> 'gone' AND entry IS NULL
 
 -- reconnect --
 -- Give the agent the id by which its upstream lists it now.
 UPDATE agent SET model = %(model)s, state = 'active',
        state_since = CASE WHEN state = 'active' THEN state_since ELSE now() END
-WHERE id = %(agent)s
+WHERE id = %(agent)s AND entry IS NULL
 RETURNING pg_notify('agent_bridge', 'agents')
 
 -- switch --
@@ -87,7 +111,7 @@ WITH listed AS (
     SELECT * FROM unnest(%(agents)s::bigint[], %(models)s::text[]) AS listed (agent, model)
 ), changed AS (
     UPDATE agent SET model = listed.model, kind = %(kind)s FROM listed
-    WHERE agent.id = listed.agent AND agent.upstream = %(upstream)s AND agent.kind <> %(kind)s
+    WHERE agent.id = listed.agent AND agent.upstream = %(upstream)s AND agent.kind <> %(kind)s AND agent.entry IS NULL
     RETURNING agent.id, pg_notify('agent_bridge', 'upstreams')
 ), summary AS (
     SELECT count(*) AS changed FROM changed
@@ -110,8 +134,10 @@ WITH listed AS (
 SELECT changed FROM summary
 
 -- describe --
--- Write the picture and the description that the upstream gives.
-UPDATE agent SET image = %(image)s, description = %(description)s WHERE id = %(agent)s
+-- Write the picture and the description that the upstream gives, unless the agent's entry has its own.
+UPDATE agent SET image = coalesce(settings ->> 'image', %(image)s),
+       description = coalesce(settings ->> 'description', %(description)s)
+WHERE id = %(agent)s
 RETURNING pg_notify('agent_bridge', 'agents')
 
 -- image_applied --
@@ -137,7 +163,7 @@ UPDATE agent SET displayname_applied = %(displayname)s WHERE id = %(agent)s
 -- forget_namesake --
 -- Forget the room %(room_id)s that the bridge bot entered before it became the home %(room)s; return how far it was
 -- compared.
-DELETE FROM room WHERE room_id = %(room_id)s AND owner IS NULL RETURNING last_seen, needs_backfill
+DELETE FROM room WHERE room_id = %(room_id)s AND kind <> 'home' RETURNING last_seen, needs_backfill
 
 -- room_made --
 -- Record the room of a home, the name and the topic that it has, and how far it is compared.
@@ -204,11 +230,11 @@ FROM lost, conversation c
 WHERE c.id = turn.conversation AND c.room_id = %(room_id)s AND turn.open
 
 -- request_checks --
--- Have the rooms of agents with open turns compared with the homeserver. Their lanes wait until then.
+-- Have the homes and chats of agents with open turns compared with the homeserver. Their lanes wait until then.
 UPDATE room SET check_requests = check_requests + 1
-WHERE owner IS NOT NULL AND EXISTS (
+WHERE owner IS NOT NULL AND kind IN ('home', 'chat') AND EXISTS (
     SELECT 1 FROM conversation c JOIN turn t ON t.conversation = c.id WHERE c.room_id = room.room_id AND t.open)
-RETURNING pg_notify('agent_bridge', 'agents')
+RETURNING pg_notify('agent_bridge', CASE kind WHEN 'home' THEN 'agents' ELSE 'chats' END)
 
 -- checked --
 -- Record the problems of a room that a comparison found and could not repair. It answers the first %(requests)s requests.

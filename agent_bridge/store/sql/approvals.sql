@@ -28,6 +28,11 @@ SELECT a.id, a.number, a.ref, a.call_id, a.tool, a.arguments, a.always, a.verdic
 FROM approval a JOIN turn t ON t.id = a.turn LEFT JOIN outbox o ON o.turn = a.turn AND o.part = %(cards)s - a.number
 WHERE a.turn = %(turn)s AND t.attempts = %(attempts)s ORDER BY a.number
 
+-- withdrawn --
+-- Return the references of the undecided requests of the lane %(lane)s whose answers people have ended.
+SELECT a.ref FROM approval a JOIN turn t ON t.id = a.turn
+WHERE a.verdict = 'withdrawn' AND t.state = 'stopped' AND t.conversation = %(lane)s
+
 -- end --
 -- Give those of the requests %(ids)s (null: all) of a turn a verdict that have none, unless another worker has taken the
 -- turn up.

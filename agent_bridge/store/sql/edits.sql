@@ -79,25 +79,29 @@ SELECT 1 FROM turn WHERE id = %(turn)s AND attempts = %(attempts)s AND state = '
 -- Return whether the turn %(head)s may be asked again: it is closed, it has a message that was not redacted, and no person
 -- has stopped the change %(turn)s (asks). Return whether an edit has ended its answer, and it was not asked again since
 -- (ended); whether the change was redacted (withdrawn); whether more was said in its lane between the message
--- %(target)s and the change (past): a message counts that an agent was or will be asked, and that was not redacted; and
--- whether its answer is shown once more, which comes first (shown_again).
+-- %(target)s and the change (past): a message counts that an agent was or will be asked, and that was not redacted, or a
+-- command after which the lane went on with another context; and whether its answer is shown once more, which comes
+-- first (shown_again).
 SELECT NOT head.open AND change.stop IS NULL
        AND (NOT head.redacted
             OR EXISTS (SELECT 1 FROM turn part WHERE part.collected_into = head.id AND NOT part.redacted)) AS asks,
        coalesce(head.stop, '') = 'edited' AS ended, change.redacted AS withdrawn,
        EXISTS (
            SELECT 1 FROM turn later
-           WHERE later.conversation = t.conversation AND later.kind = 'message'
+           WHERE later.conversation = t.conversation
              AND later.position > greatest(t.position, head.position) AND later.position < change.position
-             AND coalesce(later.collected_into, later.id) <> head.id
-             AND NOT later.redacted AND (later.open OR later.attempts > 0 OR later.collected_into IS NOT NULL)
+             AND (later.effect ? 'context'
+                  OR (later.kind = 'message' AND coalesce(later.collected_into, later.id) <> head.id
+                      AND NOT later.redacted
+                      AND (later.open OR later.attempts > 0 OR later.collected_into IS NOT NULL)))
        ) AS past,
        head.state = 'committed' AND head.position < change.position AS shown_again
 FROM turn head, turn t, turn change
 WHERE head.id = %(head)s AND t.id = %(target)s AND change.id = %(turn)s
 
 -- ask_again --
--- Queue the closed turn %(head)s again in the position of the change %(turn)s.
+-- Queue the closed turn %(head)s again in the position of the change %(turn)s. Its messages leave the context that goes on
+-- in its lane, to which the next answer adds others; contexts that ended and saved copies keep them.
 WITH queued AS (
     UPDATE turn SET state = 'queued', position = change.position, failures = 0, interruptions = 0,
            upstream_waits = 0, upstream_waited = 0, retries = turn.retries + 1, retried_at = now(), begun_as = NULL,
@@ -105,6 +109,8 @@ WITH queued AS (
            steps = append_step(turn.steps, %(step)s)
     FROM turn change
     WHERE turn.id = %(head)s AND change.id = %(turn)s
-    RETURNING turn.id
+    RETURNING turn.id, turn.conversation
 )
-DELETE FROM message USING queued WHERE message.turn = queued.id
+DELETE FROM message USING queued, conversation c
+WHERE message.turn = queued.id AND c.id = queued.conversation AND message.conversation = c.id
+  AND coalesce(message.context, 0) = coalesce(c.context, 0)

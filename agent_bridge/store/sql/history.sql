@@ -19,16 +19,19 @@ RETURNING pg_notify('agent_bridge', 'backfill')
 
 -- due --
 -- Return up to %(limit)s rooms to compare: first those whose lanes are held, of these first those with open turns; then
--- those that were not compared for %(interval)s seconds. A time in the future means that the clock was set back. Also
--- return the last position that was given: a sequence that has given none yet holds the first one that it will give.
-SELECT r.room_id, r.last_seen, r.backfill_requests, owner.ghost AS reader,
+-- those that were not compared for %(interval)s seconds, or for a day if they are chats that nobody used for a day. A time in the future means that the clock was set back. Also
+-- return the last position that was given: a sequence that has given none yet holds the first one that it will give. The
+-- ghost reads the history of its home and of the chats that the bridge made, the bot that of other rooms.
+SELECT r.room_id, r.last_seen, r.backfill_requests, CASE WHEN r.kind = 'home' OR r.person IS NOT NULL THEN owner.ghost END AS reader,
        (SELECT coalesce(array_agg(a.ghost ORDER BY a.id <> coalesce(r.owner, 0), p.created_at, a.id), '{}')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS ghosts,
        (SELECT last_value - (NOT is_called)::integer FROM turn_position_seq) AS position
 FROM room r LEFT JOIN agent owner ON owner.id = r.owner
 WHERE r.room_id IS NOT NULL
   AND (r.needs_backfill OR r.backfilled_at IS NULL OR r.backfilled_at > now()
-       OR r.backfilled_at < now() - make_interval(secs => %(interval)s))
+       OR r.backfilled_at < now() - make_interval(secs => CASE
+           WHEN r.person IS NOT NULL AND coalesce(r.used_at, r.created_at) < now() - interval '1 day'
+           THEN greatest(%(interval)s, 86400) ELSE %(interval)s END))
 ORDER BY r.needs_backfill DESC, r.needs_backfill AND EXISTS (
     SELECT 1 FROM conversation c JOIN turn t ON t.conversation = c.id WHERE c.room_id = r.room_id AND t.open
 ) DESC, r.backfilled_at NULLS FIRST
@@ -45,12 +48,13 @@ WHERE room.id = before.id
 RETURNING CASE WHEN before.needs_backfill AND NOT room.needs_backfill THEN pg_notify('agent_bridge', 'lanes') END
 
 -- pass_over --
--- Let the lanes of a room go on whose history cannot be read, unless another backfill was requested since. The room of
--- an agent is compared with the homeserver first: perhaps it does not exist any more.
+-- Let the lanes of a room go on whose history cannot be read, unless another backfill was requested since. The home or
+-- chat of an agent is compared with the homeserver first: perhaps it does not exist any more.
 UPDATE room SET needs_backfill = room.needs_backfill AND room.backfill_requests <> %(requests)s, backfilled_at = now(),
        backfill_requested_at = CASE WHEN room.backfill_requests <> %(requests)s THEN room.backfill_requested_at END,
-       check_requests = room.check_requests + (room.owner IS NOT NULL)::integer
+       check_requests = room.check_requests + (room.owner IS NOT NULL AND room.kind IN ('home', 'chat'))::integer
 FROM (SELECT id, needs_backfill FROM room WHERE room_id = %(room_id)s FOR UPDATE) AS before
 WHERE room.id = before.id
 RETURNING CASE WHEN before.needs_backfill AND NOT room.needs_backfill THEN pg_notify('agent_bridge', 'lanes') END,
-          CASE WHEN room.owner IS NOT NULL THEN pg_notify('agent_bridge', 'agents') END
+          CASE WHEN room.kind = 'home' THEN pg_notify('agent_bridge', 'agents')
+               WHEN room.kind = 'chat' AND room.owner IS NOT NULL THEN pg_notify('agent_bridge', 'chats') END

@@ -6,7 +6,8 @@ FROM (SELECT DISTINCT hashtext(room) AS key FROM unnest(%(rooms)s::text[]) AS ro
 
 -- accept --
 -- Write turns and the lanes that they need, both in the order of the turns. An event that has a turn already, and a
--- turn whose once_key is taken, are skipped. Return the event and the lane of each turn that was written.
+-- turn whose once_key is taken, are skipped. The turns of events that waited for the choice of an agent (%(waited)s) come
+-- beside those in which they waited. Return the event and the lane of each turn that was written.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(
         %(events)s::text[], %(rooms)s::text[], %(threads)s::text[], %(agents)s::bigint[], %(keys)s::text[],
@@ -15,7 +16,8 @@ WITH asked AS MATERIALIZED (
     ) WITH ORDINALITY AS asked (
         event_id, room_id, thread_id, agent, key, kind, sender, payload, reason, once_key, said_at, number
     )
-    WHERE NOT EXISTS (SELECT 1 FROM turn WHERE turn.event_id = asked.event_id)
+    WHERE NOT EXISTS (
+        SELECT 1 FROM turn WHERE turn.event_id = asked.event_id AND NOT (%(waited)s AND turn.kind = 'choice'))
       AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.once_key = asked.once_key)
 ), lane_wanted AS (
     SELECT room_id, thread_id, agent, min(number) AS number FROM asked GROUP BY room_id, thread_id, agent
@@ -48,6 +50,54 @@ RETURNING event_id, conversation, CASE WHEN (
     SELECT true FROM turn ahead WHERE ahead.conversation = turn.conversation AND ahead.open LIMIT 1
 ) THEN pg_notify('agent_bridge', 'waiting') END
 
+-- interrupt --
+-- End the answers that are given in the lanes %(lanes)s because of the new messages %(events)s there; not because of one
+-- that the same transaction has redacted. A message that waits for its next attempt is not being answered. Several files
+-- that one person sends within %(together)s seconds of each other are one question, and do not interrupt each other; a
+-- voice message is a question by itself. An answer that was interrupted already is written again: its worker may be about
+-- to forget that, with a lock on it (see `join`).
+WITH new AS (
+    SELECT id, event_id, conversation, sender, said_at, position,
+           payload ? 'file' AND NOT (payload -> 'file' ->> 'voice')::boolean AS is_file
+    FROM turn WHERE conversation = ANY(%(lanes)s) AND event_id = ANY(%(events)s) AND kind = 'message'
+      AND state = 'queued' AND stop IS NULL
+), ended AS (
+    SELECT DISTINCT ON (head.id) head.id, new.event_id
+    FROM new JOIN turn head ON head.conversation = new.conversation AND head.open AND head.position < new.position
+    WHERE head.kind = 'message' AND head.state = 'running'
+      AND NOT (
+          new.is_file AND head.sender = new.sender
+          AND head.payload ? 'file' AND NOT (head.payload -> 'file' ->> 'voice')::boolean
+          AND new.said_at <= make_interval(secs => %(together)s) + (
+              SELECT max(part.said_at) FROM turn part WHERE part.id = head.id OR part.collected_into = head.id)
+      )
+    ORDER BY head.id, new.position DESC
+)
+UPDATE turn SET stop = 'interrupted', stopped_by = ended.event_id,
+       steps = CASE WHEN turn.stop IS NULL
+                    THEN append_step(turn.steps, %(step)s || jsonb_build_object('by', ended.event_id)) ELSE turn.steps END
+FROM ended
+WHERE turn.id = ended.id AND turn.state = 'running' AND coalesce(turn.stop, 'interrupted') = 'interrupted'
+RETURNING pg_notify('agent_bridge', 'stops')
+
+-- count_waiting --
+-- Return how many messages and edits, but for the events %(events)s, wait for the choice of an agent in each of the rooms
+-- %(rooms)s.
+SELECT c.room_id, count(*) AS number FROM conversation c JOIN turn t ON t.conversation = c.id
+WHERE c.room_id = ANY(%(rooms)s) AND t.kind = 'choice' AND NOT t.redacted AND t.event_id <> ALL(%(events)s)
+GROUP BY c.room_id
+
+-- waiting --
+-- Return the messages and the edits that wait in those of the rooms %(rooms)s whose people have chosen an agent by now, in
+-- their order, with the agent. An event that the agent was asked about waits no more.
+SELECT t.event_id, t.sender, t.payload, c.room_id, c.thread_id AS thread, r.owner AS agent, a.ghost,
+       (extract(epoch FROM t.said_at) * 1000)::bigint AS said_at
+FROM room r JOIN agent a ON a.id = r.owner JOIN conversation c ON c.room_id = r.room_id
+     JOIN turn t ON t.conversation = c.id
+WHERE r.room_id = ANY(%(rooms)s) AND r.kind = 'chat' AND t.kind = 'choice' AND NOT t.redacted
+  AND NOT EXISTS (SELECT 1 FROM turn asked WHERE asked.event_id = t.event_id AND asked.kind <> 'choice')
+ORDER BY t.position
+
 -- known --
 -- Return those of the events %(events)s that have a turn or were ignored.
 SELECT event_id FROM turn WHERE event_id = ANY(%(events)s)
@@ -76,13 +126,14 @@ WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s AND t.kind = 'message'
 -- its own thread; if there are none, those in the thread with the oldest message. It means no message that was said
 -- after it. A question that was collected is answered by the turn that it was collected into. The request also means the
 -- edits and the requests for another answer that wait for these answers. If the other messages of an answer were to be
--- asked again after a redaction, they are not, and nothing of the answer stays.
+-- asked again after a redaction, they are not, and nothing of the answer stays. A command in the lane of an agent ends
+-- like an answer.
 WITH head AS (
     SELECT DISTINCT ON (t.conversation) coalesce(m.collected_into, m.id) AS id, t.position, c.thread_id
     FROM turn t JOIN conversation c ON c.id = t.conversation
-         JOIN turn m ON m.id = CASE WHEN t.kind = 'message' THEN t.id ELSE t.target END
+         JOIN turn m ON m.id = CASE WHEN t.kind IN ('message', 'command') THEN t.id ELSE t.target END
     WHERE %(target)s::text IS NULL AND c.room_id = %(room_id)s AND c.lane_kind = 'agent'
-      AND t.kind IN ('message', 'edit', 'again') AND t.open
+      AND t.kind IN ('message', 'command', 'edit', 'again') AND t.open
       AND t.position < coalesce((SELECT min(position) FROM turn WHERE event_id = %(event_id)s), 9223372036854775807)
     ORDER BY t.conversation, t.position
 ), meant AS (
@@ -95,7 +146,9 @@ WITH head AS (
     SELECT id FROM head
     WHERE thread_id = (SELECT thread_id FROM head ORDER BY (thread_id = %(thread)s) DESC, position LIMIT 1)
 ), answered AS MATERIALIZED (
-    SELECT id FROM turn WHERE id IN (SELECT id FROM meant) AND kind = 'message' ORDER BY id FOR UPDATE
+    SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
+    WHERE t.id IN (SELECT id FROM meant) AND (t.kind = 'message' OR (t.kind = 'command' AND c.lane_kind = 'agent'))
+    ORDER BY t.id FOR UPDATE OF t
 ), change AS (
     SELECT change.id FROM answered JOIN turn m ON m.id = answered.id OR m.collected_into = answered.id
          JOIN turn change ON change.target = m.id
@@ -104,7 +157,7 @@ WITH head AS (
 UPDATE turn SET stop = CASE WHEN stop = 'redacted' THEN 'withdrawn' ELSE 'stopped' END,
        stopped_by = %(event_id)s, not_before = NULL
 FROM (SELECT id FROM answered UNION SELECT id FROM change) AS ended
-WHERE turn.id = ended.id AND turn.state IN ('queued', 'running') AND coalesce(stop, 'edited') IN ('edited', 'redacted')
+WHERE turn.id = ended.id AND turn.state IN ('queued', 'running') AND coalesce(stop, 'edited') IN ('edited', 'redacted', 'interrupted')
 RETURNING conversation, pg_notify('agent_bridge', 'stops')
 
 -- put_in_order --

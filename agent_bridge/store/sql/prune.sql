@@ -1,8 +1,18 @@
 -- messages --
--- Delete messages of transcripts that are older than %(days)s days, at most %(batch)s, the oldest first.
+-- Delete messages of transcripts that are older than %(days)s days, at most %(batch)s, the oldest first. Those of saved
+-- copies stay until their owner deletes the copy.
 DELETE FROM message WHERE id IN (
-    SELECT id FROM message WHERE created_at < now() - make_interval(secs => %(days)s * 86400.0)
-    ORDER BY created_at LIMIT %(batch)s
+    SELECT m.id FROM message m LEFT JOIN context x ON x.id = m.context
+    WHERE m.created_at < now() - make_interval(secs => %(days)s * 86400.0) AND x.name IS NULL
+    ORDER BY m.created_at LIMIT %(batch)s
+)
+
+-- contexts --
+-- Delete contexts without messages that ended more than %(days)s days ago, at most %(batch)s: they cannot be loaded.
+DELETE FROM context WHERE id IN (
+    SELECT id FROM context x WHERE x.ended_at < now() - make_interval(secs => %(days)s * 86400.0)
+      AND NOT EXISTS (SELECT 1 FROM message m WHERE m.context = x.id)
+    ORDER BY x.ended_at LIMIT %(batch)s
 )
 
 -- turns --
@@ -31,3 +41,23 @@ DELETE FROM dead_letter WHERE id IN (
     SELECT id FROM dead_letter WHERE created_at < now() - make_interval(secs => %(days)s * 86400.0)
     ORDER BY id LIMIT %(batch)s
 )
+
+-- conversations --
+-- Delete the links of lanes to conversations on upstreams, of agents that have been gone for %(days)s days, at most
+-- %(batch)s. The agent is not asked while it is gone. The lock has it stay gone until the rows are deleted: an agent that
+-- comes back at the same moment keeps its rows, or finds none at its first question.
+WITH gone AS MATERIALIZED (
+    SELECT a.upstream, a.model FROM agent a
+    WHERE a.state = 'gone' AND a.state_since < now() - make_interval(secs => %(days)s * 86400.0)
+      AND EXISTS (SELECT 1 FROM upstream_conversation u WHERE u.upstream = a.upstream AND u.model = a.model)
+      AND NOT EXISTS (
+          SELECT 1 FROM agent other WHERE other.upstream = a.upstream AND other.model = a.model AND other.state <> 'gone'
+      )
+      AND NOT EXISTS (SELECT 1 FROM turn t JOIN conversation c ON c.id = t.conversation WHERE c.agent = a.id AND t.open)
+    ORDER BY a.id FOR NO KEY UPDATE OF a
+), forgotten AS (
+    SELECT u.upstream, u.model, u.session FROM upstream_conversation u JOIN gone USING (upstream, model)
+    ORDER BY u.upstream, u.model, u.session LIMIT %(batch)s
+)
+DELETE FROM upstream_conversation u USING forgotten f
+WHERE u.upstream = f.upstream AND u.model = f.model AND u.session = f.session

@@ -40,7 +40,8 @@ WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s AND t.kind NOT IN ('in
 ORDER BY t.id
 
 -- forget --
--- Forget the content of the turns %(turns)s and of the edits of these messages; return the lanes of the turns. A turn
+-- Forget the content of the turns %(turns)s and of the edits of these messages; return the lanes of the turns. The effect
+-- of a command that still runs keeps its text until the command is answered. A turn
 -- that waits is closed, but for a refusal, which may be told for other messages too, and for an edit whose message has to
 -- be asked again: the edit has ended the answer of the message, or took the place of an edit that is left.
 WITH target AS (
@@ -59,6 +60,7 @@ WITH target AS (
     UPDATE turn SET payload = %(emptied_edit)s FROM target WHERE turn.target = target.id AND turn.kind = 'edit'
 )
 UPDATE turn SET payload = target.payload, original = NULL, redacted = true,
+       effect = CASE WHEN turn.open THEN turn.effect ELSE turn.effect - 'text' END,
        state = CASE WHEN waits THEN 'stopped' ELSE turn.state END,
        stop = CASE WHEN waits THEN 'redacted' ELSE turn.stop END,
        stopped_by = CASE WHEN waits THEN %(event_id)s ELSE turn.stopped_by END,
@@ -92,7 +94,7 @@ WHERE turn.id = head.id AND (turn.state <> 'queued' OR turn.attempts > 0)
 RETURNING turn.id, turn.conversation, turn.open, is_redacted, pg_notify('agent_bridge', 'stops')
 
 -- forget_transcript --
--- Forget the messages that the turns %(turns)s added to the transcript.
+-- Forget the messages that the turns %(turns)s added to the transcript, in all contexts and saved copies.
 DELETE FROM message WHERE turn = ANY(%(turns)s::bigint[])
 
 -- forget_approvals --
@@ -103,6 +105,11 @@ DELETE FROM approval WHERE turn = ANY(%(turns)s::bigint[])
 -- Forget the reason of a decision that the event %(target)s made.
 UPDATE approval SET reason = '' FROM turn t JOIN conversation c ON c.id = t.conversation
 WHERE decided_in = %(target)s AND t.id = approval.turn AND c.room_id = %(room_id)s
+
+-- forget_instructions --
+-- Take the instructions for agents back that the event %(target)s gave.
+UPDATE participant SET instructions = '', instructed_at = now()
+FROM room r WHERE r.id = participant.room AND r.room_id = %(room_id)s AND participant.instructed_in = %(target)s
 
 -- shown --
 -- Forget which events show the answers of the turns %(turns)s, and return these events.
@@ -157,8 +164,8 @@ UPDATE turn SET payload = %(payload)s, edited_by = %(edited_by)s,
 WHERE id = %(turn)s
 
 -- ask_again --
--- Queue those of the turns %(turns)s again that are closed and behind which nothing was said in their lanes; return
--- them and their lanes.
+-- Queue those of the turns %(turns)s again that are closed and behind which nothing was said in their lanes, which go on
+-- with the same context; return them and their lanes.
 UPDATE turn SET state = 'queued', position = nextval('turn_position_seq'), failures = 0, interruptions = 0,
        upstream_waits = 0, upstream_waited = 0, retries = retries + 1, retried_at = now(), begun_as = NULL, not_before = NULL,
        stop = NULL, stopped_by = NULL, answer = NULL,
@@ -166,7 +173,8 @@ UPDATE turn SET state = 'queued', position = nextval('turn_position_seq'), failu
 WHERE id = ANY(%(turns)s::bigint[]) AND state IN ('done', 'failed', 'stopped')
   AND NOT EXISTS (
       SELECT 1 FROM turn later
-      WHERE later.conversation = turn.conversation AND later.kind = 'message' AND later.position > turn.position
-        AND coalesce(later.collected_into, later.id) <> turn.id AND NOT later.redacted
+      WHERE later.conversation = turn.conversation AND later.position > turn.position
+        AND (later.effect ? 'context'
+             OR (later.kind = 'message' AND coalesce(later.collected_into, later.id) <> turn.id AND NOT later.redacted))
   )
 RETURNING id, conversation

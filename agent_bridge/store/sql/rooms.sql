@@ -2,7 +2,7 @@
 -- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages and changes wait and
 -- how many commands and refusals of each sender (those of the events %(events)s are not counted), and which agents sent
 -- the events %(replied_to)s.
-SELECT r.room_id, r.kind, r.owner,
+SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state) ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
        (SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
@@ -11,7 +11,7 @@ SELECT r.room_id, r.kind, r.owner,
        (SELECT coalesce(jsonb_object_agg(sender, number), '{}') FROM (
              SELECT t.sender, count(*) AS number FROM conversation c JOIN turn t ON t.conversation = c.id
              WHERE c.room_id = r.room_id AND t.open
-               AND (c.lane_kind = 'bot' AND t.kind <> 'redaction' OR t.kind = 'command')
+               AND (c.lane_kind = 'bot' AND t.kind NOT IN ('redaction', 'choice') OR t.kind = 'command')
                AND t.event_id <> ALL(%(events)s)
              GROUP BY t.sender) AS by_sender) AS commands,
        (SELECT coalesce(jsonb_object_agg(o.event_id, c.agent), '{}')
@@ -21,7 +21,7 @@ FROM room r WHERE r.room_id = ANY(%(rooms)s)
 
 -- enter --
 -- Record that the bridge bot is in a room of kind %(kind)s, and that nothing is missing up to the event %(seen)s. A
--- group may turn out to be a direct conversation; other kinds of rooms keep their kind.
+-- group may turn out to be a conversation of one person; other kinds of rooms keep their kind.
 INSERT INTO room (room_id, kind, bot_joined, last_seen, backfilled_at)
 VALUES (%(room_id)s, %(kind)s, true, %(seen)s, now())
 ON CONFLICT (room_id) DO UPDATE
@@ -40,22 +40,40 @@ UPDATE room SET streaming = %(value)s
 WHERE room_id = %(room_id)s AND EXISTS (SELECT 1 FROM participant WHERE participant.room = room.id)
 
 -- request_checks --
--- Have those of the rooms %(rooms)s that belong to agents compared with the homeserver. Their lanes wait until then.
-UPDATE room SET check_requests = check_requests + 1 WHERE room_id = ANY(%(rooms)s) AND owner IS NOT NULL
-RETURNING pg_notify('agent_bridge', 'agents')
+-- Have those of the rooms %(rooms)s that are homes or chats of agents compared with the homeserver. Their lanes wait until
+-- then.
+UPDATE room SET check_requests = check_requests + 1
+WHERE room_id = ANY(%(rooms)s) AND owner IS NOT NULL AND kind IN ('home', 'chat')
+RETURNING pg_notify('agent_bridge', CASE kind WHEN 'home' THEN 'agents' ELSE 'chats' END)
 
 -- awaiting_successor --
--- Return the agents' rooms that were upgraded, or may have been upgraded a moment ago, and the room of the agent with the
--- ghost %(ghost)s; and the ghosts of their owners.
+-- Return the homes and chats of agents that were upgraded, or may have been upgraded a moment ago, and the home of the agent
+-- with the ghost %(ghost)s; and the ghosts of their owners.
 SELECT r.room_id, a.ghost FROM room r JOIN agent a ON a.id = r.owner
-WHERE r.room_id IS NOT NULL
-  AND ('successor_closed' = ANY(r.problems) OR r.check_requests <> r.checked OR a.ghost = %(ghost)s)
+WHERE r.room_id IS NOT NULL AND r.kind IN ('home', 'chat')
+  AND ('successor_closed' = ANY(r.problems) OR r.check_requests <> r.checked OR (r.kind = 'home' AND a.ghost = %(ghost)s))
 ORDER BY r.id
 
 -- visited --
 -- Return the rooms of people that the bridge bot is in.
-SELECT room_id FROM room WHERE owner IS NULL AND bot_joined ORDER BY id
+SELECT room_id FROM room WHERE kind <> 'home' AND person IS NULL AND bot_joined ORDER BY id
 
 -- forget --
 -- Forget a room of people.
-DELETE FROM room WHERE room_id = %(room_id)s AND owner IS NULL
+DELETE FROM room WHERE room_id = %(room_id)s AND kind <> 'home' AND person IS NULL
+
+-- bind --
+-- Make the agent %(agent)s the owner of a room whose people have chosen it, unless the room has an owner.
+WITH bound AS (
+    UPDATE room SET owner = %(agent)s WHERE room_id = %(room_id)s AND kind = 'chat' AND owner IS NULL RETURNING id
+)
+INSERT INTO participant (room, agent, state) SELECT id, %(agent)s, 'joined' FROM bound
+ON CONFLICT (room, agent) DO UPDATE SET state = EXCLUDED.state
+
+-- owner --
+-- Return the owner of a room; no row if the room is not known.
+SELECT owner FROM room WHERE room_id = %(room_id)s
+
+-- became_group --
+-- Record that a room without an agent has several people.
+UPDATE room SET kind = 'group' WHERE room_id = %(room_id)s AND kind = 'chat' AND owner IS NULL

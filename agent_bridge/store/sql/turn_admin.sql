@@ -3,6 +3,15 @@
 SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
 WHERE t.open AND t.kind = 'message' ORDER BY c.room_id, c.id, t.position LIMIT %(limit)s
 
+-- in_room --
+-- Return the open messages of the room %(room_id)s, in the order in which they will be claimed: their senders, and their
+-- places, which are the numbers of messages ahead in their lanes. Messages that are answered together have the same place.
+SELECT t.sender, t.state, t.attempts, extract(epoch FROM now() - t.said_at)::float AS age,
+       CASE WHEN coalesce(r.when_busy, %(when_busy)s) <> 'queue' THEN 1 ELSE greatest(1, (
+           row_number() OVER (PARTITION BY c.id ORDER BY t.position) - 1)::integer) END AS place
+FROM turn t JOIN conversation c ON c.id = t.conversation LEFT JOIN room r ON r.room_id = c.room_id
+WHERE c.room_id = %(room_id)s AND t.open AND t.kind = 'message' ORDER BY t.position
+
 -- failed --
 -- Return the last %(limit)s turns that failed, newest first.
 SELECT id FROM turn WHERE state = 'failed' AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT %(limit)s
@@ -37,8 +46,7 @@ SELECT reason FROM ignored WHERE event_id = %(event_id)s
 SELECT count(*) AS turns FROM turn WHERE stopped_by = %(event_id)s
 
 -- retry --
--- Queue a closed message again, behind those that wait in its lane, once for each event that asks for it; return the
--- lane, and whether the message was queued.
+-- Queue a closed message again, behind those that wait in its lane; return the lane.
 WITH queued AS (
     UPDATE turn SET state = 'queued', position = nextval('turn_position_seq'), failures = 0, interruptions = 0,
            upstream_waits = 0, upstream_waited = 0, retries = retries + 1, retried_at = now(), begun_as = NULL, not_before = NULL,
@@ -46,25 +54,23 @@ WITH queued AS (
            extras = '{}', error = NULL, finished_at = NULL,
            steps = steps || (jsonb_build_object('at', now()) || %(step)s)
     WHERE id = %(turn)s AND kind = 'message' AND state IN ('failed', 'stopped', 'done') AND NOT redacted
-      AND NOT steps @> jsonb_build_array(%(step)s::jsonb)
     RETURNING id, conversation
 ), forgotten AS (
-    DELETE FROM message USING queued WHERE message.turn = queued.id
+    DELETE FROM message USING queued, conversation c
+    WHERE message.turn = queued.id AND c.id = queued.conversation AND message.conversation = c.id
+      AND coalesce(message.context, 0) = coalesce(c.context, 0)
 )
-SELECT conversation, true AS queued FROM queued
-UNION ALL
-SELECT conversation, false FROM turn WHERE id = %(turn)s AND steps @> jsonb_build_array(%(step)s::jsonb)
+SELECT conversation FROM queued
 
 -- drop --
--- Drop an open message, once for each event that asks for it; return the lane. The turn ends at the head of its
--- lane, where the room is told, unless its messages or its answer were redacted: then nothing of the answer stays. The
--- edits and the requests for another answer that wait for it end too.
+-- Drop an open message; return the lane. The turn ends at the head of its lane, where the room is told, unless its
+-- messages or its answer were redacted: then nothing of the answer stays. The edits and the requests for another answer
+-- that wait for it end too.
 WITH dropped AS (
     UPDATE turn SET stop = CASE WHEN stop IN ('redacted', 'withdrawn') THEN 'withdrawn' ELSE 'dropped' END,
            stopped_by = %(event_id)s, not_before = NULL,
            steps = steps || (jsonb_build_object('at', now()) || %(step)s)
     WHERE id = %(turn)s AND kind = 'message' AND state IN ('queued', 'running')
-      AND NOT steps @> jsonb_build_array(%(step)s::jsonb)
     RETURNING id, conversation, pg_notify('agent_bridge', 'stops')
 ), changes AS (
     UPDATE turn SET stop = 'dropped', stopped_by = %(event_id)s
@@ -72,5 +78,3 @@ WITH dropped AS (
     WHERE turn.target = m.id AND turn.kind IN ('edit', 'again') AND turn.state IN ('queued', 'running')
 )
 SELECT conversation FROM dropped
-UNION ALL
-SELECT conversation FROM turn WHERE id = %(turn)s AND steps @> jsonb_build_array(%(step)s::jsonb)

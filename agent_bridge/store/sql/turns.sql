@@ -4,6 +4,7 @@
 -- A turn that is asked again has the position of the change that asked for it, which is closed first. A value of
 -- `waits_since` in the future means that the clock was set back, and ends the waiting. A lane is held while its room
 -- needs a backfill or a comparison with the homeserver. The bot's lane beside agents is not held: a command must not wait there.
+-- But the messages of a room wait in it until the room has an agent.
 -- The first attempt does not wait for the disk: a crash of PostgreSQL may lose it, if it has written nothing since. A
 -- later attempt waits, because its number is in transaction ids.
 -- A turn that its worker left is interrupted if the worker's process, which holds the advisory lock (%(kind)s, its
@@ -19,15 +20,18 @@ SET state = CASE WHEN turn.state = 'committed' THEN turn.state ELSE 'running' EN
     not_before = NULL, waits_since = NULL, worker = %(process)s, started_at = coalesce(turn.started_at, now()),
     steps = append_step(turn.steps, %(step)s)
 FROM conversation c LEFT JOIN room r ON r.room_id = c.room_id LEFT JOIN agent a ON a.id = c.agent
+     LEFT JOIN context x ON x.id = c.context LEFT JOIN participant p ON p.room = r.id AND p.agent = c.agent
 WHERE c.id = turn.conversation
   AND turn.id = (SELECT id FROM turn WHERE conversation = %(lane)s AND open ORDER BY position, id DESC LIMIT 1)
   AND turn.open
   AND (turn.not_before IS NULL OR turn.not_before <= now() OR turn.waits_since > now())
-  AND NOT (coalesce(r.needs_backfill, false) AND (c.lane_kind = 'agent' OR r.kind = 'bot'))
+  AND NOT (coalesce(r.needs_backfill, false) AND (c.lane_kind = 'agent' OR r.kind = 'bot' OR (r.kind = 'chat' AND r.owner IS NULL)))
   AND NOT (coalesce(r.check_requests <> r.checked, false) AND c.lane_kind = 'agent')
 RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thread_id AS thread, to_jsonb(a) AS agent,
-          r.owner IS NOT DISTINCT FROM c.agent AS own_room,
-          EXISTS (SELECT 1 FROM participant p WHERE p.room = r.id) AS in_agent_room, r.when_busy, r.streaming,
+          r.owner IS NOT DISTINCT FROM c.agent AS own_room, coalesce(r.person = turn.sender, false) AS in_own_chat,
+          r.person IS NOT NULL AS in_chat,
+          EXISTS (SELECT 1 FROM participant WHERE room = r.id) AS in_agent_room, r.when_busy, r.streaming,
+          x.session AS context_session, p.instructions, p.model AS chosen_model,
           CASE WHEN r.owner = c.agent THEN r.problems END AS problems,
           turn.kind, turn.sender, turn.payload, turn.state, turn.attempts, turn.failures, turn.interruptions,
           turn.upstream_waits, turn.upstream_waited, turn.retries,
@@ -76,6 +80,34 @@ WITH head AS (
 )
 SELECT part.id, part.kind, part.payload FROM head LEFT JOIN part ON true
 
+-- join --
+-- Make the messages that wait behind the turn %(turn)s parts of it (%(collects)s), and forget that they interrupt it: the
+-- agent has not begun to answer. The caller has locked the turn before this statement, so that it sees each message whose
+-- transaction has interrupted the turn. Return all of its messages in their order; no row if it has to end early for
+-- another reason, or if another worker has taken it up.
+WITH head AS (
+    UPDATE turn SET stop = NULL, stopped_by = NULL
+    WHERE id = %(turn)s AND attempts = %(attempts)s AND state = 'running'
+      AND coalesce(stop, 'interrupted') = 'interrupted'
+    RETURNING id, conversation, position, event_id, kind, payload
+), part AS (
+    UPDATE turn SET state = 'collected', collected_into = head.id, finished_at = now(),
+           steps = append_step(turn.steps, %(step)s)
+    FROM head
+    WHERE %(collects)s AND turn.conversation = head.conversation AND turn.position > head.position AND turn.open
+      AND turn.kind = 'message' AND turn.state = 'queued' AND turn.attempts = 0 AND turn.stop IS NULL
+    RETURNING turn.event_id, turn.kind, turn.payload, turn.position,
+              CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END
+)
+SELECT event_id, kind, payload FROM (
+    SELECT 0 AS rank, position, event_id, kind, payload FROM head
+    UNION ALL
+    SELECT 1, turn.position, turn.event_id, turn.kind, turn.payload
+    FROM head JOIN turn ON turn.collected_into = head.id AND turn.kind = 'message'
+    UNION ALL
+    SELECT 1, position, event_id, kind, payload FROM part
+) AS messages ORDER BY rank, position
+
 -- senders --
 -- Return the people whose messages the turn %(turn)s answers.
 SELECT DISTINCT sender FROM turn WHERE id = %(turn)s OR collected_into = %(turn)s ORDER BY sender
@@ -91,12 +123,13 @@ SELECT c.agent, count(*) AS turns FROM turn t JOIN conversation c ON c.id = t.co
 -- put_back --
 -- Let a turn wait for %(delay)s seconds at the head of its lane; not at all if it has to end early, for another reason
 -- than %(stop)s, which its worker knows. A committed answer stays committed. A wait for an upstream adds %(waited)s
--- seconds. If the turn is %(doubted)s, its room is compared with the homeserver first.
+-- seconds. If the turn is %(doubted)s and its room is a home or a chat, that is compared with the homeserver first.
 WITH doubted AS (
     UPDATE room SET check_requests = check_requests + 1
     FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE %(doubted)s AND t.id = %(turn)s AND room.room_id = c.room_id AND room.owner IS NOT NULL
-    RETURNING pg_notify('agent_bridge', 'agents')
+      AND room.kind IN ('home', 'chat')
+    RETURNING pg_notify('agent_bridge', CASE room.kind WHEN 'home' THEN 'agents' ELSE 'chats' END)
 )
 UPDATE turn SET state = CASE WHEN state = 'committed' THEN state ELSE 'queued' END, failures = failures + %(failed)s,
        upstream_waits = upstream_waits + (%(waited)s > 0)::integer, upstream_waited = upstream_waited + %(waited)s,
@@ -155,7 +188,7 @@ FROM quick WHERE turn.id = %(turn)s
 
 -- commit --
 -- Commit an answer, everything that is shown with it, the intention to show it in the parts %(parts)s, and the messages
--- that it adds to the transcript. A request to stop it does not count any more, unless it was stopped (%(stopped)s). If a
+-- that it adds to the context that goes on in its lane. A request to stop it does not count any more, unless it was stopped (%(stopped)s). If a
 -- question or the answer was redacted meanwhile, nothing is committed, unless the redaction ended it. Return why nothing
 -- is committed; null if it is.
 WITH head AS (
@@ -173,11 +206,11 @@ WITH head AS (
     INSERT INTO outbox (turn, part) SELECT id, unnest(%(parts)s::integer[]) FROM answered
     ON CONFLICT (turn, part) DO NOTHING
 ), said AS (
-    INSERT INTO message (conversation, turn, role, content)
-    SELECT %(lane)s, answered.id, said.role, said.content
-    FROM answered,
+    INSERT INTO message (conversation, context, turn, role, content)
+    SELECT c.id, c.context, answered.id, said.role, said.content
+    FROM answered, conversation c,
          unnest(%(roles)s::text[], %(contents)s::text[]) WITH ORDINALITY AS said (role, content, position)
-    WHERE coalesce(answered.stop, '') NOT IN ('redacted', 'withdrawn')
+    WHERE c.id = %(lane)s AND coalesce(answered.stop, '') NOT IN ('redacted', 'withdrawn')
     ORDER BY said.position
 )
 SELECT CASE WHEN answered.id IS NULL THEN head.stop END AS stop FROM head LEFT JOIN answered ON true
@@ -209,6 +242,7 @@ WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), head AS (
     UPDATE turn SET state = %(state)s, finished_at = now(), error = coalesce(error, %(error)s), redactions = '{}',
            answer = CASE WHEN NOT is_empty AND head.stop NOT IN ('redacted', 'withdrawn') THEN answer END,
            extras = CASE WHEN NOT is_empty AND head.stop NOT IN ('redacted', 'withdrawn') THEN extras ELSE '{}' END,
+           effect = CASE WHEN is_empty THEN turn.effect - 'text' ELSE turn.effect END,
            steps = append_step(turn.steps, %(step)s)
     FROM quick, head
     WHERE turn.id = head.id AND head.redacted_by IS NULL AND CASE
@@ -237,6 +271,15 @@ SELECT 1 FROM turn
 WHERE conversation = %(lane)s AND id <> %(turn)s AND state = 'failed' AND error = %(error)s
   AND finished_at > now() - make_interval(secs => %(seconds)s) AND coalesce(extras->>'notice', '') <> ''
 LIMIT 1
+
+-- claim_day --
+-- Make the turn %(turn)s the one that tells of %(what)s today, if no other turn does; return a row if it is the one.
+UPDATE turn SET once_key = %(what)s || ':' || (now() AT TIME ZONE 'UTC')::date
+WHERE id = %(turn)s AND attempts = %(attempts)s AND NOT EXISTS (
+    SELECT 1 FROM turn other
+    WHERE other.once_key = %(what)s || ':' || (now() AT TIME ZONE 'UTC')::date AND other.id <> %(turn)s
+)
+RETURNING id
 
 -- intend --
 -- Write the intention to send a part.

@@ -1,22 +1,26 @@
-"""Ends turns, also those that another process of the bridge began."""
+"""Ends turns: those of this process, and those that another process of the bridge began."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import UpstreamFailed, UpstreamRefused
+from agent_bridge.core.errors import UpstreamError, UpstreamFailed, UpstreamRefused
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.letta.frames import Runtime
 from agent_bridge.upstream.letta.history import last_question
 
 if TYPE_CHECKING:
+    from agent_bridge.upstream.letta.feed import Feed
     from agent_bridge.upstream.letta.link import Link
 
 #: Pauses between the tries to end a turn, and their number: five seconds in all.
 _AGAIN, _TRIES = Backoff(first=0.05, cap=1), 10
 _FIELDS = 4
+#: Seconds for the end of a turn that this process follows.
+_LIMIT = 5.0
 
 
 def turn_ref(runtime: Runtime, otid: str, run: str) -> str:
@@ -25,6 +29,21 @@ def turn_ref(runtime: Runtime, otid: str, run: str) -> str:
     A turn has several runs, and the server numbers them from 1 again when it starts. So the question identifies a turn.
     """
     return f"{runtime.agent_id} {runtime.conversation_id} {otid} {run}"
+
+
+async def end_turn(link: Link, feed: Feed, run: str = "") -> bool:
+    """End the turn that *feed* follows; tell whether it has ended. With *run*, only if that is its current run."""
+    fields: dict[str, Any] = {"run_id": run} if run else {}
+    with suppress(UpstreamError, TimeoutError):
+        async with asyncio.timeout(_LIMIT):
+            response = await link.request("abort_message", runtime=feed.runtime.as_json(), **fields)
+            aborted = response.get("aborted") is True
+            while aborted and not feed.turn_is_over:
+                # The end is not to be mistaken for that of the next turn.
+                if await feed.next(None) is None:
+                    break
+            return aborted
+    return False
 
 
 class LettaCancel:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import aiohttp
-from aiohttp import WSCloseCode
+from aiohttp import WebSocketError, WSCloseCode
 
 from agent_bridge.upstream.letta.frames import conversation_of, without_requests
 from agent_bridge.upstream.transport.text import NestedTooDeeply, flattened, load_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from agent_bridge.upstream.letta.frames import Frame
 
@@ -32,6 +34,10 @@ _DEVICE_STATUS, _NO_APPROVALS = '{"type":"update_device_status"', '"pending_cont
 
 class ConnectionEnded(Exception):
     """The WebSocket ended before the response to a command arrived: the server may have carried the command out."""
+
+
+class FrameTooLarge(ConnectionEnded):
+    """The WebSocket ended at a frame that is too large: the response, or that to another command."""
 
 
 class CommandSilent(Exception):
@@ -57,6 +63,8 @@ class Connection:
         self._waiting: dict[str, tuple[asyncio.Future[Frame], Callable[[Frame], None] | None]] = {}
         #: Whether it takes no more commands.
         self.ended = False
+        #: Whether it ended at a frame that is too large.
+        self._met_large_frame = False
         #: The ids of the conversations whose events the server sends to this connection, and the options of each.
         self.followed: dict[str, Mapping[str, Any]] = {}
         #: By conversation: names of the events of its last turn, which this connection may still deliver. A later
@@ -119,6 +127,8 @@ class Connection:
     @property
     def end(self) -> str:
         """The reason for the end, for the log."""
+        if self._met_large_frame:
+            return "a frame is too large"
         if isinstance(self._socket.exception(), TimeoutError):
             return "half-open: no response to a ping"
         if self._socket.close_code in _GOODBYES:
@@ -131,11 +141,13 @@ class Connection:
             async for message in self._socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
                     self._take(message.data)
+                elif isinstance(message.data, WebSocketError):
+                    self._met_large_frame = message.data.code == WSCloseCode.MESSAGE_TOO_BIG
         finally:
             self.ended = True
             for response, _ in self._waiting.values():
                 if not response.done():
-                    response.set_exception(ConnectionEnded())
+                    response.set_exception(FrameTooLarge() if self._met_large_frame else ConnectionEnded())
 
     def _take(self, data: str) -> None:
         if data.startswith(_DEVICE_STATUS) and _NO_APPROVALS in data and not self._reads_all():
@@ -155,6 +167,25 @@ class Connection:
                     arrived(frame)
         elif conversation_of(frame):
             self._receive(self, frame)
+
+
+@asynccontextmanager
+async def without_events(
+    opened: AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse],
+) -> AsyncIterator[Connection]:
+    """Give a connection over the WebSocket *opened*, which drops all events.
+
+    Raises:
+        UpstreamError: the WebSocket was not opened.
+    """
+    async with opened as socket:
+        connection = Connection(socket, lambda _connection, _event: None, lambda: False)
+        reading = asyncio.create_task(connection.read())
+        try:
+            yield connection
+        finally:
+            reading.cancel()
+            await asyncio.wait({reading})
 
 
 def _load(data: str) -> Any:

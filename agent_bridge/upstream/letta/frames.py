@@ -21,6 +21,10 @@ END, REQUEST, STATUS = "turn_finished", "control_request", "update_device_status
 TIMES = "times"
 
 PROTOCOL_VERSION = 1
+#: Bytes of a frame that the bridge reads: a page of the list of agents has about 3 MB.
+MAX_FRAME = 64 * 1024**2
+#: Bytes of an event at which the server ends the connection. Measured with version 0.34.12.
+MAX_EVENT = 16_000_000
 #: Capabilities without which the bridge cannot use a server.
 NEEDED = ("agent_management", "conversation_management", "runtime_start")
 

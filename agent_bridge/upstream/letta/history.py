@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import UpstreamProtocolError
 from agent_bridge.i18n.catalogue import Text
+from agent_bridge.upstream.letta.frames import MAX_EVENT
+from agent_bridge.upstream.letta.link import ResponseTooLarge
 from agent_bridge.upstream.transport.json_values import mapping, objects, text
 from agent_bridge.upstream.transport.letta_past import pages, past_messages
 
@@ -45,6 +48,11 @@ class Past:
     after: tuple[Frame, ...] = field(repr=False)
     #: Whether no further message to the agent follows.
     is_last: bool = True
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether a message after the question is so large that the server ends the connections with its event."""
+        return any(len(json.dumps(each, ensure_ascii=False).encode()) > MAX_EVENT for each in self.after)
 
     def ran_tool(self, never_ran: Collection[str]) -> bool:
         """Tell whether a tool may have run after the question; the calls *never_ran* have not."""
@@ -132,34 +140,64 @@ async def last_before_lost_call(link: Link, conversation_id: str) -> str | None:
     Raises:
         UpstreamError: the server did not return the messages.
     """
-    query: dict[str, object] = {"limit": _PAGE, "order": "desc"}
-    response = await link.request("conversation_messages_list", conversation_id=conversation_id, query=query)
     done: set[str] = set()
     lost = False
     found: str | None = None
-    for message in objects(response.get("messages")):
-        if lost:
-            found, lost = text(message.get("id")), False
-        kind = text(message.get("message_type"))
-        if kind == _QUESTION:
-            break
-        calls = set(_calls(message))
-        if kind == "tool_return_message":
-            done |= calls
-        elif calls - done:
-            # A result that came later is lost in a copy up to here.
-            found, lost, done = "", True, set()
+    try:
+        async with aclosing(_messages(link, conversation_id)) as read:
+            async for message in read:
+                if lost:
+                    found, lost = text(message.get("id")), False
+                kind = text(message.get("message_type"))
+                if kind == _QUESTION:
+                    break
+                calls = set(_calls(message))
+                if kind == "tool_return_message":
+                    done |= calls
+                elif calls - done:
+                    # A result that came later is lost in a copy up to here.
+                    found, lost, done = "", True, set()
+    except ResponseTooLarge:
+        # The server ended the connections at this message, and gave its turn up.
+        return await _before_newest(link, conversation_id)
     return found
 
 
+async def _messages(link: Link, conversation_id: str) -> AsyncGenerator[Frame, None]:
+    """Yield the newest messages of a conversation, about a page, from the newest to the oldest."""
+    number = 0
+    async with aclosing(_newest_first(link, conversation_id)) as read:
+        async for page in read:
+            for message in page.messages:
+                yield message
+            number += len(page.messages)
+            if number >= _PAGE:
+                return
+
+
 async def _newest_first(link: Link, conversation_id: str, agent_id: str = "") -> AsyncGenerator[_Page, None]:
-    """Yield the messages of a conversation, or of the main one of *agent_id*, from the newest to the oldest."""
+    """Yield the messages of a conversation, or of the main one of *agent_id*, from the newest to the oldest.
+
+    They are read over connections of their own: no answer ends with a connection at a page that is too large. From
+    such a page on, each message is read alone.
+
+    Raises:
+        ResponseTooLarge: a message is too large to be read.
+    """
     query: dict[str, object] = {"limit": _PAGE, "order": "desc"}
     if agent_id:
         query["agent_id"] = agent_id
     seen: set[str] = set()
     while True:
-        response = await link.request("conversation_messages_list", conversation_id=conversation_id, query=query)
+        try:
+            response = await link.request_apart(
+                "conversation_messages_list", conversation_id=conversation_id, query=query
+            )
+        except ResponseTooLarge:
+            if query["limit"] == 1:
+                raise
+            query["limit"] = 1
+            continue
         messages = objects(response.get("messages"))
         cursor = response.get("next_before")
         has_more = bool(response.get("has_more")) and isinstance(cursor, str)
@@ -172,6 +210,13 @@ async def _newest_first(link: Link, conversation_id: str, agent_id: str = "") ->
         if not has_more:
             return
         query = {**query, "before": cursor}
+
+
+async def _before_newest(link: Link, conversation_id: str) -> str:
+    """Return the id of the message before the newest one, without reading them; empty if there is none."""
+    found = (await link.request("conversation_retrieve", conversation_id=conversation_id)).get("conversation")
+    ids = mapping(found).get("in_context_message_ids")
+    return text(ids[-2]) if isinstance(ids, list) and len(ids) > 1 else ""
 
 
 def _calls(message: Frame) -> Iterator[str]:

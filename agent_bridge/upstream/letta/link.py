@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -16,9 +17,15 @@ import structlog
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import UpstreamError, UpstreamProtocolError, UpstreamRefused, UpstreamUnreachable
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.upstream.letta.connection import CommandSilent, Connection, ConnectionEnded
+from agent_bridge.upstream.letta.connection import (
+    CommandSilent,
+    Connection,
+    ConnectionEnded,
+    FrameTooLarge,
+    without_events,
+)
 from agent_bridge.upstream.letta.feed import Feed
-from agent_bridge.upstream.letta.frames import END, PROTOCOL_VERSION, conversation_of, server_info
+from agent_bridge.upstream.letta.frames import END, MAX_FRAME, PROTOCOL_VERSION, conversation_of, server_info
 from agent_bridge.upstream.letta.tool_calls import ToolCalls
 from agent_bridge.upstream.transport.error_body import parse_error
 
@@ -31,13 +38,17 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.client_tools import Toolbox
     from agent_bridge.upstream.letta.frames import Frame, Runtime, ServerInfo
 
-    OpenSocket = Callable[[], AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]]
+    #: Opens a WebSocket that ends at a message of more than so many bytes.
+    OpenSocket = Callable[[int], AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]]
 
 _log = structlog.stdlib.get_logger(__name__)
 
 _CONNECTIONS = 2
 #: Seconds for the response to a command, and times that it is sent.
 _COMMAND, _REPEATS = 30.0, 10
+#: Connections that end at a frame that is too large, after which a command is given up: one of them may end at the
+#: response to another command.
+_TOO_LARGE = 2
 #: Seconds that an answer waits for the second connection.
 _SECOND = 1.0
 #: Pauses between attempts to connect; a command that waits for a connection ends the pause.
@@ -46,16 +57,23 @@ _AGAIN, _SHORTEST_PAUSE = Backoff(first=0.1, cap=5), 0.05
 _LASTED = 1.0
 
 
+class ResponseTooLarge(UpstreamProtocolError):
+    """The response to a command is larger than a frame may be."""
+
+
 class Link:
     """The connections to one upstream. They are opened at the first use, and again after each end.
 
-    *secrets* are texts that no error may contain.
+    A connection ends at a frame of more than *max_frame* bytes. *secrets* are texts that no error may contain.
     """
 
-    def __init__(self, upstream: str, open_socket: OpenSocket, secrets: tuple[str, ...]) -> None:
+    def __init__(
+        self, upstream: str, open_socket: OpenSocket, secrets: tuple[str, ...], *, max_frame: int = MAX_FRAME
+    ) -> None:
         #: The name of the upstream.
         self.upstream = upstream
-        self._open_socket = open_socket
+        self._open_socket = partial(open_socket, max_frame)
+        self._max_frame = max_frame
         self._secrets = secrets
         self._keepers: list[asyncio.Task[None]] = []
         self._open: list[Connection] = []
@@ -79,18 +97,43 @@ class Link:
             UpstreamUnreachable: there is no connection, or no response. ``not_begun`` and ``retryable`` are false if
                 the command may be sent only once and may have arrived.
             UpstreamRefused: the response reports a failure.
+            ResponseTooLarge: the response cannot be read.
         """
+        too_large = 0
         for _ in range(_REPEATS):
             connection = await self._connection()
             try:
                 return await self._request(connection, command, within, fields)
-            except ConnectionEnded:
+            except ConnectionEnded as ended:
                 if once:
                     raise self._perhaps_arrived(Text("upstream_cut", upstream=self.upstream)) from None
+                too_large += isinstance(ended, FrameTooLarge)
+                if too_large == _TOO_LARGE:
+                    raise self.too_large() from None
             except CommandSilent:
                 slow = Text("upstream_slow", upstream=self.upstream, seconds=within)
                 raise self._perhaps_arrived(slow) if once else UpstreamUnreachable(slow) from None
         # Perhaps the command itself ends the connections.
+        raise UpstreamUnreachable(Text("upstream_cut", upstream=self.upstream))
+
+    async def request_apart(self, command: str, /, **fields: Any) -> Frame:
+        """Send a command over a connection of its own, and return the response.
+
+        A response that is too large ends this connection, and no answer to another question is lost.
+
+        Raises:
+            UpstreamError: see :meth:`request`.
+        """
+        for _ in range(_REPEATS):
+            try:
+                async with without_events(self._open_socket()) as connection:
+                    return await self._request(connection, command, _COMMAND, fields)
+            except FrameTooLarge:
+                raise self.too_large() from None
+            except CommandSilent:
+                raise UpstreamUnreachable(Text("upstream_slow", upstream=self.upstream, seconds=_COMMAND)) from None
+            except ConnectionEnded:
+                await asyncio.sleep(_SHORTEST_PAUSE)
         raise UpstreamUnreachable(Text("upstream_cut", upstream=self.upstream))
 
     async def say(self, feed: Feed, payload: Frame) -> Frame:
@@ -306,6 +349,10 @@ class Link:
             feed.put(connection, event)
         elif event.get("type") == END:
             connection.settle(conversation_of(event))
+
+    def too_large(self) -> ResponseTooLarge:
+        """Return the error for a response that is too large."""
+        return ResponseTooLarge(Text("upstream_bytes", upstream=self.upstream, limit=self._max_frame))
 
     def _perhaps_arrived(self, text: Text) -> UpstreamUnreachable:
         error = UpstreamUnreachable(text)

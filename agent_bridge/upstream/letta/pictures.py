@@ -6,9 +6,8 @@ that it opens for this purpose: an agent that makes its file too large for one f
 
 from __future__ import annotations
 
-import asyncio
 import base64
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -18,14 +17,16 @@ import structlog
 from agent_bridge.core.errors import UpstreamRefused, UpstreamUnreachable
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.capabilities import PICTURE
-from agent_bridge.upstream.letta.connection import CommandSilent, Connection, ConnectionEnded
+from agent_bridge.upstream.letta.connection import CommandSilent, ConnectionEnded, without_events
 from agent_bridge.upstream.transport.json_values import objects, text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     import aiohttp
+
+    from agent_bridge.upstream.letta.connection import Connection
 
     #: Opens a WebSocket that ends at a message of more than so many bytes.
     OpenSocket = Callable[[int], AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]]
@@ -77,7 +78,7 @@ class LettaPictures:
     async def __call__(self, model: str) -> bytes | None:
         """See :class:`agent_bridge.upstream.capabilities.Pictures`."""
         try:
-            async with self._connected() as connection:
+            async with without_events(self._open_socket(_MAX_FRAME)) as connection:
                 return await self._read(connection, model)
         except (ConnectionEnded, CommandSilent):
             raise UpstreamUnreachable(Text("upstream_cut", upstream=self._upstream)) from None
@@ -105,7 +106,7 @@ class LettaPictures:
         self._due = [each for each in self._due if each in present]
         self._due += [each for each in self._new(now) if each not in self._due]
         while self._due and self._clock() - now < _AT_ONCE:
-            async with self._connected() as connection:
+            async with without_events(self._open_socket(_MAX_FRAME)) as connection:
                 try:
                     while self._due and self._clock() - now < _AT_ONCE:
                         self._known[self._due[0]] = await self._look(connection, self._due[0])
@@ -166,19 +167,3 @@ class LettaPictures:
             self._has_history = False
             return ""
         return next((text(each.get("sha")) for each in objects(response.get("commits"))), "")
-
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Connection]:
-        """Give a connection of its own.
-
-        Raises:
-            UpstreamError: there is none.
-        """
-        async with self._open_socket(_MAX_FRAME) as socket:
-            connection = Connection(socket, lambda _connection, _event: None, lambda: False)
-            reading = asyncio.create_task(connection.read())
-            try:
-                yield connection
-            finally:
-                reading.cancel()
-                await asyncio.wait({reading})

@@ -19,7 +19,7 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, RunStarted, TextDelta
 from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.letta.approvals import requests_in
-from agent_bridge.upstream.letta.cancel import turn_ref
+from agent_bridge.upstream.letta.cancel import end_turn, turn_ref
 from agent_bridge.upstream.letta.frames import REQUEST, STATUS, run_of
 from agent_bridge.upstream.letta.history import last_before_lost_call
 from agent_bridge.upstream.letta.tool_calls import SCOPE
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.letta.link import Link
     from agent_bridge.upstream.transport.errors import ErrorMapper
 
-#: Seconds for a command that ends a turn; the words for the agent whose tool call is refused by it.
-_ABORT, _STOPPED = 5.0, "the answer was stopped"
+#: Seconds for the refusal of a tool call by the end of its turn; the words for the agent.
+_REFUSAL, _STOPPED = 5.0, "the answer was stopped"
 #: Pauses between the tries of a message that the server does not take yet, and their number: ten seconds in all. After
 #: some of them, the server puts a turn away that was ended; after the tries of about three seconds, the state of the
 #: conversation is looked at.
@@ -221,7 +221,7 @@ class Turn:
             self._over = True
             raise ConversationStuck(refused)
         if self._feed.waits_for_approval:
-            await self._abort("")
+            await end_turn(self._link, self._feed)
 
     async def _event(self) -> Frame:
         while True:
@@ -320,30 +320,16 @@ class Turn:
             self._approvals.close(ref)
         if self._asked and not (self._over or self._feed.turn_is_over):
             await self._refuse()
-            self._over = await self._abort("")
+            self._over = await end_turn(self._link, self._feed)
         tried = None
         # The server ends the run that it works on, and no other one. The next run may begin at the same moment.
         while not (self._over or self._feed.turn_is_over) and tried != self._feed.run:
             tried = self._feed.run
-            self._over = await self._abort(tried)
-
-    async def _abort(self, run: str) -> bool:
-        """End the turn whose current run is *run*, empty before its first one; tell whether the server did."""
-        fields: dict[str, Any] = {"run_id": run} if run else {}
-        with suppress(UpstreamError, TimeoutError):
-            async with asyncio.timeout(_ABORT):
-                response = await self._link.request("abort_message", runtime=self._feed.runtime.as_json(), **fields)
-                aborted = response.get("aborted") is True
-                while aborted and not self._feed.turn_is_over:
-                    # The end is not to be mistaken for that of the next turn.
-                    if await self._feed.next(None) is None:
-                        break
-                return aborted
-        return False
+            self._over = await end_turn(self._link, self._feed, tried)
 
     async def _refuse(self) -> None:
         """Refuse the requests that wait for a decision."""
         for ref in self._asked.values():
             with suppress(UpstreamError, TimeoutError):
-                async with asyncio.timeout(_ABORT):
+                async with asyncio.timeout(_REFUSAL):
                     await self._approvals.decide(ref, Decision(allow=False, reason=_STOPPED))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import structlog
@@ -21,8 +20,9 @@ from agent_bridge.upstream.letta.approvals import LettaApprovals
 from agent_bridge.upstream.letta.cancel import LettaCancel
 from agent_bridge.upstream.letta.commands import LettaCommands
 from agent_bridge.upstream.letta.conversations import LaneConversations
+from agent_bridge.upstream.letta.frames import MAX_EVENT, MAX_FRAME
 from agent_bridge.upstream.letta.history import LettaHistory, find_question, last_before_lost_call
-from agent_bridge.upstream.letta.link import Link
+from agent_bridge.upstream.letta.link import Link, ResponseTooLarge
 from agent_bridge.upstream.letta.pictures import LettaPictures
 from agent_bridge.upstream.letta.schedules import LettaSchedules
 from agent_bridge.upstream.letta.tool_calls import definitions
@@ -48,10 +48,9 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _PATH = "/ws"
-#: Bytes of one frame: a page of the list of agents has about 3 MB.
-_MAX_FRAME = 64 * 1024**2
 #: Times that one question is sent, or its answer looked for, before it fails.
 _TRIES = 8
+_LARGE_EVENT = Text("letta_large_event", limit=MAX_EVENT // 10**6)
 
 
 class ConversationMissing(Exception):
@@ -78,6 +77,8 @@ class _State:
     #: Whether reasoning, and text were yielded.
     reasoned: bool = False
     said: bool = False
+    #: Whether the history had the whole answer.
+    is_answered: bool = False
     #: Calls that people were asked about in this attempt: they may have run.
     asked: set[str] = field(default_factory=set)
 
@@ -109,7 +110,8 @@ class _State:
         yield from (each for each in shown if not (self.reasoned and isinstance(each, ReasoningDelta)))
         yield from reader.close()
         if not is_whole:
-            raise AnswerInterrupted(Text("letta_interrupted"))
+            raise AnswerInterrupted(_LARGE_EVENT if past.is_too_large else Text("letta_interrupted"))
+        self.is_answered = True
         yield End("stop")
 
     def note(self, event: AnswerEvent) -> None:
@@ -130,7 +132,8 @@ class LettaUpstream:
     an answer is whole; watch, because it reports no change of its agents; and deletion.
 
     Requests over HTTP go through *session*. *clock* returns seconds, as :func:`time.monotonic` does. *heartbeat* is the
-    number of seconds between two pings. A server that answers none within half of them counts as lost.
+    number of seconds between two pings. A server that answers none within half of them counts as lost. A connection
+    ends at a frame of more than *max_frame* bytes.
     """
 
     def __init__(
@@ -141,6 +144,7 @@ class LettaUpstream:
         *,
         clock: Callable[[], float] = time.monotonic,
         heartbeat: float = 20.0,
+        max_frame: int = MAX_FRAME,
     ) -> None:
         self.name = config.name
         self.traits = Traits(stateful=True, idempotent=True, images=config.images)
@@ -149,12 +153,12 @@ class LettaUpstream:
         self._config = config
         self._heartbeat = heartbeat
         self._client = UpstreamClient(config, session, idempotent=True)
-        self._link = Link(config.name, partial(self._socket, _MAX_FRAME), self._client.errors.secrets)
+        self._link = Link(config.name, self._socket, self._client.errors.secrets, max_frame=max_frame)
         pictures = LettaPictures(config.name, self._socket, clock)
         self._approvals = LettaApprovals(self._link, config.name, self._client.errors.secrets)
         self._conversations = LaneConversations(self._link, store)
         commands = LettaCommands(self._link, self._conversations, self._approvals, config.name)
-        conversations = LettaConversations(self._link, self._conversations)
+        conversations = LettaConversations(self._link, self._conversations, store)
         self.can = Capabilities(
             cancel=LettaCancel(self._link),
             approvals=self._approvals,
@@ -231,23 +235,10 @@ class LettaUpstream:
         with self._link.feed(runtime, options, toolbox) as feed:
             await self._follow(feed, state=state.look_back)
             if state.look_back:
-                ended = ""
-                if feed.is_running or feed.turn_is_over:
-                    attended = self._turn(feed, "")
-                    async with aclosing(attended.attend()) as requests:
-                        async for each in requests:
-                            state.note(each)
-                            yield each
-                    ended = attended.stop_reason
-                past = await find_question(self._link, runtime.conversation_id, state.otids)
-                if past is not None:
-                    try:
-                        for event in state.adopt(past, ended):
-                            yield event
-                    except AnswerInterrupted:
-                        if not ended and not past.is_answered:
-                            await self._put_aside(runtime, state.request)
-                        raise
+                async with aclosing(self._look_back(feed, state)) as earlier:
+                    async for event in earlier:
+                        yield event
+                if state.is_answered:
                     return
             if state.said:
                 state.said = False
@@ -256,6 +247,35 @@ class LettaUpstream:
                 async for event in events:
                     state.note(event)
                     yield event
+
+    async def _look_back(self, feed: Feed, state: _State) -> AsyncGenerator[AnswerEvent, None]:
+        """Wait for the end of a turn that goes on, and yield the answer to the question if the history has it.
+
+        Raises:
+            _AskAgain, AnswerInterrupted: see :meth:`_State.adopt`.
+        """
+        ended = ""
+        if feed.is_running or feed.turn_is_over:
+            attended = self._turn(feed, "")
+            async with aclosing(attended.attend()) as requests:
+                async for each in requests:
+                    state.note(each)
+                    yield each
+            ended = attended.stop_reason
+        try:
+            past = await find_question(self._link, feed.runtime.conversation_id, state.otids)
+        except ResponseTooLarge:
+            await self._put_aside(feed.runtime, state.request)
+            raise AnswerInterrupted(_LARGE_EVENT) from None
+        if past is None:
+            return
+        try:
+            for event in state.adopt(past, ended):
+                yield event
+        except AnswerInterrupted:
+            if not ended and not past.is_answered:
+                await self._put_aside(feed.runtime, state.request)
+            raise
 
     async def _put_aside(self, runtime: Runtime, request: AnswerRequest) -> None:
         """Replace a conversation whose turn the server gave up by a copy.

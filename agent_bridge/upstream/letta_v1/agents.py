@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 
 from agent_bridge.core.errors import UpstreamProtocolError
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.base import UNCHANGED, AgentInfo
-from agent_bridge.upstream.letta_v1.rest import parse
+from agent_bridge.upstream.letta_v1.rest import no_rest
 from agent_bridge.upstream.transport.agent_texts import description_of, name_of
 from agent_bridge.upstream.transport.choice import is_included
 from agent_bridge.upstream.transport.json_values import objects, text
-from agent_bridge.upstream.transport.text import storable
+from agent_bridge.upstream.transport.text import load_json, storable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,11 +71,23 @@ class AgentList:
         raw = await self._rest.raw(_PATH, params)
         if number < len(self._raw) and self._raw[number] == raw:
             return self._pages[number]
-        page = objects(parse(raw, self._config.name))
+        page = objects(self._listed(raw))
         del self._raw[number:], self._pages[number:]
         self._raw.append(raw)
         self._pages.append(page)
         return page
+
+    def _listed(self, raw: bytes) -> list[object]:
+        """Return the entries of a page.
+
+        Raises:
+            UpstreamProtocolError: it is a web page, or no list.
+        """
+        with suppress(ValueError):
+            listed = load_json(raw)
+            if isinstance(listed, list):
+                return listed
+        raise UpstreamProtocolError(no_rest(self._config.name, HTTPStatus.OK))
 
 
 def _agent(entry: Mapping[str, Any]) -> AgentInfo | None:

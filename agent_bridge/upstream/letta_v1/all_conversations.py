@@ -6,13 +6,14 @@ The server copies whole conversations only, and puts none away.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.errors import UpstreamError, UpstreamProtocolError
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.capabilities import ConversationInfo
+from agent_bridge.upstream.conversation_store import PAGE, all_pages, selected
 from agent_bridge.upstream.transport.json_values import mapping, objects, text
 from agent_bridge.upstream.transport.letta_past import pages, past_messages
 from agent_bridge.upstream.transport.text import one_line
@@ -21,22 +22,23 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from agent_bridge.upstream.capabilities import PastMessage
+    from agent_bridge.upstream.conversation_store import ConversationStore
     from agent_bridge.upstream.letta_v1.conversations import LaneConversations
     from agent_bridge.upstream.letta_v1.rest import Rest
 
 _PATH = "/conversations/"
 #: The name of the main conversation of each agent.
 _MAIN = "default"
-#: Conversations of a page, and messages of one.
+#: Messages of a page.
 _PAGE = 100
 
 
 class V1Conversations:
-    """The conversations on the server of *rest*; *lanes* knows in which of them lanes ask."""
+    """The conversations on the server of *rest*; *lanes* and *store* know in which of them lanes ask."""
 
-    def __init__(self, rest: Rest, lanes: LaneConversations) -> None:
+    def __init__(self, rest: Rest, lanes: LaneConversations, store: ConversationStore) -> None:
         self._rest = rest
-        self.current = lanes.selected
+        self.current = partial(selected, store)
         self.select = lanes.select
 
     async def open(self, model: str, name: str, /) -> ConversationInfo:
@@ -46,27 +48,29 @@ class V1Conversations:
 
     async def list(self, model: str, /) -> Sequence[ConversationInfo]:
         """See :class:`agent_bridge.upstream.capabilities.Conversations`."""
-        found: dict[str, ConversationInfo] = {}
-        query = {"agent_id": model, "limit": str(_PAGE)}
-        while True:
-            page = objects(await self._rest.request("GET", _PATH, model=model, params=query))
-            fresh = {each.ref: each for each in map(_info, page) if each.ref}
-            is_last = len(page) < _PAGE or fresh.keys() <= found.keys()
-            found |= fresh
-            # A server that does not know the cursor any more returns its first page again.
-            if is_last:
-                return tuple(found.values())
-            query["after"] = text(page[-1].get("id"))
+
+        async def fetch(after: str) -> Sequence[ConversationInfo]:
+            query = {"agent_id": model, "limit": str(PAGE)} | ({"after": after} if after else {})
+            return [_info(each) for each in objects(await self._rest.request("GET", _PATH, model=model, params=query))]
+
+        return await all_pages(fetch)
 
     async def rename(self, ref: str, name: str, /) -> None:
         """See :class:`agent_bridge.upstream.capabilities.Conversations`."""
         await self._rest.request("PATCH", _PATH + ref, json={"summary": name})
 
-    async def fork(self, model: str, ref: str, name: str, /) -> ConversationInfo:
-        """See :class:`agent_bridge.upstream.capabilities.Conversations`."""
-        copy = _info(await self._rest.request("POST", f"{_PATH}{ref}/fork", model=model))
-        await self.rename(copy.ref, name)
-        return replace(copy, name=name)
+    async def fork(self, model: str, ref: str, marker: str, /) -> ConversationInfo:
+        """See :class:`agent_bridge.upstream.capabilities.Conversations`.
+
+        A copy has no name at first: a kill before it gets one leaves a copy that no repeat finds.
+        """
+        known = {each.ref: each.name for each in await self.list(model)}
+        name = f"{known.get(ref, '')} {marker}".strip()
+        made = min((each for each, found in known.items() if each != ref and marker in found), default="")
+        if not made:
+            made = _info(await self._rest.request("POST", f"{_PATH}{ref}/fork", model=model)).ref
+            await self.rename(made, name)
+        return ConversationInfo(made, name)
 
     async def delete(self, ref: str, /) -> None:
         """See :class:`agent_bridge.upstream.capabilities.Deletion`."""

@@ -41,11 +41,6 @@ class LaneConversations:
             return known.ref
         return await self._finish(model, session, known or StoredConversation(""), title)
 
-    async def selected(self, model: str, session: str, /) -> str | None:
-        """See :meth:`agent_bridge.upstream.capabilities.Conversations.current`."""
-        known = await self._store.get(model, session)
-        return known.ref or None if known is not None else None
-
     async def select(self, model: str, session: str, ref: str, /) -> None:
         """See :meth:`agent_bridge.upstream.capabilities.Conversations.select`."""
         known = await self._store.get(model, session)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from agent_bridge.core.errors import UpstreamError, UpstreamProtocolError
+from agent_bridge.core.errors import UpstreamError, UpstreamProtocolError, UpstreamRefused
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.transport.errors import RequestContext
 from agent_bridge.upstream.transport.json_values import mapping, text
@@ -54,10 +54,15 @@ class Rest:
         Raises:
             UpstreamError: there is no such body.
         """
-        async with self._client.open(
-            "GET", self._prefix + path, self._timeout, headers=_HEADERS, params=params
-        ) as body:
-            return await body.read_all()
+        try:
+            async with self._client.open(
+                "GET", self._prefix + path, self._timeout, headers=_HEADERS, params=params
+            ) as body:
+                return await body.read_all()
+        except UpstreamRefused as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            raise UpstreamRefused(no_rest(self.errors.upstream, HTTPStatus.NOT_FOUND)) from None
 
     async def request(
         self,
@@ -104,6 +109,11 @@ class Rest:
             own_connection=True,
         ) as body:
             yield body
+
+
+def no_rest(upstream: str, status: int) -> Text:
+    """Return the cause for a server whose list of agents is missing, or is something else."""
+    return Text("list_no_rest", upstream=upstream, status=int(status))
 
 
 def parse(body: bytes, upstream: str) -> Any:

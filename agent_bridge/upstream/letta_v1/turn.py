@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agent_bridge.core.errors import AnswerEmpty, AnswerInterrupted, UpstreamBusy, UpstreamError, UpstreamRefused
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.answer import ApprovalAsked, ApprovalClosed, End, RunStarted
+from agent_bridge.upstream.capabilities import Decision
 from agent_bridge.upstream.letta_v1.approvals import find_pending, requests_of
 from agent_bridge.upstream.letta_v1.exchange import Exchange, PendingFound
 from agent_bridge.upstream.letta_v1.lane import RunRef
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.transcript import ChatMessage
     from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
-    from agent_bridge.upstream.capabilities import Decision
     from agent_bridge.upstream.letta_v1.approvals import Pending
     from agent_bridge.upstream.letta_v1.lane import Lane
     from agent_bridge.upstream.transport.decisions import OpenDecisions
 
-#: Seconds for the command that ends a run.
-_CANCEL = 5.0
+#: Seconds for the command that ends a run; the words for the agent whose tool call is refused by it.
+_CANCEL, _STOPPED = 5.0, "the answer was stopped"
 #: Times that one question is sent, or looked for.
 _TRIES = 8
 #: Seconds after which a conversation with an unknown obstacle is tried again.
@@ -172,10 +172,16 @@ class Turn:
             pending, is_old = exchange.run.pending, exchange.was_there
 
     async def _ask(self, pending: Pending, decisions: list[Decision]) -> AsyncGenerator[AnswerEvent, None]:
-        """Ask people about *pending*, and add their decisions to *decisions*, in the order of the calls."""
+        """Ask people about *pending*, and add their decisions to *decisions*, in the order of the calls.
+
+        The calls of an answer that people have ended are refused.
+        """
         for each in self._told.pass_on([call for call in pending.calls if not self._told.knows(call.call_id)]):
             yield each
         requests = requests_of(self._lane.conversation_id, pending)
+        if all(each.ref in self._request.withdrawn for each in requests):
+            decisions += [Decision(allow=False, reason=_STOPPED)] * len(requests)
+            return
         with self._approvals.ask(requests) as waiting:
             for request in requests:
                 yield ApprovalAsked(request)

@@ -55,7 +55,7 @@ class LettaV1Upstream:
         self._rest = Rest(config, UpstreamClient(config, session, idempotent=True))
         self._approvals = OpenDecisions(config.name)
         self._conversations = LaneConversations(self._rest, store)
-        conversations = V1Conversations(self._rest, self._conversations)
+        conversations = V1Conversations(self._rest, self._conversations, store)
         self.can = Capabilities(
             cancel=partial(cancel, self._rest),
             resume=self._resume,

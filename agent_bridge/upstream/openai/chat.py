@@ -46,11 +46,14 @@ _MAX_CALLS = 100
 _MAX_NAME = 1_000
 
 
-def request(model: str, messages: Sequence[ChatMessage], system_prompt: str | None) -> dict[str, Any]:
+def request(
+    model: str, messages: Sequence[ChatMessage], system_prompt: str | None, temperature: float | None = None
+) -> dict[str, Any]:
     """Return the body of a question."""
     contents = [{"role": message.role, "content": _content(message)} for message in messages]
     system = [{"role": "system", "content": system_prompt}] if system_prompt else []
-    return {"model": model, "messages": [*system, *contents], "stream": True}
+    options = {} if temperature is None else {"temperature": temperature}
+    return {"model": model, "messages": [*system, *contents], **options, "stream": True}
 
 
 def _content(message: ChatMessage) -> str | list[dict[str, Any]]:

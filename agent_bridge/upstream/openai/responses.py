@@ -44,12 +44,15 @@ _PARAGRAPH = "\n\n"
 _KINDS: dict[str, _Kind] = {"message": TextDelta, "reasoning": ReasoningDelta}
 
 
-def request(model: str, messages: Sequence[ChatMessage], system_prompt: str | None) -> dict[str, Any]:
+def request(
+    model: str, messages: Sequence[ChatMessage], system_prompt: str | None, temperature: float | None = None
+) -> dict[str, Any]:
     """Return the body of a question that the server does not store."""
     # The type is optional in the API. Letta ignores messages without it.
     items = [{"type": "message", "role": message.role, "content": _content(message)} for message in messages]
     instructions = {"instructions": system_prompt} if system_prompt else {}
-    return {"model": model, "input": items, **instructions, "stream": True, "store": False}
+    options = {} if temperature is None else {"temperature": temperature}
+    return {"model": model, "input": items, **instructions, **options, "stream": True, "store": False}
 
 
 def _content(message: ChatMessage) -> str | list[dict[str, Any]]:

@@ -66,6 +66,7 @@ class OpenAIUpstream:
         self.server = ""
         self.traits = Traits(
             stateful=config.history == "server",
+            has_sessions=config.history == "bridge" or config.session_header is not None,
             # Letta keeps the conversations of this header in its memory.
             forgets=config.history == "server" and (config.session_header or "").lower() == _LETTA_SESSION,
             # Letta ignores the header at /responses, and no other server is known to use it there.
@@ -180,10 +181,10 @@ class OpenAIUpstream:
     ) -> AbstractAsyncContextManager[ResponseBody]:
         """Return the context in which the question is sent and the body of the response is read."""
         messages = request.messages[-1:] if self.traits.stateful else request.messages
-        prompt = None if self.traits.stateful else self._config.system_prompt
+        prompt = None if self.traits.stateful else request.system_prompt
         images = any(message.images for message in messages)
         dialect = responses if use_responses else chat
-        body = dialect.request(request.model, messages, prompt)
+        body = dialect.request(request.model, messages, prompt, request.temperature)
         return self._client.open(
             "POST",
             dialect.PATH,

@@ -1,0 +1,57 @@
+"""The desired state of an agent: its names in Matrix, by the templates of the configuration."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.core.names import one_line
+from agent_bridge.store.agents import DesiredAgent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent_bridge.config.conversations import TemplatesConfig
+
+#: Synapse takes display names of up to 256 characters.
+_LONGEST_NAME = 255
+
+
+def desired_agent(
+    templates: TemplatesConfig, *, upstream: str, agent_id: str, name: str, **others: Any
+) -> DesiredAgent:
+    """Return the agent called *name*, with its names in Matrix; *others* are the other fields of the record."""
+    fields = {"name": name, "id": one_line(agent_id), "upstream": upstream}
+    return DesiredAgent(
+        upstream=upstream,
+        agent_id=agent_id,
+        name=name,
+        displayname=_shorten(fill(templates.displayname, fields)),
+        room_name=_shorten(fill(templates.room_name, fields)),
+        room_topic=_shorten(fill(templates.room_topic, fields)),
+        **others,
+    )
+
+
+def fill(template: str, fields: Mapping[str, str]) -> str:
+    """Return *template* with ``{key}`` replaced by its field; braces within a field stay as they are."""
+    return "".join(
+        piece if at % 2 == 0 else fields[piece] for at, piece in enumerate(re.split(r"\{([^{}]*)\}", template))
+    )
+
+
+def fresh_identity(model: str, taken: set[str]) -> str:
+    """Return an identity for an agent whose model id is *model*: that id, or with a number behind it.
+
+    Needed where model ids are names: a new agent may have the first name of another agent.
+    """
+    if model not in taken:
+        return model
+    number = 2
+    while f"{model}~{number}" in taken:
+        number += 1
+    return f"{model}~{number}"
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

@@ -1,0 +1,1 @@
+"""Chats: rooms in which one agent answers everything, and whose people may choose the agent."""

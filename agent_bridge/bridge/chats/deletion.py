@@ -1,0 +1,83 @@
+"""Deletes the rooms of chats: by the admin API of the homeserver, or by leaving them where that is not permitted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.ids import mark
+from agent_bridge.matrix.admin import Deletion, delete_room, deletion
+from agent_bridge.render.content import escape, message
+
+if TYPE_CHECKING:
+    from agent_bridge.core.chats import ChatRoom
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.chats import Chats
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class ChatDeletion:
+    """Removes the room of a chat, and then what the database has of it."""
+
+    def __init__(self, homeserver: Homeserver, chats: Chats, texts: Texts) -> None:
+        self._homeserver = homeserver
+        self._namespace = homeserver.namespace
+        self._chats = chats
+        self._texts = texts
+
+    async def carry_out(self, chat: ChatRoom) -> bool:
+        """Delete *chat*; tell whether that is done.
+
+        If it is not, call this again in a moment: the homeserver is at work, or a command in the room is not answered
+        yet. Each step can be repeated.
+
+        Raises:
+            HomeserverUnavailable, StoreError: a repeat continues.
+        """
+        if chat.room_id is not None:
+            if await self._chats.has_open_command(chat.room_id):
+                # It may be the one that confirms the deletion.
+                return False
+            if chat.delete_ref is None or await deletion(self._homeserver, chat.delete_ref) is Deletion.FAILED:
+                ref = await delete_room(self._homeserver, chat.room_id)
+                if ref is not None:
+                    await self._chats.deletion_requested(chat.id, ref)
+                    return False
+                await self._leave(chat, chat.room_id)
+            elif await deletion(self._homeserver, chat.delete_ref) is Deletion.RUNS:
+                return False
+            await self._remove_alias(chat)
+        await self._chats.forget(chat.id, why=self._texts.room_lost)
+        _log.info("a chat is deleted", room=chat.room_id, number=chat.number)
+        return True
+
+    async def _leave(self, chat: ChatRoom, room_id: str) -> None:
+        """Have the ghost tell the person that only the person can leave the room, and leave it with the bot."""
+        ghost, key = self._namespace.user_id(chat.agent.ghost), f"deleted.{chat.id}"
+        text = self._texts.commands.chats.left.format(agent=escape(chat.agent.name))
+        try:
+            content = message(text, mark=mark(key, 0), notice=True)
+            await self._homeserver.send(room_id, content, txn_id=f"ab.{key}", as_user=ghost)
+        except HomeserverRefused as error:
+            _log.info("a ghost leaves without a word", room=room_id, error=str(error))
+        for user in (self._namespace.bot, ghost):
+            try:
+                await self._homeserver.leave(room_id, "", user)
+                await self._homeserver.forget(room_id, user)
+            except HomeserverRefused as error:
+                _log.info("a room is left already", room=room_id, user=user, error=str(error))
+
+    async def _remove_alias(self, chat: ChatRoom) -> None:
+        if chat.request_key is None:
+            return
+        try:
+            await self._homeserver.remove_alias(
+                self._namespace.alias(self._namespace.chat_alias_localpart(chat.request_key))
+            )
+        except HomeserverRefused:
+            # The homeserver removed it with the room.
+            return

@@ -1,0 +1,127 @@
+"""Makes the rooms of chats: private rooms of a person and the ghost of an agent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.chats.numbers import number_in
+from agent_bridge.bridge.rooms.invitations import try_invite
+from agent_bridge.core.errors import HomeserverUnavailable, UserNotRegistered
+from agent_bridge.core.names import one_line
+from agent_bridge.i18n.catalogue import Text
+from agent_bridge.matrix.rooms import ADMIN_POWER, CHAT, MODERATOR_POWER, RoomPlan, chat_content
+from agent_bridge.store.kv import KeyValues
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from agent_bridge.config.model import Config
+    from agent_bridge.core.agents import Agent
+    from agent_bridge.core.chats import ChatRoom
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.matrix.client import CreatedRoom, Homeserver
+    from agent_bridge.store.chats import Chats
+    from agent_bridge.store.postgres.database import Connection
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class ChatMaker:
+    """Makes the room of a chat that stands in the database."""
+
+    def __init__(self, homeserver: Homeserver, chats: Chats, kv: KeyValues, config: Config, texts: Texts) -> None:
+        self._homeserver = homeserver
+        self._namespace = config.namespace
+        self._chats = chats
+        self._kv = kv
+        self._config = config
+        self._texts = texts
+        self._lists_creator: bool | None = None
+
+    @property
+    def most(self) -> int:
+        """The largest number of chats of a person."""
+        return self._config.chats.max_per_user
+
+    async def check_numbers(self, connection: Connection) -> None:
+        """Return if the leader has compared the numbers with the homeserver: the database may be a restored one.
+
+        Raises:
+            HomeserverUnavailable: it has not yet.
+        """
+        term, compared = await self._chats.term(connection)
+        if term is None or term != compared:
+            raise HomeserverUnavailable(Text("numbers_unknown"))
+
+    def name_of(self, agent: Agent, title: str | None) -> str:
+        """Return the name of the room of a chat with *agent*."""
+        return title or one_line(self._texts.commands.chats.untitled.format(agent=agent.name))
+
+    async def make(self, chat: ChatRoom) -> str:
+        """Return the room id of *chat*, which has a person; make the room if there is none.
+
+        The ghost creates it and invites the person and the bot. The bot joins later, and the Space lists the room
+        later: the person need not wait. A repeat finds the room by its alias, which has the key of the turn.
+
+        Raises:
+            HomeserverError, StoreError: the room may exist; a repeat finds it.
+        """
+        if chat.room_id is not None:
+            return chat.room_id
+        ghost = self._namespace.user_id(chat.agent.ghost)
+        if chat.agent.displayname_applied is None:
+            # Its home is being made.
+            await self._homeserver.register(chat.agent.ghost)
+        content = await self._content(chat, ghost)
+        try:
+            made = await self._homeserver.create_room(content, ghost)
+        except UserNotRegistered:
+            await self._homeserver.register(chat.agent.ghost)
+            made = await self._homeserver.create_room(content, ghost)
+        await self._chats.made(chat.id, made.room_id, chat.name if made.fresh else None)
+        await self._complete(chat, made, ghost)
+        _log.info("chat ready", agent=chat.agent.name, room=made.room_id, number=chat.number)
+        return made.room_id
+
+    async def _content(self, chat: ChatRoom, ghost: str) -> dict[str, Any]:
+        rooms = self._config.rooms
+        if self._lists_creator is None:
+            self._lists_creator = await self._homeserver.lists_creator(rooms.version)
+        plan = RoomPlan(
+            alias=self._namespace.chat_alias_localpart(chat.request_key or ""),
+            name=chat.name or "",
+            topic="",
+            creator=ghost,
+            lists_creator=self._lists_creator,
+            powers=chat_powers(self._namespace.bot, chat.person),
+            version=rooms.version,
+        )
+        return chat_content(
+            plan,
+            bot=self._namespace.bot,
+            person=chat.person or "",
+            number=chat.number or 0,
+            space=await self._kv.get(KeyValues.SPACE) if self._config.space.enabled else None,
+            domain=self._namespace.domain,
+            avatar=chat.agent.avatar,
+        )
+
+    async def _complete(self, chat: ChatRoom, made: CreatedRoom, ghost: str) -> None:
+        """Invite the person into a room that was found, perhaps half-made, and keep the number that it has.
+
+        A command from before a backup makes its chat again, with the same alias.
+        """
+        if made.fresh:
+            return
+        number = number_in(await self._homeserver.state(made.room_id, CHAT, as_user=ghost), self._namespace)
+        if number is not None and number != chat.number:
+            await self._chats.renumber(chat.id, number)
+        if chat.person is not None:
+            await try_invite(self._homeserver, made.room_id, chat.person, ghost)
+
+
+def chat_powers(bot: str, person: str | None) -> dict[str, int]:
+    """Return the power levels of the members of a chat besides the ghost: the person may name it and invite others."""
+    return {bot: ADMIN_POWER} | ({} if person is None else {person: MODERATOR_POWER})

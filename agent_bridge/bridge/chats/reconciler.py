@@ -1,0 +1,302 @@
+"""Compares the rooms of chats with the homeserver and repairs them, as the provisioner does with the homes of agents.
+
+Only chats that are out of sync are looked at: there may be thousands. A chat that failed waits for its own next try.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.chats.maker import chat_powers
+from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.rooms.invitations import bring_in
+from agent_bridge.bridge.rooms.naming import chosen_by_person, edit_state
+from agent_bridge.bridge.rooms.power_levels import repaired_levels
+from agent_bridge.bridge.rooms.problems import problems_of
+from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
+from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.chats import ChatStatus
+from agent_bridge.core.errors import BridgeError, HomeserverRefused
+from agent_bridge.core.names import one_line
+from agent_bridge.core.rooms import RoomProblem
+from agent_bridge.matrix.rooms import chat_child_content, parent_content
+from agent_bridge.store.postgres.signals import Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from agent_bridge.bridge.chats.deletion import ChatDeletion
+    from agent_bridge.bridge.chats.maker import ChatMaker
+    from agent_bridge.bridge.rooms.space import Space
+    from agent_bridge.core.chats import ChatRoom
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.matrix.room_state import RoomState
+    from agent_bridge.store.agents import Agents
+    from agent_bridge.store.chats import Chats
+    from agent_bridge.store.postgres.signals import Signals
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_PARENT, _NAME = "m.space.parent", "m.room.name"
+#: Characters of a title that a person gave as the name of the room.
+_LONGEST = 200
+#: Chats that are compared at the same time, and rooms that may replace one another in a row.
+_TOGETHER, _UPGRADES = 4, 5
+_RETRY = Backoff(first=1, cap=60)
+#: Seconds until the next look at a room that the homeserver deletes.
+_MOMENT = 0.5
+#: Failures in a row after which the lanes of a room do not wait for its comparison any more.
+_HOPELESS = 3
+
+
+class ChatReconciler:
+    """Brings chats to their desired state: the members, the name, the entry of the Space."""
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        chats: Chats,
+        agents: Agents,
+        maker: ChatMaker,
+        deletion: ChatDeletion,
+        space: Space,
+        signals: Signals,
+        texts: Texts,
+    ) -> None:
+        self._homeserver = homeserver
+        self._namespace = homeserver.namespace
+        self._chats = chats
+        self._agents = agents
+        self._maker = maker
+        self._deletion = deletion
+        self._space = space
+        self._signals = signals
+        self._texts = texts
+        #: The Space that lists the chats; None: not known yet, or there is none.
+        self._listed_in: str | None = None
+        #: Chats that are being compared; how often each failed in a row, and when it may be tried again, by a monotonic
+        #: clock.
+        self._running: set[int] = set()
+        self._failures: dict[int, int] = {}
+        self._later: dict[int, float] = {}
+
+    async def run(self) -> None:
+        """Reconcile the chats that are out of sync, until cancelled."""
+        self._listed_in = None
+        self._running.clear()
+        # The Space is replaced in the course of a comparison of agents.
+        with self._signals.subscription(Topic.CHATS, Topic.AGENTS) as wake:
+            async with asyncio.TaskGroup() as group:
+
+                async def begin() -> float | None:
+                    return await self._begin(group, wake)
+
+                await every(FALLBACK, begin, name="search for chats out of sync", wake=wake)
+
+    async def _begin(self, group: asyncio.TaskGroup, wake: asyncio.Event) -> float | None:
+        """Begin with some chats that are out of sync; return the seconds until one may be tried again."""
+        space = await self._space.room_id()
+        if space is not None and space != self._listed_in:
+            await self._chats.relist(space)
+            self._listed_in = space
+        now = time.monotonic()
+        others = self._running | {chat for chat, at in self._later.items() if at > now}
+        if (free := _TOGETHER - len(self._running)) > 0:
+            for chat in await self._chats.due(free, others):
+                self._running.add(chat)
+                group.create_task(self._attempt(chat, wake))
+        tries = [at for at in self._later.values() if at > now]
+        return min(tries) - now if tries else None
+
+    async def _attempt(self, chat: int, wake: asyncio.Event) -> None:
+        """Reconcile *chat*, and plan its next try after a failure."""
+        try:
+            if not await self.reconcile(chat):
+                self._later[chat] = time.monotonic() + _MOMENT
+                return
+        except BridgeError as error:
+            failures = self._failures[chat] = self._failures.get(chat, 0) + 1
+            self._later[chat] = time.monotonic() + _RETRY.delay(failures)
+            log = _log.warning if failures == 1 else _log.debug
+            log("chat out of sync, trying again", chat=chat, error=str(error))
+            if failures >= _HOPELESS:
+                await self._release(chat)
+        else:
+            self._failures.pop(chat, None)
+            self._later.pop(chat, None)
+        finally:
+            self._running.discard(chat)
+            # Another chat may begin.
+            wake.set()
+
+    async def _release(self, chat: int) -> None:
+        """Let the lanes of a room go on that cannot be compared, although the homeserver responds."""
+        try:
+            found = await self._chats.find(chat)
+            if found is not None and found.room_id is not None and await self._homeserver.answers():
+                await self._chats.applied(replace(found, changes=found.changes_applied), found.problems)
+        except BridgeError as error:
+            _log.debug("the lanes of a chat keep waiting", chat=chat, error=str(error))
+
+    async def reconcile(self, chat: int) -> bool:
+        """Bring the room of the chat with row id *chat* to its desired state, as far as possible.
+
+        Return False if the homeserver is at work on it, True otherwise.
+
+        Raises:
+            HomeserverError, StoreError: a step failed; the steps before it are done.
+        """
+        for _ in range(_UPGRADES):
+            found = await self._chats.find(chat)
+            if found is None:
+                return True
+            if found.status is ChatStatus.DELETING:
+                if found.space is not None and found.room_id is not None:
+                    await self._unlist(found, found.space, found.room_id)
+                return await self._deletion.carry_out(found)
+            if found.room_id is None:
+                await self._make(found)
+                continue
+            state = await self._look(found, found.room_id)
+            if state is None:
+                await self._lose(found, found.room_id)
+                return True
+            if state.replacement is None or not await self._follow(found, state):
+                await self._repair(found, state)
+                return True
+        # The next look goes on from there.
+        return False
+
+    async def _make(self, chat: ChatRoom) -> None:
+        """Make the room of a chat whose command did not."""
+        try:
+            await self._maker.make(chat)
+        except HomeserverRefused as error:
+            _log.error("a chat has no room", number=chat.number, error=str(error))
+            await self._chats.forget(chat.id, why=self._texts.room_lost)
+
+    async def _look(self, chat: ChatRoom, room_id: str) -> RoomState | None:
+        """Return the state of the room; None if neither the ghost nor the bot is in it or can enter it."""
+        users = self._users(chat)
+        for user in users:
+            state = await self._homeserver.room_state(room_id, user)
+            if state is not None:
+                return state
+        for user in users:
+            if await self._homeserver.can_join(room_id, user):
+                return await self._homeserver.room_state(room_id, user)
+        return None
+
+    async def _lose(self, chat: ChatRoom, room_id: str) -> None:
+        _log.warning("the room of a chat is gone", agent=chat.agent.name, room=room_id, number=chat.number)
+        if chat.space is not None:
+            await self._unlist(chat, chat.space, room_id)
+        await self._chats.forget(chat.id, why=self._texts.room_lost)
+
+    async def _follow(self, chat: ChatRoom, old: RoomState) -> bool:
+        """Move to the room that replaces *old*; tell whether the ghost or the bot could enter it."""
+        new = await enter_successor(self._homeserver, old, self._users(chat))
+        if new is None:
+            return False
+        sender = next(user for user in self._users(chat) if new.membership(user) == "join")
+        await invite_members(self._homeserver, old, new, sender)
+        if chat.space is not None:
+            await self._unlist(chat, chat.space, old.room_id)
+        await self._agents.room_moved(chat.id, old.room_id, new.room_id)
+        _log.info("a chat was upgraded", agent=chat.agent.name, room=new.room_id, replaces=old.room_id)
+        return True
+
+    async def _unlist(self, chat: ChatRoom, space: str, room_id: str) -> None:
+        """Take the room *room_id* of a chat out of the Space."""
+        try:
+            await self._homeserver.set_state(space, "m.space.child", {}, key=room_id)
+        except HomeserverRefused as error:
+            _log.info("a former chat stays in the Space", room=room_id, error=str(error))
+        await self._chats.listed(chat.id, None)
+
+    async def _repair(self, chat: ChatRoom, state: RoomState) -> None:
+        """Repair the members, the power levels, the name and the entry of the Space; record what is left."""
+        ghost, bot = self._users(chat)
+        state = await self._complete(chat, state)
+        refused: set[RoomProblem] = set()
+        if chat.person is not None and state.replacement is None:
+            await _attempt(refused, RoomProblem.STATE_REFUSED, self._levels(chat, state))
+            await _attempt(refused, RoomProblem.STATE_REFUSED, self._name(chat, state))
+            await _attempt(refused, RoomProblem.NOT_IN_SPACE, self._list(chat, state))
+        problems = {*problems_of(state, ghost, bot), *refused}
+        if chat.person is None:
+            # People decide about their own rooms.
+            problems.discard(RoomProblem.OPEN_DOOR)
+        for problem in sorted(problems - set(chat.problems)):
+            _log.error("a chat has a problem", agent=chat.agent.name, room=state.room_id, problem=str(problem))
+        await self._chats.applied(chat, sorted(problems))
+
+    async def _complete(self, chat: ChatRoom, state: RoomState) -> RoomState:
+        """Bring the ghost and the bot into the room, and record whether the bot is in it; return the new state."""
+        ghost, bot = self._users(chat)
+        joined = [
+            await bring_in(self._homeserver, state.room_id, user, helper)
+            for user, helper in ((ghost, bot), (bot, ghost))
+            if state.membership(user) not in {"join", "ban"}
+        ]
+        if any(joined):
+            reader = bot if state.membership(ghost) != "join" else ghost
+            state = await self._homeserver.room_state(state.room_id, reader) or state
+        bot_joined = state.membership(bot) == "join"
+        if bot_joined != chat.bot_joined:
+            await self._chats.entered(chat.id, bot_joined=bot_joined)
+        return state
+
+    async def _levels(self, chat: ChatRoom, state: RoomState) -> None:
+        ghost, bot = self._users(chat)
+        repair = repaired_levels(state, bot, chat_powers(bot, chat.person), ghost)
+        if repair is not None:
+            editor, levels = repair
+            await self._homeserver.set_state(state.room_id, "m.room.power_levels", levels, as_user=editor)
+
+    async def _name(self, chat: ChatRoom, state: RoomState) -> None:
+        """Give the room its name, unless a person chose another one: that is the title then."""
+        ghost, _ = self._users(chat)
+        present = state.content(_NAME).get("name")
+        if chosen_by_person(state, _NAME, self._namespace, is_applied=present == chat.name_applied):
+            name = one_line(present)[:_LONGEST] if isinstance(present, str) else ""
+            if (name or None) != chat.name or chat.titled_by is None:
+                await self._chats.named_by_person(chat.id, name or None)
+        elif chat.name is not None and present != chat.name:
+            await edit_state(self._homeserver, state, _NAME, {"name": chat.name}, ghost)
+            await self._chats.named(chat.id, chat.name)
+
+    async def _list(self, chat: ChatRoom, state: RoomState) -> None:
+        """Have the Space list the room, in an order that tells nothing about it; an archived chat is not listed."""
+        if chat.status is ChatStatus.ARCHIVED:
+            if chat.space is not None:
+                await self._unlist(chat, chat.space, state.room_id)
+            return
+        space = await self._space.room_id()
+        if space is None or space == chat.space or chat.number is None:
+            return
+        ghost, _ = self._users(chat)
+        domain = self._namespace.domain
+        if (_PARENT, space) not in state.events:
+            await edit_state(self._homeserver, state, _PARENT, parent_content(domain), ghost, key=space)
+        await self._space.add(space, state.room_id, chat_child_content(domain, chat.number))
+        await self._chats.listed(chat.id, space)
+
+    def _users(self, chat: ChatRoom) -> tuple[str, str]:
+        """Return the ghost and the bot."""
+        return self._namespace.user_id(chat.agent.ghost), self._namespace.bot
+
+
+async def _attempt(problems: set[RoomProblem], problem: RoomProblem, step: Awaitable[None]) -> None:
+    """Carry out *step*; a refusal adds *problem* to *problems*."""
+    try:
+        await step
+    except HomeserverRefused as error:
+        problems.add(problem)
+        _log.warning("a step of a chat was refused", problem=str(problem), error=str(error))

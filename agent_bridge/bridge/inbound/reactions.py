@@ -1,0 +1,24 @@
+"""Reactions that ask for something."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_bridge.core.approvals import Verdict
+
+if TYPE_CHECKING:
+    from agent_bridge.matrix.events import RoomEvent
+
+#: Reactions to a question or to an answer. Some clients add a variation selector: that of emoji, or that of text.
+STOP = "🛑"
+AGAIN = "🔁"
+#: Reactions to a card that asks whether a tool may run.
+VERDICTS = {"✅": Verdict.ALLOW, "❌": Verdict.DENY, "♾": Verdict.ALWAYS}
+_VARIATIONS = "\ufe0e\ufe0f"
+
+
+def reaction_of(event: RoomEvent) -> str | None:
+    """Return the key of a reaction (spec, "Event annotations and reactions"), None if *event* is none."""
+    related = event.content.get("m.relates_to")
+    key = related.get("key") if event.type == "m.reaction" and isinstance(related, dict) else None
+    return key.rstrip(_VARIATIONS) if isinstance(key, str) else None

@@ -1,0 +1,378 @@
+"""Commands about chats: further conversations with agents, each in a private room."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+from agent_bridge.commands.arguments import (
+    AgentAndTitle,
+    ArgumentError,
+    ChatTitle,
+    PageNumber,
+    WhichChat,
+    the_agent,
+    words_of,
+)
+from agent_bridge.commands.effects import once
+from agent_bridge.commands.lookup import is_called
+from agent_bridge.commands.registry import CommandContext, command
+from agent_bridge.commands.selection import in_order, listed, numbered, present
+from agent_bridge.core.agents import AgentState
+from agent_bridge.core.chats import ChatStatus, NewChat
+from agent_bridge.core.names import one_line
+from agent_bridge.core.results.chats import (
+    ChatArchived,
+    ChatEntry,
+    ChatGone,
+    ChatList,
+    ChatMade,
+    ChatName,
+    ChatRenamed,
+    ChatUnarchived,
+    DeletionAsked,
+    DeletionConfirmed,
+    NothingToConfirm,
+    NotYourChat,
+    TooManyChats,
+)
+from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group, NotPermitted, RoomAddress
+from agent_bridge.core.results.selection import AgentChoices
+from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import ChoiceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from agent_bridge.commands.effects import Effect
+    from agent_bridge.core.chats import ListedChat
+    from agent_bridge.store.agents import AgentRoom
+    from agent_bridge.store.choices import ShownList
+    from agent_bridge.store.postgres.database import Connection
+
+#: Characters of a title.
+_LONGEST = 200
+#: Chats of one page.
+_PAGE = 20
+_FIRST = PageNumber(1)
+#: The argument of the command.
+_CHAT = Argument("chat", required=False)
+#: A number of the list of chats.
+_POSITION = re.compile(r"#?(?P<number>[0-9]{1,6})")
+#: A number of the list of agents before a title.
+_NUMBERED = re.compile(r"#(?P<number>[0-9]{1,6})(?:\s+(?P<title>.*))?", re.DOTALL)
+
+
+@command("new", group=Group.CHATS, role=Role.MEMBER, example="@Ada Trip to Oslo")
+async def new(
+    ctx: CommandContext, chat: AgentAndTitle | None = None
+) -> ChatMade | ChatGone | TooManyChats | AgentChoices:
+    """Make a private room with the selected agent, or with the one that *chat* begins with; the rest is the title.
+
+    Without an agent, the caller gets the list, and the choice makes the chat. Running twice makes one chat: its row
+    belongs to the turn, and its room has an alias that derives from the turn.
+    """
+    services = ctx.services
+    known = {each.agent.id: each for each in await services.agents.all()}
+    agent = (await services.selections.selected([ctx.sender])).get(ctx.sender)
+    selected = None if agent is None else known.get(agent)
+    effect = await once(ctx, partial(_begin, ctx, chat or "", known, selected))
+    if "listed" in effect:
+        return await listed(ctx, effect, known)
+    if "most" in effect:
+        return TooManyChats(effect["most"])
+    found = await services.chats.find(effect["chat"])
+    if found is None:
+        return ChatGone(effect["number"])
+    room_id = await services.chat_maker.make(found)
+    return ChatMade(
+        number=effect["number"],
+        title=effect["title"],
+        agent=found.agent.name,
+        room=RoomAddress(room_id, services.namespace.domain),
+    )
+
+
+@command("chats", group=Group.CHATS, role=Role.MEMBER, example="archived")
+async def chats(
+    ctx: CommandContext, page: PageNumber = _FIRST, *, archived: bool = False, all_: bool = False
+) -> ChatList | NotPermitted:
+    """List the chats of the caller, those used last first; *all_*: of all people, without titles.
+
+    An administrator may know that a chat exists. A title may be made of the words of its person. Running twice shows
+    the list as it is then, with the numbers that count from then on.
+    """
+    if all_ and ctx.role < Role.ADMIN:
+        return NotPermitted("chats", Role.ADMIN)
+    store, status = ctx.services.chats, ChatStatus.ARCHIVED if archived else ChatStatus.ACTIVE
+    person = None if all_ else ctx.sender
+    number_of = await store.number_of(person, status)
+    pages = max(1, -(-number_of // _PAGE))
+    number = min(max(page, 1), pages)
+    start = (number - 1) * _PAGE
+    if all_:
+        found = await store.of_person(None, status, skip=start, limit=_PAGE)
+    else:
+        listed_chats = await store.of_person(person, status)
+        if listed_chats:
+            await _show(ctx, [each.id for each in listed_chats])
+        found = listed_chats[start : start + _PAGE]
+    return ChatList(
+        tuple(_entry(ctx, each, start + at, is_of_all=all_) for at, each in enumerate(found, 1)),
+        page=number,
+        pages=pages,
+        is_of_all=all_,
+        is_archive=archived,
+        archived=0 if archived or all_ else await store.number_of(person, ChatStatus.ARCHIVED),
+    )
+
+
+async def _show(ctx: CommandContext, items: Sequence[int]) -> None:
+    """Record the list of chats that the caller is shown."""
+    async with ctx.services.database.transaction() as connection:
+        await ctx.services.choices.show(
+            connection, ctx.sender, ChoiceKind.CHATS, items, room_id=ctx.room_id, thread=ctx.thread, turn=ctx.turn
+        )
+
+
+def _entry(ctx: CommandContext, chat: ListedChat, position: int, *, is_of_all: bool) -> ChatEntry:
+    return ChatEntry(
+        position=position,
+        name=ChatName(chat.number, None if is_of_all else chat.title),
+        agent=chat.agent,
+        person=chat.person if is_of_all else None,
+        room=RoomAddress(chat.room_id, ctx.services.namespace.domain),
+        age=chat.age,
+    )
+
+
+@command("rename", group=Group.CHATS, role=Role.MEMBER, example="Trip to Oslo")
+async def rename(ctx: CommandContext, title: ChatTitle) -> ChatRenamed | NotYourChat:
+    """Give the chat in whose room the command is given another title. Running twice gives it the same title."""
+    chat = await ctx.services.chats.in_room(ctx.room_id)
+    if chat is None or chat.person != ctx.sender:
+        return NotYourChat("rename")
+    wanted = _title(title)
+    if wanted is None:
+        raise ArgumentError(ArgumentProblem.MISSING, Argument("title", required=True))
+    ghost = ctx.services.namespace.user_id(chat.agent.ghost)
+    await ctx.services.homeserver.set_state(ctx.room_id, "m.room.name", {"name": wanted}, as_user=ghost)
+    await ctx.services.chats.renamed(chat.id, wanted)
+    return ChatRenamed(wanted)
+
+
+@command("archive", group=Group.CHATS, role=Role.MEMBER, exact=True)
+async def archive(ctx: CommandContext) -> ChatArchived | NotYourChat:
+    """Put the chat away in whose room the command is given. Running twice has no other effect."""
+    chat = await ctx.services.chats.in_room(ctx.room_id)
+    if chat is None or chat.person != ctx.sender:
+        return NotYourChat("archive")
+    await once(ctx, partial(_set_status, ctx, chat.id, ChatStatus.ARCHIVED))
+    return ChatArchived(ChatName(chat.number or 0, chat.title))
+
+
+@command("unarchive", group=Group.CHATS, role=Role.MEMBER, example="2")
+async def unarchive(ctx: CommandContext, which: WhichChat | None = None) -> ChatUnarchived | NotYourChat:
+    """Take a chat of the caller out of the archive, or the one in whose room the command is given.
+
+    Running twice has the effect of the first run.
+    """
+    mine = await ctx.services.chats.of_person(ctx.sender, ChatStatus.ARCHIVED)
+    effect = await once(ctx, partial(_unarchive, ctx, which, mine))
+    if not effect:
+        return NotYourChat("unarchive")
+    return ChatUnarchived(ChatName(effect["number"], effect["title"]))
+
+
+async def _unarchive(
+    ctx: CommandContext, which: str | None, mine: Sequence[ListedChat], connection: Connection
+) -> Effect:
+    chat = await _chosen(ctx, connection, which, mine)
+    if chat is None:
+        return {}
+    await _set_status(ctx, chat.id, ChatStatus.ACTIVE, connection)
+    return {"number": chat.number, "title": chat.title}
+
+
+@command("delete", group=Group.CHATS, role=Role.MEMBER, example="3")
+async def delete(ctx: CommandContext, which: WhichChat | None = None) -> DeletionAsked | NotYourChat:
+    """Ask the caller to confirm the deletion of a chat, or of the one in whose room the command is given.
+
+    The command ``yes`` confirms it. Running twice has the effect of the first run.
+    """
+    store = ctx.services.chats
+    mine = [
+        chat
+        for status in (ChatStatus.ACTIVE, ChatStatus.ARCHIVED)
+        for chat in await store.of_person(ctx.sender, status)
+    ]
+    effect = await once(ctx, partial(_ask, ctx, which, mine))
+    if not effect:
+        return NotYourChat("delete")
+    return DeletionAsked(
+        ChatName(effect["number"], effect["title"]), RoomAddress(effect["room"], ctx.services.namespace.domain)
+    )
+
+
+async def _ask(ctx: CommandContext, which: str | None, mine: Sequence[ListedChat], connection: Connection) -> Effect:
+    chat = await _chosen(ctx, connection, which, mine)
+    if chat is None:
+        return {}
+    await ctx.services.choices.show(
+        connection, ctx.sender, ChoiceKind.DELETE, [chat.id], room_id=ctx.room_id, thread=ctx.thread, turn=ctx.turn
+    )
+    return {"number": chat.number, "title": chat.title, "room": chat.room_id}
+
+
+@command("yes", group=Group.CHATS, role=Role.MEMBER, exact=True)
+async def yes(ctx: CommandContext) -> DeletionConfirmed | NothingToConfirm:
+    """Confirm the deletion for which the caller was asked. Running twice deletes one chat.
+
+    The leader removes the room once the command is answered.
+    """
+    effect = await once(ctx, partial(_confirm, ctx))
+    return DeletionConfirmed(ChatName(effect["number"], effect["title"])) if effect else NothingToConfirm()
+
+
+async def _confirm(ctx: CommandContext, connection: Connection) -> Effect:
+    services = ctx.services
+    asked = await services.choices.shown(connection, ctx.sender, ChoiceKind.DELETE)
+    chat = None if asked is None else await services.chats.find(asked.items[0])
+    if chat is None or chat.person != ctx.sender:
+        return {}
+    await services.choices.forget(connection, ctx.sender, ChoiceKind.DELETE)
+    await _set_status(ctx, chat.id, ChatStatus.DELETING, connection)
+    return {"number": chat.number, "title": chat.title}
+
+
+async def _set_status(ctx: CommandContext, chat: int, status: ChatStatus, connection: Connection) -> Effect:
+    await ctx.services.chats.set_status(connection, chat, status)
+    return {}
+
+
+async def _chosen(
+    ctx: CommandContext, connection: Connection, which: str | None, mine: Sequence[ListedChat]
+) -> ListedChat | None:
+    """Return the one of the chats *mine* that *which* means: a number of the list, or a title; by default this room's.
+
+    None: the room of the command is none of them.
+
+    Raises:
+        ArgumentError: *which* means none of them.
+    """
+    if which is None:
+        return next((each for each in mine if each.room_id == ctx.room_id), None)
+    shown = await ctx.services.choices.shown(connection, ctx.sender, ChoiceKind.CHATS)
+    number = _POSITION.fullmatch(which)
+    if number is not None and shown is not None and 1 <= int(number["number"]) <= len(shown.items):
+        meant = [each for each in mine if each.id == shown.items[int(number["number"]) - 1]]
+    else:
+        title = one_line(which).casefold()
+        meant = [each for each in mine if (each.title or "").casefold() == title]
+    if len(meant) != 1:
+        raise ArgumentError(ArgumentProblem.NO_SUCH_CHAT, Argument("which", required=False), which)
+    return meant[0]
+
+
+async def _begin(
+    ctx: CommandContext,
+    text: str,
+    known: Mapping[int, AgentRoom],
+    selected: AgentRoom | None,
+    connection: Connection,
+) -> Effect:
+    """Write the chat, or show the list of agents to choose from.
+
+    Raises:
+        ArgumentError: *text* begins with an agent that cannot be chosen, or the title is too long.
+        HomeserverUnavailable: the numbers of chats are not compared with the homeserver yet.
+    """
+    services = ctx.services
+    shown = await services.choices.shown(connection, ctx.sender, ChoiceKind.AGENTS)
+    chosen, title = _parsed(ctx, text, known, shown)
+    if chosen is None and selected is not None and selected.agent.state is AgentState.ACTIVE:
+        chosen = selected
+    if chosen is None:
+        return await _offer(ctx, connection, known, title)
+    await services.chat_maker.check_numbers(connection)
+    if await services.chats.count(connection, ctx.sender) >= services.chat_maker.most:
+        return {"most": services.chat_maker.most}
+    if selected is None:
+        await services.selections.select(connection, ctx.sender, chosen.agent.id)
+    wanted = NewChat(
+        person=ctx.sender,
+        agent=chosen.agent.id,
+        request_key=ctx.key,
+        name=services.chat_maker.name_of(chosen.agent, title),
+        is_titled=title is not None,
+    )
+    chat, number = await services.chats.add(connection, wanted)
+    return {"chat": chat, "number": number, "title": title}
+
+
+async def _offer(
+    ctx: CommandContext, connection: Connection, known: Mapping[int, AgentRoom], title: str | None
+) -> Effect:
+    """Show the list of agents; a number alone makes the chat with *title*."""
+    items = in_order(known.values())
+    await ctx.services.choices.show(
+        connection,
+        ctx.sender,
+        ChoiceKind.AGENTS,
+        items,
+        room_id=ctx.room_id,
+        thread=ctx.thread,
+        turn=ctx.turn,
+        command="new",
+        title=title,
+    )
+    return {"listed": items, "page": 1, "renewed": False, "binds": False, "for": "new"}
+
+
+def _parsed(
+    ctx: CommandContext, text: str, known: Mapping[int, AgentRoom], shown: ShownList | None
+) -> tuple[AgentRoom | None, str | None]:
+    """Return the agent that *text* begins with, None if with none, and the title, None if there is none."""
+    number = _NUMBERED.fullmatch(text)
+    if number is not None:
+        chosen = numbered(int(number["number"]), [] if shown is None else shown.items, known)
+        title = _title(number["title"] or "")
+        # The list of an earlier `new` was shown for its title.
+        return chosen, title or (None if shown is None else shown.title)
+    if text.startswith("@") and text != "@":
+        return _named(ctx, text.removeprefix("@"), known)
+    quoted = words_of(text)
+    return None, _title(quoted[0] if len(quoted) == 1 else text)
+
+
+def _named(ctx: CommandContext, text: str, known: Mapping[int, AgentRoom]) -> tuple[AgentRoom, str | None]:
+    """Return the agent whose name or user id *text* begins with, and the title behind it.
+
+    The most words that are exactly a name are the name; else the first word is one, roughly.
+    """
+    words = words_of(text)
+    visible = [each for each in known.values() if each.agent.state is not AgentState.HELD]
+    length = next(
+        (
+            count
+            for count in range(len(words), 0, -1)
+            if any(is_called(each, " ".join(words[:count])) for each in visible)
+        ),
+        1,
+    )
+    name = " ".join(words[:length])
+    chosen = the_agent(_CHAT, name if ":" not in name else f"@{name}", visible, ctx.services.namespace.domain)
+    return present(chosen), _title(" ".join(words[length:]))
+
+
+def _title(text: str) -> str | None:
+    """Return *text* as a title in one line; None if nothing of it is visible.
+
+    Raises:
+        ArgumentError: it is too long.
+    """
+    title = one_line(text)
+    if len(title) > _LONGEST:
+        raise ArgumentError(ArgumentProblem.TOO_LONG, _CHAT, most=_LONGEST)
+    return title or None

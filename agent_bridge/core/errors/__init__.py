@@ -1,0 +1,128 @@
+"""The errors of the bridge. Each error knows its cause in every language, and whether and when a repeat may succeed.
+
+::
+
+    BridgeError
+    ├── ConfigError                 the configuration is wrong (exit code 2)
+    ├── CannotListen                the address of the endpoint is in use
+    ├── WorkEnded                   a part of the process ended that must not end
+    ├── StoreError                  the database
+    │   ├── StoreRefused            values that can never be stored
+    │   ├── TurnLost                another worker has claimed the turn
+    │   ├── LockLost                the connection that held a lock was lost
+    │   ├── DatabaseUnsuitable      too old a server, or another encoding than UTF8
+    │   ├── SchemaTooNew            migrated by a newer program
+    │   └── SchemaTooOld            not migrated
+    ├── HomeserverError             the homeserver
+    │   ├── HomeserverUnavailable   no response, 429 or 5xx: retryable
+    │   │   ├── RegistrationRejected  its copy of the registration is another one
+    │   │   │   └── TokenRejected   it does not know the as_token
+    │   │   └── UserNotRegistered   it does not know the ghost or the bot
+    │   └── HomeserverRefused       4xx
+    │       └── RoomOutOfReach      an alias points to a room that the bridge cannot enter
+    ├── UpstreamError               a server of agents
+    │   ├── UpstreamUnreachable     no connection, or no first byte: retryable
+    │   ├── UpstreamBusy            429, 503 or the like, perhaps with Retry-After: retryable
+    │   ├── UpstreamFailed          5xx before the first byte: retryable
+    │   ├── UpstreamRefused         4xx
+    │   │   ├── ConversationTooLong the conversation exceeds the context of the model
+    │   │   │   └── MessageTooLong  the message alone exceeds it
+    │   │   └── QuestionRefused     the upstream does not answer a question of this content
+    │   ├── UpstreamProtocolError   a response that does not follow the API
+    │   ├── AnswerInterrupted       an error or a lost connection inside the stream
+    │   │   └── AnswerFiltered      a filter of the upstream stopped the answer
+    │   ├── AnswerEmpty             a stream without an answer
+    │   │   └── AnswerMissing       a stream without anything
+    │   ├── AnswerTooLong           the answer exceeds the limit of characters or of time
+    │   └── AgentGone               the upstream no longer has the agent
+    └── FileRefused                 a file that is not accepted, with its problem
+        └── TooLarge                the file exceeds the limit of bytes
+"""
+
+from __future__ import annotations
+
+from agent_bridge.core.errors.base import (
+    BridgeError,
+    CannotListen,
+    ConfigError,
+    WorkEnded,
+)
+from agent_bridge.core.errors.database import (
+    DatabaseUnsuitable,
+    LockLost,
+    SchemaTooNew,
+    SchemaTooOld,
+    StoreError,
+    StoreRefused,
+    TurnLost,
+)
+from agent_bridge.core.errors.files import (
+    FileProblem,
+    FileRefused,
+    TooLarge,
+)
+from agent_bridge.core.errors.homeserver import (
+    HomeserverError,
+    HomeserverRefused,
+    HomeserverUnavailable,
+    RegistrationRejected,
+    RoomOutOfReach,
+    TokenRejected,
+    UserNotRegistered,
+)
+from agent_bridge.core.errors.upstream import (
+    AgentGone,
+    AnswerEmpty,
+    AnswerFiltered,
+    AnswerInterrupted,
+    AnswerMissing,
+    AnswerTooLong,
+    ConversationTooLong,
+    MessageTooLong,
+    QuestionRefused,
+    UpstreamBusy,
+    UpstreamError,
+    UpstreamFailed,
+    UpstreamProtocolError,
+    UpstreamRefused,
+    UpstreamUnreachable,
+)
+
+__all__ = [
+    "AgentGone",
+    "AnswerEmpty",
+    "AnswerFiltered",
+    "AnswerInterrupted",
+    "AnswerMissing",
+    "AnswerTooLong",
+    "BridgeError",
+    "CannotListen",
+    "ConfigError",
+    "ConversationTooLong",
+    "DatabaseUnsuitable",
+    "FileProblem",
+    "FileRefused",
+    "HomeserverError",
+    "HomeserverRefused",
+    "HomeserverUnavailable",
+    "LockLost",
+    "MessageTooLong",
+    "QuestionRefused",
+    "RegistrationRejected",
+    "RoomOutOfReach",
+    "SchemaTooNew",
+    "SchemaTooOld",
+    "StoreError",
+    "StoreRefused",
+    "TokenRejected",
+    "TooLarge",
+    "TurnLost",
+    "UpstreamBusy",
+    "UpstreamError",
+    "UpstreamFailed",
+    "UpstreamProtocolError",
+    "UpstreamRefused",
+    "UpstreamUnreachable",
+    "UserNotRegistered",
+    "WorkEnded",
+]

@@ -1,0 +1,77 @@
+"""Commands, and the parts of the bridge on which they act."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.commands.choices import ChoiceHandler
+from agent_bridge.commands.handler import CommandHandler, all_commands
+from agent_bridge.commands.registry import CommandServices
+from agent_bridge.commands.trace import Traces
+from agent_bridge.render.results import ResultRenderer
+from agent_bridge.store.choices import Choices
+from agent_bridge.store.contexts import Contexts
+from agent_bridge.store.effects import Effects
+
+if TYPE_CHECKING:
+    from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+    from agent_bridge.bridge.answering.cancellation import Cancellations
+    from agent_bridge.bridge.answering.context_report import ContextReports
+    from agent_bridge.clients import Clients
+    from agent_bridge.stores import Stores
+    from agent_bridge.wiring.inbound import Inbound
+    from agent_bridge.wiring.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commands:
+    """The parts."""
+
+    handler: CommandHandler
+    choices: ChoiceHandler
+    traces: Traces
+    renderer: ResultRenderer
+
+
+def build_commands(
+    settings: Settings,
+    stores: Stores,
+    clients: Clients,
+    inbound: Inbound,
+    reports: ContextReports,
+    cancellations: Cancellations,
+    status: UpstreamStatus,
+) -> Commands:
+    """Build them."""
+    traces = Traces(stores.turn_admin, stores.turns, stores.rooms, clients.homeserver, inbound.rules)
+    renderer = ResultRenderer(settings.texts, settings.config.bot.prefix)
+    services = CommandServices(
+        database=stores.database,
+        agents=stores.agents,
+        rooms=stores.rooms,
+        turns=stores.turns,
+        turn_admin=stores.turn_admin,
+        effects=Effects(),
+        contexts=Contexts(stores.database),
+        reports=reports,
+        choices=Choices(stores.database),
+        selections=inbound.selections,
+        binding=inbound.binding,
+        chats=stores.chats,
+        chat_maker=ChatMaker(clients.homeserver, stores.chats, stores.kv, settings.config, settings.texts),
+        approvals=stores.approvals,
+        lanes=stores.lanes,
+        traces=traces,
+        upstream_status=status,
+        kv=stores.kv,
+        homeserver=clients.homeserver,
+        namespace=settings.namespace,
+        permissions=settings.config.permissions,
+        upstreams={each.name: upstream for upstream, each in clients.upstreams},
+        when_busy=settings.config.lanes.when_busy,
+    )
+    handler = CommandHandler(services, all_commands(), cancellations, renderer, settings.texts)
+    choices = ChoiceHandler(services, all_commands(), renderer)
+    return Commands(handler=handler, choices=choices, traces=traces, renderer=renderer)

@@ -1,0 +1,73 @@
+"""The parts that take events in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent_bridge.bridge.chats.binding import Binding, WaitingEvents
+from agent_bridge.bridge.inbound.backfill import Backfill
+from agent_bridge.bridge.inbound.intake import Intake
+from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.commands.handler import all_commands
+from agent_bridge.store.choices import Choices
+from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.redactions import Redactions
+from agent_bridge.store.selections import Selections
+
+if TYPE_CHECKING:
+    from agent_bridge.clients import Clients
+    from agent_bridge.stores import Stores
+    from agent_bridge.wiring.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbound:
+    """The parts."""
+
+    rules: Rules
+    intake: Intake
+    backfill: Backfill
+    binding: Binding
+    selections: Selections
+
+
+def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbound:
+    """Build them."""
+    config = settings.config
+    rules = Rules(
+        settings.namespace,
+        config.permissions,
+        config.bot.prefix,
+        frozenset(all_commands().commands) if config.bot.bare_commands else frozenset(),
+        follow_selection=config.chats.follow_selection,
+    )
+    intake_store, selections = IntakeStore(stores.database), Selections(stores.database)
+    waiting = WaitingEvents(intake_store, stores.edits)
+    intake = Intake(
+        stores.database,
+        stores.rooms,
+        intake_store,
+        stores.edits,
+        Redactions(settings.namespace.bot_username, redact_answers=config.answers.redact_answers),
+        stores.approvals,
+        Choices(stores.database),
+        stores.chats,
+        selections,
+        waiting,
+        stores.histories,
+        stores.lanes,
+        rules,
+        max_queued=config.lanes.max_queued_per_room,
+        when_busy=config.lanes.when_busy,
+    )
+    backfill = Backfill(
+        clients.homeserver,
+        stores.histories,
+        intake,
+        stores.signals,
+        interval=config.homeserver.backfill_interval,
+        horizon=config.retention.turns_days * 86400,
+    )
+    binding = Binding(clients.homeserver, stores.database, stores.rooms, intake_store, waiting, stores.lanes)
+    return Inbound(rules=rules, intake=intake, backfill=backfill, binding=binding, selections=selections)

@@ -1,0 +1,64 @@
+"""A process dies at each point of a command that makes a chat, and the next process completes it: there is one chat."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.bot_rooms import bot_chat, named_upstream
+from support.chat_rooms import enter_chat, linked_room, new_chat
+from support.process import BridgeProcess
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.harness import BridgeHarness
+
+_DIES_WITHIN = 60.0
+_STEPS = ("effect", "create_room", "made", "word", "finish")
+#: Points that the quick form has: the room exists, and the database does not know it; it knows it, and tells nobody.
+_QUICK = {"after:create_room:1", "before:word:1"}
+_POINTS = [f"{when}:{step}:1" for step in _STEPS for when in ("before", "after")]
+
+
+@pytest.mark.parametrize(
+    "point", [pytest.param(each, marks=() if each in _QUICK else pytest.mark.long) for each in _POINTS]
+)
+async def test_a_killed_new_makes_one_chat(
+    harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
+) -> None:
+    async with named_upstream("Ada", "Bea") as upstream, harness.person() as person:
+        there = [{"name": "scripted", "url": upstream.url}]
+        config = harness.config(database_url, there, logging={"format": "json"})
+        async with harness.bridge(config) as running:
+            ghost = running.homeserver.namespace.user_id((await running.contact("Ada")).agent.ghost)
+            desk = await bot_chat(running, person)
+            await desk.ask("agent Ada")
+            before = len(desk.said())
+            rooms_before = set(await running.homeserver.joined_rooms(ghost))
+        async with BridgeProcess(tmp_path, config, launcher=("crash.doomed", point, "new Trip to Oslo")) as process:
+            await process.wait_for("listening")
+            await desk.say("new Trip to Oslo")
+            async with asyncio.timeout(_DIES_WITHIN):
+                assert await process.wait() == -signal.SIGKILL
+        async with harness.bridge(config) as running:
+            desk = replace(desk, running=running)
+            answer = await desk.answer(before)
+            assert answer.body.startswith("The chat Trip to Oslo with Ada is ready")
+            chat = await enter_chat(running, person, linked_room(answer.html))
+            row = await chat.synced()
+            assert set(await running.homeserver.joined_rooms(ghost)) - rooms_before == {chat.room_id}
+            rows = await running.database.rows("SELECT 1 FROM room WHERE person = %s", (person.user_id,))
+            assert len(rows) == 1
+            assert person.invites == {}
+            await chat.say("hello")
+            assert await chat.answers_of("Ada", 1) == ["Echo: hello"]
+            await desk.settled()
+            assert len(desk.said()) == before + 1
+            # A number is not used again, also one that a transaction drew before it was lost.
+            following = await new_chat(desk)
+            assert following.number > row["number"]

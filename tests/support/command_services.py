@@ -1,0 +1,109 @@
+"""Commands on a real PostgreSQL, without a room."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.bridge.chats.binding import Binding, WaitingEvents
+from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.commands.handler import all_commands
+from agent_bridge.commands.registry import CommandContext, CommandServices
+from agent_bridge.commands.trace import Traces
+from agent_bridge.config.example import example
+from agent_bridge.core.roles import Role
+from agent_bridge.core.turns import TurnKind
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.store.agents import Agents
+from agent_bridge.store.approvals import Approvals
+from agent_bridge.store.chats import Chats
+from agent_bridge.store.choices import Choices
+from agent_bridge.store.contexts import Contexts
+from agent_bridge.store.edits import Edits
+from agent_bridge.store.effects import Effects
+from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.postgres.signals import Signals
+from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.selections import Selections
+from agent_bridge.store.turn_admin import TurnAdmin
+from agent_bridge.store.turns import Turns
+from support.jobs import idle_lanes
+from support.records import NAMES
+from support.turn_rows import BOB, ROOM, accept, new
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent_bridge.core.results.commands import Result
+    from agent_bridge.store.postgres.database import Database
+
+REGISTRY = all_commands()
+
+
+@asynccontextmanager
+async def command_services(database: Database) -> AsyncIterator[CommandServices]:
+    """Give the services of the bridge, with a homeserver that cannot be reached."""
+    permissions = {"*": Role.ADMIN}
+    # A report needs rooms and servers.
+    no_reports: Any = None
+    agents, rooms, turns, turn_admin = Agents(database), Rooms(database), Turns(database), TurnAdmin(database)
+    intake_store = IntakeStore(database)
+    waiting = WaitingEvents(intake_store, Edits(database))
+    async with homeserver_session() as session:
+        homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
+        binding = Binding(homeserver, database, rooms, intake_store, waiting, idle_lanes(database))
+        yield CommandServices(
+            database=database,
+            agents=agents,
+            turns=turns,
+            approvals=Approvals(database),
+            rooms=rooms,
+            turn_admin=turn_admin,
+            effects=Effects(),
+            contexts=Contexts(database),
+            reports=no_reports,
+            choices=Choices(database),
+            selections=Selections(database),
+            binding=binding,
+            chats=Chats(database),
+            chat_maker=ChatMaker(homeserver, Chats(database), KeyValues(database), example(), ENGLISH),
+            lanes=idle_lanes(database),
+            traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, permissions, "!ab")),
+            upstream_status=UpstreamStatus(KeyValues(database), Signals()),
+            kv=KeyValues(database),
+            homeserver=homeserver,
+            namespace=NAMES,
+            permissions=permissions,
+            upstreams={},
+        )
+
+
+async def give(services: CommandServices, line: str, **changes: Any) -> Result:
+    """Give a command as an admin in an agent's room, and return its result."""
+    values: dict[str, Any] = {
+        "services": services,
+        "registry": REGISTRY,
+        "sender": BOB,
+        "role": Role.ADMIN,
+        "room_id": ROOM,
+        "in_agent_room": True,
+        "thread": "",
+        "event_id": "$command",
+        "key": "0123456789abcdef",
+        "attempts": 0,
+    }
+    values |= changes
+    return await REGISTRY.run(line, CommandContext(**{"turn": await _turn(services, values["event_id"])} | values))
+
+
+async def _turn(services: CommandServices, event_id: str) -> int:
+    """Return the turn of the command that *event_id* gives: the same for a repeated command."""
+    await accept(services.database, new(event_id, "!bot:example.org", kind=TurnKind.COMMAND))
+    row = await services.database.row("SELECT id FROM turn WHERE event_id = %s AND kind = 'command'", (event_id,))
+    assert row is not None
+    return int(row["id"])

@@ -1,0 +1,39 @@
+"""Titles of chats from the first words of a question."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_bridge.bridge.chats.titles import first_words
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("Hello", "Hello"),
+        ("Plan a trip to Oslo. It should be cheap.", "Plan a trip to Oslo"),
+        ("Which way?! Tell me", "Which way?!"),
+        ("one two three four five six", "one two three four five six"),
+        ("one two three, four five six, seven", "one two three, four five six…"),
+        ("  first\nline   second line  ", "first line second line"),
+        ("version 3.14 of it", "version 3.14 of it"),
+        ("это вопрос о поездке в Осло на два дня", "это вопрос о поездке в Осло…"),  # noqa: RUF001
+        ("奥斯陆在哪里？请告诉我", "奥斯陆在哪里？"),  # noqa: RUF001
+        ("x" * 60, f"{'x' * 49}…"),
+        ("\u202ereversed", "reversed"),
+        ("...", ""),
+        ("", ""),
+    ],
+)
+def test_the_first_sentence_is_the_title(text: str, title: str) -> None:
+    assert first_words(text) == title
+
+
+@given(st.text())
+def test_a_title_is_one_short_line(text: str) -> None:
+    title = first_words(text)
+    assert len(title) <= 50
+    assert "\n" not in title
+    assert title == title.strip()
