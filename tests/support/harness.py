@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
@@ -26,7 +26,7 @@ from support.person import Person
 from support.watchdog import temporary_folder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from agent_bridge.demo.program import Process
@@ -39,6 +39,8 @@ DOMAIN = "test.local"
 PREFIX = "!ab"
 #: Application services that the homeserver knows: one for the bridge of a single test, one for a bridge of many tests.
 OWN, SHARED = "own", "shared"
+#: Bridges after which a homeserver has many rooms.
+_MANY = 10
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,8 @@ class BridgeHarness:
         self._services = {OWN: _service("agent-bridge"), SHARED: _service("shared", "sharedbridge", "shared_")}
         self._stack = AsyncExitStack()
         self._people = itertools.count(1)
+        #: The bridges and clients that run, and the bridges since the homeserver began with no rooms.
+        self._running = self._bridges = 0
         self._tokens: dict[str, str] = {}
         self._url = "http://127.0.0.1:9"
         files = {name: folder / f"{name}.yaml" for name in self._services}
@@ -193,6 +197,24 @@ class BridgeHarness:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    async def clear(self) -> None:
+        """Empty the homeserver if nothing uses it and many bridges have: each start looks at the rooms of the bot."""
+        if self._running == 0 and self._bridges >= _MANY:
+            await self.synapse.stop()
+            for file in self.synapse.log.parent.glob("homeserver.db*"):
+                file.unlink()
+            await self.synapse.start()
+            self.forget_people()
+            self._bridges = 0
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
 
     def config(self, database: str, upstreams: list[dict[str, Any]], *, service: str = OWN, **sections: Any) -> Config:
         """Return a configuration for a bridge of this homeserver; only one bridge of a *service* runs at a time."""
@@ -212,6 +234,13 @@ class BridgeHarness:
     @asynccontextmanager
     async def bridge(self, config: Config, timeouts: Timeouts | None = None) -> AsyncIterator[Running]:
         """Run a bridge in this process."""
+        self._bridges += 1
+        with self._counted():
+            async with self._bridge(config, timeouts) as running:
+                yield running
+
+    @asynccontextmanager
+    async def _bridge(self, config: Config, timeouts: Timeouts | None) -> AsyncIterator[Running]:
         async with build(config, timeouts or Timeouts()) as bridge, Database(config.database.url) as database:
             task = asyncio.create_task(bridge.run())
             try:
@@ -256,8 +285,9 @@ class BridgeHarness:
         name = name or f"person{next(self._people)}"
         if name not in self._tokens:
             self._tokens[name] = await self.synapse.register_user(name, "password")
-        async with Person(self.synapse.url, self.synapse.user_id(name), self._tokens[name]) as person:
-            yield person
+        with self._counted():
+            async with Person(self.synapse.url, self.synapse.user_id(name), self._tokens[name]) as person:
+                yield person
 
     def forget_people(self) -> None:
         """Forget the accounts of people: the homeserver has lost them."""
