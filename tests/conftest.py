@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from support.harness import BridgeHarness
+    from support.letta_server import LettaServer
     from support.postgres import Cluster, Server
 
 # A busy machine is slow now and then: a slow example is no failure. `make test-long` searches with more examples.
@@ -36,12 +37,20 @@ _TOGETHER = {"crash", "faults"}
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Put the tests of a file, or of a folder that belongs together, into a group that one worker runs.
 
-    The tests of a file share fixtures. A test of integration/ that starts its own bridge forms its own group.
+    The tests of a file share fixtures, and those with Letta's App Server share the server, which starts slowly. A test
+    of integration/ that starts its own bridge forms its own group.
     """
-    folder = item.path.parent.name
-    by_itself = folder == "integration" and "shared" not in getattr(item, "fixturenames", ())
-    if not by_itself and item.get_closest_marker("xdist_group") is None:
-        item.add_marker(pytest.mark.xdist_group(folder if folder in _TOGETHER else f"{folder}/{item.path.stem}"))
+    folder, fixtures = item.path.parent.name, getattr(item, "fixturenames", ())
+    if "letta" in fixtures:
+        group = "letta"
+    elif folder in _TOGETHER:
+        group = folder
+    elif folder == "integration" and "shared" not in fixtures:
+        return
+    else:
+        group = f"{folder}/{item.path.stem}"
+    if item.get_closest_marker("xdist_group") is None:
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
@@ -106,3 +115,19 @@ async def harness() -> AsyncIterator[BridgeHarness]:
 
     async with new_harness() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+async def shared_letta() -> AsyncIterator[LettaServer]:
+    """The App Server of :func:`letta`."""
+    from support.letta_server import LettaServer
+
+    async with LettaServer() as running:
+        yield running
+
+
+@pytest.fixture
+async def letta(shared_letta: LettaServer) -> AsyncIterator[LettaServer]:
+    """Letta's App Server, without agents."""
+    yield shared_letta
+    await shared_letta.clear()

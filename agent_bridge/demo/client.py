@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import quote
 
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable
 from agent_bridge.demo.account import Account
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SYNC_MILLISECONDS = 30_000
 _RETRY_PAUSE = 0.1
-_FILTER = json.dumps({"room": {"timeline": {"limit": 20}}})
+_FILTER = {"room": {"timeline": {"limit": 20}}}
 
 Seen = TypeVar("Seen")
 
@@ -39,11 +39,15 @@ class Person(Account):
         #: Presence of other users, by user id: content of the latest ``m.presence`` event.
         self.presences: dict[str, dict[str, Any]] = {}
         self._news = asyncio.Event()
+        self._filter = ""
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
         async with contextlib.AsyncExitStack() as undo:
             undo.push_async_callback(super().__aexit__, None, None, None)
+            # The homeserver checks a stored filter once, and one in the query at each sync.
+            stored = await self.ask("POST", f"/user/{quote(self.user_id)}/filter", _FILTER)
+            self._filter = str(stored["filter_id"])
             since = await self._look(None)
             undo.pop_all()
         self._watching = asyncio.create_task(self._watch(since))
@@ -93,7 +97,7 @@ class Person(Account):
             self._news.set()
 
     async def _look(self, since: str | None) -> str:
-        query = {"filter": _FILTER} | ({"since": since, "timeout": str(_SYNC_MILLISECONDS)} if since else {})
+        query = {"filter": self._filter} | ({"since": since, "timeout": str(_SYNC_MILLISECONDS)} if since else {})
         answer = await self.ask("GET", "/sync", query=query)
         rooms = answer.get("rooms", {})
         joined: dict[str, Any] = rooms.get("join", {})

@@ -20,9 +20,11 @@ from agent_bridge.demo import homeserver_yaml
 from agent_bridge.demo.account import call
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
     from types import TracebackType
+
+    from agent_bridge.demo.program import Process
 
 _LOG_TAIL_LINES = 20
 _HEALTH_INTERVAL = 0.05
@@ -39,12 +41,28 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+async def start_homeserver(folder: Path, log: Path) -> Process:
+    """Start Synapse with the homeserver.yaml in *folder*, and append its output to *log*. It ends with this process."""
+    with log.open("ab") as output:
+        # In a new session: Ctrl-C at the terminal reaches only this process, which then stops Synapse in order.
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "agent_bridge.demo.parent_watch", str(os.getpid())),
+            *("synapse.app.homeserver", "-c", "homeserver.yaml"),
+            cwd=folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            umask=0o077,
+        )
+
+
 class Synapse:
     """A Synapse that runs while the context is entered.
 
     *registrations* are the registration files of application services, which Synapse reads at each start. *relaxed*
     lifts the rate limits for people. The *folder* of an earlier Synapse with the same *server_name* keeps its users and
-    rooms. Synapse ends even if this process is killed.
+    rooms. Synapse ends even if this process is killed. *start* replaces the way in which the process is started.
     """
 
     def __init__(
@@ -57,6 +75,7 @@ class Synapse:
         relaxed: bool = True,
         start_within: float = 60,
         stop_within: float = 10,
+        start: Callable[[Path, Path], Awaitable[Process]] = start_homeserver,
     ) -> None:
         self.server_name = server_name
         #: TCP port on 127.0.0.1, the same after a restart. 0 in the constructor chooses a free port.
@@ -69,7 +88,8 @@ class Synapse:
         self._start_within = start_within
         self._stop_within = stop_within
         self._shared_secret = secrets.token_urlsafe(32)
-        self._process: asyncio.subprocess.Process | None = None
+        self._start = start
+        self._process: Process | None = None
 
     @property
     def url(self) -> str:
@@ -115,18 +135,7 @@ class Synapse:
             SynapseError: the process ended or did not respond in time. It does not run then.
         """
         self.log.touch(mode=0o600)
-        with self.log.open("ab") as log:
-            # In a new session: Ctrl-C at the terminal reaches only this process, which then stops Synapse in order.
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "agent_bridge.demo.parent_watch", str(os.getpid())),
-                *("synapse.app.homeserver", "-c", "homeserver.yaml"),
-                cwd=self._folder,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                umask=0o077,
-            )
+        self._process = await self._start(self._folder, self.log)
         try:
             await self._healthy(self._process)
         except BaseException:
@@ -182,7 +191,7 @@ class Synapse:
             }
             return str((await call(http, "POST", path, account))["access_token"])
 
-    async def _healthy(self, process: asyncio.subprocess.Process) -> None:
+    async def _healthy(self, process: Process) -> None:
         try:
             async with asyncio.timeout(self._start_within), aiohttp.ClientSession(self.url) as http:
                 while process.returncode is None:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from support.postgres import Server
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+_SEQUENCES = "SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'"
 
 
 @pytest.fixture(scope="session")
@@ -49,12 +50,26 @@ def migrated_url(postgres: Server) -> Iterator[str]:
         yield uri
 
 
+@pytest.fixture(scope="session")
+def reset(migrated_url: str) -> sql.Composed:
+    """The statements that empty the tables. TRUNCATE would make new files for each table, which takes twice as long."""
+    with psycopg.connect(migrated_url) as connection:
+        tables = [name for (name,) in connection.execute(_TABLES)]
+        sequences = [name for (name,) in connection.execute(_SEQUENCES)]
+    statements = [
+        # Without the triggers of foreign keys.
+        sql.SQL("SET session_replication_role = replica"),
+        *(sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for name in tables),
+        *(sql.SQL("SELECT setval({}, 1, false)").format(sql.Literal(name)) for name in sequences),
+    ]
+    return sql.SQL("; ").join(statements)
+
+
 @pytest.fixture
-def store_url(migrated_url: str) -> str:
+def store_url(migrated_url: str, reset: sql.Composed) -> str:
     """A database with every table and no rows."""
     with psycopg.connect(migrated_url) as connection:
-        tables = [sql.Identifier(name) for (name,) in connection.execute(_TABLES)]
-        connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(sql.SQL(", ").join(tables)))
+        connection.execute(reset)
     return migrated_url
 
 

@@ -17,9 +17,10 @@ from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable
 from agent_bridge.demo.account import call
 from agent_bridge.demo.synapse import Synapse, SynapseError, free_port
 from support.person import Account, Person, is_space, space_children
+from support.watchdog import temporary_folder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 DOMAIN = "demo.test"
@@ -72,12 +73,18 @@ def appservice_port() -> int:
 
 
 @pytest.fixture(scope="module")
-async def synapse(tmp_path_factory: pytest.TempPathFactory, appservice_port: int) -> AsyncIterator[Synapse]:
-    folder = tmp_path_factory.mktemp("synapse")
-    registered = folder / "registration.yaml"
-    registered.write_text(to_yaml(registration(config(appservice_port))))
-    async with Synapse(folder / "homeserver", DOMAIN, registrations=[registered]) as running:
-        yield running
+async def synapse(appservice_port: int) -> AsyncIterator[Synapse]:
+    with temporary_folder("ab-hs-") as folder:
+        registered = folder / "registration.yaml"
+        registered.write_text(to_yaml(registration(config(appservice_port))))
+        async with Synapse(folder / "homeserver", DOMAIN, registrations=[registered]) as running:
+            yield running
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with temporary_folder("ab-hs-") as path:
+        yield path
 
 
 @pytest.fixture
@@ -249,27 +256,27 @@ async def test_the_registration_is_accepted(synapse: Synapse, alice: Person, app
     assert refusal.value.errcode == "M_EXCLUSIVE"
 
 
-async def test_a_registration_that_synapse_refuses_is_told_with_its_reason(tmp_path: Path) -> None:
-    registered = tmp_path / "registration.yaml"
+async def test_a_registration_that_synapse_refuses_is_told_with_its_reason(folder: Path) -> None:
+    registered = folder / "registration.yaml"
     registered.write_text("id: broken\n")
-    synapse = Synapse(tmp_path / "homeserver", DOMAIN, registrations=[registered])
+    synapse = Synapse(folder / "homeserver", DOMAIN, registrations=[registered])
     with pytest.raises(SynapseError, match=r"(?s)ended at its start.*homeserver\.log.*as_token"):
         async with synapse:
             pytest.fail("it started")
     assert synapse.pid is None
 
 
-async def test_a_synapse_that_is_too_slow_is_ended_and_told(tmp_path: Path) -> None:
-    synapse = Synapse(tmp_path / "homeserver", DOMAIN, start_within=0.1)
+async def test_a_synapse_that_is_too_slow_is_ended_and_told(folder: Path) -> None:
+    synapse = Synapse(folder / "homeserver", DOMAIN, start_within=0.1)
     with pytest.raises(SynapseError, match=r"did not answer within 0\.1 s"):
         async with synapse:
             pytest.fail("it started")
     assert synapse.pid is None
 
 
-async def test_it_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
+async def test_it_ends_with_a_process_that_is_killed(folder: Path) -> None:
     parent = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", RUN_UNTIL_KILLED, str(tmp_path)), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", RUN_UNTIL_KILLED, str(folder)), stdout=asyncio.subprocess.PIPE
     )
     assert parent.stdout is not None
     try:
@@ -281,9 +288,9 @@ async def test_it_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
     await asyncio.to_thread(wait_until_free, port)
 
 
-async def test_the_limits_on_people_hold_unless_relaxed(alice: Person, tmp_path: Path) -> None:
+async def test_the_limits_on_people_hold_unless_relaxed(alice: Person, folder: Path) -> None:
     await burst(alice, await alice.create_room(), range(15))
-    async with Synapse(tmp_path / "homeserver", DOMAIN, relaxed=False) as strict:
+    async with Synapse(folder / "homeserver", DOMAIN, relaxed=False) as strict:
         token = await strict.register_user("alice", "wonderland")
         async with Account(strict.url, strict.user_id("alice"), token) as hasty:
             room_id = await hasty.create_room()
@@ -292,15 +299,15 @@ async def test_the_limits_on_people_hold_unless_relaxed(alice: Person, tmp_path:
     assert refusal.value.errcode == "M_LIMIT_EXCEEDED"
 
 
-async def test_without_the_package_it_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_the_package_it_says_how_to_install_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "synapse", None)
     with pytest.raises(SynapseError, match=r"agent-bridge\[demo\]"):
-        async with Synapse(tmp_path, DOMAIN):
+        async with Synapse(folder, DOMAIN):
             pytest.fail("it started")
 
 
-def test_stopping_twice_is_harmless(tmp_path: Path) -> None:
+def test_stopping_twice_is_harmless(folder: Path) -> None:
     for end in (Synapse.stop, Synapse.kill):
-        synapse = Synapse(tmp_path, DOMAIN)
+        synapse = Synapse(folder, DOMAIN)
         asyncio.run(end(synapse))
         assert synapse.pid is None

@@ -22,7 +22,11 @@ from agent_bridge.files.text import DecodedText
 from support import sample_documents
 from support.conditions import eventually
 
-SLOW = sample_documents.docx("<w:p/>" * 2_000_000)
+
+@pytest.fixture(scope="module")
+def slow() -> bytes:
+    """A document that takes long."""
+    return sample_documents.docx("<w:p/>" * 2_000_000)
 
 
 def children() -> set[str]:
@@ -120,12 +124,12 @@ async def test_a_person_has_one_place_of_two() -> None:
     assert reading == {"@ann:x": 3, "@bob:x": 1, "@eve:x": 1}
 
 
-async def test_a_slow_document_is_given_up() -> None:
-    assert await refusal(SLOW, seconds=3) is FileProblem.TOO_HARD
+async def test_a_slow_document_is_given_up(slow: bytes) -> None:
+    assert await refusal(slow, seconds=2) is FileProblem.TOO_HARD
 
 
-async def test_a_cancelled_caller_leaves_no_process_behind() -> None:
-    reading = asyncio.create_task(as_markdown(SLOW, kind_of(SLOW), max_chars=10))
+async def test_a_cancelled_caller_leaves_no_process_behind(slow: bytes) -> None:
+    reading = asyncio.create_task(as_markdown(slow, kind_of(slow), max_chars=10))
 
     async def started() -> set[str]:
         return children()

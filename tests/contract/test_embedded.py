@@ -51,6 +51,22 @@ def folder() -> Iterator[Path]:
             yield data
 
 
+@pytest.fixture(scope="module")
+def model() -> Iterator[Path]:
+    """The folder of a database that has been made."""
+    with temporary_folder("ab-em-") as parent:
+        start_postgres(parent / "postgres").close()
+        yield parent / "postgres"
+
+
+@pytest.fixture
+def made(folder: Path, model: Path) -> Path:
+    """A folder with a database: a copy, because initdb takes long."""
+    folder.parent.mkdir()
+    subprocess.run(["/bin/cp", "-a", str(model), str(folder)], check=True)
+    return folder
+
+
 def setting(uri: str, name: str) -> str:
     with psycopg.connect(uri) as connection:
         row = connection.execute("SELECT current_setting(%s)", (name,)).fetchone()
@@ -216,33 +232,33 @@ def test_a_lock_that_is_held_has_a_limit_and_a_message(folder: Path) -> None:
     server.close()
 
 
-async def test_a_server_whose_postmaster_dies_is_started_again(folder: Path) -> None:
-    async with embedded_postgres(folder) as uri:
-        first = pid_of(folder)
+async def test_a_server_whose_postmaster_dies_is_started_again(made: Path) -> None:
+    async with embedded_postgres(made) as uri:
+        first = pid_of(made)
         assert first is not None
         os.kill(first, signal.SIGKILL)
 
         async def runs_again() -> bool:
-            return can_connect(uri) and pid_of(folder) != first
+            return can_connect(uri) and pid_of(made) != first
 
         await eventually(runs_again, "PostgreSQL runs again", within=20)
-    assert pid_of(folder) is None
+    assert pid_of(made) is None
 
 
-async def test_a_server_that_accepts_no_connections_is_started_again(folder: Path) -> None:
+async def test_a_server_that_accepts_no_connections_is_started_again(made: Path) -> None:
     """A shutdown that waits for the open sessions, and a postmaster that hangs."""
-    async with embedded_postgres(folder, QUICK) as uri:
+    async with embedded_postgres(made, QUICK) as uri:
         for number in (signal.SIGTERM, signal.SIGSTOP):
-            pid = pid_of(folder)
+            pid = pid_of(made)
             assert pid is not None
             with contextlib.closing(psycopg.connect(uri)):
                 os.kill(pid, number)
 
                 async def runs_again(ended: int = pid) -> bool:
-                    return pid_of(folder) != ended and can_connect(uri)
+                    return pid_of(made) != ended and can_connect(uri)
 
                 await eventually(runs_again, f"PostgreSQL runs again after {number.name}", within=25)
-    assert pid_of(folder) is None
+    assert pid_of(made) is None
 
 
 def can_connect(uri: str) -> bool:
@@ -253,42 +269,42 @@ def can_connect(uri: str) -> bool:
     return True
 
 
-def test_a_postmaster_that_hangs_is_killed_at_a_start(folder: Path) -> None:
-    start_and_be_killed(folder)
-    hung = pid_of(folder)
+def test_a_postmaster_that_hangs_is_killed_at_a_start(made: Path) -> None:
+    start_and_be_killed(made)
+    hung = pid_of(made)
     assert hung is not None
     os.kill(hung, signal.SIGSTOP)
-    server = start_postgres(folder, QUICK)
+    server = start_postgres(made, QUICK)
     try:
         assert can_connect(server.uri)
-        assert pid_of(folder) != hung
+        assert pid_of(made) != hung
     finally:
         server.close()
 
 
-def test_a_postmaster_that_shuts_down_without_end_is_killed_at_a_start(folder: Path) -> None:
-    start_and_be_killed(folder)
-    hung = pid_of(folder)
+def test_a_postmaster_that_shuts_down_without_end_is_killed_at_a_start(made: Path) -> None:
+    start_and_be_killed(made)
+    hung = pid_of(made)
     assert hung is not None
     child_of(hung, "checkpointer").suspend()
     os.kill(hung, signal.SIGINT)
-    server = start_postgres(folder, QUICK)
+    server = start_postgres(made, QUICK)
     try:
         assert can_connect(server.uri)
-        assert pid_of(folder) != hung
+        assert pid_of(made) != hung
     finally:
         server.close()
 
 
-def test_a_stop_that_hangs_becomes_an_immediate_one(folder: Path) -> None:
-    server = start_postgres(folder, QUICK)
+def test_a_stop_that_hangs_becomes_an_immediate_one(made: Path) -> None:
+    server = start_postgres(made, QUICK)
     assert server.postmaster is not None
     child_of(server.postmaster.pid, "checkpointer").suspend()
     begin = time.monotonic()
     server.close()
     assert time.monotonic() - begin < 8
-    assert find_postmaster(folder) is None
-    again = start_postgres(folder)
+    assert find_postmaster(made) is None
+    again = start_postgres(made)
     assert can_connect(again.uri)
     again.close()
 
@@ -347,42 +363,40 @@ def test_a_database_whose_making_was_cut_off_is_made_again(folder: Path) -> None
     start_postgres(folder).close()
 
 
-def test_a_failed_start_shows_the_log_of_that_start(folder: Path) -> None:
-    start_postgres(folder).close()
-    with (folder / "postgresql.conf").open("a") as settings:
+def test_a_failed_start_shows_the_log_of_that_start(made: Path) -> None:
+    with (made / "postgresql.conf").open("a") as settings:
         settings.write("nonsense = 1\n")
     with pytest.raises(StoreError, match=r"(?s)does not start: it ends at once; .*log says: .*\"nonsense\"") as caught:
-        start_postgres(folder, QUICK)
+        start_postgres(made, QUICK)
     assert "shut down" not in str(caught.value)
 
 
-def test_a_server_of_another_container_is_not_joined_by_a_second_one(folder: Path) -> None:
+def test_a_server_of_another_container_is_not_joined_by_a_second_one(made: Path) -> None:
     """Its processes are not visible here; only its socket in the shared folder responds."""
-    start_postgres(folder).close()
-    elsewhere = start_postgres(folder.with_name("elsewhere"))
-    (folder / ".s.PGSQL.5432").symlink_to(elsewhere.folder / ".s.PGSQL.5432")
+    elsewhere = start_postgres(made.with_name("elsewhere"))
+    (made / ".s.PGSQL.5432").symlink_to(elsewhere.folder / ".s.PGSQL.5432")
     try:
         with pytest.raises(StoreError, match="of another container"):
-            start_postgres(folder)
+            start_postgres(made)
         assert can_connect(elsewhere.uri)
     finally:
         elsewhere.close()
 
 
-def test_a_start_waits_for_the_recovery(folder: Path) -> None:
-    start_and_be_killed(folder)
-    pid = pid_of(folder)
+def test_a_start_waits_for_the_recovery(made: Path) -> None:
+    start_and_be_killed(made)
+    pid = pid_of(made)
     assert pid is not None
     walwriter = child_of(pid, "walwriter")
     walwriter.kill()
     # The server recovers as soon as it has noticed the end of its process.
     walwriter.wait(10)
-    server = start_postgres(folder)
+    server = start_postgres(made)
     try:
         assert can_connect(server.uri)
     finally:
         server.close()
-    assert pid_of(folder) is None
+    assert pid_of(made) is None
 
 
 def child_of(postmaster: int, name: str) -> psutil.Process:
@@ -395,17 +409,16 @@ def child_of(postmaster: int, name: str) -> psutil.Process:
     return child
 
 
-def test_a_stale_file_with_the_id_of_another_process_is_no_obstacle(folder: Path) -> None:
-    start_postgres(folder).close()
-    (folder / "postmaster.pid").write_text(f"{os.getppid()}\n{folder}\n1\n5432\n{folder}\n\n 1 1\nready\n")
-    server = start_postgres(folder)
+def test_a_stale_file_with_the_id_of_another_process_is_no_obstacle(made: Path) -> None:
+    (made / "postmaster.pid").write_text(f"{os.getppid()}\n{made}\n1\n5432\n{made}\n\n 1 1\nready\n")
+    server = start_postgres(made)
     assert can_connect(server.uri)
     server.close()
 
 
-def test_a_server_is_stopped_by_its_last_user(folder: Path) -> None:
-    first, second = start_postgres(folder), start_postgres(folder)
+def test_a_server_is_stopped_by_its_last_user(made: Path) -> None:
+    first, second = start_postgres(made), start_postgres(made)
     first.close()
     assert can_connect(second.uri)
     second.close()
-    assert pid_of(folder) is None
+    assert pid_of(made) is None

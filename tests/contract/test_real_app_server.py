@@ -18,24 +18,18 @@ from agent_bridge.upstream.capabilities import AskedQuestion, describe
 from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.letta.upstream import LettaUpstream
 from support.conditions import eventually
-from support.letta_server import LettaServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from agent_bridge.upstream.answer import AnswerEvent
     from agent_bridge.upstream.capabilities import Conversations, PastMessage
+    from support.letta_server import LettaServer
 
 #: The common suite runs with a scripted server, too.
 pytestmark = pytest.mark.long
 DEADLINE = 30
 SLOWLY = "slowly " + " ".join(map(str, range(60)))
-
-
-@pytest.fixture(scope="module")
-async def letta() -> AsyncIterator[LettaServer]:
-    async with LettaServer() as server:
-        yield server
 
 
 @asynccontextmanager

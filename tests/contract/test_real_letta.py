@@ -38,7 +38,6 @@ from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 from support.answers import joined
 from support.fake_llm import ARGUMENTS, THOUGHT
-from support.letta_server import LettaServer
 from support.records import NAMES
 
 if TYPE_CHECKING:
@@ -46,14 +45,9 @@ if TYPE_CHECKING:
 
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.upstream.base import Upstream
+    from support.letta_server import LettaServer
 
 DEADLINE = 30
-
-
-@pytest.fixture(scope="module")
-async def letta() -> AsyncIterator[LettaServer]:
-    async with LettaServer() as server:
-        yield server
 
 
 @asynccontextmanager
@@ -85,10 +79,8 @@ async def responses(letta: LettaServer) -> AsyncIterator[Upstream]:
 
 
 @pytest.fixture
-async def dora(letta: LettaServer) -> AsyncIterator[str]:
-    agent = await letta.create_agent("Dora")
-    yield agent
-    await letta.delete_agent(agent)
+async def dora(letta: LettaServer) -> str:
+    return await letta.create_agent("Dora")
 
 
 async def answer(upstream: Upstream, text: str, *, model: str = "Dora", session: str, key: str = "") -> str:
@@ -205,7 +197,7 @@ async def test_responses_show_what_chat_completions_hide(
         End("stop"),
     ]
     assert await deltas(upstream, "use a tool", session="!i:hs") == [TextDelta("Echo: use a tool"), End("stop")]
-    call_id = f"call_{len(letta.llm.asked) + 1}"
+    call_id = f"call_{letta.llm.calls + 1}"
     assert await deltas(responses, "use a tool", session="!i:hs") == [
         ToolCall(call_id, "Bash", ARGUMENTS),
         ToolResult(call_id, "done\n"),
@@ -305,5 +297,3 @@ async def test_two_renames_while_no_bridge_looks_are_held(letta: LettaServer, da
         [health] = await restarted.sync()
         assert health.appeared == ()
         assert {each.agent.name for each in await Agents(database).all()} == {"Zoe", "Yan"}
-    for agent in (first, second):
-        await letta.delete_agent(agent)

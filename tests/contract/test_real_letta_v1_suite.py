@@ -16,11 +16,10 @@ import pytest
 from agent_bridge.core.errors import AnswerInterrupted
 from agent_bridge.upstream.answer import RunStarted, TextDelta
 from contract import upstream_suite as suite
-from support.answer_chunks import ScriptedChatFormat
 from support.conditions import eventually
 from support.questions import DEADLINE
 from support.scripted_upstream import says, waits_for
-from support.upstream_kinds import QUESTION, Kind, ask
+from support.upstream_kinds import ALL_KINDS, QUESTION, ask
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from support.harness import BridgeHarness
     from support.letta_v1_questions import Dora
     from support.scripted_upstream import Piece, ScriptedUpstream
+    from support.upstream_kinds import Kind
 
 pytestmark = pytest.mark.letta_v1
 
@@ -75,8 +75,7 @@ class Renamed:
 def kind() -> Kind:
     # The server reports failures of its language model inside the stream, after some repeats.
     errors = dict.fromkeys(("unavailable", "refused", "failed"), AnswerInterrupted)
-    config = {"kind": "letta_v1"}
-    return Kind("letta_v1", lambda: ScriptedChatFormat("Dora"), config, errors=errors, files=False, loses=False)
+    return replace(next(kind for kind in ALL_KINDS if kind.name == "letta_v1"), errors=errors)
 
 
 async def talks_on(_question: str) -> AsyncIterator[Piece]:

@@ -6,13 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ruamel.yaml import YAML
-from synapse.config.appservice import load_appservices
 
 from agent_bridge.config.model import Config
 from agent_bridge.config.registration import registration, to_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from synapse.appservice import ApplicationService
+
+
+def load(file: Path) -> ApplicationService:
+    """Return the service of a registration."""
+    # Every process that collects the tests would import Synapse.
+    from synapse.config.appservice import load_appservices
+
+    (service,) = load_appservices("example.org", [str(file)])
+    return service
 
 
 def config(**appservice: Any) -> Config:
@@ -39,7 +49,7 @@ def test_synapse_understands_the_registration(tmp_path: Path, appservice: dict[s
     file.write_text(to_yaml(meant), encoding="utf-8")
     assert YAML(typ="safe", pure=True).load(file) == meant
 
-    (service,) = load_appservices("example.org", [str(file)])
+    service = load(file)
     assert service.id == meant["id"]
     assert service.url == meant["url"]
     assert service.token == meant["as_token"]
@@ -52,7 +62,7 @@ def test_synapse_understands_the_registration(tmp_path: Path, appservice: dict[s
 def test_synapse_gives_the_bridge_its_names_and_no_others(tmp_path: Path) -> None:
     file = tmp_path / "registration.yaml"
     file.write_text(to_yaml(registration(config())))
-    (service,) = load_appservices("example.org", [str(file)])
+    service = load(file)
     users = ["@agent_:example.org", "@agent_4bea=c3:example.org", "@agentbridge:example.org"]
     aliases = ["#agent_4bea:example.org", "#agentbridge_space:example.org"]
     assert all(service.is_exclusive_user(user) for user in users)

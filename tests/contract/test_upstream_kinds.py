@@ -25,8 +25,16 @@ if TYPE_CHECKING:
     from support.upstream_kinds import Kind
 
 
-EVERY_KIND = pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.name)
-EVERY_OPENAI_KIND = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def kinds(*chosen: Kind) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("kind", chosen, ids=lambda kind: kind.name)
+
+
+def having(ability: str) -> pytest.MarkDecorator:
+    """Choose the kinds with an ability."""
+    return kinds(*(kind for kind in ALL_KINDS if ability in kind.abilities))
+
+
+EVERY_KIND, EVERY_OPENAI_KIND = kinds(*ALL_KINDS), kinds(*KINDS)
 
 
 @pytest.fixture
@@ -56,67 +64,72 @@ class TestFailures(suite.Failures):
     pass
 
 
+@kinds(*(kind for kind in ALL_KINDS if kind.loses))
+class TestLosses(suite.Losses):
+    pass
+
+
 @EVERY_KIND
 class TestLifetime(suite.Lifetime):
     pass
 
 
-@EVERY_KIND
+@having("transcribe")
 class TestTranscribing(suite.Transcribing):
     pass
 
 
-@EVERY_KIND
+@having("approvals")
 class TestApproving(suite.Approving):
     pass
 
 
-@EVERY_KIND
+@having("commands")
 class TestCommanding(extras.Commanding):
     pass
 
 
-@EVERY_KIND
+@having("pictures")
 class TestPicturing(extras.Picturing):
     pass
 
 
-@EVERY_KIND
+@having("cancel")
 class TestCancelling(runs_suite.Cancelling):
     pass
 
 
-@EVERY_KIND
+@having("resume")
 class TestResuming(runs_suite.Resuming):
     pass
 
 
-@EVERY_KIND
+@having("conversations")
 class TestConversing(memory_suite.Conversing):
     pass
 
 
-@EVERY_KIND
+@having("branches")
 class TestBranching(memory_suite.Branching):
     pass
 
 
-@EVERY_KIND
+@having("archive")
 class TestArchiving(memory_suite.Archiving):
     pass
 
 
-@EVERY_KIND
+@having("deletion")
 class TestDeleting(memory_suite.Deleting):
     pass
 
 
-@EVERY_KIND
+@having("history")
 class TestRemembering(memory_suite.Remembering):
     pass
 
 
-@EVERY_KIND
+@having("schedules")
 class TestScheduling(memory_suite.Scheduling):
     pass
 

@@ -265,11 +265,17 @@ def _is_report(message: Message) -> bool:
 
 
 async def play(
-    harness: BridgeHarness, database_url: str, folder: Path, *, cuts: int | Sequence[str], seed: int, rooms: int
+    harness: BridgeHarness,
+    letta: LettaServer,
+    database_url: str,
+    folder: Path,
+    *,
+    cuts: int | Sequence[str],
+    seed: int,
+    rooms: int,
 ) -> Run:
     """Return a run with *rooms* rooms and so many *cuts*, or these. The bridge works in *folder*."""
     async with AsyncExitStack() as servers:
-        letta = await servers.enter_async_context(LettaServer())
         line = await servers.enter_async_context(Line(letta.port))
         ids = [await letta.create_agent(f"Cut {number}") for number in range(rooms)]
         people = [await servers.enter_async_context(harness.person()) for _ in ids]
@@ -326,8 +332,8 @@ def main(
 
 async def _alone(cuts: int, seed: int) -> Run:
     with temporary_folder("ab-letta-") as folder, Cluster(folder) as cluster, cluster.database() as url:
-        async with BridgeHarness(folder) as harness:
-            return await play(harness, url, folder / "bridge", cuts=cuts, seed=seed, rooms=_ROOMS)
+        async with BridgeHarness(folder) as harness, LettaServer() as letta:
+            return await play(harness, letta, url, folder / "bridge", cuts=cuts, seed=seed, rooms=_ROOMS)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.harness import BridgeHarness
+    from support.letta_server import LettaServer
 
 
-async def test_cuts_and_kills_are_not_seen(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
+async def test_cuts_and_kills_are_not_seen(
+    harness: BridgeHarness, letta: LettaServer, database_url: str, tmp_path: Path
+) -> None:
     cuts = ["all connections reset", "server: SIGKILL", "bridge: SIGKILL"]
-    run = await play(harness, database_url, tmp_path / "bridge", cuts=cuts, seed=3, rooms=2)
+    run = await play(harness, letta, database_url, tmp_path / "bridge", cuts=cuts, seed=3, rooms=2)
     assert run.verdict.faults == []

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from support.shared_bridge import SharedBridge
 
 
+@pytest.fixture(autouse=True)
+async def _few_rooms(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    yield
+    if "harness" in request.fixturenames:
+        await request.getfixturevalue("harness").clear()
+
+
 @pytest.fixture(scope="module")
 async def shared(harness: BridgeHarness, postgres: Server) -> AsyncIterator[SharedBridge]:
     """A bridge that the tests of a file share. Each test has its own agents."""

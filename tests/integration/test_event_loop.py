@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import signal
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,11 +16,13 @@ from support.scripted_upstream import ScriptedUpstream, says
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
-    from support.harness import BridgeHarness
+    from support.harness import BridgeHarness, Conversation
+    from support.postgres import Server
     from support.scripted_upstream import Piece, Script
 
+#: The tests share a bridge.
+pytestmark = pytest.mark.xdist_group("integration/test_event_loop")
 #: Seconds for which the event loop may compute without a pause.
 LIMIT = 0.05
 QUOTES = ">" * 30 + "a\n" + "b\n" * 4_000
@@ -44,33 +47,55 @@ def slowly(pieces: list[str]) -> Script:
     return script
 
 
-async def stats(bridge: BridgeProcess) -> dict[str, Any]:
-    """Return the statistics since the last call."""
-    known = len(bridge.logged("process_stats"))
-    bridge.signal(signal.SIGUSR1)
-    await bridge.wait_until(lambda: len(bridge.logged("process_stats")) > known)
-    return bridge.logged("process_stats")[-1]
+@dataclass(frozen=True)
+class Scene:
+    """A bridge that has answered twice, and a person in the room of its agent."""
+
+    bridge: BridgeProcess
+    upstream: ScriptedUpstream
+    talk: Conversation
+
+    async def stats(self) -> dict[str, Any]:
+        """Return the statistics since the last call."""
+        known = len(self.bridge.logged("process_stats"))
+        self.bridge.signal(signal.SIGUSR1)
+        await self.bridge.wait_until(lambda: len(self.bridge.logged("process_stats")) > known)
+        return self.bridge.logged("process_stats")[-1]
+
+    async def answered(self, **content: str) -> dict[str, Any]:
+        """Send a message with *content*; return the statistics of the time until its answer is sent."""
+        await self.stats()
+        known = len(self.bridge.logged("answer sent"))
+        await self.talk.person.send(self.talk.room_id, "m.room.message", content)
+        await self.bridge.wait_until(lambda: len(self.bridge.logged("answer sent")) > known)
+        return await self.stats()
+
+
+@pytest.fixture(scope="module")
+async def scene(
+    harness: BridgeHarness, postgres: Server, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Scene]:
+    with postgres.migrated() as database_url:
+        async with ScriptedUpstream("hostile") as upstream:
+            there = {"name": "scripted", "url": upstream.url}
+            config = harness.config(database_url, [there], logging={"format": "json"})
+            async with harness.talk(database_url, upstream) as talk:
+                await talk.say("warm up")
+                await talk.wait_for_answers(1)
+            folder = tmp_path_factory.mktemp("bridge")
+            async with harness.watching(talk) as talk, BridgeProcess(folder, config) as bridge:
+                await bridge.wait_for("listening")
+                scene = Scene(bridge, upstream, talk)
+                upstream.scripts.append(says("*warm* `up`"))
+                await scene.answered(msgtype="m.text", body="warm up again")
+                yield scene
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-async def test_an_answer(harness: BridgeHarness, database_url: str, tmp_path: Path, name: str) -> None:
+async def test_an_answer(scene: Scene, name: str) -> None:
     answer = ANSWERS[name]
-    pieces = [answer[start : start + 1_000] for start in range(0, len(answer), 1_000)]
-    async with ScriptedUpstream("hostile") as upstream:
-        config = harness.config(database_url, [{"name": "scripted", "url": upstream.url}], logging={"format": "json"})
-        async with harness.talk(database_url, upstream) as talk:
-            await talk.say("warm up")
-            await talk.wait_for_answers(1)
-        async with harness.watching(talk) as talk, BridgeProcess(tmp_path, config) as bridge:
-            await bridge.wait_for("listening")
-            upstream.scripts.append(says("*warm* `up`"))
-            await talk.say("warm up again")
-            await bridge.wait_for("answer sent")
-            await stats(bridge)
-            upstream.scripts.append(slowly(pieces))
-            await talk.say("go")
-            await bridge.wait_until(lambda: len(bridge.logged("answer sent")) == 2)
-            found = await stats(bridge)
+    scene.upstream.scripts.append(slowly([answer[start : start + 1_000] for start in range(0, len(answer), 1_000)]))
+    found = await scene.answered(msgtype="m.text", body="go")
     assert found["blocked"] <= LIMIT, found["blocked_by"]
 
 
@@ -87,22 +112,8 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-async def test_a_file(harness: BridgeHarness, database_url: str, tmp_path: Path, name: str) -> None:
+async def test_a_file(scene: Scene, name: str) -> None:
     make, msgtype, content_type = FILES[name]
-    data = make()
-    async with ScriptedUpstream("reader") as upstream:
-        config = harness.config(database_url, [{"name": "scripted", "url": upstream.url}], logging={"format": "json"})
-        async with harness.talk(database_url, upstream) as talk:
-            await talk.say("warm up")
-            await talk.wait_for_answers(1)
-        async with harness.watching(talk) as talk, BridgeProcess(tmp_path, config) as bridge:
-            await bridge.wait_for("listening")
-            await talk.say("warm up again")
-            await bridge.wait_for("answer sent")
-            await stats(bridge)
-            url = await talk.person.upload(data, content_type, name)
-            content = {"msgtype": msgtype, "body": "look", "filename": name, "url": url}
-            await talk.person.send(talk.room_id, "m.room.message", content)
-            await bridge.wait_until(lambda: len(bridge.logged("answer sent")) == 2)
-            found = await stats(bridge)
+    url = await scene.talk.person.upload(make(), content_type, name)
+    found = await scene.answered(msgtype=msgtype, body="look", filename=name, url=url)
     assert found["blocked"] <= LIMIT, found["blocked_by"]

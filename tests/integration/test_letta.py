@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.core.agents import AgentState
 from support.conditions import eventually
-from support.letta_server import LettaServer
 
 if TYPE_CHECKING:
     from support.harness import BridgeHarness
+    from support.letta_server import LettaServer
 
 
-async def test_letta_agents_are_contacts(harness: BridgeHarness, database_url: str) -> None:
-    async with LettaServer() as letta, harness.person() as alice:
+async def test_letta_agents_are_contacts(harness: BridgeHarness, database_url: str, letta: LettaServer) -> None:
+    async with harness.person() as alice:
         dora = await letta.create_agent("Dora")
         upstream = {
             "name": "letta",

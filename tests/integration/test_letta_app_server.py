@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.core.agents import AgentState
 from support.conditions import eventually
-from support.letta_server import LettaServer
 from support.severable_proxy import Line
 
 if TYPE_CHECKING:
     from support.harness import BridgeHarness
+    from support.letta_server import LettaServer
 
 
-async def test_agents_of_an_app_server_are_contacts(harness: BridgeHarness, database_url: str) -> None:
-    async with LettaServer() as letta, Line(letta.port) as line, harness.person() as alice:
+async def test_agents_of_an_app_server_are_contacts(
+    harness: BridgeHarness, database_url: str, letta: LettaServer
+) -> None:
+    async with Line(letta.port) as line, harness.person() as alice:
         dora = await letta.create_agent("Dora")
         upstream = {"name": "letta", "kind": "letta", "url": f"http://127.0.0.1:{line.port}"}
         config = harness.config(database_url, [upstream], rooms={"invite": [alice.user_id]})
@@ -71,8 +73,10 @@ async def test_agents_of_an_app_server_are_contacts(harness: BridgeHarness, data
             await eventually(gone, "the deleted twin is gone")
 
 
-async def test_a_stop_ends_the_turn_on_the_server(harness: BridgeHarness, database_url: str) -> None:
-    async with LettaServer() as letta, harness.person() as alice:
+async def test_a_stop_ends_the_turn_on_the_server(
+    harness: BridgeHarness, database_url: str, letta: LettaServer
+) -> None:
+    async with harness.person() as alice:
         await letta.create_agent("Dora")
         config = harness.config(database_url, [{"name": "letta", "kind": "letta", "url": letta.root}])
         async with harness.bridge(config) as running:

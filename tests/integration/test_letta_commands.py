@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from support.conditions import eventually
-from support.letta_server import LettaServer
 from support.scripted_app_server import ScriptedAppServer
 from support.scripted_upstream import says, waits_for
 
 if TYPE_CHECKING:
     from support.harness import BridgeHarness, Running
+    from support.letta_server import LettaServer
 
 
 def picture(colour: str) -> bytes:
@@ -79,9 +79,10 @@ async def _is_stopped(running: Running, event_id: str) -> bool:
 
 
 @pytest.mark.long  # short: tests/contract/test_letta_commands.py, with a scripted server
-async def test_an_administrator_gives_commands_of_the_server(harness: BridgeHarness, database_url: str) -> None:
+async def test_an_administrator_gives_commands_of_the_server(
+    harness: BridgeHarness, database_url: str, letta: LettaServer
+) -> None:
     async with AsyncExitStack() as stack:
-        letta = await stack.enter_async_context(LettaServer())
         dora = await letta.create_agent("Dora")
         await letta.write_memory(dora, "profile.png", picture("red"))
         config = harness.config(database_url, [{"name": "letta", "kind": "letta", "url": letta.root}])

@@ -11,11 +11,11 @@ from agent_bridge.core.agents import AgentState
 from support.app_server_doors import TwoInterfaces
 from support.conditions import eventually
 from support.harness import DOMAIN, Conversation
-from support.letta_server import LettaServer
 from support.scripted_upstream import Tool, says
 
 if TYPE_CHECKING:
     from support.harness import BridgeHarness, Running
+    from support.letta_server import LettaServer
 
 LETTA = {"history": "server", "session_header": "X-Letta-Chat-Key", "idempotency_header": "Idempotency-Key"}
 
@@ -30,8 +30,10 @@ def texts(talk: Conversation) -> list[str]:
 
 
 @pytest.mark.long  # short: tests/contract/test_switch.py
-async def test_an_upstream_changes_from_openai_to_letta_and_back(harness: BridgeHarness, database_url: str) -> None:
-    async with LettaServer() as letta, harness.person() as person:
+async def test_an_upstream_changes_from_openai_to_letta_and_back(
+    harness: BridgeHarness, database_url: str, letta: LettaServer
+) -> None:
+    async with harness.person() as person:
         dora, egon = await letta.create_agent("Dora S"), await letta.create_agent("Egon S")
         kinds: dict[str, dict[str, Any]] = {
             "openai": {"name": "letta", "url": letta.url, **LETTA},

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.letta_server import LettaServer
 from support.scripted_upstream import ScriptedUpstream, Tool, says
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.demo.timeline import Message
     from support.harness import BridgeHarness, Conversation
+    from support.letta_server import LettaServer
     from support.scripted_upstream import Piece
 
 REACTIONS = ["✅", "❌", "♾️"]
@@ -52,9 +52,8 @@ async def card(talk: Conversation) -> Message:
     return found
 
 
-async def test_people_decide_about_tools(harness: BridgeHarness, database_url: str) -> None:
+async def test_people_decide_about_tools(harness: BridgeHarness, database_url: str, letta: LettaServer) -> None:
     async with AsyncExitStack() as stack:
-        letta = await stack.enter_async_context(LettaServer())
         await letta.create_agent("Dora")
         alice = await stack.enter_async_context(talk(harness, database_url, letta))
         bob = await stack.enter_async_context(harness.person())
@@ -101,88 +100,90 @@ async def test_people_decide_about_tools(harness: BridgeHarness, database_url: s
         assert letta.made == ["made-1"]
 
 
-async def test_a_request_expires_and_is_withdrawn_by_a_restart(harness: BridgeHarness, database_url: str) -> None:
-    async with LettaServer() as letta:
-        await letta.create_agent("Dora")
-        async with talk(harness, database_url, letta) as alice:
-            await alice.say("touch a file")
-            first = await card(alice)
-        # The bridge was stopped. It asks again, because the tool never ran.
-        async with harness.watching(alice) as watched:
-            config = harness.config(
-                database_url,
-                [{"name": "letta", "kind": "letta", "url": letta.root, "approval_timeout": 4}],
+async def test_a_request_expires_and_is_withdrawn_by_a_restart(
+    harness: BridgeHarness, database_url: str, letta: LettaServer
+) -> None:
+    await letta.create_agent("Dora")
+    async with talk(harness, database_url, letta) as alice:
+        await alice.say("touch a file")
+        first = await card(alice)
+    # The bridge was stopped. It asks again, because the tool never ran.
+    async with harness.watching(alice) as watched:
+        config = harness.config(
+            database_url,
+            [{"name": "letta", "kind": "letta", "url": letta.root, "approval_timeout": 4}],
+        )
+        async with harness.bridge(config):
+            await watched.person.wait_for(
+                lambda: [m for m in cards(watched, "any more") if m.event_id == first.event_id]
             )
-            async with harness.bridge(config):
-                await watched.person.wait_for(
-                    lambda: [m for m in cards(watched, "any more") if m.event_id == first.event_id]
-                )
-                await watched.person.wait_for(lambda: cards(watched, "no decision"))
-                await watched.person.wait_for(lambda: watched.answers[-1].body == "Echo: touch a file")
-                assert not letta.made
+            await watched.person.wait_for(lambda: cards(watched, "no decision"))
+            await watched.person.wait_for(lambda: watched.answers[-1].body == "Echo: touch a file")
+            assert not letta.made
 
 
-async def test_rules_decide_without_a_card(harness: BridgeHarness, database_url: str) -> None:
-    async with LettaServer() as letta:
-        await letta.create_agent("Dora")
-        async with talk(harness, database_url, letta, approvals={"B*": "allow"}) as alice:
-            await alice.say("touch a file")
-            await alice.person.wait_for(partial(echoed, alice, "touch a file"))
-            assert letta.made == ["made-1"]
-            assert not cards(alice, "wants")
+async def test_rules_decide_without_a_card(harness: BridgeHarness, database_url: str, letta: LettaServer) -> None:
+    await letta.create_agent("Dora")
+    async with talk(harness, database_url, letta, approvals={"B*": "allow"}) as alice:
+        await alice.say("touch a file")
+        await alice.person.wait_for(partial(echoed, alice, "touch a file"))
+        assert letta.made == ["made-1"]
+        assert not cards(alice, "wants")
 
 
-async def test_an_agent_acts_in_its_room(harness: BridgeHarness, database_url: str) -> None:
-    async with LettaServer() as letta:
-        await letta.create_agent("Dora")
-        async with talk(harness, database_url, letta) as alice:
+async def test_an_agent_acts_in_its_room(harness: BridgeHarness, database_url: str, letta: LettaServer) -> None:
+    await letta.create_agent("Dora")
+    async with talk(harness, database_url, letta) as alice:
 
-            async def call(tool: str, arguments: str) -> tuple[str, str]:
-                """Have the agent call a tool; return the event id of the question, and the result for the agent."""
-                text = f"call {tool} {arguments}"
-                question = await alice.say(text)
-                await alice.person.wait_for(lambda: [each for each in alice.answers if each.body == f"Echo: {text}"])
-                results = [each for each in letta.llm.asked[-1]["messages"] if each["role"] == "tool"]
-                return question, str(results[-1]["content"])
+        async def call(tool: str, arguments: str) -> tuple[str, str]:
+            """Have the agent call a tool; return the event id of the question, and the result for the agent."""
+            text = f"call {tool} {arguments}"
+            question = await alice.say(text)
+            await alice.person.wait_for(lambda: [each for each in alice.answers if each.body == f"Echo: {text}"])
+            results = [each for each in letta.llm.asked[-1]["messages"] if each["role"] == "tool"]
+            return question, str(results[-1]["content"])
 
-            question, _ = await call("matrix_react", '{"key": "🎉"}')
-            await alice.person.wait_for(lambda: alice.room.reactions_to(question) == ["🎉"])
-            asked, _ = await call("matrix_send_file", '{"name": "poem.txt", "text": "roses"}')
-            sent = [each for each in alice.answers if each.content["msgtype"] == "m.file"]
-            assert [await alice.person.download(each.content["url"]) for each in sent] == [b"roses"]
-            _, told = await call("matrix_read_messages", '{"limit": 50}')
-            assert all(words in told for words in (alice.person.user_id, "poem.txt", question, "matrix_react"))
-            _, told = await call("matrix_list_participants", "{}")
-            assert all(user in told for user in (alice.person.user_id, alice.ghost))
-            # A message of another room, and arguments that fit nothing, are errors that the agent reads.
-            _, told = await call("matrix_react", '{"key": "x", "event_id": "$unknown"}')
-            assert "there is no message $unknown in this room" in told
-            _, told = await call("matrix_send_file", '{"name": "a.png", "base64": "###"}')
-            assert "base64 is not valid" in told
-            assert not cards(alice)
-            # A file is a part of the answer, and goes with its question.
-            await alice.person.redact(alice.room_id, asked)
-            await alice.person.wait_for(
-                lambda: not [each for each in alice.answers if each.content.get("msgtype") == "m.file"]
-            )
+        question, _ = await call("matrix_react", '{"key": "🎉"}')
+        await alice.person.wait_for(lambda: alice.room.reactions_to(question) == ["🎉"])
+        asked, _ = await call("matrix_send_file", '{"name": "poem.txt", "text": "roses"}')
+        sent = [each for each in alice.answers if each.content["msgtype"] == "m.file"]
+        assert [await alice.person.download(each.content["url"]) for each in sent] == [b"roses"]
+        _, told = await call("matrix_read_messages", '{"limit": 50}')
+        assert all(words in told for words in (alice.person.user_id, "poem.txt", question, "matrix_react"))
+        _, told = await call("matrix_list_participants", "{}")
+        assert all(user in told for user in (alice.person.user_id, alice.ghost))
+        # A message of another room, and arguments that fit nothing, are errors that the agent reads.
+        _, told = await call("matrix_react", '{"key": "x", "event_id": "$unknown"}')
+        assert "there is no message $unknown in this room" in told
+        _, told = await call("matrix_send_file", '{"name": "a.png", "base64": "###"}')
+        assert "base64 is not valid" in told
+        assert not cards(alice)
+        # A file is a part of the answer, and goes with its question.
+        await alice.person.redact(alice.room_id, asked)
+        await alice.person.wait_for(
+            lambda: not [each for each in alice.answers if each.content.get("msgtype") == "m.file"]
+        )
 
 
 @pytest.mark.parametrize("tools", ["collapsed", "hidden"])
-async def test_an_agent_may_act_and_say_nothing(harness: BridgeHarness, database_url: str, tools: str) -> None:
-    async with LettaServer() as letta:
-        await letta.create_agent("Dora")
-        async with talk(harness, database_url, letta, tools=tools) as alice:
-            question = await alice.say('quietly, call matrix_react {"key": "🎉"}')
-            await alice.person.wait_for(lambda: alice.room.reactions_to(question) == ["🎉"])
-            await alice.wait_until_idle()
-            await alice.say("hello")
-            await alice.person.wait_for(partial(echoed, alice, "hello"))
-            assert alice.room.reactions_to(question) == ["🎉"]
-            assert not [each.body for each in alice.answers if "no answer" in each.body]
+async def test_an_agent_may_act_and_say_nothing(
+    harness: BridgeHarness, database_url: str, letta: LettaServer, tools: str
+) -> None:
+    await letta.create_agent("Dora")
+    async with talk(harness, database_url, letta, tools=tools) as alice:
+        question = await alice.say('quietly, call matrix_react {"key": "🎉"}')
+        await alice.person.wait_for(lambda: alice.room.reactions_to(question) == ["🎉"])
+        await alice.wait_until_idle()
+        await alice.say("hello")
+        await alice.person.wait_for(partial(echoed, alice, "hello"))
+        assert alice.room.reactions_to(question) == ["🎉"]
+        assert not [each.body for each in alice.answers if "no answer" in each.body]
 
 
-async def test_an_agent_reads_what_the_person_who_asked_may_read(harness: BridgeHarness, database_url: str) -> None:
-    async with LettaServer() as letta, harness.person() as bob:
+async def test_an_agent_reads_what_the_person_who_asked_may_read(
+    harness: BridgeHarness, database_url: str, letta: LettaServer
+) -> None:
+    async with harness.person() as bob:
         await letta.create_agent("Dora")
         async with talk(harness, database_url, letta) as alice:
             ghost, room_id = alice.ghost, alice.room_id

@@ -46,6 +46,8 @@ class FakeLLM(OpenAIServer):
         super().__init__()
         #: The bodies of the questions.
         self.asked: list[Any] = []
+        #: The number of its calls of tools.
+        self.calls = 0
         self.pause = 0.2
 
     @property
@@ -70,18 +72,11 @@ class FakeLLM(OpenAIServer):
             return
         if "think" in text:
             yield Reasoning(THOUGHT)
-        if "use a tool" in text and question["messages"][-1]["role"] != "tool":
-            # Letta never continues after a call whose id it knows.
-            yield Tool("Bash", ARGUMENTS, call_id=f"call_{len(self.asked)}")
-            return
-        called = _CALL.search(text)
+        called = self._tool(text)
         if called and question["messages"][-1]["role"] != "tool":
-            yield Tool(called[1], called[2], call_id=f"call_{len(self.asked)}")
-            return
-        if "touch a file" in text and question["messages"][-1]["role"] != "tool":
-            words = "x" * (_LENGTH if "at length" in text else 1)
-            arguments = json.dumps({"command": f"touch made-{len(self.asked)}", "description": words})
-            yield Tool("Bash", arguments, call_id=f"call_{len(self.asked)}")
+            self.calls += 1
+            # Letta never continues after a call whose id it knows.
+            yield Tool(*called, call_id=f"call_{self.calls}")
             return
         if "quietly" in text:
             return
@@ -91,6 +86,17 @@ class FakeLLM(OpenAIServer):
             if "slowly" in text:
                 await asyncio.sleep(self.pause)
             yield f" {word}"
+
+    def _tool(self, text: str) -> tuple[str, str] | None:
+        """Return the tool that an answer to *text* calls first, and its arguments."""
+        if "use a tool" in text:
+            return "Bash", ARGUMENTS
+        if called := _CALL.search(text):
+            return called[1], called[2]
+        if "touch a file" in text:
+            words = "x" * (_LENGTH if "at length" in text else 1)
+            return "Bash", json.dumps({"command": f"touch made-{len(self.asked)}", "description": words})
+        return None
 
 
 def _last_text(messages: list[dict[str, Any]]) -> str:

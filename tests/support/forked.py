@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 _CONTEXT = multiprocessing.get_context("forkserver")
 # The command line imports the application when a command runs.
 _CONTEXT.set_forkserver_preload(
-    ["agent_bridge.cli", "agent_bridge.cli.doctor", "agent_bridge.app", "agent_bridge.config.load", "agent_bridge.log"]
+    [
+        "agent_bridge.cli",
+        "agent_bridge.cli.doctor",
+        "agent_bridge.app",
+        "agent_bridge.config.load",
+        "agent_bridge.log",
+        # Left out where Synapse is not installed.
+        "support.preloaded_synapse",
+    ]
 )
 
 

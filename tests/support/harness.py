@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import shutil
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
@@ -23,12 +21,15 @@ from agent_bridge.store.agents import AgentRoom, Agents
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.turns import Turns
 from support.conditions import DEADLINE, eventually
+from support.forked import fork_module
 from support.person import Person
 from support.watchdog import temporary_folder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
+    from agent_bridge.demo.program import Process
     from agent_bridge.demo.timeline import Message, Room
     from agent_bridge.lifecycle import Bridge
     from agent_bridge.matrix.client import Homeserver
@@ -36,10 +37,10 @@ if TYPE_CHECKING:
 
 DOMAIN = "test.local"
 PREFIX = "!ab"
-#: A folder in memory, where Linux has one, and the bytes that a homeserver needs there.
-_MEMORY, _ROOM_FOR_A_RUN = Path("/dev/shm"), 2 * 1024**3  # noqa: S108
 #: Application services that the homeserver knows: one for the bridge of a single test, one for a bridge of many tests.
 OWN, SHARED = "own", "shared"
+#: Bridges after which a homeserver has many rooms.
+_MANY = 10
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,11 @@ async def _open(url: str) -> bool:
         return False
 
 
+async def _fork(folder: Path, log: Path) -> Process:
+    """Start Synapse within a tenth of a second: the fork server has imported it."""
+    return await fork_module("support.synapse_program", str(folder), str(log))
+
+
 class BridgeHarness:
     """A Synapse on 127.0.0.1, the bridges that are registered with it, and the people on it."""
 
@@ -174,13 +180,15 @@ class BridgeHarness:
         self._services = {OWN: _service("agent-bridge"), SHARED: _service("shared", "sharedbridge", "shared_")}
         self._stack = AsyncExitStack()
         self._people = itertools.count(1)
+        #: The bridges and clients that run, and the bridges since the homeserver began with no rooms.
+        self._running = self._bridges = 0
         self._tokens: dict[str, str] = {}
         self._url = "http://127.0.0.1:9"
         files = {name: folder / f"{name}.yaml" for name in self._services}
         for name, file in files.items():
             config = self.config("postgresql://unused", [{"name": "unused", "url": self._url}], service=name)
             file.write_text(to_yaml(registration(config)), encoding="utf-8")
-        self.synapse = Synapse(folder / "synapse", DOMAIN, registrations=[*files.values()])
+        self.synapse = Synapse(folder / "synapse", DOMAIN, registrations=[*files.values()], start=_fork)
         self._url = self.synapse.url
 
     async def __aenter__(self) -> Self:
@@ -189,6 +197,24 @@ class BridgeHarness:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    async def clear(self) -> None:
+        """Empty the homeserver if nothing uses it and many bridges have: each start looks at the rooms of the bot."""
+        if self._running == 0 and self._bridges >= _MANY:
+            await self.synapse.stop()
+            for file in self.synapse.log.parent.glob("homeserver.db*"):
+                file.unlink()
+            await self.synapse.start()
+            self.forget_people()
+            self._bridges = 0
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
 
     def config(self, database: str, upstreams: list[dict[str, Any]], *, service: str = OWN, **sections: Any) -> Config:
         """Return a configuration for a bridge of this homeserver; only one bridge of a *service* runs at a time."""
@@ -208,6 +234,13 @@ class BridgeHarness:
     @asynccontextmanager
     async def bridge(self, config: Config, timeouts: Timeouts | None = None) -> AsyncIterator[Running]:
         """Run a bridge in this process."""
+        self._bridges += 1
+        with self._counted():
+            async with self._bridge(config, timeouts) as running:
+                yield running
+
+    @asynccontextmanager
+    async def _bridge(self, config: Config, timeouts: Timeouts | None) -> AsyncIterator[Running]:
         async with build(config, timeouts or Timeouts()) as bridge, Database(config.database.url) as database:
             task = asyncio.create_task(bridge.run())
             try:
@@ -252,22 +285,18 @@ class BridgeHarness:
         name = name or f"person{next(self._people)}"
         if name not in self._tokens:
             self._tokens[name] = await self.synapse.register_user(name, "password")
-        async with Person(self.synapse.url, self.synapse.user_id(name), self._tokens[name]) as person:
-            yield person
+        with self._counted():
+            async with Person(self.synapse.url, self.synapse.user_id(name), self._tokens[name]) as person:
+                yield person
 
     def forget_people(self) -> None:
         """Forget the accounts of people: the homeserver has lost them."""
         self._tokens.clear()
 
 
-def _memory() -> Path | None:
-    """Return a folder in memory, if there is one: Synapse waits for the disk at every commit."""
-    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_FOR_A_RUN else None
-
-
 @asynccontextmanager
 async def new_harness() -> AsyncIterator[BridgeHarness]:
     """Give an empty homeserver at which the bridge is registered."""
-    with temporary_folder("ab-hs-", _memory()) as folder:
+    with temporary_folder("ab-hs-") as folder:
         async with BridgeHarness(folder) as running:
             yield running

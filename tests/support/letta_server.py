@@ -29,6 +29,7 @@ _START = 60
 _COMMAND = 30
 _STOP = 10
 _SETTINGS = ".letta/settings.json"
+_LOG = "server.log"
 _URL = re.compile(r"^OpenAI:\s+(http://127\.0\.0\.1:\d+)/v1$", re.MULTILINE)
 
 
@@ -42,6 +43,7 @@ class LettaServer:
         self._server = AsyncExitStack()
         self._environment: dict[str, str] = {}
         self._root = ""
+        self._agents: set[str] = set()
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -79,7 +81,9 @@ class LettaServer:
     async def create_agent(self, name: str) -> str:
         """Make an agent and return its id."""
         answer = await self.command("agent_create", body={"name": name, "model": f"openai-compatible/{MODEL}"})
-        return str(answer["agent"]["id"])
+        agent_id = str(answer["agent"]["id"])
+        self._agents.add(agent_id)
+        return agent_id
 
     async def rename_agent(self, agent_id: str, name: str) -> None:
         """Give an agent another name."""
@@ -88,6 +92,14 @@ class LettaServer:
     async def delete_agent(self, agent_id: str) -> None:
         """Delete an agent."""
         await self.command("agent_delete", agent_id=agent_id)
+        self._agents.discard(agent_id)
+
+    async def clear(self) -> None:
+        """Delete the agents and the files that they made; forget the questions of the language model."""
+        for agent_id in [*self._agents]:
+            await self.delete_agent(agent_id)
+        self._delete_files()
+        self.llm.asked.clear()
 
     async def write_memory(self, agent_id: str, name: str, content: bytes) -> None:
         """Write a file into the memory of an agent, and commit it."""
@@ -158,6 +170,11 @@ class LettaServer:
         ):
             yield socket
 
+    def _delete_files(self) -> None:
+        for file in Path(self._environment["HOME"]).iterdir():
+            if file.is_file() and file.name != _LOG:
+                file.unlink()
+
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         os.killpg(self._process.pid, number)
@@ -182,7 +199,7 @@ class LettaServer:
         await self._server.aclose()
 
     async def _serve(self, stack: AsyncExitStack, home: Path, address: str) -> None:
-        log = home / "server.log"
+        log = home / _LOG
         with log.open("wb") as output:
             server = await _spawn(
                 self._environment, "server", "--listen", f"ws://{address}", "--openai-api", output=output.fileno()

@@ -55,6 +55,8 @@ class Kind:
     server: Callable[[], ScriptedUpstream] = ScriptedUpstream
     #: The errors that differ from those of a server with the OpenAI API, by the id of the test's parameter.
     errors: Mapping[str, type[UpstreamError]] = field(default_factory=dict)
+    #: The abilities that the bridge must find, in the order of :class:`Capabilities`.
+    abilities: tuple[str, ...] = ()
     #: Whether an answer can contain files, and whether a lost connection loses the answer.
     files: bool = True
     loses: bool = True
@@ -74,9 +76,21 @@ class Kind:
 KINDS = (
     Kind("openai-chat", lambda: ScriptedChatFormat("Dora")),
     Kind("openai-chat-idempotent", lambda: ScriptedChatFormat("Dora"), {"idempotency_header": "Idempotency-Key"}),
-    Kind("openai-responses", ResponsesFormat, {"api": "responses", "transcription_model": "whisper-1"}),
-    Kind("openai-responses-header", ResponsesFormat, {"api": "responses", "idempotency_header": "Idempotency-Key"}),
+    Kind(
+        "openai-responses",
+        ResponsesFormat,
+        {"api": "responses", "transcription_model": "whisper-1"},
+        abilities=("approvals", "transcribe"),
+    ),
+    Kind(
+        "openai-responses-header",
+        ResponsesFormat,
+        {"api": "responses", "idempotency_header": "Idempotency-Key"},
+        abilities=("approvals",),
+    ),
 )
+
+_LETTA_V1 = ("cancel", "resume", "approvals", "conversations", "deletion", "history")
 
 
 #: All kinds, those without the OpenAI API last.
@@ -88,6 +102,10 @@ ALL_KINDS = (
         {"kind": "letta"},
         ScriptedAppServer,
         {"refused": AnswerInterrupted, "failed": AnswerInterrupted},
+        abilities=(
+            *("cancel", "approvals", "conversations", "branches", "archive"),
+            *("history", "schedules", "commands", "pictures"),
+        ),
         files=False,
         loses=False,
     ),
@@ -97,6 +115,7 @@ ALL_KINDS = (
         {"kind": "letta_v1"},
         # The questions of these tests have the same key.
         partial(ScriptedLettaV1, remembers=False),
+        abilities=_LETTA_V1,
         files=False,
         loses=False,
     ),
@@ -105,6 +124,7 @@ ALL_KINDS = (
         lambda: ScriptedChatFormat("Dora"),
         {"kind": "letta_v1"},
         partial(ScriptedLettaV1, redis=False),
+        abilities=_LETTA_V1,
         files=False,
         loses=False,
     ),

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _WITHIN = 10
 _PAUSE = 0.05
+#: A folder in memory, where Linux has one, and the bytes that must be free there. Servers write many small files, and
+#: Synapse waits for the disk at every commit.
+_MEMORY, _ROOM_FOR_A_RUN = Path("/dev/shm"), 2 * 1024**3  # noqa: S108
 
 
 @contextmanager
@@ -39,12 +42,19 @@ def ends_with_us(kind: str, target: str | int) -> Iterator[None]:
 
 
 @contextmanager
-def temporary_folder(prefix: str, within: Path | None = None) -> Iterator[Path]:
-    """Give a new folder, which is deleted at the end of the block or of this process, whichever comes first."""
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=within) as name, ends_with_us("folder", name):
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """Give a new folder, which is deleted at the end of the block or of this process, whichever comes first.
+
+    It is in memory if there is room.
+    """
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=_memory()) as name, ends_with_us("folder", name):
         # If root runs the tests, PostgreSQL runs as another user.
         Path(name).chmod(0o711)
         yield Path(name)
+
+
+def _memory() -> Path | None:
+    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_FOR_A_RUN else None
 
 
 def _end_cluster(folder: Path) -> None:

@@ -444,7 +444,7 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
         "space: {}\n---\nspace: {}\n",
         ["config.yaml:2:1: must be a single document; remove the line ---"],
     ),
-    "too deep": ("space: " + "[" * 5000, ["config.yaml: is nested too deeply for a configuration"]),
+    "too deep": ("space: " + "[" * 1000, ["config.yaml: is nested too deeply for a configuration"]),
     "control character": (
         "space:\n  name: \x07\n",
         ["config.yaml:2: contains a control character, which YAML does not allow"],
