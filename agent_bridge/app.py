@@ -28,10 +28,7 @@ from agent_bridge.bridge.answering.question import Questions
 from agent_bridge.bridge.answering.redaction_handler import RedactionHandler
 from agent_bridge.bridge.answering.tool_approvals import ToolApprovals
 from agent_bridge.bridge.answering.undeliverable import Undeliverable
-from agent_bridge.bridge.chats.deletion import ChatDeletion
-from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.chats.numbers import NumberRepair
-from agent_bridge.bridge.chats.reconciler import ChatReconciler
 from agent_bridge.bridge.chats.titles import Titles
 from agent_bridge.bridge.delivery.approval_cards import ApprovalCards
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
@@ -43,7 +40,6 @@ from agent_bridge.bridge.delivery.stop_offers import StopOffers
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.delivery.waiting_reactions import WaitingReactions
 from agent_bridge.bridge.inbound.homeserver_monitor import HomeserverMonitor
-from agent_bridge.bridge.inbound.invites import InviteHandler
 from agent_bridge.bridge.inbound.refusals import RefusalHandler
 from agent_bridge.bridge.queue.leader import Leader
 from agent_bridge.bridge.queue.retention import Pruner
@@ -73,16 +69,19 @@ from agent_bridge.stores import Stores, open_stores
 from agent_bridge.web.application import application
 from agent_bridge.web.health import HealthPages
 from agent_bridge.web.process_stats import ProcessStats
+from agent_bridge.wiring.chats import build_chats
 from agent_bridge.wiring.commands import build_commands
-from agent_bridge.wiring.inbound import build_inbound
+from agent_bridge.wiring.inbound import build_inbound, build_invites
 from agent_bridge.wiring.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
+    from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.config.model import Config
     from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.wiring.chats import ChatParts
     from agent_bridge.wiring.commands import Commands
     from agent_bridge.wiring.inbound import Inbound
 
@@ -112,7 +111,7 @@ class _Answering:
 class _AgentParts:
     status: UpstreamStatus
     provisioner: Provisioner
-    chats: ChatReconciler
+    chats: ChatParts
     discovery: Discovery
     configured: ConfiguredAgents
     avatars: Avatars
@@ -139,7 +138,7 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS, *, file: Path | 
         commands = build_commands(
             settings, stores, clients, inbound, answering.reports, answering.cancellations, agents.status
         )
-        handlers = _handlers(settings, stores, clients, inbound, answering, commands)
+        handlers = _handlers(settings, stores, clients, inbound, answering, commands, agents.chats.direct)
         endpoint = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), inbound.intake)
         leader = _build_leader(settings, stores, clients, inbound, agents)
         yield Bridge(
@@ -259,16 +258,7 @@ def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _Agen
     return _AgentParts(
         status=status,
         provisioner=provisioner,
-        chats=ChatReconciler(
-            homeserver,
-            stores.chats,
-            stores.agents,
-            ChatMaker(homeserver, stores.chats, stores.kv, config, texts),
-            ChatDeletion(homeserver, stores.chats, texts),
-            space,
-            signals,
-            texts,
-        ),
+        chats=build_chats(settings, stores, clients, space),
         discovery=discovery,
         configured=ConfiguredAgents(source, stores.agents, discovery, admin_room, config, texts),
         avatars=avatars,
@@ -284,6 +274,7 @@ def _handlers(
     inbound: Inbound,
     answering: _Answering,
     commands: Commands,
+    direct: DirectChats,
 ) -> Mapping[TurnKind, Handler]:
     homeserver, turns, texts = clients.homeserver, stores.turns, settings.texts
     return {
@@ -296,17 +287,7 @@ def _handlers(
             homeserver, turns, stores.rooms, stores.agents, inbound.selections, inbound.rules, texts
         ),
         TurnKind.REDACTION: RedactionHandler(turns, Eraser(homeserver), settings.namespace),
-        TurnKind.INVITATION: InviteHandler(
-            homeserver,
-            turns,
-            stores.rooms,
-            stores.agents,
-            stores.kv,
-            inbound.binding,
-            inbound.backfill,
-            inbound.rules,
-            texts,
-        ),
+        TurnKind.INVITATION: build_invites(settings, stores, clients, inbound, direct),
     }
 
 
@@ -319,7 +300,7 @@ def _build_leader(
     )
     duties = {
         "provisioner": agents.provisioner.run,
-        "chats": agents.chats.run,
+        "chats": agents.chats.reconciler.run,
         "monitor": monitor.run,
         "discovery": agents.discovery.run,
         "configured": agents.configured.run,

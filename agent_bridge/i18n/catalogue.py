@@ -97,6 +97,10 @@ class Texts:
     ghost_invites: str
     ghost_is_closed: str
     ghost_is_mute: str
+    #: The last words of a ghost in a room that does not become its direct chat; the text of a link to that chat.
+    direct_open: str
+    direct_known: str
+    direct_plain: str
     agent_left: str
     agent_back: str
     no_spaces: str
@@ -169,6 +173,7 @@ class Texts:
     database_failed: str
     homeserver_away: str
     numbers_unknown: str
+    direct_chat_ends: str
     homeserver_failed: str
     homeserver_unauthorised: str
     homeserver_other_names: str

@@ -182,6 +182,11 @@ ENGLISH = Texts(
     bridge_ended="the bridge ended {times} while it worked on this message",
     database_failed="the bridge's database failed",
     numbers_unknown="the numbers of chats are being compared with the homeserver",
+    direct_chat_ends="the former direct chat with the agent has yet to be left",
+    direct_open="our chat",
+    direct_known="We talk in {link} already. I leave this room.",
+    direct_plain="I cannot read encrypted messages. Please write to me in {link}, without encryption: I leave this "
+    "room.",
     homeserver_away="the homeserver cannot be reached: {said}",
     homeserver_failed="the homeserver failed: {said}",
     homeserver_unauthorised="the homeserver does not know the as_token: {said}",

@@ -23,7 +23,7 @@ from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.chats import ChatStatus
 from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.core.names import one_line
-from agent_bridge.core.rooms import RoomProblem
+from agent_bridge.core.rooms import KindName, RoomProblem
 from agent_bridge.matrix.rooms import chat_child_content, parent_content
 from agent_bridge.store.postgres.signals import Topic
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from agent_bridge.bridge.chats.deletion import ChatDeletion
+    from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.bridge.chats.maker import ChatMaker
     from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.core.chats import ChatRoom
@@ -65,6 +66,7 @@ class ChatReconciler:
         agents: Agents,
         maker: ChatMaker,
         deletion: ChatDeletion,
+        direct: DirectChats,
         space: Space,
         signals: Signals,
         texts: Texts,
@@ -75,6 +77,7 @@ class ChatReconciler:
         self._agents = agents
         self._maker = maker
         self._deletion = deletion
+        self._direct = direct
         self._space = space
         self._signals = signals
         self._texts = texts
@@ -156,6 +159,8 @@ class ChatReconciler:
             found = await self._chats.find(chat)
             if found is None:
                 return True
+            if found.kind is KindName.DM:
+                return await self._direct.reconcile(found)
             if found.status is ChatStatus.DELETING:
                 if found.space is not None and found.room_id is not None:
                     await self._unlist(found, found.space, found.room_id)

@@ -112,8 +112,9 @@ class Intake:
         if changed := {event.room_id for event in events if self._rules.changes_room(event)}:
             # Before the messages behind the change: their lanes wait until the rooms are compared.
             await self._rooms.request_checks(changed)
-        if named := {event.room_id for event in events if self._rules.names_room(event)}:
-            await self._chats.note_changes(named)
+        rules = self._rules
+        if noted := {event.room_id for event in events if rules.names_room(event) or rules.leaves_room(event)}:
+            await self._chats.note_changes(noted)
         by_others = {event.event_id: event for event in events if not self._rules.namespace.is_ours(event.sender)}
         events = list(by_others.values())
         try:

@@ -80,7 +80,7 @@ class Rules:
         if event.state_key is not None:
             return self._invitation(event) if event.type == "m.room.member" else self._live_location(event, room)
         if event.type == "m.room.encrypted":
-            return self._refusal(event, room, RefusalReason.ENCRYPTED) if is_watched(room) else None
+            return self._encrypted(event, room) if is_watched(room) else None
         if is_quiet(event.type, event.content):
             is_notice = event.text("msgtype") == "m.notice" and self._is_for_us(event, room)
             return _ignored(event, IgnoreReason.NOTICE) if is_notice else None
@@ -135,6 +135,11 @@ class Rules:
             return self.namespace.is_ours(event.state_key) and event.content.get("membership") in _OUTSIDE
         return event.type in _ROOM_CHANGES and not self.namespace.is_ours(event.sender)
 
+    def leaves_room(self, event: RoomEvent) -> bool:
+        """Tell whether a person leaves a room by *event*, or is removed from it."""
+        is_outside = event.type == "m.room.member" and event.content.get("membership") in _OUTSIDE
+        return is_outside and event.state_key is not None and not self.namespace.is_ours(event.state_key)
+
     def names_room(self, event: RoomEvent) -> bool:
         """Tell whether *event* is the name that a person gives to a room."""
         return event.type == "m.room.name" and event.state_key == "" and not self.namespace.is_ours(event.sender)
@@ -184,6 +189,12 @@ class Rules:
         if not (is_again and has_agents(room)):
             return None
         return _change(event, ChangeKind.AGAIN, event.target, is_expected=has_owner(room))
+
+    def _encrypted(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored:
+        if room is not None and room.kind is KindName.DM:
+            # The ghost leaves a direct chat that is encrypted, and says so.
+            return _ignored(event, IgnoreReason.ENCRYPTED)
+        return self._refusal(event, room, RefusalReason.ENCRYPTED)
 
     def _live_location(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored | None:
         begins = event.type in LIVE_LOCATIONS and event.content.get("live") is True

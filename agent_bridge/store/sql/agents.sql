@@ -230,9 +230,9 @@ FROM lost, conversation c
 WHERE c.id = turn.conversation AND c.room_id = %(room_id)s AND turn.open
 
 -- request_checks --
--- Have the homes and chats of agents with open turns compared with the homeserver. Their lanes wait until then.
+-- Have the own rooms of agents with open turns compared with the homeserver. Their lanes wait until then.
 UPDATE room SET check_requests = check_requests + 1
-WHERE owner IS NOT NULL AND kind IN ('home', 'chat') AND EXISTS (
+WHERE owner IS NOT NULL AND kind IN ('home', 'chat', 'dm') AND EXISTS (
     SELECT 1 FROM conversation c JOIN turn t ON t.conversation = c.id WHERE c.room_id = room.room_id AND t.open)
 RETURNING pg_notify('agent_bridge', CASE kind WHEN 'home' THEN 'agents' ELSE 'chats' END)
 
