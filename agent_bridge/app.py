@@ -14,6 +14,7 @@ from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.held_changes import HeldChanges
 from agent_bridge.bridge.agents.presence import Presence
 from agent_bridge.bridge.agents.provisioner import Provisioner
+from agent_bridge.bridge.agents.queries import AgentQueries
 from agent_bridge.bridge.agents.switch_reports import SwitchReports
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.answering.batching import Batching
@@ -29,6 +30,7 @@ from agent_bridge.bridge.answering.redaction_handler import RedactionHandler
 from agent_bridge.bridge.answering.tool_approvals import ToolApprovals
 from agent_bridge.bridge.answering.undeliverable import Undeliverable
 from agent_bridge.bridge.chats.numbers import NumberRepair
+from agent_bridge.bridge.chats.private_rooms import PrivateRooms
 from agent_bridge.bridge.chats.titles import Titles
 from agent_bridge.bridge.delivery.approval_cards import ApprovalCards
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
@@ -116,6 +118,7 @@ class _AgentParts:
     configured: ConfiguredAgents
     avatars: Avatars
     held: HeldChanges
+    queries: AgentQueries
     switches: SwitchReports
 
 
@@ -136,10 +139,17 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS, *, file: Path | 
         answering = _build_answering(settings, stores, clients)
         agents = _build_agents(settings, stores, clients)
         commands = build_commands(
-            settings, stores, clients, inbound, answering.reports, answering.cancellations, agents.status
+            settings,
+            stores,
+            clients,
+            inbound,
+            answering.reports,
+            answering.cancellations,
+            agents.status,
+            agents.chats.direct,
         )
         handlers = _handlers(settings, stores, clients, inbound, answering, commands, agents.chats.direct)
-        endpoint = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), inbound.intake)
+        endpoint = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), inbound.intake, agents.queries)
         leader = _build_leader(settings, stores, clients, inbound, agents)
         yield Bridge(
             config=config,
@@ -237,12 +247,14 @@ def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _Agen
         config,
     )
     access = Access(homeserver, namespace, stores.agents, admin_room, space, config.rooms, texts)
+    home_rooms = HomeRooms(homeserver, namespace, stores.agents, access, admin_room, config.rooms, powers, texts)
+    private = config.rooms.private
     provisioner = Provisioner(
         homeserver,
         namespace,
         stores.agents,
         space,
-        HomeRooms(homeserver, namespace, stores.agents, access, admin_room, config.rooms, powers, texts),
+        home_rooms,
         HomeState(homeserver, namespace, stores.agents, powers),
         avatars,
         access,
@@ -263,6 +275,7 @@ def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _Agen
         configured=ConfiguredAgents(source, stores.agents, discovery, admin_room, config, texts),
         avatars=avatars,
         held=held,
+        queries=AgentQueries(homeserver, namespace, stores.agents, home_rooms, space, signals, private=private),
         switches=SwitchReports(admin_room, stores.kv, signals, texts),
     )
 
@@ -312,6 +325,8 @@ def _build_leader(
         "pruner": Pruner(stores.database, config.retention).run,
     }
     duties["numbers"] = NumberRepair(homeserver, stores.database, stores.chats, stores.agents, stores.signals).run
+    if config.rooms.private:
+        duties["private_rooms"] = PrivateRooms(agents.chats.direct, stores.agents, config.rooms, stores.signals).run
     if config.chats.titles is not ChatTitles.OFF:
         duties["titles"] = Titles(
             stores.chats,

@@ -44,6 +44,11 @@ class DirectChatStore:
         async with self._database.transaction() as connection:
             return await self._of_pair(connection, agent, person)
 
+    async def rooms_of(self, person: str) -> dict[int, str]:
+        """Return the rooms of the direct chats of *person*, by the row id of the agent."""
+        rows = await self._database.rows(_SQL["rooms_of"], {"person": person})
+        return {row["owner"]: row["room_id"] for row in rows}
+
     async def end(self, chat: int) -> None:
         """Let a direct chat not count any more, and have the ghost leave it."""
         await self._database.execute(_SQL["end"], {"chat": chat})

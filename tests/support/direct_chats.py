@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from support.bot_rooms import BotRoom
 from support.conditions import eventually
@@ -59,6 +60,15 @@ class DirectChat(BotRoom):
         return rooms
 
 
+async def upgrade(person: Person, room_id: str, *users: str) -> str:
+    """Have *person* upgrade a room and invite *users* into the new one, as clients do; return its id."""
+    new = str((await person.ask("POST", f"/rooms/{quote(room_id)}/upgrade", {"new_version": "12"}))["replacement_room"])
+    for user in users:
+        await person.invite(new, user)
+    await person.wait_for(lambda: new in person.rooms)
+    return new
+
+
 async def ghost_of(running: Running, agent: str) -> str:
     """Return the user id of the agent called *agent*."""
     return running.homeserver.namespace.user_id((await running.contact(agent)).agent.ghost)
@@ -71,9 +81,9 @@ async def begin(running: Running, person: Person, agent: str, **options: Any) ->
     return DirectChat(running, person, await person.create_room(**wanted), ghost)
 
 
-async def direct_chat(running: Running, person: Person, agent: str) -> DirectChat:
+async def direct_chat(running: Running, person: Person, agent: str, **options: Any) -> DirectChat:
     """Have *person* begin a direct chat with *agent*, and wait until the bridge has completed it."""
-    chat = await begin(running, person, agent)
+    chat = await begin(running, person, agent, **options)
     await person.wait_for(lambda: chat.ghost in chat.room.members())
     await chat.synced()
     return chat

@@ -155,7 +155,7 @@ class Provisioner:
 
     async def _find(self) -> None:
         """Request each agent that is out of sync, also if another process wrote the cause."""
-        for agent in await self._agents.out_of_sync(await self._space.room_id()):
+        for agent in await self._agents.out_of_sync(await self._space.room_id(), private=self._rooms.private):
             # An agent that failed waits for its own next try.
             if agent not in self._failures:
                 self.request(agent)
@@ -239,6 +239,10 @@ class Provisioner:
         # Before the room is made: the join of the ghost then has the avatar, and no line of the room is about it.
         avatar = await self._avatars.of_ghost(agent)
         agent_room = replace(agent_room, agent=replace(agent, avatar=avatar))
+        if self._rooms.private and agent_room.home.room_id is None:
+            await self._displayname(agent, steps)
+            await self._checked(agent_room, steps.problems)
+            return
         space = await self._space.room_id()
         entered = await self._home_rooms.enter(agent_room, space)
         home, room_id = entered.agent_room.home, entered.state.room_id

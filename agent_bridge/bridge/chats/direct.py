@@ -48,7 +48,7 @@ _PRESENT = frozenset({"join", "invite"})
 _STEPS = 3
 _KEY_LENGTH = 16
 #: Seconds in which a room that another turn makes gets its creator.
-_MAKING = 2.0
+_MAKING = 1.0
 
 
 class DirectChats:
@@ -225,6 +225,7 @@ class DirectChats:
         if new is None:
             return False
         await invite_members(self._homeserver, old, new, ghost)
+        await self._note(chat, is_direct=False)
         await self._agents.room_moved(chat.id, old.room_id, new.room_id)
         _log.info("a direct chat was upgraded", agent=chat.agent.name, room=new.room_id, replaces=old.room_id)
         return True

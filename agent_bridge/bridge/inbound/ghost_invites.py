@@ -111,9 +111,8 @@ class GhostInvites:
 
     async def _agent(self, ghost: str) -> Agent | None:
         """Return the agent of *ghost*, if it is active."""
-        agents = {self._namespace.user_id(each.agent.ghost): each.agent for each in await self._agents.all()}
-        agent = agents.get(ghost)
-        return agent if agent is not None and agent.state is AgentState.ACTIVE else None
+        found = await self._agents.by_ghost(parse_user_id(ghost)[0])
+        return found.agent if found is not None and found.agent.state is AgentState.ACTIVE else None
 
     async def _is_bound(self, turn: Turn, agent: Agent) -> bool:
         """Have *agent* answer in a room of one person that waits for an agent; tell whether it does."""
@@ -148,7 +147,7 @@ class GhostInvites:
 
     async def _decline(self, turn: Turn, ghost: str) -> Mapping[int, str]:
         """Have *ghost* say where it answers, invite the person there, and leave."""
-        localpart = ghost[1:].partition(":")[0]
+        localpart = parse_user_id(ghost)[0]
         is_invited = self._is_member(turn) and await self._invites(turn, localpart)
         way = self._texts.ghost_invites if is_invited else self._texts.for_admins(self._texts.ghost_is_closed)
         reason = f"{self._texts.ghost_declines.format(alias=self._namespace.alias(localpart))} {way}"
@@ -160,19 +159,18 @@ class GhostInvites:
 
     async def _invites(self, turn: Turn, localpart: str) -> bool:
         """Have the ghost invite the person of *turn* into its room, if the person may enter; tell whether it did."""
-        for agent_room in await self._agents.all():
-            if agent_room.agent.ghost != localpart or agent_room.home.room_id is None:
-                continue
-            is_admin = role_of(turn.sender, self._permissions) >= Role.ADMIN
-            if not (is_admin or await may_enter(self._homeserver, self._kv, agent_room, turn.sender)):
-                return False
-            try:
-                await invite_home(self._homeserver, agent_room, turn.sender)
-            except HomeserverRefused as error:
-                _log.info("a ghost leaves without an invitation", room=turn.room_id, error=str(error))
-                return False
-            return True
-        return False
+        agent_room = await self._agents.by_ghost(localpart)
+        if agent_room is None or agent_room.home.room_id is None:
+            return False
+        is_admin = role_of(turn.sender, self._permissions) >= Role.ADMIN
+        if not (is_admin or await may_enter(self._homeserver, self._kv, agent_room, turn.sender)):
+            return False
+        try:
+            await invite_home(self._homeserver, agent_room, turn.sender)
+        except HomeserverRefused as error:
+            _log.info("a ghost leaves without an invitation", room=turn.room_id, error=str(error))
+            return False
+        return True
 
     async def _say_and_leave(self, turn: Turn, ghost: str, text: str, *, reason: str = "") -> Mapping[int, str]:
         """Have *ghost*, which is in the room, say *text* and leave for a *reason*; return the event of the text."""

@@ -114,7 +114,9 @@ class InviteHandler:
 
         None if *room_id* is another room.
         """
-        return room_id if await self._belongs_there(room_id, invited) else await self._upgraded(room_id, invited)
+        # In this order: the room may become that of the agent in between.
+        upgraded = await self._upgraded(room_id, invited)
+        return room_id if upgraded is None and await self._belongs_there(room_id, invited) else upgraded
 
     async def _belongs_there(self, room_id: str, invited: str) -> bool:
         """Tell whether *room_id* is an agent's own room, and *invited* a member that it lacks."""

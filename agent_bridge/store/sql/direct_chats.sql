@@ -36,3 +36,8 @@ UPDATE participant SET state = 'left' FROM ended WHERE participant.room = ended.
 -- introduced --
 -- Record that the agent has introduced itself in a direct chat.
 UPDATE room SET introduced = true WHERE id = %(chat)s
+
+-- rooms_of --
+-- Return the rooms of the direct chats of a person, with their agents.
+SELECT owner, room_id FROM room
+WHERE kind = 'dm' AND status = 'active' AND person = %(person)s AND room_id IS NOT NULL
