@@ -94,6 +94,16 @@ class DirectChats:
                 return found
         raise HomeserverUnavailable(Text("direct_chat_ends"))
 
+    async def make_way(self, room_id: str) -> None:
+        """Return if no direct chat in the room is about to be left.
+
+        Raises:
+            HomeserverUnavailable: one is; the ghost could not stay in the room.
+        """
+        found = await self._chats.in_room(room_id)
+        if found is not None and found.status is ChatStatus.ENDED:
+            raise HomeserverUnavailable(Text("direct_chat_ends"))
+
     async def open(self, agent: Agent, person: str) -> str:
         """Return the room of the direct chat of *agent* and *person*, to which the ghost invites if there was none.
 
@@ -263,6 +273,9 @@ class DirectChats:
         ghost = self._ghost(chat)
         _log.info("a ghost leaves its direct chat", agent=chat.agent.name, room=state.room_id)
         await self._note(chat, is_direct=False)
+        if state.membership(self._namespace.bot) in _PRESENT:
+            # A person had invited it.
+            await self._homeserver.leave(state.room_id, "")
         await self._homeserver.leave(state.room_id, "", ghost)
         await self._forget(chat)
 

@@ -85,6 +85,7 @@ class GhostInvites:
         if agent is not None and invitation.is_direct:
             if not self._is_member(turn):
                 return await self._refuse(turn, ghost)
+            await self._direct.make_way(turn.room_id)
             if agent.displayname_applied is None:
                 # Its home is being made.
                 await self._homeserver.register(agent.ghost)

@@ -11,7 +11,7 @@ from agent_bridge.core.answers import Reply
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.payloads import InvitationPayload
 from agent_bridge.core.roles import Role
-from agent_bridge.core.rooms import KindName
+from agent_bridge.core.rooms import KindName, ParticipantState
 from agent_bridge.core.turns import TurnState
 from agent_bridge.matrix.rooms import SPACE
 
@@ -123,8 +123,9 @@ class InviteHandler:
         room = (await self._rooms.contexts([room_id])).get(room_id)
         if room is None or room.owner is None or room.kind not in {KindName.HOME, KindName.CHAT, KindName.DM}:
             return False
-        ghosts = map(self._namespace.user_id, (each.ghost for each in room.participants if each.agent == room.owner))
-        return invited in ({*ghosts} if room.kind is KindName.DM else {self._namespace.bot, *ghosts})
+        present = (each for each in room.participants if each.state is ParticipantState.JOINED)
+        ghosts = {self._namespace.user_id(each.ghost) for each in present if each.agent == room.owner}
+        return invited in (ghosts if room.kind is KindName.DM else {self._namespace.bot, *ghosts})
 
     async def _enter(self, turn: Turn) -> bool:
         """Have the bot join the room, and stay if it can talk with the person there; tell whether it can."""
