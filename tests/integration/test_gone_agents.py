@@ -56,11 +56,13 @@ async def test_the_reason_is_given_once_to_each_person_and_day(harness: BridgeHa
             "@admin:test.local about this one."
         )
         await marked(talk, other, "hello")
+        await talk.wait_for_answers(before + 2)
         assert len(talk.answers) == before + 2
         # The next day.
         await talk.running.database.execute("UPDATE turn SET once_key = once_key || ' of yesterday'")
         await marked(talk, talk.person, "five")
         await marked(talk, talk.person, "six")
+        await talk.wait_for_answers(before + 3)
         assert len(talk.answers) == before + 3
 
 

@@ -128,7 +128,7 @@ class DirectChats:
         if found.room_id is None:
             return await self.make(found)
         state = await self._homeserver.room_state(found.room_id, self._ghost(found))
-        if state is not None and state.membership(person) in _PRESENT and not state.is_encrypted:
+        if state is not None and state.membership(person) in _PRESENT and is_usable(found, state):
             return found.room_id
         await self._store.end(chat)
         return None
@@ -209,7 +209,7 @@ class DirectChats:
         """Follow an upgrade, end a direct chat without its person, or repair the rest; tell whether that is all."""
         if state.replacement is not None and await self._follow(chat, state):
             return False
-        if state.replacement is None and (not is_there or state.is_encrypted):
+        if state.replacement is None and not (is_there and is_usable(chat, state)):
             await self._store.end(chat.id)
             return False
         await self._note(chat, is_direct=True)
@@ -284,12 +284,17 @@ class DirectChats:
         await self._note(chat, is_direct=False)
         try:
             await self._homeserver.forget(chat.room_id or "", self._ghost(chat))
-            if chat.request_key is not None:
-                alias = self._namespace.direct_alias_localpart(chat.request_key)
-                await self._homeserver.remove_alias(self._namespace.alias(alias))
         except HomeserverRefused as error:
             _log.info("a direct chat is forgotten already", room=chat.room_id, error=str(error))
+        if chat.request_key is not None:
+            await self._remove_alias(chat.request_key)
         await self._chats.forget(chat.id, why=self._texts.room_lost)
+
+    async def _remove_alias(self, key: str) -> None:
+        try:
+            await self._homeserver.remove_alias(self._namespace.alias(self._namespace.direct_alias_localpart(key)))
+        except HomeserverRefused as error:
+            _log.info("the alias of a direct chat is gone already", error=str(error))
 
     async def _note(self, chat: ChatRoom, *, is_direct: bool) -> None:
         """Add the room to the direct chats in the account data of the ghost, or remove it there."""
@@ -309,12 +314,20 @@ class DirectChats:
         return self._namespace.user_id(chat.agent.ghost)
 
 
+def is_usable(chat: ChatRoom, state: RoomState) -> bool:
+    """Tell whether the agent can go on to answer in a room: it was not upgraded, and no person has encrypted it.
+
+    A homeserver may encrypt all rooms, also those that the bridge makes: another one would be no better.
+    """
+    return state.replacement is None and not (state.is_encrypted and chat.request_key is None)
+
+
 def direct_rooms(present: dict[str, Any], person: str, room_id: str, *, is_direct: bool) -> dict[str, Any]:
     """Return the content *present* of ``m.direct`` with or without a room of *person*. Wrong entries are replaced."""
-    listed = present.get(person)
-    others = [each for each in listed if each != room_id] if isinstance(listed, list) else []
-    rooms = [*others, room_id] if is_direct else others
-    rest = {user: each for user, each in present.items() if user != person}
-    if isinstance(listed, list) and is_direct and room_id in listed:
+    found = present.get(person)
+    listed = found if isinstance(found, list) else []
+    if is_direct and room_id in listed:
         return present
+    rooms = [each for each in listed if each != room_id] + ([room_id] if is_direct else [])
+    rest = {user: each for user, each in present.items() if user != person}
     return rest | ({person: rooms} if rooms else {})

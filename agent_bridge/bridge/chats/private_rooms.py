@@ -29,6 +29,8 @@ class PrivateRooms:
         self._agents = agents
         self._config = config
         self._signals = signals
+        #: Row ids of agents, and people, whose room the homeserver has refused.
+        self._refused: set[tuple[int, str]] = set()
 
     async def run(self) -> None:
         """Open the direct chats that are due, until cancelled."""
@@ -46,7 +48,7 @@ class PrivateRooms:
             for agent_room in await self._agents.all()
             if agent_room.agent.state is AgentState.ACTIVE
             for person in self._config.invite
-            if person not in agent_room.home.invited
+            if person not in agent_room.home.invited and (agent_room.agent.id, person) not in self._refused
         ]
         limit = asyncio.Semaphore(self._config.concurrency)
         results = await asyncio.gather(*(self._open(*each, limit) for each in due), return_exceptions=True)
@@ -59,6 +61,8 @@ class PrivateRooms:
             try:
                 await self._direct.open(agent_room.agent, person)
             except HomeserverRefused as error:
-                # As with an invitation into a shared room, another start does not help.
+                # The next start tries it again.
+                self._refused.add((agent_room.agent.id, person))
                 _log.warning("a person gets no private room", user=person, error=str(error))
+                return
             await self._agents.invited(agent_room.home.id, person)

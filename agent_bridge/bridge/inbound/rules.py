@@ -191,7 +191,7 @@ class Rules:
         return _change(event, ChangeKind.AGAIN, event.target, is_expected=has_owner(room))
 
     def _encrypted(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored:
-        if room is not None and room.kind is KindName.DM:
+        if room is not None and room.kind is KindName.DM and not room.is_ours:
             # The ghost leaves a direct chat that is encrypted, and says so.
             return _ignored(event, IgnoreReason.ENCRYPTED)
         return self._refusal(event, room, RefusalReason.ENCRYPTED)
