@@ -96,6 +96,7 @@ class Texts:
     ghost_declines: str
     ghost_invites: str
     ghost_is_closed: str
+    ghost_is_direct: str
     ghost_is_mute: str
     #: The last words of a ghost in a room that does not become its direct chat; the text of a link to that chat.
     direct_open: str

@@ -81,6 +81,7 @@ ENGLISH = Texts(
     ghost_declines="I answer only in my own room, {alias}, and leave this one.",
     ghost_invites="You have an invitation to my room.",
     ghost_is_closed="If you cannot enter my room, ask {admin} for an invitation.",
+    ghost_is_direct="I answer in direct chats: please start one with me. I leave this room.",
     ghost_is_mute="{agent} is not permitted to send messages in this room, so there is no answer. Please tell {admin}.",
     agent_left="{name} is no longer available. This room stays, but messages in it get no answers.",
     agent_back="{name} is back.",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.room_state import RoomState
-    from agent_bridge.store.agents import Agents
+    from agent_bridge.store.agents import AgentRoom, Agents
     from agent_bridge.store.kv import KeyValues
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.strangers import Strangers
@@ -148,21 +148,22 @@ class GhostInvites:
 
     async def _decline(self, turn: Turn, ghost: str) -> Mapping[int, str]:
         """Have *ghost* say where it answers, invite the person there, and leave."""
-        localpart = parse_user_id(ghost)[0]
-        is_invited = self._is_member(turn) and await self._invites(turn, localpart)
-        way = self._texts.ghost_invites if is_invited else self._texts.for_admins(self._texts.ghost_is_closed)
-        reason = f"{self._texts.ghost_declines.format(alias=self._namespace.alias(localpart))} {way}"
+        agent_room = await self._agents.by_ghost(parse_user_id(ghost)[0])
+        if agent_room is None or agent_room.home.room_id is None:
+            reason = self._texts.ghost_is_direct
+        else:
+            is_invited = self._is_member(turn) and await self._invites(turn, agent_room)
+            way = self._texts.ghost_invites if is_invited else self._texts.for_admins(self._texts.ghost_is_closed)
+            alias = self._namespace.alias(agent_room.agent.ghost)
+            reason = f"{self._texts.ghost_declines.format(alias=alias)} {way}"
         if self._is_member(turn):
             await self._homeserver.join(turn.room_id, ghost)
             return await self._say_and_leave(turn, ghost, reason, reason=reason)
         await self._homeserver.leave(turn.room_id, reason, ghost)
         return {}
 
-    async def _invites(self, turn: Turn, localpart: str) -> bool:
+    async def _invites(self, turn: Turn, agent_room: AgentRoom) -> bool:
         """Have the ghost invite the person of *turn* into its room, if the person may enter; tell whether it did."""
-        agent_room = await self._agents.by_ghost(localpart)
-        if agent_room is None or agent_room.home.room_id is None:
-            return False
         is_admin = role_of(turn.sender, self._permissions) >= Role.ADMIN
         if not (is_admin or await may_enter(self._homeserver, self._kv, agent_room, turn.sender)):
             return False
