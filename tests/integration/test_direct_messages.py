@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp import web
 
 from agent_bridge.core.errors import HomeserverRefused
 from support.bot_rooms import NAMES, named_upstream
 from support.chat_rooms import linked_room
+from support.conditions import eventually
 from support.direct_chats import DirectChat, begin, direct_chat, ghost_of, upgrade
 from support.harness import SHARED
-from support.scripted_upstream import waits_for
+from support.people import TransactionSender
+from support.proxy import Proxy
+from support.scripted_upstream import ScriptedUpstream, waits_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,7 +26,6 @@ if TYPE_CHECKING:
     from support.harness import BridgeHarness, Running
     from support.person import Person
     from support.postgres import Server
-    from support.scripted_upstream import ScriptedUpstream
 
 ADA, BEA, RESEARCH = NAMES
 #: One bridge serves all of these tests.
@@ -295,3 +299,61 @@ async def test_an_agent_that_is_renamed_or_gone(running: Running, person: Person
     await chat.settled()
     await person.wait_for(lambda: all("⚠️" in chat.room.reactions_to(each) for each in (first, second)))
     assert len(chat.said()) == 1
+
+
+async def test_an_invitation_from_a_homeserver_that_is_out_of_reach_ends(running: Running, person: Person) -> None:
+    """The events of remote people are sent as the homeserver delivers them."""
+    ghost = await ghost_of(running, ADA)
+    sender = TransactionSender(running.bridge.config)
+    for number, is_direct in enumerate((True, "yes", {"a": 1}, None)):
+        invitation = {
+            "event_id": f"$far{number}",
+            "room_id": f"!far{number}:elsewhere.example",
+            "type": "m.room.member",
+            "state_key": ghost,
+            "sender": "@eve:elsewhere.example",
+            "origin_server_ts": 1_700_000_000_000,
+            "content": {"membership": "invite", "is_direct": is_direct, "reason": "x" * 60_000},
+        }
+        assert await sender.send(f"far-{number}", invitation) == 200
+    chat = await direct_chat(running, person, ADA)
+    await chat.say("hello")
+    assert await chat.answers(1) == ["Echo: hello"]
+
+    async def closed() -> bool:
+        rows = await running.database.rows("SELECT state FROM turn WHERE event_id LIKE '$far%%'")
+        return len(rows) == 4 and all(row["state"] in {"done", "failed"} for row in rows)
+
+    await eventually(closed, "the invitations are answered")
+    assert not await running.database.rows("SELECT 1 FROM room WHERE room_id LIKE '!far%%'")
+
+
+async def test_the_homeserver_of_another_person_is_tried_for_an_hour(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("near") as upstream, Proxy(harness.synapse.url) as proxy:
+        failure = {"errcode": "M_UNKNOWN", "error": "no server in the room responds"}
+        proxy.refuses = lambda _number, _method, path: (
+            web.json_response(failure, status=502) if ":elsewhere.example/" in path else None
+        )
+        there = {"address": proxy.url, "domain": "test.local"}
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], homeserver=there)
+        async with harness.bridge(config) as running:
+            ghost = await ghost_of(running, upstream.names[0])
+            sender = TransactionSender(config)
+            for name, minutes in (("new", 10), ("old", 70)):
+                invitation = {
+                    "event_id": f"${name}",
+                    "room_id": f"!{name}:elsewhere.example",
+                    "type": "m.room.member",
+                    "state_key": ghost,
+                    "sender": f"@{name}:elsewhere.example",
+                    "origin_server_ts": int((time.time() - minutes * 60) * 1000),
+                    "content": {"membership": "invite", "is_direct": True},
+                }
+                assert await sender.send(name, invitation) == 200
+
+            async def tried() -> dict[str, str] | None:
+                rows = await running.database.rows("SELECT event_id, state FROM turn WHERE attempts > 0")
+                states = {row["event_id"]: row["state"] for row in rows}
+                return states if states.get("$old") == "done" and states.get("$new") == "queued" else None
+
+            await eventually(tried, "the old invitation is closed, and the new one waits")

@@ -5,10 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.answers import Reply
-from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable
+from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.payloads import InvitationPayload
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName, ParticipantState
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turns import Turns
 
+_log = structlog.stdlib.get_logger(__name__)
+
+#: Seconds for which another homeserver is tried.
+_PATIENCE = 3600.0
 #: Members of a room that a person has with the bot alone.
 _ALONE = 2
 
@@ -77,6 +84,12 @@ class InviteHandler:
         try:
             return await self._ghosts.answer(turn, invitation)
         except HomeserverRefused:
+            return {}
+        except HomeserverUnavailable as error:
+            if turn.age < _PATIENCE or parse_user_id(turn.sender)[1] == self._namespace.domain:
+                raise
+            # The homeserver of the person is out of reach, perhaps for ever.
+            _log.warning("an invitation from another homeserver stays without an answer", error=str(error))
             return {}
 
     async def _answer_as_bot(self, turn: Turn, invitation: InvitationPayload) -> Reply | None:
