@@ -14,6 +14,7 @@ from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.held_changes import HeldChanges
 from agent_bridge.bridge.agents.presence import Presence
 from agent_bridge.bridge.agents.provisioner import Provisioner
+from agent_bridge.bridge.agents.queries import AgentQueries
 from agent_bridge.bridge.agents.switch_reports import SwitchReports
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.answering.batching import Batching
@@ -28,12 +29,8 @@ from agent_bridge.bridge.answering.question import Questions
 from agent_bridge.bridge.answering.redaction_handler import RedactionHandler
 from agent_bridge.bridge.answering.tool_approvals import ToolApprovals
 from agent_bridge.bridge.answering.undeliverable import Undeliverable
-from agent_bridge.bridge.chats.conversations import ChatConversations
-from agent_bridge.bridge.chats.deletion import ChatDeletion
-from agent_bridge.bridge.chats.listing import ChatListing
-from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.chats.numbers import NumberRepair
-from agent_bridge.bridge.chats.reconciler import ChatReconciler
+from agent_bridge.bridge.chats.private_rooms import PrivateRooms
 from agent_bridge.bridge.chats.titles import Titles
 from agent_bridge.bridge.delivery.approval_cards import ApprovalCards
 from agent_bridge.bridge.delivery.edit_budget import EditBudget
@@ -45,7 +42,6 @@ from agent_bridge.bridge.delivery.stop_offers import StopOffers
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.delivery.waiting_reactions import WaitingReactions
 from agent_bridge.bridge.inbound.homeserver_monitor import HomeserverMonitor
-from agent_bridge.bridge.inbound.invites import InviteHandler
 from agent_bridge.bridge.inbound.refusals import RefusalHandler
 from agent_bridge.bridge.queue.leader import Leader
 from agent_bridge.bridge.queue.retention import Pruner
@@ -68,7 +64,6 @@ from agent_bridge.lifecycle import Bridge
 from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.session import READ_TIMEOUT
 from agent_bridge.store.contexts import Contexts
-from agent_bridge.store.person_spaces import PersonSpaces
 from agent_bridge.store.postgres.database import POOL_TIMEOUT
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.waiting_reactions import WaitingMessages
@@ -76,16 +71,19 @@ from agent_bridge.stores import Stores, open_stores
 from agent_bridge.web.application import application
 from agent_bridge.web.health import HealthPages
 from agent_bridge.web.process_stats import ProcessStats
+from agent_bridge.wiring.chats import build_chats
 from agent_bridge.wiring.commands import build_commands
-from agent_bridge.wiring.inbound import build_inbound
+from agent_bridge.wiring.inbound import build_inbound, build_invites
 from agent_bridge.wiring.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
+    from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.config.model import Config
     from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.wiring.chats import ChatParts
     from agent_bridge.wiring.commands import Commands
     from agent_bridge.wiring.inbound import Inbound
 
@@ -115,11 +113,12 @@ class _Answering:
 class _AgentParts:
     status: UpstreamStatus
     provisioner: Provisioner
-    chats: ChatReconciler
+    chats: ChatParts
     discovery: Discovery
     configured: ConfiguredAgents
     avatars: Avatars
     held: HeldChanges
+    queries: AgentQueries
     switches: SwitchReports
 
 
@@ -140,10 +139,17 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS, *, file: Path | 
         answering = _build_answering(settings, stores, clients)
         agents = _build_agents(settings, stores, clients)
         commands = build_commands(
-            settings, stores, clients, inbound, answering.reports, answering.cancellations, agents.status
+            settings,
+            stores,
+            clients,
+            inbound,
+            answering.reports,
+            answering.cancellations,
+            agents.status,
+            agents.chats.direct,
         )
-        handlers = _handlers(settings, stores, clients, inbound, answering, commands)
-        endpoint = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), inbound.intake)
+        handlers = _handlers(settings, stores, clients, inbound, answering, commands, agents.chats.direct)
+        endpoint = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), inbound.intake, agents.queries)
         leader = _build_leader(settings, stores, clients, inbound, agents)
         yield Bridge(
             config=config,
@@ -240,14 +246,15 @@ def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _Agen
         signals,
         config,
     )
-    conversations = ChatConversations(stores.chats, {each.name: upstream for upstream, each in clients.upstreams})
     access = Access(homeserver, namespace, stores.agents, admin_room, space, config.rooms, texts)
+    home_rooms = HomeRooms(homeserver, namespace, stores.agents, access, admin_room, config.rooms, powers, texts)
+    private = config.rooms.private
     provisioner = Provisioner(
         homeserver,
         namespace,
         stores.agents,
         space,
-        HomeRooms(homeserver, namespace, stores.agents, access, admin_room, config.rooms, powers, texts),
+        home_rooms,
         HomeState(homeserver, namespace, stores.agents, powers),
         avatars,
         access,
@@ -263,21 +270,12 @@ def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _Agen
     return _AgentParts(
         status=status,
         provisioner=provisioner,
-        chats=ChatReconciler(
-            homeserver,
-            stores.chats,
-            stores.agents,
-            ChatMaker(homeserver, stores.chats, stores.kv, config, texts),
-            ChatDeletion(homeserver, stores.chats, conversations, texts),
-            conversations,
-            ChatListing(homeserver, stores.chats, PersonSpaces(stores.database), space, config, texts),
-            signals,
-            texts,
-        ),
+        chats=build_chats(settings, stores, clients, space),
         discovery=discovery,
         configured=ConfiguredAgents(source, stores.agents, discovery, admin_room, config, texts),
         avatars=avatars,
         held=held,
+        queries=AgentQueries(homeserver, namespace, stores.agents, home_rooms, space, signals, private=private),
         switches=SwitchReports(admin_room, stores.kv, signals, texts),
     )
 
@@ -289,6 +287,7 @@ def _handlers(
     inbound: Inbound,
     answering: _Answering,
     commands: Commands,
+    direct: DirectChats,
 ) -> Mapping[TurnKind, Handler]:
     homeserver, turns, texts = clients.homeserver, stores.turns, settings.texts
     return {
@@ -301,17 +300,7 @@ def _handlers(
             homeserver, turns, stores.rooms, stores.agents, inbound.selections, inbound.rules, texts
         ),
         TurnKind.REDACTION: RedactionHandler(turns, Eraser(homeserver), settings.namespace),
-        TurnKind.INVITATION: InviteHandler(
-            homeserver,
-            turns,
-            stores.rooms,
-            stores.agents,
-            stores.kv,
-            inbound.binding,
-            inbound.backfill,
-            inbound.rules,
-            texts,
-        ),
+        TurnKind.INVITATION: build_invites(settings, stores, clients, inbound, direct),
     }
 
 
@@ -324,7 +313,7 @@ def _build_leader(
     )
     duties = {
         "provisioner": agents.provisioner.run,
-        "chats": agents.chats.run,
+        "chats": agents.chats.reconciler.run,
         "monitor": monitor.run,
         "discovery": agents.discovery.run,
         "configured": agents.configured.run,
@@ -336,6 +325,8 @@ def _build_leader(
         "pruner": Pruner(stores.database, config.retention).run,
     }
     duties["numbers"] = NumberRepair(homeserver, stores.database, stores.chats, stores.agents, stores.signals).run
+    if config.rooms.private:
+        duties["private_rooms"] = PrivateRooms(agents.chats.direct, stores.agents, config.rooms, stores.signals).run
     if config.chats.titles is not ChatTitles.OFF:
         duties["titles"] = Titles(
             stores.chats,

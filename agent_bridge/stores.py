@@ -10,6 +10,7 @@ from agent_bridge.bridge.queue.lanes import JOB_CONNECTIONS, Lanes
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
 from agent_bridge.store.chats import Chats
+from agent_bridge.store.direct_chats import DirectChatStore
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.kv import KeyValues
@@ -40,6 +41,7 @@ class Stores:
     locks: Locks
     agents: Agents
     chats: Chats
+    direct_chats: DirectChatStore
     rooms: Rooms
     turns: Turns
     edits: Edits
@@ -77,6 +79,7 @@ async def open_stores(config: DatabaseConfig, pool_timeout: float, stack: AsyncE
         locks=await stack.enter_async_context(Locks(session)),
         agents=Agents(database),
         chats=Chats(database),
+        direct_chats=DirectChatStore(database),
         rooms=Rooms(database),
         turns=Turns(database),
         edits=Edits(database),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.commands.arguments import ArgumentError, WhichChat
 from agent_bridge.commands.effects import once
 from agent_bridge.commands.registry import CommandContext, command
-from agent_bridge.core.chats import ChatStatus
+from agent_bridge.core.chats import ChatStatus, ListedChat
 from agent_bridge.core.names import one_line
 from agent_bridge.core.results.chats import (
     ChatArchived,
@@ -17,18 +17,18 @@ from agent_bridge.core.results.chats import (
     ChatUnarchived,
     DeletionAsked,
     DeletionConfirmed,
+    IsDirectChat,
     NothingToConfirm,
     NotYourChat,
 )
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group, RoomAddress
 from agent_bridge.core.roles import Role
-from agent_bridge.core.rooms import ChoiceKind
+from agent_bridge.core.rooms import ChoiceKind, KindName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent_bridge.commands.effects import Effect
-    from agent_bridge.core.chats import ListedChat
     from agent_bridge.store.postgres.database import Connection
 
 #: A number of the list of chats.
@@ -36,21 +36,26 @@ _POSITION = re.compile(r"#?(?P<number>[0-9]{1,6})")
 
 
 @command("archive", group=Group.CHATS, role=Role.MEMBER, exact=True)
-async def archive(ctx: CommandContext) -> ChatArchived | NotYourChat:
+async def archive(ctx: CommandContext) -> ChatArchived | NotYourChat | IsDirectChat:
     """Put the chat away in whose room the command is given. Running twice has no other effect."""
     chat = await ctx.services.chats.in_room(ctx.room_id)
     if chat is None or chat.person != ctx.sender:
         return NotYourChat("archive")
+    if chat.kind is KindName.DM:
+        return IsDirectChat(chat.agent.name)
     await once(ctx, partial(_set_status, ctx, chat.id, ChatStatus.ARCHIVED))
     return ChatArchived(ChatName(chat.number or 0, chat.title))
 
 
 @command("unarchive", group=Group.CHATS, role=Role.MEMBER, example="2")
-async def unarchive(ctx: CommandContext, which: WhichChat | None = None) -> ChatUnarchived | NotYourChat:
+async def unarchive(ctx: CommandContext, which: WhichChat | None = None) -> ChatUnarchived | NotYourChat | IsDirectChat:
     """Take a chat of the caller out of the archive, or the one in whose room the command is given.
 
     Running twice has the effect of the first run.
     """
+    direct = None if which is not None else await _direct_chat(ctx)
+    if direct is not None:
+        return IsDirectChat(direct.agent)
     mine = await ctx.services.chats.of_person(ctx.sender, ChatStatus.ARCHIVED)
     effect = await once(ctx, partial(_unarchive, ctx, which, mine))
     if not effect:
@@ -80,12 +85,14 @@ async def delete(ctx: CommandContext, which: WhichChat | None = None) -> Deletio
         for status in (ChatStatus.ACTIVE, ChatStatus.ARCHIVED)
         for chat in await store.of_person(ctx.sender, status)
     ]
+    direct = None if which is not None else await _direct_chat(ctx)
+    if direct is not None:
+        mine.append(direct)
     effect = await once(ctx, partial(_ask, ctx, which, mine))
     if not effect:
         return NotYourChat("delete")
-    return DeletionAsked(
-        ChatName(effect["number"], effect["title"]), RoomAddress(effect["room"], ctx.services.namespace.domain)
-    )
+    name = ChatName(effect["number"], effect["title"], effect.get("direct_with"))
+    return DeletionAsked(name, RoomAddress(effect["room"], ctx.services.namespace.domain))
 
 
 async def _ask(ctx: CommandContext, which: str | None, mine: Sequence[ListedChat], connection: Connection) -> Effect:
@@ -95,7 +102,16 @@ async def _ask(ctx: CommandContext, which: str | None, mine: Sequence[ListedChat
     await ctx.services.choices.show(
         connection, ctx.sender, ChoiceKind.DELETE, [chat.id], room_id=ctx.room_id, thread=ctx.thread, turn=ctx.turn
     )
-    return {"number": chat.number, "title": chat.title, "room": chat.room_id}
+    direct_with = None if chat.number else chat.agent
+    return {"number": chat.number, "title": chat.title, "direct_with": direct_with, "room": chat.room_id}
+
+
+async def _direct_chat(ctx: CommandContext) -> ListedChat | None:
+    """Return the room of the command as a chat without a number, if it is the caller's direct chat with an agent."""
+    chat = await ctx.services.chats.in_room(ctx.room_id)
+    if chat is None or chat.kind is not KindName.DM or chat.person != ctx.sender:
+        return None
+    return ListedChat(chat.id, 0, ctx.room_id, ctx.sender, None, chat.agent.name, 0.0)
 
 
 @command("yes", group=Group.CHATS, role=Role.MEMBER, exact=True)
@@ -105,7 +121,9 @@ async def yes(ctx: CommandContext) -> DeletionConfirmed | NothingToConfirm:
     The leader removes the room once the command is answered.
     """
     effect = await once(ctx, partial(_confirm, ctx))
-    return DeletionConfirmed(ChatName(effect["number"], effect["title"])) if effect else NothingToConfirm()
+    if not effect:
+        return NothingToConfirm()
+    return DeletionConfirmed(ChatName(effect["number"], effect["title"], effect.get("direct_with")))
 
 
 async def _confirm(ctx: CommandContext, connection: Connection) -> Effect:
@@ -118,7 +136,8 @@ async def _confirm(ctx: CommandContext, connection: Connection) -> Effect:
         return {}
     await services.choices.forget(connection, ctx.sender, ChoiceKind.DELETE)
     await _set_status(ctx, chat.id, ChatStatus.DELETING, connection)
-    return {"number": chat.number, "title": chat.title}
+    direct_with = chat.agent.name if chat.kind is KindName.DM else None
+    return {"number": chat.number or 0, "title": chat.title, "direct_with": direct_with}
 
 
 async def _set_status(ctx: CommandContext, chat: int, status: ChatStatus, connection: Connection) -> Effect:

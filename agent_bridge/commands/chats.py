@@ -19,7 +19,7 @@ from agent_bridge.commands.lookup import is_called
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.commands.selection import in_order, listed, numbered, present
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.chats import ChatStatus, NewChat
+from agent_bridge.core.chats import ChatStatus, ListedChat, NewChat
 from agent_bridge.core.names import one_line
 from agent_bridge.core.results.chats import (
     ChatEntry,
@@ -28,19 +28,19 @@ from agent_bridge.core.results.chats import (
     ChatMade,
     ChatName,
     ChatRenamed,
+    IsDirectChat,
     NotYourChat,
     TooManyChats,
 )
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group, NotPermitted, RoomAddress
 from agent_bridge.core.results.selection import AgentChoices
 from agent_bridge.core.roles import Role
-from agent_bridge.core.rooms import ChoiceKind
+from agent_bridge.core.rooms import ChoiceKind, KindName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent_bridge.commands.effects import Effect
-    from agent_bridge.core.chats import ListedChat
     from agent_bridge.store.agents import AgentRoom
     from agent_bridge.store.choices import ShownList
     from agent_bridge.store.postgres.database import Connection
@@ -142,11 +142,13 @@ def _entry(ctx: CommandContext, chat: ListedChat, position: int, *, is_of_all: b
 
 
 @command("rename", group=Group.CHATS, role=Role.MEMBER, example="Trip to Oslo")
-async def rename(ctx: CommandContext, title: ChatTitle) -> ChatRenamed | NotYourChat:
+async def rename(ctx: CommandContext, title: ChatTitle) -> ChatRenamed | NotYourChat | IsDirectChat:
     """Give the chat in whose room the command is given another title. Running twice gives it the same title."""
     chat = await ctx.services.chats.in_room(ctx.room_id)
     if chat is None or chat.person != ctx.sender:
         return NotYourChat("rename")
+    if chat.kind is KindName.DM:
+        return IsDirectChat(chat.agent.name)
     wanted = title_of(title)
     if wanted is None:
         raise ArgumentError(ArgumentProblem.MISSING, Argument("title", required=True))

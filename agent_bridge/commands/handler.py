@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.delivery.outbox import Outbox
+from agent_bridge.bridge.delivery.outbox import Outboxes
 from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.commands import (
@@ -104,9 +104,8 @@ class CommandHandler:
         self._registry = registry
         self._renderer = renderer
         self._texts = texts
-        self._homeserver = services.homeserver
         self._turns = services.turns
-        self._namespace = services.namespace
+        self._outboxes = Outboxes(services.homeserver, services.turns)
 
     async def handle(self, turn: Turn) -> None:
         """Run the command, until a person ends it, and answer it. A caller without a role gets no answer."""
@@ -114,13 +113,11 @@ class CommandHandler:
         if role < Role.MEMBER:
             await self._turns.finish(turn, TurnState.DONE, {})
             return
-        outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
-        await outbox.reply_once(partial(self._answer, turn, role))
+        await self._outboxes.for_bridge(turn).reply_once(partial(self._answer, turn, role))
 
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Tell the room that the command failed."""
-        outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
-        await outbox.give_up(self._renderer.render(CommandFailed(turn.body, cause)), cause)
+        await self._outboxes.for_bridge(turn).give_up(self._renderer.render(CommandFailed(turn.body, cause)), cause)
 
     async def _answer(self, turn: Turn, role: Role) -> Reply:
         result: Result | StopReason

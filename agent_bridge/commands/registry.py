@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
     from agent_bridge.bridge.answering.context_report import ContextReports
     from agent_bridge.bridge.chats.binding import Binding
+    from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.bridge.chats.maker import ChatMaker
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.commands.arguments import Parameter
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.chats import Chats
     from agent_bridge.store.choices import Choices
     from agent_bridge.store.contexts import Contexts
+    from agent_bridge.store.direct_chats import DirectChatStore
     from agent_bridge.store.effects import Effects
     from agent_bridge.store.forks import Forks
     from agent_bridge.store.kv import KeyValues
@@ -90,6 +92,8 @@ class CommandServices:
     binding: Binding
     chats: Chats
     chat_maker: ChatMaker
+    direct: DirectChats
+    direct_chats: DirectChatStore
     approvals: Approvals
     lanes: Lanes
     traces: Traces
@@ -101,6 +105,8 @@ class CommandServices:
     permissions: Mapping[str, Role]
     #: By name.
     upstreams: Mapping[str, Upstream]
+    #: Whether each person has a room of its own with each agent.
+    private_rooms: bool = False
     #: The configured treatment of messages that arrive during an answer.
     when_busy: WhenBusy = WhenBusy.QUEUE
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Trace, TracePart, TurnTrace
+from agent_bridge.core.rooms import KindName
 from agent_bridge.core.turns import Ignored, NewTurn
 from agent_bridge.matrix.events import parse_event
 
@@ -71,7 +72,11 @@ class Traces:
     async def _without_turn(self, room_id: str, event_id: str) -> NoTrace:
         """Return the decision of the rules about an event that the bridge has not stored."""
         room = (await self._rooms.contexts([room_id])).get(room_id)
-        found = await self._homeserver.event(room_id, event_id)
+        ghost = (
+            room.participants[0].ghost if room is not None and room.kind is KindName.DM and room.participants else None
+        )
+        reader = None if ghost is None else self._rules.namespace.user_id(ghost)
+        found = await self._homeserver.event(room_id, event_id, reader)
         event = None if found is None else parse_event(found)
         if event is None:
             return NoTrace(event_id, NoTraceReason.NOT_VISIBLE)

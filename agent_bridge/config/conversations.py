@@ -45,6 +45,12 @@ class RoomsConfig(Section):
         description="restricted: members of the Space can enter the rooms of agents. It needs a Space and room version "
         "8 or newer. invite: each person needs an invitation to each room.",
     )
+    private: bool = Field(
+        False,
+        description="true: each person has a room of its own with each agent, a direct chat without the bot and "
+        "without administrators. The users of invite get theirs at once, others by !ab invite or by a direct chat with "
+        "the agent. Shared rooms that exist stay. false: one shared room per agent.",
+    )
     introduce: bool = Field(True, description="Whether an agent introduces itself in its new room.")
     version: str | None = Field(
         None, description="Room version. Default: the default of the homeserver.", examples=["12"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent_bridge.core.agents import Agent
-    from agent_bridge.core.rooms import RoomProblem
+    from agent_bridge.core.rooms import KindName, RoomProblem
 
 
 class TitledBy(StrEnum):
@@ -30,6 +30,8 @@ class ChatStatus(StrEnum):
     ARCHIVED = "archived"
     #: Its room is being removed.
     DELETING = "deleting"
+    #: A direct chat that its person has left, or that was replaced by another one: the ghost leaves.
+    ENDED = "ended"
 
 
 class ChatTitles(StrEnum):
@@ -49,14 +51,17 @@ class ChatRoom:
 
     #: Row id.
     id: int
+    #: A chat or a direct chat.
+    kind: KindName
     #: Room id, None before the room exists.
     room_id: str | None
     agent: Agent
     #: User id of the person whose chat it is; None for a room that people made, and for which they chose the agent.
     person: str | None
-    #: Number of the chat, which no other conversation has or had; None for a room that people made.
+    #: Number of the chat, which no other conversation has or had; None for a direct chat, and a room that people made.
     number: int | None
-    #: Key of the turn that asked for the chat; None for a room that people made.
+    #: Key of the turn that asked for the chat, or of the direct chat that the bridge makes; None for a room that people
+    #: made.
     request_key: str | None
     #: Desired name, and the one that the room was given last; None: the bridge does not name it.
     name: str | None
@@ -85,6 +90,8 @@ class ChatRoom:
     checked: int
     #: The problems that the last comparison found and could not repair.
     problems: tuple[RoomProblem, ...]
+    #: Whether the agent has introduced itself; in direct chats that the bridge made.
+    introduced: bool = False
 
     @property
     def title(self) -> str | None:

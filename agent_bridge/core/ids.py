@@ -90,6 +90,10 @@ class Namespace:
         """Return the localpart of the alias of the Space with the chats of a person; no ghost has such a name."""
         return f"{self.username_prefix}~space_{short_hash(user_id)}"
 
+    def direct_alias_localpart(self, key: str) -> str:
+        """Return the localpart of the alias of the direct chat *key*, which the bridge makes; no ghost has it."""
+        return f"{self.username_prefix}~dm_{key}"
+
     @property
     def user_regex(self) -> str:
         """Regular expression of the ghosts' user ids, for the registration."""

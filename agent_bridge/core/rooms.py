@@ -107,8 +107,10 @@ class Room:
     questions: Mapping[str, OpenChoice] = field(default_factory=dict)
     #: Row ids of the agents that people have selected, by user id, if that decides who is answered.
     selections: Mapping[str, int] = field(default_factory=dict)
-    #: User id of the person whose chat it is, if the bridge made it; else None.
+    #: User id of the person whose chat or direct chat it is; None for the rooms of several people.
     person: str | None = None
+    #: Whether the bridge made the room because a person asked for it.
+    is_ours: bool = False
 
     @property
     def is_unbound(self) -> bool:

@@ -217,6 +217,8 @@ class Turn:
     #: Whether the room is a chat that the bridge made, and whether it is one of its sender.
     in_chat: bool = False
     in_own_chat: bool = False
+    #: Localpart of the ghost that speaks for the bridge in the room; None: the bridge bot does.
+    voice: str | None = None
 
     @property
     def begun_elsewhere(self) -> bool:

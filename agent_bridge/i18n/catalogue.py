@@ -96,7 +96,12 @@ class Texts:
     ghost_declines: str
     ghost_invites: str
     ghost_is_closed: str
+    ghost_is_direct: str
     ghost_is_mute: str
+    #: The last words of a ghost in a room that does not become its direct chat; the text of a link to that chat.
+    direct_open: str
+    direct_known: str
+    direct_plain: str
     agent_left: str
     agent_back: str
     no_spaces: str
@@ -169,6 +174,7 @@ class Texts:
     database_failed: str
     homeserver_away: str
     numbers_unknown: str
+    direct_chat_ends: str
     homeserver_failed: str
     homeserver_unauthorised: str
     homeserver_other_names: str

@@ -49,6 +49,9 @@ class ChatTexts:
     #: Answers to ``rename``.
     renamed: str
     not_yours: str
+    is_direct: str
+    #: Name of a direct chat.
+    direct: str
 
     #: Answers to ``archive``, ``unarchive``, ``delete`` and ``yes``; the last words of a ghost in a room that it leaves
     #: because the bridge cannot delete it.

@@ -57,6 +57,7 @@ class CommandTexts:
     gone: str
     ready: str
     room_is_made: str
+    no_own_room: str
     #: By :class:`~agent_bridge.core.rooms.RoomProblem`: why people cannot talk with the agent.
     unready: Mapping[str, str]
     invited: str

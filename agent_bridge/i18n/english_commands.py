@@ -99,6 +99,7 @@ ENGLISH_COMMANDS = CommandTexts(
     gone="gone",
     ready="ready",
     room_is_made="its room is being created",
+    no_own_room="you have no room with it yet: `{prefix} invite` and its name open one",
     unready={
         "encrypted": "its room is encrypted, so it cannot read there",
         "successor_closed": "its room was upgraded, and it cannot enter the new one",

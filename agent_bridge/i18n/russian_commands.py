@@ -100,6 +100,7 @@ RUSSIAN_COMMANDS = CommandTexts(
     gone="больше нет",
     ready="на связи",
     room_is_made="комната создаётся",
+    no_own_room="у вас ещё нет комнаты с ним: её откроет `{prefix} invite` и его имя",
     unready={
         "encrypted": "комната зашифрована, читать там агент не может",
         "successor_closed": "комната обновлена, войти в новую агент не может",

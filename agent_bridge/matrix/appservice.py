@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import aiohttp
 from aiohttp import web
 
-from agent_bridge.core.errors import StoreError
+from agent_bridge.core.errors import BridgeError, StoreError
 from agent_bridge.matrix.events import clean, legible, parse_event, parse_transaction
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 MAX_BODY = 64 * 1024**2
 #: Seconds until the body of a request has arrived.
 _BODY_TIMEOUT = 60.0
+#: Seconds for the answer to a query, and characters of a user id or an alias.
+_QUERY_TIMEOUT, _LONGEST_NAME = 10.0, 1_000
 #: Bytes that are parsed before a thread could begin, and elements that a dead letter shows.
 _SHORT, _SHOWN = 20_000, 100
 #: Key of a request: whether it has the hs_token.
@@ -63,6 +65,16 @@ class Intake(Protocol):
 
     async def schedule_backfill(self) -> None:
         """Request a backfill of all rooms without pausing their lanes."""
+
+
+class Queries(Protocol):
+    """Answers the homeserver's questions about users and aliases of the bridge that do not exist there."""
+
+    async def has_user(self, user_id: str) -> bool:
+        """Tell whether the user exists by now."""
+
+    async def has_alias(self, alias: str) -> bool:
+        """Tell whether the alias exists by now."""
 
 
 def _error(status: int, errcode: str, message: str) -> web.Response:
@@ -126,8 +138,11 @@ class MissingIds:
 class AppServiceEndpoint:
     """The routes of the application-service API (Matrix spec, "Application Service API")."""
 
-    def __init__(self, hs_token: str, intake: Intake, *, body_timeout: float = _BODY_TIMEOUT) -> None:
+    def __init__(
+        self, hs_token: str, intake: Intake, queries: Queries | None = None, *, body_timeout: float = _BODY_TIMEOUT
+    ) -> None:
         self._hs_token = hs_token.encode()
+        self._queries = queries
         self._body_timeout = body_timeout
         self._intake = intake
         #: The last numeric transaction id.
@@ -139,8 +154,8 @@ class AppServiceEndpoint:
         """Add the routes of the spec, and the older routes without a prefix."""
         for prefix in ("/_matrix/app/v1", ""):
             app.router.add_put(prefix + "/transactions/{txn_id:.*}", self._guarded(self._transaction))
-            app.router.add_get(prefix + "/users/{user_id}", self._guarded(self._unknown))
-            app.router.add_get(prefix + "/rooms/{alias}", self._guarded(self._unknown))
+            app.router.add_get(prefix + "/users/{name}", self._guarded(self._user))
+            app.router.add_get(prefix + "/rooms/{name}", self._guarded(self._alias))
         app.router.add_post("/_matrix/app/v1/ping", self._guarded(self._ping))
 
     def authorises(self, request: web.Request) -> bool:
@@ -235,8 +250,23 @@ class AppServiceEndpoint:
     async def _ping(self, _request: web.Request) -> web.Response:
         return web.json_response({})
 
-    async def _unknown(self, _request: web.Request) -> web.Response:
-        # Ghosts and rooms are created when their agent is discovered, never on a query.
+    async def _user(self, request: web.Request) -> web.Response:
+        return await self._query(request, None if self._queries is None else self._queries.has_user)
+
+    async def _alias(self, request: web.Request) -> web.Response:
+        return await self._query(request, None if self._queries is None else self._queries.has_alias)
+
+    async def _query(self, request: web.Request, has: Callable[[str], Awaitable[bool]] | None) -> web.Response:
+        """Answer whether there is the user or the alias that *request* names. The homeserver waits for the answer."""
+        name = clean(request.match_info["name"])
+        try:
+            async with asyncio.timeout(_QUERY_TIMEOUT):
+                found = has is not None and len(name) <= _LONGEST_NAME and await has(name)
+        except (BridgeError, TimeoutError) as error:
+            _log.warning("a query of the homeserver is not answered: %s", error or type(error).__name__)
+            return _error(503, "M_UNKNOWN", "the bridge cannot tell at the moment")
+        if found:
+            return web.json_response({})
         return _error(404, "M_NOT_FOUND", "only agents that an upstream lists have users and rooms")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, RoomOutOfReach, UserNotRegistered
 from agent_bridge.core.lean_imports import in_place_of, without
@@ -153,7 +154,8 @@ class Homeserver(Requester):
         try:
             answer = await self.request(Method.POST, Path.v3.createRoom, content, as_user=as_user)
         except HomeserverRefused as error:
-            if error.errcode != "M_ROOM_IN_USE":
+            if error.errcode != "M_ROOM_IN_USE" and error.status != HTTPStatus.CONFLICT:
+                # Of two requests at once Synapse answers one with the status alone.
                 raise
             room_id = await self.resolve_alias(self.namespace.alias(content["room_alias_name"]))
             if room_id is None:
@@ -239,6 +241,19 @@ class Homeserver(Requester):
         """Return the ``membership`` of *user_id* in a room; None if the room never had one."""
         event = await self.state(room_id, "m.room.member", user_id, as_user)
         return None if event is None else field(field(event, "content", dict), "membership", str)
+
+    async def account_data(self, user_id: str, kind: str) -> Json:
+        """Return account data of a ghost; empty if it has none of that *kind*."""
+        try:
+            return await self.request(Method.GET, Path.v3.user[user_id].account_data[kind], as_user=user_id)
+        except HomeserverRefused as error:
+            if error.errcode == _NOT_FOUND:
+                return {}
+            raise
+
+    async def set_account_data(self, user_id: str, kind: str, content: Json) -> None:
+        """Set account data of a ghost."""
+        await self.request(Method.PUT, Path.v3.user[user_id].account_data[kind], content, as_user=user_id)
 
     async def joined_rooms(self, as_user: str | None = None) -> list[str]:
         """Return the rooms of a ghost or the bot."""

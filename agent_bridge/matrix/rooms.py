@@ -116,6 +116,16 @@ def chat_content(
     return content
 
 
+def direct_content(plan: RoomPlan, *, person: str) -> dict[str, Any]:
+    """Return the body that creates a direct chat of the creator and *person*: without a name, clients show the other's.
+
+    The homeserver would make the alias canonical, and clients show that in place of the name.
+    """
+    content = plan.content() | {"invite": [person], "is_direct": True}
+    content["initial_state"].append(_state("m.room.canonical_alias", {}))
+    return {key: value for key, value in content.items() if key not in {"name", "topic"}}
+
+
 def chat_state(number: int, person: str, ghost: str) -> dict[str, Any]:
     """Return the content of the state event :data:`CHAT`; *person* and *ghost* are user ids."""
     return {"number": number, "person": person, "agent": ghost}

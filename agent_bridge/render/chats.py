@@ -79,6 +79,8 @@ def chat_name(name: ChatName, texts: Texts) -> str:
 
 
 def _plain(name: ChatName, texts: Texts) -> str:
+    if name.direct_with is not None:
+        return texts.commands.chats.direct.format(agent=name.direct_with)
     return name.title or texts.commands.chats.numbered.format(number=name.number)
 
 

@@ -16,6 +16,7 @@ from agent_bridge.core.results.chats import (
     DeletionAsked,
     DeletionConfirmed,
     ForkRefused,
+    IsDirectChat,
     NothingToConfirm,
     NotYourChat,
     TooManyChats,
@@ -129,6 +130,9 @@ class ResultRenderer:
             ChatGone: lambda result: texts.commands.chats.gone.format(number=result.number),
             ChatList: lambda result: render_chats(result, texts, prefix),
             ChatRenamed: lambda result: texts.commands.chats.renamed.format(title=escape(result.title)),
+            IsDirectChat: lambda result: texts.commands.chats.is_direct.format(
+                agent=escape(result.agent), prefix=prefix
+            ),
             NotYourChat: lambda _: texts.commands.chats.not_yours.format(prefix=prefix),
             ChatMade: lambda result: render_made(result, texts),
             ForkRefused: lambda result: render_fork_refused(result, texts, prefix),
@@ -299,6 +303,8 @@ class ResultRenderer:
                 return self._texts.commands.held.format(prefix=self._prefix)
             case AgentState.GONE:
                 return self._texts.commands.gone
+        if agent.room is None and agent.is_private:
+            return self._texts.commands.no_own_room.format(prefix=self._prefix)
         if agent.room is None:
             return self._texts.commands.room_is_made
         return self._texts.commands.ready if agent.problem is None else self._texts.commands.unready[agent.problem]

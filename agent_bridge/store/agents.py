@@ -157,12 +157,19 @@ class Agents:
             raise LookupError(f"no agent {agent}")
         return found[0]
 
-    async def out_of_sync(self, space: str | None) -> list[int]:
+    async def by_ghost(self, ghost: str) -> AgentRoom | None:
+        """Return the agent whose ghost has the localpart *ghost*; None if there is none."""
+        found = await self._homes(ghost=ghost)
+        return found[0] if found else None
+
+    async def out_of_sync(self, space: str | None, *, private: bool = False) -> list[int]:
         """Return the row ids of the agents whose ghost or home differs from the desired state on the homeserver.
 
-        *space* is the room id of the Space that should list their rooms, None when none should.
+        *space* is the room id of the Space that should list their rooms, None when none should. *private*: an agent
+        needs no home.
         """
-        return [row["id"] for row in await self._database.rows(_SQL["out_of_sync"], {"space": space})]
+        values = {"space": space, "private": private}
+        return [row["id"] for row in await self._database.rows(_SQL["out_of_sync"], values)]
 
     async def ghosts(self) -> set[str]:
         """Return the localparts of all ghosts."""
@@ -196,7 +203,7 @@ class Agents:
             return EntryChanges()
         async with self._database.transaction() as connection:
             await connection.execute(_SQL["lock"])
-            rows = await rows_of(connection, _SQL["homes"], {"agent": None, "upstream": None})
+            rows = await rows_of(connection, _SQL["homes"], {"agent": None, "upstream": None, "ghost": None})
             changes = plan([_agent_room(row) for row in rows])
             # An entry may pass from one agent to another.
             for agent, is_listed in changes.released:
@@ -330,6 +337,8 @@ class Agents:
         """Record the agent's state that the room was told."""
         await self._database.execute(_SQL["announced"], {"room": room, "state": state})
 
-    async def _homes(self, *, agent: int | None = None, upstream: str | None = None) -> list[AgentRoom]:
-        rows = await self._database.rows(_SQL["homes"], {"agent": agent, "upstream": upstream})
+    async def _homes(
+        self, *, agent: int | None = None, upstream: str | None = None, ghost: str | None = None
+    ) -> list[AgentRoom]:
+        rows = await self._database.rows(_SQL["homes"], {"agent": agent, "upstream": upstream, "ghost": ghost})
         return [_agent_room(row) for row in rows]

@@ -1,4 +1,4 @@
-"""Chats: the rooms of kind *chat* that have an agent, in the table ``room``."""
+"""Chats and direct chats: the rooms of the kinds *chat* and *dm* that have an agent, in the table ``room``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.core.chats import ChatRoom, ChatStatus, ListedChat, TitledBy, UntitledChat
 from agent_bridge.core.payloads import MessagePayload
+from agent_bridge.core.rooms import KindName
 from agent_bridge.store.agents import agent_from, problems_from
 from agent_bridge.store.payloads import decode, encode_step
 from agent_bridge.store.postgres.database import rows_of
@@ -29,6 +30,7 @@ def _chat(row: DictRow) -> ChatRoom:
     agent, room = row["agent"], row["room"]
     return ChatRoom(
         id=room["id"],
+        kind=KindName(room["kind"]),
         room_id=room["room_id"],
         agent=agent_from(agent),
         person=room["person"],
@@ -50,6 +52,7 @@ def _chat(row: DictRow) -> ChatRoom:
         check_requests=room["check_requests"],
         checked=room["checked"],
         problems=problems_from(room["problems"]),
+        introduced=room["introduced"],
     )
 
 
@@ -94,12 +97,12 @@ class Chats:
         return row["id"], row["number"]
 
     async def find(self, chat: int) -> ChatRoom | None:
-        """Return the chat with row id *chat*; None if its room does not exist any more."""
+        """Return the chat or direct chat with row id *chat*; None if its room does not exist any more."""
         row = await self._database.row(_SQL["find"], {"chat": chat})
         return None if row is None else _chat(row)
 
     async def in_room(self, room_id: str) -> ChatRoom | None:
-        """Return the chat whose room is *room_id*; None if that is the room of no chat."""
+        """Return the chat or direct chat whose room is *room_id*; None if that is the room of none."""
         row = await self._database.row(_SQL["in_room"], {"room_id": room_id})
         return None if row is None else _chat(row)
 

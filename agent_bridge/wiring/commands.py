@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
     from agent_bridge.bridge.answering.cancellation import Cancellations
     from agent_bridge.bridge.answering.context_report import ContextReports
+    from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.clients import Clients
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.inbound import Inbound
@@ -44,6 +45,7 @@ def build_commands(
     reports: ContextReports,
     cancellations: Cancellations,
     status: UpstreamStatus,
+    direct: DirectChats,
 ) -> Commands:
     """Build them."""
     traces = Traces(stores.turn_admin, stores.turns, stores.rooms, clients.homeserver, inbound.rules)
@@ -63,6 +65,9 @@ def build_commands(
         binding=inbound.binding,
         chats=stores.chats,
         chat_maker=ChatMaker(clients.homeserver, stores.chats, stores.kv, settings.config, settings.texts),
+        direct=direct,
+        direct_chats=stores.direct_chats,
+        private_rooms=settings.config.rooms.private,
         approvals=stores.approvals,
         lanes=stores.lanes,
         traces=traces,

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.chats.binding import Binding, WaitingEvents
 from agent_bridge.bridge.inbound.backfill import Backfill
+from agent_bridge.bridge.inbound.ghost_invites import GhostInvites
 from agent_bridge.bridge.inbound.intake import Intake
+from agent_bridge.bridge.inbound.invites import InviteHandler
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.commands.handler import all_commands
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.selections import Selections
+from agent_bridge.store.strangers import Strangers
 
 if TYPE_CHECKING:
+    from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.clients import Clients
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.settings import Settings
@@ -71,3 +75,24 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
     )
     binding = Binding(clients.homeserver, stores.database, stores.rooms, intake_store, waiting, stores.lanes)
     return Inbound(rules=rules, intake=intake, backfill=backfill, binding=binding, selections=selections)
+
+
+def build_invites(
+    settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats
+) -> InviteHandler:
+    """Build the handler of invitations."""
+    ghosts = GhostInvites(
+        clients.homeserver,
+        stores.turns,
+        stores.rooms,
+        stores.agents,
+        stores.kv,
+        inbound.binding,
+        direct,
+        Strangers(stores.database),
+        inbound.rules,
+        settings.texts,
+    )
+    return InviteHandler(
+        clients.homeserver, stores.turns, stores.rooms, ghosts, inbound.backfill, inbound.rules, settings.texts
+    )

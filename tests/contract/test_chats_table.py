@@ -148,11 +148,15 @@ async def test_a_quiet_chat_is_compared_once_a_day_and_after_each_gap(database: 
     assert await is_due()
 
 
+@pytest.mark.parametrize("kind", ["chat", "dm"])
 @pytest.mark.parametrize("way", ["all", "some", "put_back", "pass_over"])
-async def test_requests_to_compare_a_chat_hold_its_lanes_until_they_are_answered(database: Database, way: str) -> None:
-    """Four statements request comparisons. The leader answers them for homes and chats, and for no other room."""
+async def test_requests_to_compare_a_chat_hold_its_lanes_until_they_are_answered(
+    database: Database, way: str, kind: str
+) -> None:
+    """Four statements request comparisons. The leader answers them for agents' own rooms, and for no other room."""
     agent = await add_agent(database)
     chat = await made(database, agent)
+    await database.execute("UPDATE room SET kind = %s WHERE id = %s", (kind, chat))
     await database.execute("INSERT INTO room (room_id, kind) VALUES (%s, 'chat')", (UNBOUND,))
     (lane,) = await accept(database, new("$question", ROOM, agent))
     (bots,) = await accept(database, new("$waiting", UNBOUND))

@@ -23,7 +23,7 @@ from crash.faults import KILL, KILL_BOTH, Fault, Ground, deck
 from crash.histories import Disturbance, Request, judge_groups, judge_repeats, judge_requests
 from crash.replica import Replica, takeovers
 from crash.report import Report
-from crash.spots import enter
+from crash.spots import begin_direct, enter
 from crash.talk import Talk, picture
 from crash.truth import disorder, judge_health, judge_memory, until_closed, until_forgotten
 from crash.verdict import Verdict
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 _SYNAPSE_EVERY = 10
 #: In every fourth room a new message interrupts the answer that is given.
 _INTERRUPT_EVERY = 4
+#: Every fourth agent has a direct chat, too.
+_DIRECT_EVERY = 4
 #: Interruptions that a turn must have left, so that several deaths at once stay below the limit.
 _MARGIN = 5
 #: Seconds between two looks at rooms that do not show yet what they must show in the end.
@@ -97,6 +99,7 @@ class Driver:
             database = await stack.enter_async_context(Database(self._server.uri))
             config = self._replicas[0].config
             spots = await enter(database, config, tuple(people), self._plan.rooms, interrupt_every=_INTERRUPT_EVERY)
+            spots += [await begin_direct(spot) for spot in spots[::_DIRECT_EVERY]]
             started = time.monotonic()
             try:
                 await self._talk(ground, database, spots)

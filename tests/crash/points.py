@@ -17,6 +17,7 @@ from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.store.chats import Chats
 from agent_bridge.store.choices import Choices
+from agent_bridge.store.direct_chats import DirectChatStore
 from agent_bridge.store.effects import Effects
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.rooms import Rooms
@@ -102,6 +103,8 @@ STEPS = {
     "leave": Step(Homeserver, "leave", is_anywhere=True),
     "forget_room": Step(Homeserver, "forget", is_anywhere=True),
     "forget_chat": Step(Chats, "forget", is_anywhere=True),
+    "admit": Step(DirectChatStore, "admit"),
+    "open": Step(DirectChatStore, "open"),
 }
 #: Steps outside of these, where the process does not know the turn yet.
 OUTSIDE = ("intake", "take")
@@ -115,7 +118,7 @@ def die() -> None:
 
 
 class Doom:
-    """Kills this process at *point* of the way of the message *text*.
+    """Kills this process at *point* of the way of the message *text*, or of the invitation with the reason *text*.
 
     A point is ``before:STEP:N`` or ``after:STEP:N``, of the N-th call that the message's turn makes, or one of
     :data:`ANSWER`. The calls for other messages do not count.
@@ -157,7 +160,8 @@ class Doom:
         """Return *original*, wrapped: it recognises the message in the first transaction or backfill that has it."""
 
         async def take(intake: Intake, whence: object, events: Sequence[RoomEvent], *more: object) -> None:
-            found = [event.event_id for event in events if event.text("body") == self._text]
+            texts = {event.event_id: (event.text("body"), event.text("reason")) for event in events}
+            found = [event_id for event_id, said in texts.items() if self._text in said]
             if not found:
                 await original(intake, whence, events, *more)
                 return

@@ -208,6 +208,13 @@ async def enter(
     return spots
 
 
+async def begin_direct(spot: Spot) -> Spot:
+    """Have the first person of *spot* begin a direct chat with its agent; return the room of that."""
+    room_id = await spot.person.create_dm(spot.ghost)
+    await spot.person.wait_for(lambda: spot.ghost in spot.person.room(room_id).members(), _SETTLED_WITHIN)
+    return Spot(room_id, spot.localpart, spot.ghost, (spot.person,))
+
+
 async def _join(person: Person, room_id: str) -> None:
     await person.wait_for(lambda: room_id in person.invites, _SETTLED_WITHIN)
     await person.join(room_id)

@@ -166,7 +166,7 @@ async def test_a_stranger_gets_no_bot_and_a_ghost_points_to_its_room(harness: Br
             room_id = await stranger.create_dm(BOT)
             await stranger.wait_for(lambda: BOT in stranger.room(room_id).members("leave"))
         ghost = f"@{(await member.running.contact(upstream.names[0])).agent.ghost}:test.local"
-        dm = await member.person.create_dm(ghost)
+        dm = await member.person.create_room(preset="private_chat", invite=[ghost])
         await member.person.wait_for(lambda: ghost in member.person.room(dm).members("leave"))
         reason = member.person.room(dm).state["m.room.member", ghost]["reason"]
         (told,) = member.person.room(dm).said_by(ghost)

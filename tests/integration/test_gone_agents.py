@@ -63,6 +63,7 @@ async def test_the_reason_is_given_once_to_each_person_and_day(harness: BridgeHa
         await marked(talk, talk.person, "five")
         await talk.wait_for_answers(before + 3)
         await marked(talk, talk.person, "six")
+        await talk.wait_for_answers(before + 3)
         assert len(talk.answers) == before + 3
 
 

@@ -200,3 +200,24 @@ async def test_a_homeserver_that_lost_its_data(own: BridgeHarness, database_url:
             await again.say("hello")
             assert [answer.body for answer in await again.wait_for_answers(1)] == ["Echo: hello"]
             await person.wait_for(lambda: again.room.displayname(talk.ghost) == f"Letta Agent: {upstream.names[0]}")
+
+
+@pytest.mark.long
+async def test_a_homeserver_that_encrypts_all_rooms_gets_one_direct_chat(own: BridgeHarness, database_url: str) -> None:
+    """The one that the bridge makes is encrypted, too, and stays: another one would be no better."""
+    async with (
+        edited(own, _folder(own) / "homeserver.yaml", encryption_enabled_by_default_for_room_type="all"),
+        ScriptedUpstream("sealed") as upstream,
+        own.person() as person,
+    ):
+        rooms = {"private": True, "invite": [person.user_id], "version": "12"}
+        config = own.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms)
+        async with own.bridge(config) as running:
+
+            async def reported() -> dict[str, Any] | None:
+                query = "SELECT room_id FROM room WHERE kind = 'dm' AND 'encrypted' = ANY(problems)"
+                return await running.database.row(query)
+
+            row = await eventually(reported, "the problem is known")
+            assert len(await running.database.rows("SELECT 1 FROM room WHERE kind = 'dm'")) == 1
+            await person.wait_for(lambda: row["room_id"] in person.invites)

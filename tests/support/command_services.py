@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.chats.binding import Binding, WaitingEvents
+from agent_bridge.bridge.chats.conversations import ChatConversations
+from agent_bridge.bridge.chats.deletion import ChatDeletion
+from agent_bridge.bridge.chats.direct import DirectChats
 from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.commands.handler import all_commands
@@ -23,6 +26,7 @@ from agent_bridge.store.approvals import Approvals
 from agent_bridge.store.chats import Chats
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.contexts import Contexts
+from agent_bridge.store.direct_chats import DirectChatStore
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.effects import Effects
 from agent_bridge.store.forks import Forks
@@ -57,6 +61,9 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
     waiting = WaitingEvents(intake_store, Edits(database))
     async with homeserver_session() as session:
         homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
+        deletion = ChatDeletion(homeserver, Chats(database), ChatConversations(Chats(database), {}), ENGLISH)
+        direct_chats = DirectChatStore(database)
+        direct = DirectChats(homeserver, direct_chats, Chats(database), agents, deletion, example(), ENGLISH)
         binding = Binding(homeserver, database, rooms, intake_store, waiting, idle_lanes(database))
         yield CommandServices(
             database=database,
@@ -73,6 +80,8 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             selections=Selections(database),
             binding=binding,
             chats=Chats(database),
+            direct=direct,
+            direct_chats=direct_chats,
             chat_maker=ChatMaker(homeserver, Chats(database), KeyValues(database), example(), ENGLISH),
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, permissions, "!ab")),

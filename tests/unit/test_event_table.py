@@ -21,6 +21,7 @@ LIST = OpenChoice(ChoiceKind.AGENTS, 3, "", is_fresh=True, is_passed=False, even
 #: The columns of the table.
 ROOMS = {
     "agent's room": Room(ROOM, KindName.HOME, 7, (FRIDA,), choices={BOB: LIST}),
+    "direct chat": Room(ROOM, KindName.DM, 7, (FRIDA,), choices={BOB: LIST}, person=BOB),
     "room without an agent": Room(ROOM, KindName.CHAT, choices={BOB: LIST}),
     "chat with the bot": Room(ROOM, KindName.BOT, choices={BOB: LIST}),
     "group": Room(ROOM, KindName.GROUP, None, (FRIDA,), choices={BOB: LIST}),

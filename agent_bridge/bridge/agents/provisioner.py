@@ -15,12 +15,13 @@ import structlog
 
 from agent_bridge.bridge.agents.steps import Steps
 from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
+from agent_bridge.bridge.rooms.introduction import introduce
 from agent_bridge.bridge.rooms.naming import edit_state
 from agent_bridge.bridge.rooms.problems import problems_of
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverRefused, StoreError, UserNotRegistered
-from agent_bridge.core.ids import mark, short_hash
+from agent_bridge.core.ids import mark
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.rooms import child_content, parent_content
@@ -154,7 +155,7 @@ class Provisioner:
 
     async def _find(self) -> None:
         """Request each agent that is out of sync, also if another process wrote the cause."""
-        for agent in await self._agents.out_of_sync(await self._space.room_id()):
+        for agent in await self._agents.out_of_sync(await self._space.room_id(), private=self._rooms.private):
             # An agent that failed waits for its own next try.
             if agent not in self._failures:
                 self.request(agent)
@@ -238,6 +239,10 @@ class Provisioner:
         # Before the room is made: the join of the ghost then has the avatar, and no line of the room is about it.
         avatar = await self._avatars.of_ghost(agent)
         agent_room = replace(agent_room, agent=replace(agent, avatar=avatar))
+        if self._rooms.private and agent_room.home.room_id is None:
+            await self._displayname(agent, steps)
+            await self._checked(agent_room, steps.problems)
+            return
         space = await self._space.room_id()
         entered = await self._home_rooms.enter(agent_room, space)
         home, room_id = entered.agent_room.home, entered.state.room_id
@@ -246,7 +251,7 @@ class Provisioner:
             await steps.attempt(RoomProblem.STATE_REFUSED, self._home_state.names(entered.agent_room, state, ghost))
             await steps.attempt(RoomProblem.STATE_REFUSED, self._avatars.of_room(entered.agent_room, state))
             state = await self._repaired(entered, ghost, steps)
-            await self._open(entered, state, space, ghost, steps)
+            await self._open(entered, state, space, steps)
         # Last of the names: the homeserver carries it into the room by itself, some time later, and two changes of
         # state at once may leave clients with an old one.
         if agent.displayname_applied is not None:
@@ -307,26 +312,20 @@ class Provisioner:
         await self._space.add(space, state.room_id, child)
         await self._agents.linked(home.id, space)
 
-    async def _open(self, entered: EnteredRoom, state: RoomState, space: str | None, ghost: str, steps: Steps) -> None:
+    async def _open(self, entered: EnteredRoom, state: RoomState, space: str | None, steps: Steps) -> None:
         """Let people in: the join rule, the introduction, the invitations."""
         agent_room, refused = entered.agent_room, RoomProblem.STATE_REFUSED
         await steps.attempt(refused, self._access.apply(agent_room, state, space, fresh=entered.fresh))
-        await steps.attempt(refused, self._introduce(agent_room, state.room_id, ghost))
+        await steps.attempt(refused, self._introduce(agent_room, state.room_id))
         await self._access.invite(agent_room, state.room_id, space)
 
-    async def _introduce(self, agent_room: AgentRoom, room_id: str, ghost: str) -> None:
+    async def _introduce(self, agent_room: AgentRoom, room_id: str) -> None:
         """Have the agent introduce itself, once in its room."""
         agent, home = agent_room.agent, agent_room.home
         if home.introduced:
             return
         if self._rooms.introduce:
-            texts = self._texts
-            text = agent.settings.greeting or (
-                texts.introduction_described if agent.description else texts.introduction
-            ).format(name=escape(agent.name), description=escape(agent.description))
-            key = f"{agent.ghost}.introduction.{short_hash(room_id)}"
-            content = message(text, mark=mark(key, 0), notice=True)
-            await self._homeserver.send(room_id, content, txn_id=f"ab.{key}", as_user=ghost)
+            await introduce(self._homeserver, agent, room_id, self._texts)
         await self._agents.introduced(home.id)
 
     async def _report(self, agent_room: AgentRoom, problems: Iterable[RoomProblem]) -> None:

@@ -8,6 +8,7 @@ import structlog
 
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import mark
+from agent_bridge.core.rooms import KindName
 from agent_bridge.matrix.admin import Deletion, delete_room, deletion
 from agent_bridge.render.content import escape, message
 
@@ -93,10 +94,10 @@ class ChatDeletion:
     async def _remove_alias(self, chat: ChatRoom) -> None:
         if chat.request_key is None:
             return
+        is_direct = chat.kind is KindName.DM
+        name = self._namespace.direct_alias_localpart if is_direct else self._namespace.chat_alias_localpart
         try:
-            await self._homeserver.remove_alias(
-                self._namespace.alias(self._namespace.chat_alias_localpart(chat.request_key))
-            )
+            await self._homeserver.remove_alias(self._namespace.alias(name(chat.request_key)))
         except HomeserverRefused:
             # The homeserver removed it with the room.
             return

@@ -24,7 +24,7 @@ from agent_bridge.core.chats import ChatStatus
 from agent_bridge.core.errors import BridgeError, HomeserverRefused, UpstreamError
 from agent_bridge.core.ids import short_hash
 from agent_bridge.core.names import one_line
-from agent_bridge.core.rooms import RoomProblem
+from agent_bridge.core.rooms import KindName, RoomProblem
 from agent_bridge.matrix.rooms import chat_child_content, parent_content
 from agent_bridge.store.postgres.signals import Topic
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.bridge.chats.conversations import ChatConversations
     from agent_bridge.bridge.chats.deletion import ChatDeletion
+    from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.bridge.chats.listing import ChatListing
     from agent_bridge.bridge.chats.maker import ChatMaker
     from agent_bridge.core.chats import ChatRoom
@@ -68,6 +69,7 @@ class ChatReconciler:
         maker: ChatMaker,
         deletion: ChatDeletion,
         conversations: ChatConversations,
+        direct: DirectChats,
         listing: ChatListing,
         signals: Signals,
         texts: Texts,
@@ -79,6 +81,7 @@ class ChatReconciler:
         self._maker = maker
         self._deletion = deletion
         self._conversations = conversations
+        self._direct = direct
         self._listing = listing
         self._signals = signals
         self._texts = texts
@@ -155,6 +158,8 @@ class ChatReconciler:
             found = await self._chats.find(chat)
             if found is None:
                 return True
+            if found.kind is KindName.DM:
+                return await self._direct.reconcile(found)
             if found.status is ChatStatus.DELETING:
                 if found.space is not None and found.room_id is not None:
                     await self._unlist(found, found.space, found.room_id)

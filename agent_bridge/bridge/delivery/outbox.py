@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from agent_bridge.core.agents import Agent
+    from agent_bridge.core.ids import Namespace
     from agent_bridge.core.turns import Turn
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.turns import Turns
@@ -46,6 +47,11 @@ _KINDS = ("m.room.message", "m.reaction")
 _BAD_REQUEST = 400
 #: Part of Synapse's message for a relation to an event that it does not have.
 _UNKNOWN_EVENT = "unknown event"
+
+
+def voice_of(turn: Turn, namespace: Namespace) -> str:
+    """Return the user that speaks for the bridge in the room of *turn*: the bot, or a ghost where the bot is not."""
+    return namespace.bot if turn.voice is None else namespace.user_id(turn.voice)
 
 
 class Outboxes:
@@ -66,10 +72,17 @@ class Outboxes:
         ghost = self._homeserver.namespace.user_id(turn.agent.ghost)
         return turn.agent, Outbox(self._homeserver, self._turns, turn, ghost)
 
+    def for_bridge(self, turn: Turn) -> Outbox:
+        """Return the outbox in which the bridge itself answers: as its bot, or as a ghost in a room without the bot."""
+        return Outbox(self._homeserver, self._turns, turn, voice_of(turn, self._homeserver.namespace))
+
     async def tell_as_bot(self, turn: Turn, text: str) -> None:
         """Have the bridge bot reply to *turn* with the notice *text*, because the ghost is not permitted to speak."""
         content = message(text, mark=f"{turn.key}.bot", notice=True) | in_reply_to(turn.event_id)
-        await self._homeserver.send(turn.room_id, content, txn_id=f"ab.{turn.key}.bot.{turn.retries}")
+        try:
+            await self._homeserver.send(turn.room_id, content, txn_id=f"ab.{turn.key}.bot.{turn.retries}")
+        except HomeserverRefused as error:
+            _log.warning("nobody can tell the room that its agent is mute: %s", error)
 
 
 class Outbox:

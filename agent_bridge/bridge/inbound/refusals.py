@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.delivery.outbox import Outbox
+from agent_bridge.bridge.delivery.outbox import Outboxes, voice_of
 from agent_bridge.bridge.delivery.status_reactions import WARNING
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.answers import Reply
@@ -49,6 +49,7 @@ class RefusalHandler:
         texts: Texts,
     ) -> None:
         self._homeserver = homeserver
+        self._outboxes = Outboxes(homeserver, turns)
         self._turns = turns
         self._rooms = rooms
         self._agents = agents
@@ -65,7 +66,7 @@ class RefusalHandler:
         if refusal.is_told:
             await self._mark(turn, refusal)
             return
-        outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
+        outbox = self._outboxes.for_bridge(turn)
         if not await outbox.reply_once(partial(self._reply, turn, refusal), to=refusal.target or turn.event_id):
             # The sender's next message is decided again: an administrator may have invited the sender by then.
             await self._turns.dismiss(turn, IgnoreReason.PERMISSION)
@@ -78,7 +79,13 @@ class RefusalHandler:
         """Mark the message: its sender was told the reason a short time ago."""
         content = reaction(refusal.target or turn.event_id, WARNING) | {MARK: f"{turn.key}.warning"}
         try:
-            await self._homeserver.send(turn.room_id, content, kind="m.reaction", txn_id=f"ab.{turn.key}.warning")
+            await self._homeserver.send(
+                turn.room_id,
+                content,
+                kind="m.reaction",
+                txn_id=f"ab.{turn.key}.warning",
+                as_user=voice_of(turn, self._namespace),
+            )
         except HomeserverRefused as error:
             # The message was redacted, or has the reaction already.
             _log.info("a message was not marked", room=turn.room_id, error=str(error))
@@ -130,7 +137,10 @@ class RefusalHandler:
         return "\n".join([self._texts.full_all.format(limit=refusal.limit), "", *lines])
 
     async def _was_invited(self, turn: Turn) -> bool:
-        """Tell whether the bridge bot or an administrator had invited the sender."""
-        event = await self._homeserver.state(turn.room_id, "m.room.member", turn.sender)
+        """Tell whether the bot or an administrator had invited the sender, or the sender the agent."""
+        if turn.in_own_chat:
+            return True
+        voice = voice_of(turn, self._namespace)
+        event = await self._homeserver.state(turn.room_id, "m.room.member", turn.sender, voice)
         inviter = (event or {}).get("unsigned", {}).get("prev_sender", "")
         return inviter == self._namespace.bot or role_of(inviter, self._permissions) >= Role.ADMIN

@@ -80,7 +80,7 @@ class Rules:
         if event.state_key is not None:
             return self._invitation(event) if event.type == "m.room.member" else self._live_location(event, room)
         if event.type == "m.room.encrypted":
-            return self._refusal(event, room, RefusalReason.ENCRYPTED) if is_watched(room) else None
+            return self._encrypted(event, room) if is_watched(room) else None
         if is_quiet(event.type, event.content):
             is_notice = event.text("msgtype") == "m.notice" and self._is_for_us(event, room)
             return _ignored(event, IgnoreReason.NOTICE) if is_notice else None
@@ -198,6 +198,12 @@ class Rules:
         if not (is_again and has_agents(room)):
             return None
         return _change(event, ChangeKind.AGAIN, event.target, is_expected=has_owner(room))
+
+    def _encrypted(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored:
+        if room is not None and room.kind is KindName.DM and not room.is_ours:
+            # The ghost leaves a direct chat that is encrypted, and says so.
+            return _ignored(event, IgnoreReason.ENCRYPTED)
+        return self._refusal(event, room, RefusalReason.ENCRYPTED)
 
     def _live_location(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored | None:
         begins = event.type in LIVE_LOCATIONS and event.content.get("live") is True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from agent_bridge.render.content import message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from agent_bridge.bridge.rooms.access import Access
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
@@ -33,6 +35,8 @@ _log = structlog.stdlib.get_logger(__name__)
 
 #: Rooms that may replace one another in a row, and rooms that may be found lost, in one look.
 _STEPS = 5
+#: Seconds in which a new room gets its creator.
+_MAKING = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,9 @@ class HomeRooms:
         """
         fresh = False
         for _ in range(_STEPS):
+            if agent_room.home.room_id is None and self._config.private:
+                # The room is gone, and the agent gets no other one.
+                break
             if agent_room.home.room_id is None:
                 fresh = await self._make(agent_room, space)
             elif (state := await self._look(agent_room)) is None:
@@ -107,28 +114,10 @@ class HomeRooms:
     async def _make(self, agent_room: AgentRoom, space: str | None) -> bool:
         """Make the room, or adopt the one with the alias of the ghost; tell whether it is new."""
         agent, home = agent_room.agent, agent_room.home
-        if self._lists_creator is None:
-            self._lists_creator = await self._homeserver.lists_creator(self._config.version)
         ghost = reader = self._namespace.user_id(agent.ghost)
-        plan = RoomPlan(
-            alias=agent.ghost,
-            name=home.name,
-            topic=home.topic,
-            creator=ghost,
-            lists_creator=self._lists_creator,
-            powers=self._powers,
-            version=self._config.version,
-        )
-        content = home_content(
-            plan,
-            bot=self._namespace.bot,
-            space=space,
-            domain=self._namespace.domain,
-            restricted=self._access.restricts(space),
-            avatar=agent.avatar,
-        )
+        content = await self._content(agent_room, space)
         try:
-            made = await self._homeserver.create_room(content, ghost)
+            made = await self._create(content, ghost)
         except RoomOutOfReach as error:
             if await self._homeserver.can_join(error.room_id):
                 # The bot invites the ghost, unless the ghost is banned.
@@ -139,10 +128,11 @@ class HomeRooms:
                 await self._homeserver.remove_alias(self._namespace.alias(agent.ghost))
                 made = await self._homeserver.create_room(content, ghost)
         if made.fresh:
-            await self._agents.room_made(home.id, made.room_id, home.name, home.topic)
-            if agent.avatar is not None:
-                await self._agents.avatar_applied(home.id, agent.avatar)
+            await self._made(agent_room, made.room_id)
             return True
+        if (await self._agents.by_agent(agent.id)).home.room_id == made.room_id:
+            # A query of the homeserver has made it at this moment.
+            return False
         # Found, perhaps half-made: its names and its administrators are checked again.
         await self._agents.introduced(home.id)
         _log.info("adopted an existing room", agent=agent.name, room=made.room_id)
@@ -152,6 +142,58 @@ class HomeRooms:
         seen = newest[0]["event_id"] if newest else None
         await self._agents.room_made(home.id, made.room_id, None, None, seen=seen)
         return False
+
+    async def make_early(self, agent_room: AgentRoom, space: str | None) -> None:
+        """Make the room of an agent, unless there is one with the alias of the ghost; :meth:`enter` completes it.
+
+        Raises:
+            HomeserverError, StoreError: there is perhaps no room.
+        """
+        content = await self._content(agent_room, space)
+        try:
+            made = await self._homeserver.create_room(content, self._namespace.user_id(agent_room.agent.ghost))
+        except RoomOutOfReach as error:
+            # The provisioner makes it at this moment, or decides about the former room.
+            _log.info("a room exists already", room=error.room_id)
+            return
+        if made.fresh:
+            await self._made(agent_room, made.room_id)
+
+    async def _made(self, agent_room: AgentRoom, room_id: str) -> None:
+        agent, home = agent_room.agent, agent_room.home
+        await self._agents.room_made(home.id, room_id, home.name, home.topic)
+        if agent.avatar is not None:
+            await self._agents.avatar_applied(home.id, agent.avatar)
+
+    async def _create(self, content: dict[str, Any], ghost: str) -> CreatedRoom:
+        try:
+            return await self._homeserver.create_room(content, ghost)
+        except RoomOutOfReach:
+            # Perhaps a query of the homeserver has it made at this moment, and its creator is about to enter.
+            await asyncio.sleep(_MAKING)
+            return await self._homeserver.create_room(content, ghost)
+
+    async def _content(self, agent_room: AgentRoom, space: str | None) -> dict[str, Any]:
+        agent, home = agent_room.agent, agent_room.home
+        if self._lists_creator is None:
+            self._lists_creator = await self._homeserver.lists_creator(self._config.version)
+        plan = RoomPlan(
+            alias=agent.ghost,
+            name=home.name,
+            topic=home.topic,
+            creator=self._namespace.user_id(agent.ghost),
+            lists_creator=self._lists_creator,
+            powers=self._powers,
+            version=self._config.version,
+        )
+        return home_content(
+            plan,
+            bot=self._namespace.bot,
+            space=space,
+            domain=self._namespace.domain,
+            restricted=self._access.restricts(space),
+            avatar=agent.avatar,
+        )
 
     async def _lose(self, agent_room: AgentRoom, room_id: str) -> None:
         _log.warning("the room of an agent is gone: making another one", agent=agent_room.agent.name, room=room_id)

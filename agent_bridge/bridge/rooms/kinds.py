@@ -107,4 +107,7 @@ def is_watched(room: Room | None) -> bool:
 
 def takes_bare_commands(room: Room | None) -> bool:
     """Tell whether ``!`` and the word of a command is one in *room*: the bridge made it, or no agent is there yet."""
-    return room is not None and (KINDS[room.kind].is_ours or room.is_unbound or room.person is not None)
+    if room is None:
+        return False
+    is_made = room.is_ours or (room.kind is KindName.CHAT and room.person is not None)
+    return is_made or room.is_unbound or KINDS[room.kind].is_ours

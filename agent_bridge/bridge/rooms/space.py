@@ -89,8 +89,17 @@ class Space:
                     self._trusted = await self._kv.get(KeyValues.SPACE_TRUSTED)
             return self._room_id
 
+    async def known(self) -> str | None:
+        """Return the Space as the database has it, without a request to the homeserver; None if there is none."""
+        if not self._config.enabled:
+            return None
+        if not self._compared:
+            self._trusted = await self._kv.get(KeyValues.SPACE_TRUSTED)
+        space: str | None = await self._kv.get(KeyValues.SPACE)
+        return space
+
     def lets_in(self, space: str) -> bool:
-        """Tell whether the members of *space* may enter the rooms of agents, as of the last call of :meth:`room_id`."""
+        """Tell whether the members of *space* may enter the rooms of agents, as of the last call of another method."""
         return space == self._trusted
 
     def look_again(self) -> None:

@@ -56,10 +56,12 @@ class TooManyChats:
 
 @dataclass(frozen=True, slots=True)
 class ChatName:
-    """A chat by its title, or by its number where it has none."""
+    """A chat by its title, or by its number where it has none; a direct chat by its agent."""
 
     number: int
     title: str | None = None
+    #: Name of the agent of a direct chat; None for other chats.
+    direct_with: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,13 @@ class NotYourChat:
     """The command was given in a room that is no chat of the caller."""
 
     command: str
+
+
+@dataclass(frozen=True, slots=True)
+class IsDirectChat:
+    """The command was given in a direct chat, which has neither a title nor a place in the archive."""
+
+    agent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +160,7 @@ ChatResult: TypeAlias = (
     | DeletionAsked
     | DeletionConfirmed
     | ForkRefused
+    | IsDirectChat
     | NotYourChat
     | NothingToConfirm
     | TooManyChats

@@ -179,10 +179,12 @@ class AgentEntry:
     ghost: str
     upstream: str
     state: AgentState
-    #: None before the room exists.
+    #: None before the room exists. With private rooms, that of the caller.
     room: RoomAddress | None
     #: Why people cannot talk with it in the room; None if they can.
     problem: RoomProblem | None = None
+    #: Whether each person has a room of its own with the agent.
+    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

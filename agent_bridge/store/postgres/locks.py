@@ -29,6 +29,8 @@ PROCESS = 4
 WORKER = 5
 #: A person whose chats are counted and written, by the hash of the user id; held by transactions.
 PERSON = 6
+#: The decisions whether people without a role are told so; there is one key of it, 0; held by transactions.
+STRANGERS = 7
 #: Seconds for which an answer of the database counts as news: longer than the session's heartbeat takes.
 _FRESH = 3.0
 

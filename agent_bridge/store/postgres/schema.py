@@ -148,7 +148,7 @@ room = Table(
         ForeignKey("turn.id", ondelete="SET NULL", use_alter=True),
         comment="answered message from which the title of a chat is to be made; null: none",
     ),
-    Column("status", Text, nullable=False, server_default="active", comment="of a chat"),
+    Column("status", Text, nullable=False, server_default="active", comment="of a chat or a direct chat"),
     Column("delete_ref", Text, comment="name of the deletion on the homeserver; null: not requested yet"),
     Column(
         "first_context",
@@ -179,7 +179,7 @@ room = Table(
         server_default="false",
         comment="whether the name that a chat was given last has words that were redacted",
     ),
-    CheckConstraint("status IN ('active', 'archived', 'deleting')", name="status"),
+    CheckConstraint("status IN ('active', 'archived', 'deleting', 'ended')", name="status"),
     CheckConstraint("titled_by IN ('given', 'made', 'person')", name="titled_by"),
 )
 Index("room_owner_idx", room.c.owner, postgresql_where=text("owner IS NOT NULL"))
@@ -189,7 +189,14 @@ Index("room_person_idx", room.c.person, postgresql_where=text("person IS NOT NUL
 Index(
     "room_chat_due_idx",
     room.c.id,
-    postgresql_where=text("kind = 'chat' AND (changes <> changes_applied OR check_requests <> checked)"),
+    postgresql_where=text("kind IN ('chat', 'dm') AND (changes <> changes_applied OR check_requests <> checked)"),
+)
+Index(
+    "room_dm_key",
+    room.c.owner,
+    room.c.person,
+    unique=True,
+    postgresql_where=text("kind = 'dm' AND status = 'active'"),
 )
 Index("room_first_context_idx", room.c.first_context, postgresql_where=text("first_context IS NOT NULL"))
 Index("room_left_at_idx", room.c.left_at, postgresql_where=text("left_at IS NOT NULL"))
@@ -366,6 +373,7 @@ turn = Table(
     Column("finished_at", DateTime(timezone=True)),
     Column("worker", Integer, comment="number of the process that claimed it last"),
     Column("effect", JSONB, comment="what its command has done; null: nothing yet"),
+    Column("voice", Text, comment="localpart of the ghost that speaks for the bridge; null: the bot does"),
     UniqueConstraint("event_id", "conversation"),
 )
 Index("turn_open_idx", turn.c.conversation, turn.c.position, postgresql_where=text("open"))
@@ -375,6 +383,7 @@ Index("turn_collected_idx", turn.c.collected_into, postgresql_where=text("collec
 Index("turn_waiting_event_id_idx", turn.c.id, postgresql_where=text("waiting_event_id IS NOT NULL"))
 Index("turn_stopped_by_idx", turn.c.stopped_by, postgresql_where=text("stopped_by IS NOT NULL"))
 Index("turn_choice_idx", turn.c.conversation, postgresql_where=text("kind = 'choice'"))
+Index("turn_invitation_idx", turn.c.created_at, postgresql_where=text("kind = 'invitation'"))
 Index("turn_finished_idx", turn.c.finished_at, postgresql_where=text("finished_at IS NOT NULL"))
 
 outbox = Table(

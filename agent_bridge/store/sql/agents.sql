@@ -1,18 +1,22 @@
 -- homes --
--- Return agents with their homes, in the order in which the agents were found: all, or those of one upstream, or one.
+-- Return agents with their homes, in the order in which the agents were found: all, or those of one upstream, or one, by
+-- its row id or its ghost.
 SELECT to_jsonb(a) AS agent, to_jsonb(r) AS room
 FROM agent a JOIN room r ON r.owner = a.id AND r.kind = 'home'
 WHERE (%(agent)s::bigint IS NULL OR a.id = %(agent)s) AND (%(upstream)s::text IS NULL OR a.upstream = %(upstream)s)
+  AND (%(ghost)s::text IS NULL OR a.ghost = %(ghost)s)
 ORDER BY a.id
 
 -- out_of_sync --
 -- Return the agents whose ghost or home differs, on the homeserver, from its desired state. %(space)s is the Space that
--- should list the rooms, null when none should. A change that the homeserver refused waits for the next comparison.
+-- should list the rooms, null when none should. A change that the homeserver refused waits for the next comparison. With
+-- private rooms (%(private)s) an agent needs no home.
 SELECT a.id FROM agent a JOIN room r ON r.owner = a.id AND r.kind = 'home'
-WHERE (a.state = 'active' AND (
-          r.room_id IS NULL OR a.displayname_applied IS DISTINCT FROM a.displayname
-          OR (NOT r.bot_joined AND NOT 'bot_away' = ANY(r.problems))
-          OR a.image_applied IS DISTINCT FROM a.image
+WHERE (a.state = 'active' AND (a.displayname_applied IS DISTINCT FROM a.displayname
+          OR a.image_applied IS DISTINCT FROM a.image))
+   OR (a.state = 'active' AND r.room_id IS NULL AND NOT %(private)s)
+   OR (a.state = 'active' AND r.room_id IS NOT NULL AND (
+          (NOT r.bot_joined AND NOT 'bot_away' = ANY(r.problems))
           OR ((r.name_applied IS DISTINCT FROM r.name OR r.topic_applied IS DISTINCT FROM r.topic
                OR r.avatar_applied IS DISTINCT FROM coalesce(a.avatar, r.avatar_applied))
               AND NOT r.problems && '{state_refused,successor_closed}')
@@ -230,9 +234,9 @@ FROM lost, conversation c
 WHERE c.id = turn.conversation AND c.room_id = %(room_id)s AND turn.open
 
 -- request_checks --
--- Have the homes and chats of agents with open turns compared with the homeserver. Their lanes wait until then.
+-- Have the own rooms of agents with open turns compared with the homeserver. Their lanes wait until then.
 UPDATE room SET check_requests = check_requests + 1
-WHERE owner IS NOT NULL AND kind IN ('home', 'chat') AND EXISTS (
+WHERE owner IS NOT NULL AND kind IN ('home', 'chat', 'dm') AND EXISTS (
     SELECT 1 FROM conversation c JOIN turn t ON t.conversation = c.id WHERE c.room_id = room.room_id AND t.open)
 RETURNING pg_notify('agent_bridge', CASE kind WHEN 'home' THEN 'agents' ELSE 'chats' END)
 

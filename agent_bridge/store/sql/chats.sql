@@ -4,7 +4,7 @@ SELECT pg_advisory_xact_lock(%(kind)s, hashtext(%(person)s))
 
 -- count --
 -- Return the number of chats of a person.
-SELECT count(*) AS chats FROM room WHERE person = %(person)s
+SELECT count(*) AS chats FROM room WHERE person = %(person)s AND kind = 'chat'
 
 -- add --
 -- Write a chat, which does not exist on the homeserver yet, with the next number.
@@ -19,10 +19,10 @@ WITH chat AS (
 SELECT id, number FROM chat
 
 -- find --
--- Return a chat with its agent.
+-- Return a chat or a direct chat with its agent.
 SELECT to_jsonb(a) AS agent, to_jsonb(r) AS room, coalesce(r.left_at < now() - interval '1 day', false) AS is_abandoned
 FROM room r JOIN agent a ON a.id = r.owner
-WHERE r.id = %(chat)s AND r.kind = 'chat'
+WHERE r.id = %(chat)s AND r.kind IN ('chat', 'dm')
 
 -- made --
 -- Record the room of a chat, and begin its conversation with the context that it has (first_context). A person may have
@@ -43,11 +43,11 @@ WITH chat AS (
 UPDATE message SET conversation = lane.id FROM lane WHERE message.context = lane.context
 
 -- due --
--- Return up to %(limit)s chats that differ, on the homeserver, from their desired state, except those of %(others)s: first
--- those whose lanes wait. The command that asked for a chat makes its room; if it failed, this list has the chat. A chat
--- that its person has left ends after a day.
+-- Return up to %(limit)s chats and direct chats that differ, on the homeserver, from their desired state, except those of
+-- %(others)s: first those whose lanes wait. The command that asked for a chat makes its room; if it failed, this list has
+-- the chat. A chat that its person has left ends after a day.
 SELECT r.id FROM room r
-WHERE r.kind = 'chat' AND r.owner IS NOT NULL
+WHERE r.kind IN ('chat', 'dm') AND r.owner IS NOT NULL
   AND (r.changes <> r.changes_applied OR r.check_requests <> r.checked OR r.left_at < now() - interval '1 day')
   AND r.id <> ALL(%(others)s::bigint[])
   AND (r.room_id IS NOT NULL OR NOT EXISTS (SELECT 1 FROM turn t WHERE t.key = r.request_key AND t.open))
@@ -121,14 +121,14 @@ FROM lost, conversation c
 WHERE c.id = turn.conversation AND c.room_id = lost.room_id AND turn.open
 
 -- in_room --
--- Return the chat whose room is %(room_id)s.
+-- Return the chat or direct chat whose room is %(room_id)s.
 SELECT to_jsonb(a) AS agent, to_jsonb(r) AS room, coalesce(r.left_at < now() - interval '1 day', false) AS is_abandoned
 FROM room r JOIN agent a ON a.id = r.owner
-WHERE r.room_id = %(room_id)s AND r.kind = 'chat'
+WHERE r.room_id = %(room_id)s AND r.kind IN ('chat', 'dm')
 
 -- note_changes --
--- Have those of the rooms %(rooms)s that are chats compared with the homeserver, and of the rooms %(entered)s those that
--- their people had left. Their lanes do not wait.
+-- Have those of the rooms %(rooms)s that are chats or direct chats of a person compared with the homeserver, and of the
+-- rooms %(entered)s those that their people had left. Their lanes do not wait.
 UPDATE room SET changes = changes + 1
 WHERE (room_id = ANY(%(rooms)s) OR (room_id = ANY(%(entered)s) AND left_at IS NOT NULL)) AND person IS NOT NULL
 RETURNING pg_notify('agent_bridge', 'chats')
@@ -147,15 +147,15 @@ WHERE id = %(chat)s
 RETURNING pg_notify('agent_bridge', 'chats')
 
 -- used --
--- Record that the turn %(turn)s is answered in a chat: its title can be made, and it comes out of the archive. Once a minute is
--- enough for the time.
+-- Record that the turn %(turn)s is answered in a chat: its title can be made, and it comes out of the archive. A direct chat
+-- has no title. Once a minute is enough for the time.
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
 UPDATE room SET used_at = now(), status = CASE WHEN status = 'archived' THEN 'active' ELSE status END,
-       changes = changes + (status = 'archived')::integer, title_turn = CASE WHEN titled_by IS NULL THEN coalesce(title_turn, %(turn)s) END
+       changes = changes + (status = 'archived')::integer, title_turn = CASE WHEN titled_by IS NULL AND kind = 'chat' THEN coalesce(title_turn, %(turn)s) END
 FROM quick
 WHERE room.room_id = %(room_id)s AND room.person IS NOT NULL
   AND (used_at IS NULL OR used_at < now() - interval '1 minute' OR used_at > now() OR status = 'archived'
-       OR (titled_by IS NULL AND title_turn IS NULL))
+       OR (kind = 'chat' AND titled_by IS NULL AND title_turn IS NULL))
 RETURNING CASE WHEN title_turn IS NOT NULL OR changes <> changes_applied THEN pg_notify('agent_bridge', 'chats') END
 
 -- untitled --

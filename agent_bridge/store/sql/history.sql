@@ -21,8 +21,13 @@ RETURNING pg_notify('agent_bridge', 'backfill')
 -- Return up to %(limit)s rooms to compare: first those whose lanes are held, of these first those with open turns; then
 -- those that were not compared for %(interval)s seconds, or for a day if they are chats that nobody used for a day. A time in the future means that the clock was set back. Also
 -- return the last position that was given: a sequence that has given none yet holds the first one that it will give. The
--- ghost reads the history of its home and of the chats that the bridge made, the bot that of other rooms.
-SELECT r.room_id, r.last_seen, r.backfill_requests, CASE WHEN r.kind = 'home' OR r.person IS NOT NULL THEN owner.ghost END AS reader,
+-- ghost reads the history of its home, of its direct chats and of the chats that the bridge made; the bot that of other
+-- rooms, or the ghost that came first where the bot is not.
+SELECT r.room_id, r.last_seen, r.backfill_requests,
+       CASE WHEN r.kind = 'home' OR r.person IS NOT NULL THEN owner.ghost
+            WHEN NOT r.bot_joined THEN (
+                SELECT a.ghost FROM participant p JOIN agent a ON a.id = p.agent
+                WHERE p.room = r.id AND p.state = 'joined' ORDER BY p.created_at, p.agent LIMIT 1) END AS reader,
        (SELECT coalesce(array_agg(a.ghost ORDER BY a.id <> coalesce(r.owner, 0), p.created_at, a.id), '{}')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS ghosts,
        (SELECT last_value - (NOT is_called)::integer FROM turn_position_seq) AS position
@@ -48,13 +53,13 @@ WHERE room.id = before.id
 RETURNING CASE WHEN before.needs_backfill AND NOT room.needs_backfill THEN pg_notify('agent_bridge', 'lanes') END
 
 -- pass_over --
--- Let the lanes of a room go on whose history cannot be read, unless another backfill was requested since. The home or
--- chat of an agent is compared with the homeserver first: perhaps it does not exist any more.
+-- Let the lanes of a room go on whose history cannot be read, unless another backfill was requested since. The own room
+-- of an agent is compared with the homeserver first: perhaps it does not exist any more.
 UPDATE room SET needs_backfill = room.needs_backfill AND room.backfill_requests <> %(requests)s, backfilled_at = now(),
        backfill_requested_at = CASE WHEN room.backfill_requests <> %(requests)s THEN room.backfill_requested_at END,
-       check_requests = room.check_requests + (room.owner IS NOT NULL AND room.kind IN ('home', 'chat'))::integer
+       check_requests = room.check_requests + (room.owner IS NOT NULL AND room.kind IN ('home', 'chat', 'dm'))::integer
 FROM (SELECT id, needs_backfill FROM room WHERE room_id = %(room_id)s FOR UPDATE) AS before
 WHERE room.id = before.id
 RETURNING CASE WHEN before.needs_backfill AND NOT room.needs_backfill THEN pg_notify('agent_bridge', 'lanes') END,
           CASE WHEN room.kind = 'home' THEN pg_notify('agent_bridge', 'agents')
-               WHEN room.kind = 'chat' AND room.owner IS NOT NULL THEN pg_notify('agent_bridge', 'chats') END
+               WHEN room.kind IN ('chat', 'dm') AND room.owner IS NOT NULL THEN pg_notify('agent_bridge', 'chats') END

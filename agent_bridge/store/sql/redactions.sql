@@ -129,7 +129,7 @@ FROM room r WHERE r.id = participant.room AND r.room_id = %(room_id)s AND partic
 WITH forgotten AS (
     DELETE FROM outbox WHERE turn = ANY(%(turns)s::bigint[]) RETURNING turn, part, event_id
 )
-SELECT f.event_id, a.ghost FROM forgotten f JOIN turn t ON t.id = f.turn JOIN conversation c ON c.id = t.conversation
+SELECT f.event_id, coalesce(t.voice, a.ghost) AS ghost FROM forgotten f JOIN turn t ON t.id = f.turn JOIN conversation c ON c.id = t.conversation
      LEFT JOIN agent a ON a.id = c.agent
 WHERE f.event_id IS NOT NULL ORDER BY f.turn, f.part
 
@@ -139,7 +139,7 @@ WHERE f.event_id IS NOT NULL ORDER BY f.turn, f.part
 -- nothing of it stays; the notice that the message waits (part %(waiting)s) is no answer. Otherwise the event is
 -- forgotten too, so that another answer is sent as a new event.
 WITH part AS (
-    SELECT o.turn, o.part, t.open, o.part BETWEEN 0 AND %(last_text)s AS is_text, a.ghost
+    SELECT o.turn, o.part, t.open, o.part BETWEEN 0 AND %(last_text)s AS is_text, coalesce(t.voice, a.ghost) AS ghost
     FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation
          LEFT JOIN agent a ON a.id = c.agent
     WHERE c.room_id = %(room_id)s AND o.event_id = %(target)s

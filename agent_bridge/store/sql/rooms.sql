@@ -2,7 +2,7 @@
 -- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages and changes wait and
 -- how many commands and refusals of each sender (those of the events %(events)s are not counted), and which agents sent
 -- the events %(replied_to)s.
-SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy,
+SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy, r.request_key IS NOT NULL AS is_ours,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state) ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
        (SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
@@ -40,17 +40,17 @@ UPDATE room SET streaming = %(value)s
 WHERE room_id = %(room_id)s AND EXISTS (SELECT 1 FROM participant WHERE participant.room = room.id)
 
 -- request_checks --
--- Have those of the rooms %(rooms)s that are homes or chats of agents compared with the homeserver. Their lanes wait until
+-- Have those of the rooms %(rooms)s that are homes, chats or direct chats of agents compared with the homeserver. Their lanes wait until
 -- then.
 UPDATE room SET check_requests = check_requests + 1
-WHERE room_id = ANY(%(rooms)s) AND owner IS NOT NULL AND kind IN ('home', 'chat')
+WHERE room_id = ANY(%(rooms)s) AND owner IS NOT NULL AND kind IN ('home', 'chat', 'dm')
 RETURNING pg_notify('agent_bridge', CASE kind WHEN 'home' THEN 'agents' ELSE 'chats' END)
 
 -- awaiting_successor --
--- Return the homes and chats of agents that were upgraded, or may have been upgraded a moment ago, and the home of the agent
--- with the ghost %(ghost)s; and the ghosts of their owners.
+-- Return the own rooms of agents that were upgraded, or may have been upgraded a moment ago, and the home of the agent with
+-- the ghost %(ghost)s; and the ghosts of their owners.
 SELECT r.room_id, a.ghost FROM room r JOIN agent a ON a.id = r.owner
-WHERE r.room_id IS NOT NULL AND r.kind IN ('home', 'chat')
+WHERE r.room_id IS NOT NULL AND r.kind IN ('home', 'chat', 'dm')
   AND ('successor_closed' = ANY(r.problems) OR r.check_requests <> r.checked OR (r.kind = 'home' AND a.ghost = %(ghost)s))
 ORDER BY r.id
 

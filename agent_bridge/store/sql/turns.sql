@@ -7,6 +7,8 @@
 -- But the messages of a room wait in it until the room has an agent.
 -- The first attempt does not wait for the disk: a crash of PostgreSQL may lose it, if it has written nothing since. A
 -- later attempt waits, because its number is in transaction ids.
+-- The first attempt also decides which ghost speaks for the bridge in a room without the bot: the first one that came. The
+-- bot may come later, and must not repeat the ghost's words.
 -- A turn that its worker left is interrupted if the worker's process, which holds the advisory lock (%(kind)s, its
 -- number), has ended. A process that only lost the database goes on, and does not count.
 UPDATE turn
@@ -17,6 +19,10 @@ SET state = CASE WHEN turn.state = 'committed' THEN turn.state ELSE 'running' EN
         AND NOT EXISTS (
             SELECT 1 FROM advisory_lock held WHERE held.kind = %(kind)s AND held.key = turn.worker)
     )::integer,
+    voice = CASE WHEN turn.attempts > 0 THEN turn.voice WHEN r.kind IN ('dm', 'group') AND NOT r.bot_joined
+                      AND (c.lane_kind = 'bot' OR turn.kind = 'command') THEN (
+        SELECT ghost.ghost FROM participant present JOIN agent ghost ON ghost.id = present.agent
+        WHERE present.room = r.id AND present.state = 'joined' ORDER BY present.created_at, present.agent LIMIT 1) END,
     not_before = NULL, waits_since = NULL, worker = %(process)s, started_at = coalesce(turn.started_at, now()),
     steps = append_step(turn.steps, %(step)s)
 FROM conversation c LEFT JOIN room r ON r.room_id = c.room_id LEFT JOIN agent a ON a.id = c.agent
@@ -29,7 +35,7 @@ WHERE c.id = turn.conversation
   AND NOT (coalesce(r.check_requests <> r.checked, false) AND c.lane_kind = 'agent')
 RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thread_id AS thread, to_jsonb(a) AS agent,
           r.owner IS NOT DISTINCT FROM c.agent AS own_room, coalesce(r.person = turn.sender, false) AS in_own_chat,
-          r.person IS NOT NULL AS in_chat,
+          r.person IS NOT NULL AS in_chat, turn.voice,
           EXISTS (SELECT 1 FROM participant WHERE room = r.id) AS in_agent_room, r.when_busy, r.streaming,
           x.session AS context_session, p.instructions, p.model AS chosen_model,
           CASE WHEN r.owner = c.agent THEN r.problems END AS problems,
@@ -123,12 +129,12 @@ SELECT c.agent, count(*) AS turns FROM turn t JOIN conversation c ON c.id = t.co
 -- put_back --
 -- Let a turn wait for %(delay)s seconds at the head of its lane; not at all if it has to end early, for another reason
 -- than %(stop)s, which its worker knows. A committed answer stays committed. A wait for an upstream adds %(waited)s
--- seconds. If the turn is %(doubted)s and its room is a home or a chat, that is compared with the homeserver first.
+-- seconds. If the turn is %(doubted)s and its room is an agent's own one, that is compared with the homeserver first.
 WITH doubted AS (
     UPDATE room SET check_requests = check_requests + 1
     FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE %(doubted)s AND t.id = %(turn)s AND room.room_id = c.room_id AND room.owner IS NOT NULL
-      AND room.kind IN ('home', 'chat')
+      AND room.kind IN ('home', 'chat', 'dm')
     RETURNING pg_notify('agent_bridge', CASE room.kind WHEN 'home' THEN 'agents' ELSE 'chats' END)
 )
 UPDATE turn SET state = CASE WHEN state = 'committed' THEN state ELSE 'queued' END, failures = failures + %(failed)s,

@@ -1,0 +1,68 @@
+"""Private rooms (``rooms.private``): people get direct chats with each agent, in place of one shared room."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
+from agent_bridge.core.agents import AgentState
+from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.store.postgres.signals import Topic
+
+if TYPE_CHECKING:
+    from agent_bridge.bridge.chats.direct import DirectChats
+    from agent_bridge.config.conversations import RoomsConfig
+    from agent_bridge.store.agents import AgentRoom, Agents
+    from agent_bridge.store.postgres.signals import Signals
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class PrivateRooms:
+    """Opens a direct chat for each person in ``rooms.invite`` and each active agent, once: the person may leave it."""
+
+    def __init__(self, direct: DirectChats, agents: Agents, config: RoomsConfig, signals: Signals) -> None:
+        self._direct = direct
+        self._agents = agents
+        self._config = config
+        self._signals = signals
+        #: Row ids of agents, and people, whose room the homeserver has refused.
+        self._refused: set[tuple[int, str]] = set()
+
+    async def run(self) -> None:
+        """Open the direct chats that are due, until cancelled."""
+        with self._signals.subscription(Topic.AGENTS) as wake:
+            await every(FALLBACK, self._look, name="private rooms", wake=wake, rest=LONG_REST)
+
+    async def _look(self) -> None:
+        """Open what is due, a few rooms at a time. Rooms that fail wait for the next look.
+
+        Raises:
+            HomeserverUnavailable, StoreError: the rest waits for the next look.
+        """
+        due = [
+            (agent_room, person)
+            for agent_room in await self._agents.all()
+            if agent_room.agent.state is AgentState.ACTIVE
+            for person in self._config.invite
+            if person not in agent_room.home.invited and (agent_room.agent.id, person) not in self._refused
+        ]
+        limit = asyncio.Semaphore(self._config.concurrency)
+        results = await asyncio.gather(*(self._open(*each, limit) for each in due), return_exceptions=True)
+        failures = [each for each in results if isinstance(each, BaseException)]
+        if failures:
+            raise failures[0]
+
+    async def _open(self, agent_room: AgentRoom, person: str, limit: asyncio.Semaphore) -> None:
+        async with limit:
+            try:
+                await self._direct.open(agent_room.agent, person)
+            except HomeserverRefused as error:
+                # The next start tries it again.
+                self._refused.add((agent_room.agent.id, person))
+                _log.warning("a person gets no private room", user=person, error=str(error))
+                return
+            await self._agents.invited(agent_room.home.id, person)

@@ -1,0 +1,49 @@
+"""The parts that make, keep and delete chats and direct chats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent_bridge.bridge.chats.conversations import ChatConversations
+from agent_bridge.bridge.chats.deletion import ChatDeletion
+from agent_bridge.bridge.chats.direct import DirectChats
+from agent_bridge.bridge.chats.listing import ChatListing
+from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.chats.reconciler import ChatReconciler
+from agent_bridge.store.person_spaces import PersonSpaces
+
+if TYPE_CHECKING:
+    from agent_bridge.bridge.rooms.space import Space
+    from agent_bridge.clients import Clients
+    from agent_bridge.stores import Stores
+    from agent_bridge.wiring.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatParts:
+    """The parts."""
+
+    direct: DirectChats
+    reconciler: ChatReconciler
+
+
+def build_chats(settings: Settings, stores: Stores, clients: Clients, space: Space) -> ChatParts:
+    """Build them."""
+    homeserver, texts, config = clients.homeserver, settings.texts, settings.config
+    conversations = ChatConversations(stores.chats, {each.name: upstream for upstream, each in clients.upstreams})
+    deletion = ChatDeletion(homeserver, stores.chats, conversations, texts)
+    direct = DirectChats(homeserver, stores.direct_chats, stores.chats, stores.agents, deletion, config, texts)
+    reconciler = ChatReconciler(
+        homeserver,
+        stores.chats,
+        stores.agents,
+        ChatMaker(homeserver, stores.chats, stores.kv, config, texts),
+        deletion,
+        conversations,
+        direct,
+        ChatListing(homeserver, stores.chats, PersonSpaces(stores.database), space, config, texts),
+        stores.signals,
+        texts,
+    )
+    return ChatParts(direct=direct, reconciler=reconciler)
