@@ -71,10 +71,12 @@ async def tls_port(certificate: Path) -> AsyncIterator[int]:
     await runner.cleanup()
 
 
-async def failure(url: str, session: aiohttp.ClientSession) -> tuple[type[UpstreamError], str]:
+async def failure(
+    url: str, session: aiohttp.ClientSession, connect_timeout: float = 10
+) -> tuple[type[UpstreamError], str]:
     """Return the kind of the error for the list of agents, and its words."""
     with pytest.raises(UpstreamError) as caught:
-        await connect(url, session, connect_timeout=0.2).agents()
+        await connect(url, session, connect_timeout=connect_timeout).agents()
     return type(caught.value), caught.value.says(ENGLISH)
 
 
@@ -98,7 +100,7 @@ async def test_a_wrong_scheme_is_told(tls_port: int, wire: FaultServer, session:
     _, words = await failure(f"http://127.0.0.1:{tls_port}/v1", session)
     assert words == "up sent no HTTP response: perhaps its url begins with https://"
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        _, words = await failure(f"https://127.0.0.1:{silent.getsockname()[1]}/v1", session)
+        _, words = await failure(f"https://127.0.0.1:{silent.getsockname()[1]}/v1", session, 0.2)
     assert words == "up could not be reached within 0.2 s: perhaps its url begins with http://"
 
 

@@ -50,16 +50,18 @@ async def test_the_reason_is_given_once_to_each_person_and_day(harness: BridgeHa
         thread = {"m.relates_to": {"rel_type": "m.thread", "event_id": root}, "msgtype": "m.text", "body": "inside"}
         inside = await talk.person.send(talk.room_id, "m.room.message", thread)
         await talk.person.wait_for(lambda: "⚠️" in talk.room.reactions_to(inside))
+        await talk.wait_for_answers(before + 1)
         (told,) = talk.answers[before:]
         assert told.body == (
             f"⚠️ No answer: {name} is no longer available. Send !ab agent for the other agents, or ask "
             "@admin:test.local about this one."
         )
         await marked(talk, other, "hello")
-        assert len(talk.answers) == before + 2
+        await talk.wait_for_answers(before + 2)
         # The next day.
         await talk.running.database.execute("UPDATE turn SET once_key = once_key || ' of yesterday'")
         await marked(talk, talk.person, "five")
+        await talk.wait_for_answers(before + 3)
         await marked(talk, talk.person, "six")
         assert len(talk.answers) == before + 3
 
