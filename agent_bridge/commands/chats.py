@@ -227,7 +227,7 @@ async def _ask(ctx: CommandContext, which: str | None, mine: Sequence[ListedChat
 
 @command("yes", group=Group.CHATS, role=Role.MEMBER, exact=True)
 async def yes(ctx: CommandContext) -> DeletionConfirmed | NothingToConfirm:
-    """Confirm the deletion for which the caller was asked. Running twice deletes one chat.
+    """Confirm the deletion for which the caller was asked in this room. Running twice deletes one chat.
 
     The leader removes the room once the command is answered.
     """
@@ -238,7 +238,9 @@ async def yes(ctx: CommandContext) -> DeletionConfirmed | NothingToConfirm:
 async def _confirm(ctx: CommandContext, connection: Connection) -> Effect:
     services = ctx.services
     asked = await services.choices.shown(connection, ctx.sender, ChoiceKind.DELETE)
-    chat = None if asked is None else await services.chats.find(asked.items[0])
+    # The person may have been asked about another chat in another room, after this command and before its run.
+    is_here = asked is not None and asked.room_id == ctx.room_id
+    chat = await services.chats.find(asked.items[0]) if asked is not None and is_here else None
     if chat is None or chat.person != ctx.sender:
         return {}
     await services.choices.forget(connection, ctx.sender, ChoiceKind.DELETE)

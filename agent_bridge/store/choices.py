@@ -28,6 +28,8 @@ class ShownList:
 
     #: Row ids in its order.
     items: list[int]
+    #: The room in which it was shown.
+    room_id: str
     #: The command that a number alone gives, and the title of the chat that the command makes (None: no title).
     command: str
     title: str | None

@@ -8,7 +8,7 @@ SET room_id = EXCLUDED.room_id, thread_id = EXCLUDED.thread_id, turn = EXCLUDED.
 
 -- shown --
 -- Return the list that a person was shown last, if that was in the last %(fresh)s seconds.
-SELECT items, command, title FROM choice
+SELECT items, room_id, command, title FROM choice
 WHERE user_id = %(user_id)s AND kind = %(kind)s AND shown_at > now() - make_interval(secs => %(fresh)s)
 
 -- open --
