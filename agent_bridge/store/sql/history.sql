@@ -19,9 +19,10 @@ RETURNING pg_notify('agent_bridge', 'backfill')
 
 -- due --
 -- Return up to %(limit)s rooms to compare: first those whose lanes are held, of these first those with open turns; then
--- those that were not compared for %(interval)s seconds, or for a day if they are chats that nobody used for a day. A time in the future means that the clock was set back. Also
--- return the last position that was given: a sequence that has given none yet holds the first one that it will give. The
--- ghost reads the history of its home and of the chats that the bridge made, the bot that of other rooms.
+-- those that were not compared for %(interval)s seconds, or for a day if they are chats that nobody used for a day. A time
+-- in the future means that the clock was set back. Also return the last position that was given: a sequence that has given
+-- none yet holds the first one that it will give. The ghost reads the history of its home and of the chats that the bridge
+-- made, the bot that of other rooms.
 SELECT r.room_id, r.last_seen, r.backfill_requests, CASE WHEN r.kind = 'home' OR r.person IS NOT NULL THEN owner.ghost END AS reader,
        (SELECT coalesce(array_agg(a.ghost ORDER BY a.id <> coalesce(r.owner, 0), p.created_at, a.id), '{}')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS ghosts,
