@@ -6,6 +6,7 @@ import base64
 import os
 import re
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -215,6 +216,15 @@ def test_a_database_in_use_is_not_replaced(filled: str, postgres: Server, tmp_pa
             restore(filled, file, force=True)
         with postgres.database() as empty, pytest.raises(StoreError, match="stop all processes"):
             move(filled, empty)
+
+
+def test_a_session_that_ends_in_a_moment_does_not_use_the_database(filled: str, postgres: Server) -> None:
+    """The server still lists the session of a connection that was closed a moment ago."""
+    with psycopg.connect(filled) as ending, postgres.database() as target:
+        closing = threading.Timer(0.3, ending.close)
+        closing.start()
+        assert move(filled, target) == row_counts(filled)
+        closing.join()
 
 
 def test_a_move_needs_an_empty_target(filled: str, postgres: Server) -> None:

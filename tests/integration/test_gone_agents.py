@@ -58,6 +58,7 @@ async def test_the_reason_is_given_once_to_each_person_and_day(harness: BridgeHa
         )
         await marked(talk, other, "hello")
         await talk.wait_for_answers(before + 2)
+        assert len(talk.answers) == before + 2
         # The next day.
         await talk.running.database.execute("UPDATE turn SET once_key = once_key || ' of yesterday'")
         await marked(talk, talk.person, "five")

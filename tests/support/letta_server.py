@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import re
 import signal
@@ -218,7 +219,9 @@ class LettaServer:
 async def _until(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
     """Return the next frame of a *kind*."""
     while True:
-        frame: dict[str, Any] = await socket.receive_json()
+        message = await socket.receive()
+        assert message.type is aiohttp.WSMsgType.TEXT, (message, socket.close_code, socket.exception())
+        frame: dict[str, Any] = json.loads(message.data)
         if frame.get("type") == kind:
             return frame
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -35,6 +36,8 @@ _TABLES = """
 SELECT c.oid::regclass::text FROM pg_class c
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') ORDER BY 1
 """
+#: Seconds in which the sessions of closed connections end, and between two looks.
+_ENDING, _PAUSE = 2.0, 0.05
 _OTHERS = """
 SELECT coalesce(nullif(application_name, ''), 'process ' || pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
@@ -249,12 +252,15 @@ def _tables(connection: psycopg.Connection[Any]) -> list[str]:
 
 
 def _refuse_users(connection: psycopg.Connection[Any]) -> None:
-    others = [str(name) for (name,) in connection.execute(_OTHERS)]
-    if others:
-        shown = ", ".join(sorted(set(others))[:3])
-        raise StoreError(
-            f"{len(others)} connections use the database ({shown}): stop all processes of the bridge first"
-        )
+    # The server ends a session a moment after its connection: that of an earlier step, or of a process just stopped.
+    deadline = time.monotonic() + _ENDING
+    while others := [str(name) for (name,) in connection.execute(_OTHERS)]:
+        if time.monotonic() > deadline:
+            shown = ", ".join(sorted(set(others))[:3])
+            raise StoreError(
+                f"{len(others)} connections use the database ({shown}): stop all processes of the bridge first"
+            )
+        time.sleep(_PAUSE)
 
 
 @contextmanager

@@ -19,10 +19,10 @@ RETURNING pg_notify('agent_bridge', 'backfill')
 
 -- due --
 -- Return up to %(limit)s rooms to compare: first those whose lanes are held, of these first those with open turns; then
--- those that were not compared for %(interval)s seconds, or for a day if they are chats that nobody used for a day. A time in the future means that the clock was set back. Also
--- return the last position that was given: a sequence that has given none yet holds the first one that it will give. The
--- ghost reads the history of its home, of its direct chats and of the chats that the bridge made; the bot that of other
--- rooms, or the ghost that came first where the bot is not.
+-- those that were not compared for %(interval)s seconds, or for a day if they are chats that nobody used for a day. A time
+-- in the future means that the clock was set back. Also return the last position that was given: a sequence that has given
+-- none yet holds the first one that it will give. The ghost reads the history of its home, of its direct chats and of the
+-- chats that the bridge made; the bot that of other rooms, or the ghost that came first where the bot is not.
 SELECT r.room_id, r.last_seen, r.backfill_requests,
        CASE WHEN r.kind = 'home' OR r.person IS NOT NULL THEN owner.ghost
             WHEN NOT r.bot_joined THEN (
