@@ -50,6 +50,7 @@ from agent_bridge.bridge.queue.retention import Pruner
 from agent_bridge.bridge.queue.worker import Handler, Worker
 from agent_bridge.bridge.rooms.access import Access
 from agent_bridge.bridge.rooms.admin_room import AdminRoom
+from agent_bridge.bridge.rooms.command_descriptions import CommandDescriptions
 from agent_bridge.bridge.rooms.home_rooms import HomeRooms
 from agent_bridge.bridge.rooms.home_state import HomeState
 from agent_bridge.bridge.rooms.permissions import people_with
@@ -57,6 +58,7 @@ from agent_bridge.bridge.rooms.power_levels import room_powers
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
 from agent_bridge.clients import Clients, open_clients
+from agent_bridge.commands.handler import described_commands
 from agent_bridge.config.agents_source import AgentsSource
 from agent_bridge.core.chats import ChatTitles
 from agent_bridge.core.roles import Role
@@ -330,6 +332,9 @@ def _build_leader(
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
         "pruner": Pruner(stores.database, config.retention).run,
     }
+    duties["command_descriptions"] = CommandDescriptions(
+        homeserver, stores.rooms, described_commands(), stores.signals, settings.texts
+    ).run
     duties["numbers"] = NumberRepair(homeserver, stores.database, stores.chats, stores.agents, stores.signals).run
     if config.chats.titles is not ChatTitles.OFF:
         duties["titles"] = Titles(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import StoreError
+from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import HistoryCursor, KindName, Participant, ParticipantState, Room, WhenBusy
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from psycopg.rows import DictRow
 
@@ -25,6 +27,17 @@ def _room(row: DictRow) -> Room:
     when_busy = None if row["when_busy"] is None else WhenBusy(row["when_busy"])
     values = {"kind": KindName(row["kind"]), "participants": tuple(participants), "when_busy": when_busy}
     return Room(**{**row, **values})
+
+
+@dataclass(frozen=True, slots=True)
+class UndescribedRoom:
+    """A room whose state lacks descriptions of commands."""
+
+    #: Row id.
+    id: int
+    room_id: str
+    #: Name of the descriptions that it should have.
+    digest: str
 
 
 class Rooms:
@@ -97,3 +110,26 @@ class Rooms:
     async def became_group(self, room_id: str) -> None:
         """Record that an unbound room has several people."""
         await self._database.execute(_SQL["became_group"], {"room_id": room_id})
+
+    async def command_given(self, room_id: str, role: Role) -> None:
+        """Record that a person with *role* gave a command in a room."""
+        await self._database.execute(_SQL["command_given"], {"room_id": room_id, "role": int(role)})
+
+    async def without_descriptions(self, wanted: Mapping[tuple[bool, Role], str]) -> UndescribedRoom | None:
+        """Return a room that lacks the descriptions of commands that are *wanted* there; None if there is none.
+
+        They are named by a digest, for the rooms with and without agents, and for the highest role of people who gave
+        commands there. In a direct chat with the bot, that is at least a member.
+        """
+        values = {
+            "has_agents": [has_agents for has_agents, _ in wanted],
+            "roles": [int(role) for _, role in wanted],
+            "digests": [*wanted.values()],
+            "member": int(Role.MEMBER),
+        }
+        row = await self._database.row(_SQL["without_descriptions"], values)
+        return None if row is None else UndescribedRoom(**row)
+
+    async def described(self, room: int, digest: str) -> None:
+        """Record the descriptions of commands that the room with row id *room* was given, or refused."""
+        await self._database.execute(_SQL["described"], {"room": room, "digest": digest})

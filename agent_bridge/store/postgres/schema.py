@@ -150,6 +150,12 @@ room = Table(
     ),
     Column("status", Text, nullable=False, server_default="active", comment="of a chat"),
     Column("delete_ref", Text, comment="name of the deletion on the homeserver; null: not requested yet"),
+    Column("command_role", Integer, comment="highest role of people who gave commands there; null: none did"),
+    Column(
+        "commands_described",
+        Text,
+        comment="digest of the descriptions of commands that the room was given, or refused",
+    ),
     CheckConstraint("status IN ('active', 'archived', 'deleting')", name="status"),
     CheckConstraint("titled_by IN ('given', 'made', 'person')", name="titled_by"),
 )

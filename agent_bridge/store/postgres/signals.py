@@ -34,6 +34,8 @@ class Topic(StrEnum):
     AGENTS = "agents"
     #: The desired state of a chat, or a request to compare its room with the homeserver.
     CHATS = "chats"
+    #: A room in which a command was given for the first time, or a direct chat with the bot.
+    COMMANDS = "commands"
     #: An agent got its room.
     ROOMS = "rooms"
     #: A request for a sync, or the completion of one.

@@ -26,8 +26,8 @@ INSERT INTO room (room_id, kind, bot_joined, last_seen, backfilled_at)
 VALUES (%(room_id)s, %(kind)s, true, %(seen)s, now())
 ON CONFLICT (room_id) DO UPDATE
 SET kind = CASE WHEN room.kind = 'group' THEN EXCLUDED.kind ELSE room.kind END, bot_joined = true,
-    last_seen = EXCLUDED.last_seen
-RETURNING backfill_requests, (SELECT last_value - (NOT is_called)::integer FROM turn_position_seq) AS position
+    last_seen = EXCLUDED.last_seen, commands_described = NULL
+RETURNING CASE WHEN kind = 'bot' THEN pg_notify('agent_bridge', 'commands') END, backfill_requests, (SELECT last_value - (NOT is_called)::integer FROM turn_position_seq) AS position
 
 -- set_when_busy --
 -- Record what happens to messages that wait in a room with agents.
@@ -77,3 +77,25 @@ SELECT owner FROM room WHERE room_id = %(room_id)s
 -- became_group --
 -- Record that a room without an agent has several people.
 UPDATE room SET kind = 'group' WHERE room_id = %(room_id)s AND kind = 'chat' AND owner IS NULL
+
+-- command_given --
+-- Record the role of a person who gave a command in a room, if it is the highest so far.
+UPDATE room SET command_role = %(role)s
+WHERE room_id = %(room_id)s AND bot_joined AND coalesce(command_role, 0) < %(role)s
+RETURNING pg_notify('agent_bridge', 'commands')
+
+-- without_descriptions --
+-- Return a room in which people gave commands, or a direct chat with the bot, that lacks the descriptions of commands for
+-- the highest role of these people.
+SELECT r.id, r.room_id, wanted.digest
+FROM room r JOIN unnest(%(has_agents)s::boolean[], %(roles)s::integer[], %(digests)s::text[]) AS wanted (has_agents, role, digest)
+  ON wanted.role = coalesce(r.command_role, %(member)s)
+ AND wanted.has_agents = EXISTS (SELECT 1 FROM participant WHERE room = r.id)
+WHERE (r.command_role IS NOT NULL OR r.kind = 'bot') AND r.room_id IS NOT NULL AND r.bot_joined
+  AND r.status <> 'deleting' AND r.commands_described IS DISTINCT FROM wanted.digest
+ORDER BY r.command_role IS NULL, r.id
+LIMIT 1
+
+-- described --
+-- Record the descriptions of commands that a room was given.
+UPDATE room SET commands_described = %(digest)s WHERE id = %(room)s
