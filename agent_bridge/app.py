@@ -42,6 +42,8 @@ from agent_bridge.bridge.delivery.status_reactions import StatusReactions
 from agent_bridge.bridge.delivery.stop_offers import StopOffers
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.delivery.waiting_reactions import WaitingReactions
+from agent_bridge.bridge.groups.lobby import LobbyKeeper
+from agent_bridge.bridge.groups.lobby_room import LobbyRoom
 from agent_bridge.bridge.inbound.homeserver_monitor import HomeserverMonitor
 from agent_bridge.bridge.inbound.invites import InviteHandler
 from agent_bridge.bridge.inbound.refusals import RefusalHandler
@@ -68,6 +70,7 @@ from agent_bridge.lifecycle import Bridge
 from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.session import READ_TIMEOUT
 from agent_bridge.store.contexts import Contexts
+from agent_bridge.store.lobbies import Lobbies
 from agent_bridge.store.postgres.database import POOL_TIMEOUT
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.waiting_reactions import WaitingMessages
@@ -119,6 +122,7 @@ class _AgentParts:
     configured: ConfiguredAgents
     avatars: Avatars
     held: HeldChanges
+    lobby: LobbyKeeper
     switches: SwitchReports
 
 
@@ -258,6 +262,10 @@ def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _Agen
     )
     source = AgentsSource(config, settings.file)
     held = HeldChanges(status, admin_room, stores.kv, signals, texts, config.bot.prefix)
+    lobbies = Lobbies(stores.database)
+    lobby_room = LobbyRoom(
+        homeserver, lobbies, stores.agents, stores.kv, admin_room, space, access, config.rooms, powers, texts
+    )
     return _AgentParts(
         status=status,
         provisioner=provisioner,
@@ -275,6 +283,7 @@ def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _Agen
         configured=ConfiguredAgents(source, stores.agents, discovery, admin_room, config, texts),
         avatars=avatars,
         held=held,
+        lobby=LobbyKeeper(homeserver, lobby_room, lobbies, signals),
         switches=SwitchReports(admin_room, stores.kv, signals, texts),
     )
 
@@ -336,6 +345,8 @@ def _build_leader(
         homeserver, stores.rooms, described_commands(), stores.signals, settings.texts
     ).run
     duties["numbers"] = NumberRepair(homeserver, stores.database, stores.chats, stores.agents, stores.signals).run
+    if config.rooms.lobby is not False:
+        duties["lobby"] = agents.lobby.run
     if config.chats.titles is not ChatTitles.OFF:
         duties["titles"] = Titles(
             stores.chats,

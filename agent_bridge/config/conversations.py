@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, StrictFloat, StrictInt
 
 from agent_bridge.config.section import Section
-from agent_bridge.config.types import CommandPrefix, Template, UserId
+from agent_bridge.config.types import CommandPrefix, RoomAlias, RoomChoice, Template, UserId
 from agent_bridge.core.chats import ChatTitles
 from agent_bridge.core.rooms import JoinRule, WhenBusy
 
@@ -24,6 +24,12 @@ class SpaceConfig(Section):
     enabled: bool = Field(True, description="Whether there is a Space. Rooms work without it.")
     name: str = Field("Letta Agents", description="Name of the Space.")
     topic: str = Field("All Letta AI agent conversations", description="Topic of the Space.")
+    alias: RoomAlias | None = Field(
+        None,
+        description="Alias of an existing Space that lists the rooms, in place of one that the bridge makes. It keeps "
+        "its name and its topic. The bot needs an invitation to it, and the power to change m.space.child.",
+        examples=["#team:example.org"],
+    )
 
 
 class RoomsConfig(Section):
@@ -39,6 +45,13 @@ class RoomsConfig(Section):
         JoinRule.RESTRICTED,
         description="restricted: members of the Space can enter the rooms of agents. It needs a Space and room version "
         "8 or newer. invite: each person needs an invitation to each room.",
+    )
+    lobby: RoomChoice = Field(
+        False,
+        description="A room in which all agents answer those who mention them, call them by their name or reply to "
+        "them. true: the bridge makes it. An alias or id: that room becomes the lobby; the bot needs an invitation to "
+        "it, and the power to invite. false: no agent joins any more, and the room stays as it is.",
+        examples=["#agents:example.org"],
     )
     introduce: bool = Field(True, description="Whether an agent introduces itself in its new room.")
     version: str | None = Field(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.answers import AnswerExtras
     from agent_bridge.core.payloads import Payload
-    from agent_bridge.core.rooms import RoomProblem, Streaming, WhenBusy
+    from agent_bridge.core.rooms import KindName, RoomProblem, Streaming, WhenBusy
 
 
 class TurnKind(StrEnum):
@@ -217,6 +217,8 @@ class Turn:
     #: Whether the room is a chat that the bridge made, and whether it is one of its sender.
     in_chat: bool = False
     in_own_chat: bool = False
+    #: None: the bridge does not know the room.
+    room_kind: KindName | None = None
 
     @property
     def begun_elsewhere(self) -> bool:

@@ -23,7 +23,10 @@ _SQL = Statements("rooms")
 
 
 def _room(row: DictRow) -> Room:
-    participants = (Participant(agent, ghost, ParticipantState(state)) for agent, ghost, state in row["participants"])
+    participants = (
+        Participant(agent, ghost, ParticipantState(state), tuple(dict.fromkeys((name, displayname))))
+        for agent, ghost, state, name, displayname in row["participants"]
+    )
     when_busy = None if row["when_busy"] is None else WhenBusy(row["when_busy"])
     values = {"kind": KindName(row["kind"]), "participants": tuple(participants), "when_busy": when_busy}
     return Room(**{**row, **values})
@@ -47,16 +50,21 @@ class Rooms:
         self._database = database
 
     async def contexts(
-        self, room_ids: Collection[str], *, events: Collection[str] = (), replied_to: Collection[str] = ()
+        self,
+        room_ids: Collection[str],
+        *,
+        events: Collection[str] = (),
+        replied_to: Collection[str] = (),
+        threads: Collection[str] = (),
     ) -> dict[str, Room]:
         """Return those of *room_ids* that the bridge knows.
 
-        *events* are about to be written and do not count as waiting. For each of the events *replied_to* that shows an
-        answer, the room tells which agent sent it.
+        *events* are about to be written and do not count as waiting. For each of the events *replied_to*, and of the
+        roots of *threads*, that shows an answer, the room tells which agent sent it; also which agents were asked in
+        the threads.
         """
-        rows = await self._database.rows(
-            _SQL["contexts"], {"rooms": list(room_ids), "events": list(events), "replied_to": list(replied_to)}
-        )
+        values: dict[str, object] = {"rooms": list(room_ids), "events": list(events), "threads": list(threads)}
+        rows = await self._database.rows(_SQL["contexts"], values | {"replied_to": [*replied_to, *threads]})
         return {row["room_id"]: _room(row) for row in rows}
 
     async def enter(self, room_id: str, kind: KindName, seen: str) -> HistoryCursor:

@@ -29,15 +29,13 @@ async def test_a_room_is_known_with_its_agents(database: Database, rooms: Rooms)
     await watch(database, GROUP)
     await take_part(database, GROUP, gala, frida)
     await database.execute("UPDATE participant SET state = 'left' WHERE agent = %s", (frida,))
+    former = Participant(frida, "agent_frida", ParticipantState.LEFT, ("Frida", "Agent Frida"))
     assert await rooms.contexts([ROOM, GROUP, "!unknown"]) == {
-        ROOM: Room(ROOM, KindName.HOME, frida, (Participant(frida, "agent_frida", ParticipantState.LEFT),)),
+        ROOM: Room(ROOM, KindName.HOME, frida, (former,)),
         GROUP: Room(
             GROUP,
             KindName.GROUP,
-            participants=(
-                Participant(gala, "agent_gala"),
-                Participant(frida, "agent_frida", ParticipantState.LEFT),
-            ),
+            participants=(Participant(gala, "agent_gala", names=("Gala", "Agent Gala")), former),
         ),
     }
     assert await rooms.contexts([]) == {}
@@ -72,6 +70,20 @@ async def test_the_agent_that_sent_an_event_is_known(database: Database, rooms: 
     assert found[GROUP].answered_by == {"$gala": gala}
     # The answer belongs to the other room.
     assert found[ROOM].answered_by == {}
+
+
+async def test_the_agents_of_a_thread_are_known(database: Database, rooms: Rooms) -> None:
+    frida, gala = await add_agent(database), await add_agent(database, "Gala", OTHER)
+    await watch(database, GROUP)
+    asked = [new("$1", GROUP, frida, gala, thread="$t"), new("$2", GROUP, gala, thread="$u"), new("$3", GROUP, frida)]
+    lanes = await accept(database, *asked, new("$4", ROOM, frida, thread="$t"))
+    turn = await take(database, lanes[3])
+    await Turns(database).commit(turn, "x", error=None, parts=[0])
+    await Turns(database).sent(turn, 0, "$answer")
+    found = (await rooms.contexts([GROUP], threads=["$t", "$u", "$answer", "$other"]))[GROUP]
+    assert found.thread_agents == {"$t": [frida, gala], "$u": [gala]}
+    assert found.answered_by == {"$answer": frida}
+    assert (await rooms.contexts([GROUP]))[GROUP].thread_agents == {}
 
 
 async def test_a_group_may_become_a_conversation_with_the_bot(rooms: Rooms) -> None:

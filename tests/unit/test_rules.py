@@ -727,7 +727,7 @@ def test_in_a_group_a_message_is_for_those_that_it_means(content: dict[str, Any]
 @pytest.mark.parametrize(
     "content",
     [
-        pytest.param(text("agent_frida: hi"), id="a name in the text"),
+        pytest.param(text("ask agent_frida"), id="a name in the text"),
         pytest.param(text("hi", **mentions("bob")), id="another person"),
         pytest.param(text("hi", **{"m.mentions": {"room": True}}), id="everybody"),
         pytest.param(text("hi", **{"m.mentions": {"user_ids": "@agent_frida:example.org"}}), id="junk"),

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.inbound.choices import picked_by_message, picked_by_reaction
 from agent_bridge.bridge.inbound.prefix import bare_command, command_word, with_pills, without_mention, without_prefix
 from agent_bridge.bridge.inbound.reactions import AGAIN, STOP, VERDICTS, reaction_of
+from agent_bridge.bridge.rooms.addressing import addressees, asked_agent
 from agent_bridge.bridge.rooms.kinds import (
-    addressees,
-    asked_agent,
     has_agents,
     has_owner,
     is_bots,

@@ -85,7 +85,7 @@ class CommandDescriptions:
 
     async def run(self) -> None:
         """Describe the commands in one room after the other, until cancelled."""
-        with self._signals.subscription(Topic.COMMANDS) as wake:
+        with self._signals.subscription(Topic.COMMANDS, Topic.ENTERED) as wake:
             await every(_EVERY, self._describe, name="descriptions of commands", wake=wake)
 
     async def _describe(self) -> None:

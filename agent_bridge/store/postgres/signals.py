@@ -34,8 +34,10 @@ class Topic(StrEnum):
     AGENTS = "agents"
     #: The desired state of a chat, or a request to compare its room with the homeserver.
     CHATS = "chats"
-    #: A room in which a command was given for the first time, or a direct chat with the bot.
+    #: A person gave the first command in a room, or the first with a higher role.
     COMMANDS = "commands"
+    #: The bot entered a room of people.
+    ENTERED = "entered"
     #: An agent got its room.
     ROOMS = "rooms"
     #: A request for a sync, or the completion of one.

@@ -1,9 +1,10 @@
 -- contexts --
 -- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages and changes wait and
--- how many commands and refusals of each sender (those of the events %(events)s are not counted), and which agents sent
--- the events %(replied_to)s.
+-- how many commands and refusals of each sender (those of the events %(events)s are not counted), which agents sent the events
+-- %(replied_to)s, and which were asked in the threads %(threads)s.
 SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state) ORDER BY p.created_at, p.agent), '[]')
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state, a.name, a.displayname)
+                                  ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
        (SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
         WHERE c.room_id = r.room_id AND t.open AND t.kind IN ('message', 'edit', 'again')
@@ -16,7 +17,11 @@ SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy,
              GROUP BY t.sender) AS by_sender) AS commands,
        (SELECT coalesce(jsonb_object_agg(o.event_id, c.agent), '{}')
         FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation
-        WHERE o.event_id = ANY(%(replied_to)s) AND c.room_id = r.room_id AND c.agent IS NOT NULL) AS answered_by
+        WHERE o.event_id = ANY(%(replied_to)s) AND c.room_id = r.room_id AND c.agent IS NOT NULL) AS answered_by,
+       (SELECT coalesce(jsonb_object_agg(thread_id, agents), '{}') FROM (
+             SELECT c.thread_id, jsonb_agg(c.agent ORDER BY c.id) AS agents FROM conversation c
+             WHERE c.room_id = r.room_id AND c.thread_id = ANY(%(threads)s) AND c.agent IS NOT NULL
+             GROUP BY c.thread_id) AS by_thread) AS thread_agents
 FROM room r WHERE r.room_id = ANY(%(rooms)s)
 
 -- enter --
@@ -27,7 +32,7 @@ VALUES (%(room_id)s, %(kind)s, true, %(seen)s, now())
 ON CONFLICT (room_id) DO UPDATE
 SET kind = CASE WHEN room.kind = 'group' THEN EXCLUDED.kind ELSE room.kind END, bot_joined = true,
     last_seen = EXCLUDED.last_seen, commands_described = NULL
-RETURNING CASE WHEN kind = 'bot' THEN pg_notify('agent_bridge', 'commands') END, backfill_requests, (SELECT last_value - (NOT is_called)::integer FROM turn_position_seq) AS position
+RETURNING pg_notify('agent_bridge', 'entered'), backfill_requests, (SELECT last_value - (NOT is_called)::integer FROM turn_position_seq) AS position
 
 -- set_when_busy --
 -- Record what happens to messages that wait in a room with agents.
@@ -56,11 +61,11 @@ ORDER BY r.id
 
 -- visited --
 -- Return the rooms of people that the bridge bot is in.
-SELECT room_id FROM room WHERE kind <> 'home' AND person IS NULL AND bot_joined ORDER BY id
+SELECT room_id FROM room WHERE kind NOT IN ('home', 'lobby') AND person IS NULL AND bot_joined ORDER BY id
 
 -- forget --
 -- Forget a room of people.
-DELETE FROM room WHERE room_id = %(room_id)s AND kind <> 'home' AND person IS NULL
+DELETE FROM room WHERE room_id = %(room_id)s AND kind NOT IN ('home', 'lobby') AND person IS NULL
 
 -- bind --
 -- Make the agent %(agent)s the owner of a room whose people have chosen it, unless the room has an owner.
