@@ -108,9 +108,9 @@ class CommandHandler:
         if role < Role.MEMBER:
             await self._turns.finish(turn, TurnState.DONE, {})
             return
+        await self._services.rooms.command_given(turn.room_id, _role_there(turn, role))
         outbox = Outbox(self._homeserver, self._turns, turn, self._namespace.bot)
         await outbox.reply_once(partial(self._answer, turn, role))
-        await self._services.rooms.command_given(turn.room_id, _role_there(turn, role))
 
     async def give_up(self, turn: Turn, cause: str) -> None:
         """Tell the room that the command failed."""

@@ -49,6 +49,8 @@ class Participant:
     state: ParticipantState = ParticipantState.JOINED
     #: Its names, by which people call it.
     names: tuple[str, ...] = ()
+    #: Whether its upstream does not list it any more.
+    is_gone: bool = False
 
 
 class ChoiceKind(StrEnum):

@@ -24,8 +24,8 @@ _SQL = Statements("rooms")
 
 def _room(row: DictRow) -> Room:
     participants = (
-        Participant(agent, ghost, ParticipantState(state), tuple(dict.fromkeys((name, displayname))))
-        for agent, ghost, state, name, displayname in row["participants"]
+        Participant(agent, ghost, ParticipantState(state), tuple(dict.fromkeys((name, displayname))), is_gone)
+        for agent, ghost, state, name, displayname, is_gone in row["participants"]
     )
     when_busy = None if row["when_busy"] is None else WhenBusy(row["when_busy"])
     values = {"kind": KindName(row["kind"]), "participants": tuple(participants), "when_busy": when_busy}

@@ -14,14 +14,15 @@ from support.records import NAMES
 ADA = Participant(1, "agent_ada", names=("Ada", "Agent: Ada"))
 LOVELACE = Participant(2, "agent_lovelace", names=("Ada Lovelace", "Agent: Ada Lovelace"))
 RESEARCH = Participant(3, "agent_research", names=("Ресёрч",))
-GONE = Participant(4, "agent_gone", ParticipantState.LEFT, ("Gone",))
+LEFT = Participant(4, "agent_left", ParticipantState.LEFT, ("Left",))
+GONE = Participant(5, "agent_gone", names=("Gone",), is_gone=True)
 ROOM = Room(
     "!r",
     KindName.LOBBY,
     None,
-    (ADA, LOVELACE, RESEARCH, GONE),
+    (ADA, LOVELACE, RESEARCH, LEFT, GONE),
     answered_by={"$of-ada": 1, "$of-lovelace": 2},
-    thread_agents={"$thread": [2, 3], "$of-gone": [4]},
+    thread_agents={"$thread": [2, 3], "$of-left": [4], "$of-gone": [5, 1]},
 )
 
 
@@ -62,7 +63,7 @@ def thread(root: str, target: str | None = None) -> dict[str, Any]:
         pytest.param({}, [], id="nobody"),
         pytest.param(mentions("@agent_ada:example.org"), [1], id="m.mentions"),
         pytest.param(mentions("@agent_lovelace:example.org", "@agent_ada:example.org"), [1, 2], id="two"),
-        pytest.param(mentions("@agent_gone:example.org", "@bob:example.org"), [], id="an agent that left, a person"),
+        pytest.param(mentions("@agent_left:example.org", "@bob:example.org"), [], id="an agent that left, a person"),
         pytest.param(mentions("@agent_ada:other.org"), [], id="a user of another server"),
         pytest.param(html(f"hello {pill('@agent_ada:example.org')}"), [1], id="a pill"),
         pytest.param(
@@ -77,7 +78,9 @@ def thread(root: str, target: str | None = None) -> dict[str, Any]:
         pytest.param(reply("$of-bob"), [], id="a reply to a person"),
         pytest.param(thread("$thread"), [2, 3], id="a thread"),
         pytest.param(thread("$of-ada"), [1], id="a thread below a message of an agent"),
-        pytest.param(thread("$of-gone"), [], id="a thread of an agent that left"),
+        pytest.param(thread("$of-left"), [], id="a thread of an agent that left"),
+        pytest.param(thread("$of-gone"), [1], id="a thread of an agent that is gone, and another one"),
+        pytest.param(mentions("@agent_gone:example.org"), [5], id="an agent that is gone"),
         pytest.param(thread("$other"), [], id="a thread of people"),
         pytest.param(thread("$thread") | mentions("@agent_ada:example.org"), [1], id="a thread, and another agent"),
         pytest.param(thread("$thread", "$of-lovelace"), [2], id="a reply within a thread"),
@@ -108,7 +111,8 @@ def test_a_message_is_for_those_that_it_addresses(content: dict[str, Any], agent
         ("@ada:other.org hello", []),
         ("Hello Ada", []),
         ("I like Ada", []),
-        ("Gone, hello", []),
+        ("Left, hello", []),
+        ("Gone, hello", [5]),
         ("", []),
     ],
 )

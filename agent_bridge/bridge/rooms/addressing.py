@@ -56,11 +56,11 @@ def _addressed(
     meant |= _called(event, present, namespace)
     if (replied_to := room.answered_by.get(event.replies_to or "")) is not None:
         meant.add(replied_to)
-    if not meant and event.thread:
-        meant = {*room.thread_agents.get(event.thread, ())}
-        if (beginner := room.answered_by.get(event.thread)) is not None:
-            meant.add(beginner)
-    return tuple(each for each in present if each.agent in meant)
+    if meant or not event.thread:
+        return tuple(each for each in present if each.agent in meant)
+    in_thread = {*room.thread_agents.get(event.thread, ()), room.answered_by.get(event.thread)}
+    # Only a person who means an agent that is gone has to know it.
+    return tuple(each for each in present if each.agent in in_thread and not each.is_gone)
 
 
 def _pills(event: RoomEvent) -> frozenset[str]:

@@ -3,7 +3,7 @@
 -- how many commands and refusals of each sender (those of the events %(events)s are not counted), which agents sent the events
 -- %(replied_to)s, and which were asked in the threads %(threads)s.
 SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state, a.name, a.displayname)
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state, a.name, a.displayname, a.state = 'gone')
                                   ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
        (SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
