@@ -86,7 +86,10 @@ class Rooms:
         return await self._database.execute(_SQL["set_streaming"], {"room_id": room_id, "value": streaming}) > 0
 
     async def request_checks(self, room_ids: Collection[str]) -> None:
-        """Have those of *room_ids* that are homes or chats compared with the homeserver, while their lanes wait."""
+        """Have those of *room_ids* that are homes or chats compared with the homeserver, while their lanes wait.
+
+        Lobbies are compared too, and their lanes do not wait.
+        """
         await self._database.execute(_SQL["request_checks"], {"rooms": list(room_ids)})
 
     async def awaiting_successor(self, ghost: str) -> list[tuple[str, str]]:

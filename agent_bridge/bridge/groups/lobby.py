@@ -53,11 +53,22 @@ class LobbyKeeper:
     async def run(self) -> None:
         """Keep the lobby, until cancelled."""
         self._lobby = None
-        with self._signals.subscription(Topic.AGENTS, Topic.ROOMS, Topic.ENTERED) as wake:
-            await every(FALLBACK, self.keep, name="the lobby", wake=wake, rest=LONG_REST)
+        changes = (Topic.LOBBY, Topic.ENTERED)
+        with (
+            self._signals.subscription(Topic.AGENTS, Topic.ROOMS, *changes) as wake,
+            self._signals.subscription(*changes) as changed,
+        ):
+
+            async def keep() -> float:
+                if changed.is_set():
+                    changed.clear()
+                    self._next = 0.0
+                return await self.keep()
+
+            await every(FALLBACK, keep, name="the lobby", wake=wake, rest=LONG_REST)
 
     async def keep(self) -> float:
-        """Bring the agents in that are missing; return the seconds until the next look.
+        """Compare the lobby if that is due, and bring missing agents in; return the seconds until the next look.
 
         Raises:
             HomeserverError, StoreError: the next call goes on.

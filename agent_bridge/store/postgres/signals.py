@@ -36,6 +36,8 @@ class Topic(StrEnum):
     CHATS = "chats"
     #: A person gave the first command in a room, or the first with a higher role.
     COMMANDS = "commands"
+    #: A lobby changed: its state, or an agent was removed.
+    LOBBY = "lobby"
     #: The bot entered a room of people.
     ENTERED = "entered"
     #: An agent got its room.

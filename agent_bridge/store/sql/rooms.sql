@@ -46,10 +46,13 @@ WHERE room_id = %(room_id)s AND EXISTS (SELECT 1 FROM participant WHERE particip
 
 -- request_checks --
 -- Have those of the rooms %(rooms)s that are homes or chats of agents compared with the homeserver. Their lanes wait until
--- then.
-UPDATE room SET check_requests = check_requests + 1
-WHERE room_id = ANY(%(rooms)s) AND owner IS NOT NULL AND kind IN ('home', 'chat')
-RETURNING pg_notify('agent_bridge', CASE kind WHEN 'home' THEN 'agents' ELSE 'chats' END)
+-- then. Lobbies are compared too, and no lane waits for that.
+WITH asked AS (
+    UPDATE room SET check_requests = check_requests + 1
+    WHERE room_id = ANY(%(rooms)s) AND owner IS NOT NULL AND kind IN ('home', 'chat')
+    RETURNING pg_notify('agent_bridge', CASE kind WHEN 'home' THEN 'agents' ELSE 'chats' END)
+)
+SELECT pg_notify('agent_bridge', 'lobby') FROM room WHERE room_id = ANY(%(rooms)s) AND kind = 'lobby'
 
 -- awaiting_successor --
 -- Return the homes and chats of agents that were upgraded, or may have been upgraded a moment ago, and the home of the agent
