@@ -41,6 +41,8 @@ from agent_bridge.bridge.delivery.status_reactions import StatusReactions
 from agent_bridge.bridge.delivery.stop_offers import StopOffers
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.delivery.waiting_reactions import WaitingReactions
+from agent_bridge.bridge.groups.lobby import LobbyKeeper
+from agent_bridge.bridge.groups.lobby_room import LobbyRoom
 from agent_bridge.bridge.inbound.homeserver_monitor import HomeserverMonitor
 from agent_bridge.bridge.inbound.refusals import RefusalHandler
 from agent_bridge.bridge.queue.leader import Leader
@@ -48,6 +50,7 @@ from agent_bridge.bridge.queue.retention import Pruner
 from agent_bridge.bridge.queue.worker import Handler, Worker
 from agent_bridge.bridge.rooms.access import Access
 from agent_bridge.bridge.rooms.admin_room import AdminRoom
+from agent_bridge.bridge.rooms.command_descriptions import CommandDescriptions
 from agent_bridge.bridge.rooms.home_rooms import HomeRooms
 from agent_bridge.bridge.rooms.home_state import HomeState
 from agent_bridge.bridge.rooms.permissions import people_with
@@ -55,6 +58,7 @@ from agent_bridge.bridge.rooms.power_levels import room_powers
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
 from agent_bridge.clients import Clients, open_clients
+from agent_bridge.commands.handler import described_commands
 from agent_bridge.config.agents_source import AgentsSource
 from agent_bridge.core.chats import ChatTitles
 from agent_bridge.core.roles import Role
@@ -64,6 +68,7 @@ from agent_bridge.lifecycle import Bridge
 from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.session import READ_TIMEOUT
 from agent_bridge.store.contexts import Contexts
+from agent_bridge.store.lobbies import Lobbies
 from agent_bridge.store.postgres.database import POOL_TIMEOUT
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.waiting_reactions import WaitingMessages
@@ -119,6 +124,7 @@ class _AgentParts:
     avatars: Avatars
     held: HeldChanges
     queries: AgentQueries
+    lobby: LobbyKeeper
     switches: SwitchReports
 
 
@@ -267,6 +273,10 @@ def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _Agen
     )
     source = AgentsSource(config, settings.file)
     held = HeldChanges(status, admin_room, stores.kv, signals, texts, config.bot.prefix)
+    lobbies = Lobbies(stores.database)
+    lobby_room = LobbyRoom(
+        homeserver, lobbies, stores.agents, stores.kv, admin_room, space, access, config.rooms, powers, texts
+    )
     return _AgentParts(
         status=status,
         provisioner=provisioner,
@@ -276,6 +286,7 @@ def _build_agents(settings: Settings, stores: Stores, clients: Clients) -> _Agen
         avatars=avatars,
         held=held,
         queries=AgentQueries(homeserver, namespace, stores.agents, home_rooms, space, signals, private=private),
+        lobby=LobbyKeeper(homeserver, lobby_room, lobbies, signals),
         switches=SwitchReports(admin_room, stores.kv, signals, texts),
     )
 
@@ -324,9 +335,14 @@ def _build_leader(
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
         "pruner": Pruner(stores.database, config.retention).run,
     }
+    duties["command_descriptions"] = CommandDescriptions(
+        homeserver, stores.rooms, described_commands(), stores.signals, settings.texts
+    ).run
     duties["numbers"] = NumberRepair(homeserver, stores.database, stores.chats, stores.agents, stores.signals).run
     if config.rooms.private:
         duties["private_rooms"] = PrivateRooms(agents.chats.direct, stores.agents, config.rooms, stores.signals).run
+    if config.rooms.lobby is not False:
+        duties["lobby"] = agents.lobby.run
     if config.chats.titles is not ChatTitles.OFF:
         duties["titles"] = Titles(
             stores.chats,

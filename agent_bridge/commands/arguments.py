@@ -40,13 +40,14 @@ from agent_bridge.commands.lookup import MessageReference, find_agents, parse_re
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.names import one_line
-from agent_bridge.core.results.commands import Argument, ArgumentProblem
+from agent_bridge.core.results.commands import Argument, ArgumentProblem, ArgumentType
 from agent_bridge.store.agents import AgentRoom
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from agent_bridge.commands.registry import CommandContext
+    from agent_bridge.core.payloads import NamedValue
     from agent_bridge.core.results.commands import AgentEntry
 
     #: Returns the value that the words of an argument stand for, or raises :class:`ArgumentError`.
@@ -116,6 +117,7 @@ class Kind:
     longest: int = _NAME
     #: Whether it keeps the quotes of a single quoted text.
     keeps_quotes: bool = False
+    type: ArgumentType = ArgumentType.TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +152,12 @@ def parameters_of(function: Callable[..., object]) -> tuple[Parameter, ...]:
     return parameters
 
 
-async def bind(parameters: Sequence[Parameter], text: str, ctx: CommandContext) -> dict[str, object]:
-    """Return the value of each parameter that *text* gives, by the parameter's name.
+async def bind(parameters: Sequence[Parameter], given: Mapping[str, str], ctx: CommandContext) -> dict[str, object]:
+    """Return the value of each parameter, by its name, for which *given* has words.
 
     Raises:
-        ArgumentError: *text* does not fit *parameters*.
+        ArgumentError: the words do not fit *parameters*.
     """
-    given = split_arguments(parameters, text)
     await _refuse_incomplete_user(parameters, given, ctx)
     return {
         parameter.name: await parameter.kind.convert(parameter.argument, given[parameter.name], ctx)
@@ -196,6 +197,50 @@ def split_arguments(parameters: Sequence[Parameter], text: str) -> dict[str, str
     given = _take_flags(parameters, words) | _take_positional(parameters, words, text)
     if words:
         raise ArgumentError(ArgumentProblem.SURPLUS, value=_joined(text, words))
+    return _complete(parameters, given)
+
+
+def named_arguments(parameters: Sequence[Parameter], values: Mapping[str, NamedValue]) -> dict[str, str]:
+    """Return the words that *values*, by the names of arguments, give to each parameter, by the parameter's name.
+
+    Clients give an empty text, or ``false``, for an optional argument that is left out.
+
+    Raises:
+        ArgumentError: a required argument is missing, a name is unknown, or a value has another type than its argument
+            or too many characters.
+    """
+    known = {parameter.argument.name: parameter for parameter in parameters}
+    if unknown := [name for name in values if name not in known]:
+        raise ArgumentError(ArgumentProblem.SURPLUS, value=unknown[0])
+    given: dict[str, str] = {}
+    for name, value in values.items():
+        argument = known[name].argument
+        words = _words_for(argument, value)
+        if words is None:
+            raise ArgumentError(ArgumentProblem.WRONG_TYPE, argument)
+        if words:
+            given[known[name].name] = words
+    return _complete(parameters, given)
+
+
+def _words_for(argument: Argument, value: NamedValue) -> str | None:
+    """Return the words that a person types for *value*; None if it has another type than *argument*."""
+    match argument.type:
+        case ArgumentType.FLAG if isinstance(value, bool):
+            return argument.name if value else ""
+        case ArgumentType.NUMBER if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        case ArgumentType.TEXT | ArgumentType.USER if isinstance(value, str):
+            return value.strip()
+    return None
+
+
+def _complete(parameters: Sequence[Parameter], given: dict[str, str]) -> dict[str, str]:
+    """Return *given*, the words of each parameter.
+
+    Raises:
+        ArgumentError: a required argument is missing, or an argument is too long.
+    """
     for parameter in parameters:
         if parameter.argument.required and parameter.name not in given:
             raise ArgumentError(ArgumentProblem.MISSING, parameter.argument)
@@ -253,14 +298,15 @@ def _parameter(declared: inspect.Parameter, hint: Any) -> Parameter:
     required = declared.default is inspect.Parameter.empty
     if declared.kind is inspect.Parameter.KEYWORD_ONLY and types == [bool]:
         # The underscore keeps the name apart from one of Python's own.
-        flag = Argument(declared.name.rstrip("_"), required=False, is_flag=True)
+        flag = Argument(declared.name.rstrip("_"), required=False, is_flag=True, type=ArgumentType.FLAG)
         return Parameter(declared.name, flag, Kind(_given))
     if isinstance(types[0], type) and issubclass(types[0], StrEnum):
         choices = tuple(str(each) for each in types[0])
         return Parameter(declared.name, Argument(declared.name, required, choices), Kind(_choice_of(types[0])))
     if types[0] not in _KINDS:
         raise TypeError(f"{hint} is no kind of argument")
-    return Parameter(declared.name, Argument(declared.name, required), _KINDS[types[0]])
+    kind = _KINDS[types[0]]
+    return Parameter(declared.name, Argument(declared.name, required, type=kind.type, spans=kind.spans), kind)
 
 
 def _choice_of(choices: type[StrEnum]) -> Convert:
@@ -331,8 +377,8 @@ _KINDS: dict[Any, Kind] = {
     WhichChat: Kind(_text, spans=True),
     ChatTitle: Kind(_text, spans=True, longest=_TITLED),
     AgentAndTitle: Kind(_text, spans=True, longest=_TITLED, keeps_quotes=True),
-    UserId: Kind(_user, begins="@"),
-    PageNumber: Kind(_page),
+    UserId: Kind(_user, begins="@", type=ArgumentType.USER),
+    PageNumber: Kind(_page, type=ArgumentType.NUMBER),
     Words: Kind(_text, spans=True, longest=_TEXT),
     InstructionText: Kind(_text, spans=True, longest=_INSTRUCTIONS),
     SaveName: Kind(_save_name, spans=True, longest=_SAVE_NAME),

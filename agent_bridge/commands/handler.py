@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.delivery.outbox import Outboxes
 from agent_bridge.bridge.inbound.prefix import command_word
+from agent_bridge.bridge.rooms.command_descriptions import DescribedCommand
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.commands import (
     agents,
@@ -23,7 +24,7 @@ from agent_bridge.commands import (
     status,
     turns,
 )
-from agent_bridge.commands.registry import CommandContext, Registry
+from agent_bridge.commands.registry import CommandContext, Registry, Where
 from agent_bridge.core.answers import Reply
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
 from agent_bridge.core.payloads import CommandPayload
@@ -63,15 +64,12 @@ def all_commands() -> Registry:
 
 
 def context_of(services: CommandServices, registry: Registry, turn: Turn, role: Role) -> CommandContext:
-    """Return the context of a command that *turn*, whose sender has *role*, runs.
-
-    A person who has a role moderates an own chat.
-    """
+    """Return the context of a command that *turn*, whose sender has *role*, runs."""
     return CommandContext(
         services=services,
         registry=registry,
         sender=turn.sender,
-        role=max(role, Role.MODERATOR) if turn.in_own_chat and role >= Role.MEMBER else role,
+        role=_role_there(turn, role),
         room_id=turn.room_id,
         in_agent_room=turn.in_agent_room,
         thread=turn.root or "",
@@ -86,6 +84,19 @@ def context_of(services: CommandServices, registry: Registry, turn: Turn, role: 
         instructions=turn.instructions,
         chosen_model=turn.chosen_model,
     )
+
+
+def described_commands() -> list[DescribedCommand]:
+    """Return the commands as rooms describe them."""
+    return [
+        DescribedCommand(each.usage, each.role, needs_agent=each.where is Where.AGENT_ROOM)
+        for each in all_commands().commands.values()
+    ]
+
+
+def _role_there(turn: Turn, role: Role) -> Role:
+    """Return the role of the sender of *turn* in its room: a person who has a role moderates an own chat."""
+    return max(role, Role.MODERATOR) if turn.in_own_chat and role >= Role.MEMBER else role
 
 
 class CommandHandler:
@@ -113,6 +124,7 @@ class CommandHandler:
         if role < Role.MEMBER:
             await self._turns.finish(turn, TurnState.DONE, {})
             return
+        await self._services.rooms.command_given(turn.room_id, _role_there(turn, role))
         await self._outboxes.for_bridge(turn).reply_once(partial(self._answer, turn, role))
 
     async def give_up(self, turn: Turn, cause: str) -> None:
@@ -133,7 +145,8 @@ class CommandHandler:
 
     async def _run(self, turn: Turn, role: Role) -> Result:
         try:
-            return await self._registry.run(turn.body, context_of(self._services, self._registry, turn, role))
+            named = turn.payload.arguments if isinstance(turn.payload, CommandPayload) else None
+            return await self._registry.run(turn.body, context_of(self._services, self._registry, turn, role), named)
         except (HomeserverUnavailable, StoreError):
             # The lane tries the turn again later.
             raise

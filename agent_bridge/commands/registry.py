@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, get_args, get_type_hints
 
 from agent_bridge.bridge.inbound.prefix import command_word
-from agent_bridge.commands.arguments import ArgumentError, bind, parameters_of
+from agent_bridge.commands.arguments import ArgumentError, bind, named_arguments, parameters_of, split_arguments
 from agent_bridge.commands.lookup import nearest
 from agent_bridge.core.results.commands import (
     ArgumentProblem,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from agent_bridge.commands.trace import Traces
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
+    from agent_bridge.core.payloads import NamedValue
     from agent_bridge.core.results.commands import Result
     from agent_bridge.core.roles import Role
     from agent_bridge.matrix.client import Homeserver
@@ -219,8 +220,10 @@ class Registry:
             raise ValueError("two commands have the same name")
         return cls(MappingProxyType(commands))
 
-    async def run(self, line: str, ctx: CommandContext) -> Result:
+    async def run(self, line: str, ctx: CommandContext, named: Mapping[str, NamedValue] | None = None) -> Result:
         """Run the command that *line* gives, without the prefix; an empty line is ``help``.
+
+        *named*: *line* has the name of the command only, and these are its arguments.
 
         Raises:
             BridgeError: the command failed.
@@ -234,11 +237,13 @@ class Registry:
             return NotPermitted(found.name, found.role)
         if found.where is Where.AGENT_ROOM and not ctx.in_agent_room:
             return WrongRoom(found.name)
-        if found.is_exact and arguments.strip():
-            return InvalidArguments(found.usage, ArgumentProblem.SURPLUS, None, arguments.strip())
+        surplus = arguments.strip() if found.is_exact or named is not None else ""
+        if surplus:
+            return InvalidArguments(found.usage, ArgumentProblem.SURPLUS, None, surplus)
         try:
-            values = await bind(found.parameters, arguments, ctx)
-            return await found.run(ctx, **values)
+            parameters = found.parameters
+            given = split_arguments(parameters, arguments) if named is None else named_arguments(parameters, named)
+            return await found.run(ctx, **await bind(parameters, given, ctx))
         except ArgumentError as error:
             return InvalidArguments(
                 found.usage, error.problem, error.argument, error.value, error.candidates, error.most

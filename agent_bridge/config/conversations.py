@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, StrictFloat, StrictInt
 
 from agent_bridge.config.section import Section
-from agent_bridge.config.types import CommandPrefix, Template, UserId
+from agent_bridge.config.types import CommandPrefix, RoomAlias, RoomChoice, Template, UserId
 from agent_bridge.core.chats import ChatTitles
 from agent_bridge.core.rooms import JoinRule, WhenBusy
 
@@ -29,6 +29,12 @@ class SpaceConfig(Section):
         description="Whether the chats of each person (!ab new) are listed in a Space of the person, which the Space "
         "lists. Other members of the Space then do not see how many chats a person has.",
     )
+    alias: RoomAlias | None = Field(
+        None,
+        description="Alias of an existing Space that lists the rooms, in place of one that the bridge makes. It keeps "
+        "its name and its topic. The bot needs an invitation to it, and the power to change m.space.child.",
+        examples=["#team:example.org"],
+    )
 
 
 class RoomsConfig(Section):
@@ -50,6 +56,13 @@ class RoomsConfig(Section):
         description="true: each person has a room of its own with each agent, a direct chat without the bot and "
         "without administrators. The users of invite get theirs at once, others by !ab invite or by a direct chat with "
         "the agent. Shared rooms that exist stay. false: one shared room per agent.",
+    )
+    lobby: RoomChoice = Field(
+        False,
+        description="A room in which all agents answer those who mention them, call them by their name or reply to "
+        "them. true: the bridge makes it. An alias or id: that room becomes the lobby; the bot needs an invitation to "
+        "it, and the power to invite. false: no agent joins any more, and the room stays as it is.",
+        examples=["#agents:example.org"],
     )
     introduce: bool = Field(True, description="Whether an agent introduces itself in its new room.")
     version: str | None = Field(

@@ -373,8 +373,18 @@ class Config(Section):
             raise ValueError(f"names of upstreams must be unique; these occur twice: {', '.join(twice)}")
         return value
 
+    @field_validator("space")
+    @classmethod
+    def _space_is_here(cls, value: SpaceConfig, info: ValidationInfo) -> SpaceConfig:
+        homeserver = info.data.get("homeserver")
+        if homeserver is not None and value.alias and value.alias.partition(":")[2] != homeserver.domain:
+            raise ValueError(f"alias must be one of your homeserver, such as #team:{homeserver.domain}")
+        return value
+
     @property
     def namespace(self) -> Namespace:
         """The names on the homeserver that belong to the bridge."""
         service = self.appservice
-        return Namespace(self.homeserver.domain, service.bot_username, service.username_prefix)
+        alias = self.space.alias
+        space = None if alias is None else alias[1:].partition(":")[0]
+        return Namespace(self.homeserver.domain, service.bot_username, service.username_prefix, space)

@@ -114,6 +114,23 @@ def _user_id(value: str) -> str:
     return value
 
 
+def _room_alias(value: str) -> str:
+    localpart, _, domain = value[1:].partition(":")
+    if not value.startswith("#") or not localpart or re.search(r"\s", localpart) or not _SERVER_NAME.fullmatch(domain):
+        raise ValueError(f"{value!r} is not a room alias (#name:server)")
+    return value
+
+
+def _lobby(value: Any) -> Any:
+    # Ids of newer rooms have no server.
+    if isinstance(value, bool) or (isinstance(value, str) and re.fullmatch(r"!\S+", value)):
+        return value
+    try:
+        return _room_alias(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("must be true, false, a room alias (#name:server) or a room id (!…)") from None
+
+
 def _permission_key(value: str) -> str:
     if value.startswith("@"):
         return _user_id(value)
@@ -201,6 +218,9 @@ ServerName = Annotated[str, Field(max_length=200), AfterValidator(_server_name)]
 Localpart = Annotated[str, Field(max_length=32), AfterValidator(_localpart)]
 BotLocalpart = Annotated[str, Field(max_length=32), AfterValidator(_bot)]
 UserId = Annotated[str, AfterValidator(_user_id)]
+RoomAlias = Annotated[str, AfterValidator(_room_alias)]
+#: Whether there is a room, or the alias or id of an existing one.
+RoomChoice = Annotated[bool | str, BeforeValidator(_lobby)]
 #: Key of an entry of ``permissions``: a user id, a server name or ``*``.
 PermissionKey = Annotated[str, AfterValidator(_permission_key)]
 #: A role by its lower-case name.

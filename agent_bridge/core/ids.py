@@ -71,6 +71,8 @@ class Namespace:
     bot_username: str
     #: Prefix of the localparts of all ghosts.
     username_prefix: str
+    #: Localpart of the alias of an existing Space that lists the rooms; None: the bridge makes the Space.
+    existing_space: str | None = None
 
     @property
     def bot(self) -> str:
@@ -80,7 +82,22 @@ class Namespace:
     @property
     def space_alias_localpart(self) -> str:
         """Localpart of the Space's alias."""
+        return self.existing_space or self.own_space_alias_localpart
+
+    @property
+    def own_space_alias_localpart(self) -> str:
+        """Localpart of the alias of the Space that the bridge makes."""
         return f"{self.bot_username}_space"
+
+    @property
+    def adopts_space(self) -> bool:
+        """Whether an existing Space lists the rooms."""
+        return self.space_alias_localpart != self.own_space_alias_localpart
+
+    @property
+    def lobby_alias_localpart(self) -> str:
+        """Localpart of the alias of the lobby that the bridge makes; no ghost has such a name."""
+        return f"{self.username_prefix}~lobby"
 
     def chat_alias_localpart(self, key: str) -> str:
         """Return the localpart of the alias of the chat that the turn *key* asked for; no ghost has such a name."""
@@ -111,8 +128,8 @@ class Namespace:
 
     @property
     def space_alias_regex(self) -> str:
-        """Regular expression of the Space's alias, for the registration."""
-        return self._regex("#", re.escape(self.space_alias_localpart))
+        """Regular expression of the alias of the Space that the bridge makes, for the registration."""
+        return self._regex("#", re.escape(self.own_space_alias_localpart))
 
     def user_id(self, localpart: str) -> str:
         """Return the user id of *localpart* on this homeserver."""
@@ -136,7 +153,7 @@ class Namespace:
         is appended. The result follows the user-id grammar, starts with the prefix, is not one of *taken* and fits
         into :data:`MAX_ID_BYTES`, provided that prefix and domain leave room for a hash.
         """
-        unavailable = taken | {self.space_alias_localpart}
+        unavailable = taken | {self.own_space_alias_localpart}
         own = escape_localpart(agent_id).removeprefix(escape_localpart(self.username_prefix))
         room = MAX_ID_BYTES - len(f"@{self.username_prefix}:{self.domain}".encode())
         plain = self.username_prefix + own

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    #: The value of an argument that a client gives by name: storable text, a number or a truth value; None: a value of
+    #: a type that no argument has.
+    NamedValue = str | int | bool | None
 
 
 class MediaKind(StrEnum):
@@ -72,6 +80,9 @@ class CommandPayload:
     #: Event that the command replies to, and the message of its sender that was edited into the command.
     reply_to: str | None = None
     target: str | None = None
+    #: The arguments that a client gave by name (MSC4391), beside the name of the command in *body*; None: *body* has
+    #: the arguments.
+    arguments: Mapping[str, NamedValue] | None = None
 
 
 class RefusalReason(StrEnum):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from agent_bridge.core.agents import AgentState
 
@@ -23,6 +23,8 @@ class KindName(StrEnum):
     DM = "dm"
     #: A room of people, with the bridge bot and any number of agents.
     GROUP = "group"
+    #: The room of all agents.
+    LOBBY = "lobby"
     #: A room of several agents that the bridge made.
     CHANNEL = "channel"
     #: A direct conversation with the bridge bot.
@@ -45,6 +47,10 @@ class Participant:
     #: Localpart of the agent's ghost.
     ghost: str
     state: ParticipantState = ParticipantState.JOINED
+    #: Its names, by which people call it.
+    names: tuple[str, ...] = ()
+    #: Whether its upstream does not list it any more.
+    is_gone: bool = False
 
 
 class ChoiceKind(StrEnum):
@@ -99,6 +105,8 @@ class Room:
     commands: Mapping[str, int] = field(default_factory=dict)
     #: Row id of the agent that sent an event, for each event that was asked about and belongs to an answer.
     answered_by: Mapping[str, int] = field(default_factory=dict)
+    #: Row ids of the agents that were asked in a thread, by the root of each thread that was asked about.
+    thread_agents: Mapping[str, Sequence[int]] = field(default_factory=dict)
     #: The treatment of messages that arrive during an answer; None: as configured.
     when_busy: WhenBusy | None = None
     #: The lists that people were shown, by user id, if they may choose from one now.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.answers import AnswerExtras
     from agent_bridge.core.payloads import Payload
-    from agent_bridge.core.rooms import RoomProblem, Streaming, WhenBusy
+    from agent_bridge.core.rooms import KindName, RoomProblem, Streaming, WhenBusy
 
 
 class TurnKind(StrEnum):
@@ -219,6 +219,8 @@ class Turn:
     in_own_chat: bool = False
     #: Localpart of the ghost that speaks for the bridge in the room; None: the bridge bot does.
     voice: str | None = None
+    #: None: the bridge does not know the room.
+    room_kind: KindName | None = None
 
     @property
     def begun_elsewhere(self) -> bool:

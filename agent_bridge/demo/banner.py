@@ -64,6 +64,7 @@ def print_banner(console: Console, scene: Scene) -> None:
         Text.assemble("2. Next to the homeserver choose Edit, and enter ", (scene.homeserver, "bold")),
         Text("3. Sign in with a name and password from above."),
         Text(f"4. Open the Space “{scene.space}” and write to an agent."),
+        Text("5. All agents are in the Lobby: mention one or several there."),
         *_renaming(scene),
         Text(),
         Rule("Ctrl-C stops everything. Events from now on:", align="left"),

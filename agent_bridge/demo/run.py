@@ -125,7 +125,7 @@ def _config(synapse: Synapse, url: str, api_key: str | None) -> Config:
             },
             "upstreams": [{"name": "demo", "url": url, "api_key": api_key}],
             # Both people enter all rooms.
-            "rooms": {"invite": [admin, alice], "join_rule": "invite"},
+            "rooms": {"invite": [admin, alice], "join_rule": "invite", "lobby": True},
             "permissions": {"*": "none", _DOMAIN: "member", admin: "admin"},
             "logging": {"format": "json"},
         }
@@ -188,8 +188,12 @@ async def _rooms_of_agents(bridge: DemoBridge, people: Sequence[Person], prefix:
             room_id: ghost
             for room_id, room in person.rooms.items()
             for ghost in room.members()
-            if ghost.startswith(f"@{prefix}")
+            if ghost.startswith(f"@{prefix}") and not is_lobby(room)
         }
+
+    def is_lobby(room: Room) -> bool:
+        alias = room.state.get(("m.room.canonical_alias", ""), {}).get("alias", "")
+        return bool(alias.startswith(f"#{prefix}~"))
 
     def complete(person: Person, agents: int) -> bool:
         return len(rooms(person)) >= agents

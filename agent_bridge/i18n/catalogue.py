@@ -117,6 +117,12 @@ class Texts:
     space_open: str
     #: Told to administrators when another room or Space replaces one that the bridge cannot enter.
     room_replaced: str
+    lobby_name: str
+    lobby_topic: str
+    lobby_hello: str
+    #: What the administrators are told about the configured lobby, and about the configured Space.
+    lobby_problems: Mapping[str, str]
+    space_problems: Mapping[str, str]
     #: Told to administrators when the agents of the configuration are not valid.
     agents_invalid: str
     #: The ``{cause}`` of messages whose room does not exist any more.

@@ -31,6 +31,9 @@ class CommandTexts:
     argument_missing: str
     argument_surplus: str
     argument_too_long: str
+    argument_type: str
+    #: By :class:`~agent_bridge.core.results.commands.ArgumentType`: the ``{type}`` of *argument_type*.
+    argument_types: Mapping[str, str]
     argument_choice: str
     not_a_user_id: str
     no_such_agent: str

@@ -101,6 +101,30 @@ ENGLISH = Texts(
     "closed to them. Set the Space to invitations only; the bridge compares it every five minutes.",
     room_replaced="The bridge cannot enter the former room of {name} (`{room}`): it was removed or banned from it. "
     "It makes another room with the same address, and does not answer in the former one.",
+    lobby_name="Lobby",
+    lobby_topic="All agents. Mention one, or begin a message with its name.",
+    lobby_hello="All agents are in this room. An agent answers when you mention it, begin a message with its name, or "
+    "reply to it. In a thread it answers everything from then on. All members can read the conversation.",
+    lobby_problems={
+        "lobby_unknown": "The room `{room}` of `rooms.lobby` does not exist. Correct the configuration, or give a "
+        "room this alias; the bridge tries again by itself.",
+        "lobby_closed": "The bot cannot enter the room `{room}` of `rooms.lobby`. Invite `{bot}` there; the bridge "
+        "tries again by itself.",
+        "lobby_is_space": "`{room}` of `rooms.lobby` is a Space. The lobby has to be a room.",
+        "lobby_taken": "The room `{room}` of `rooms.lobby` is the room of one agent, or a chat of a person. The lobby "
+        "has to be another one.",
+        "lobby_powerless": "The bot may not invite agents into the lobby `{room}`. Give `{bot}` the power to invite "
+        "there; the bridge tries again by itself.",
+    },
+    space_problems={
+        "space_unknown": "The alias `{alias}` of `space.alias` does not exist, so no Space lists the rooms. Correct "
+        "the configuration, or give a Space this alias; the bridge tries again by itself.",
+        "space_closed": "The bot cannot enter the Space `{alias}` of `space.alias`, so no Space lists the rooms. "
+        "Invite `{bot}` there; the bridge tries again by itself.",
+        "space_is_room": "`{alias}` of `space.alias` is not a Space, so no Space lists the rooms.",
+        "space_powerless": "The bot has no power to list rooms in the Space `{alias}` of `space.alias`. Give `{bot}` "
+        "the power to change `m.space.child` there; the bridge tries again by itself.",
+    },
     agents_invalid="The list of configured agents is not valid, and the last valid list stays in force. An upstream "
     "that is new in config.yaml counts after a restart of the bridge.\n\n```\n{faults}\n```",
     no_spaces="I talk in rooms, and this is a Space. Invite me into one of its rooms.",

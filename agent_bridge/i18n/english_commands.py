@@ -76,6 +76,13 @@ ENGLISH_COMMANDS = CommandTexts(
     argument_missing="`{argument}` is missing.",
     argument_surplus="*{value}* is not expected here.",
     argument_too_long="`{argument}` is too long: it has {characters} at most.",
+    argument_type="`{argument}` has to be {type}.",
+    argument_types={
+        "string": "a text",
+        "integer": "a whole number",
+        "user_id": "a Matrix user id (@name:server)",
+        "boolean": "true or false",
+    },
     argument_choice="*{value}* is not one of {choices}.",
     not_a_user_id="*{value}* is not a Matrix user id (@name:server).",
     no_such_agent="No agent is called *{value}*.",

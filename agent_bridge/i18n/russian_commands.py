@@ -76,6 +76,13 @@ RUSSIAN_COMMANDS = CommandTexts(
     argument_missing="Не хватает аргумента: `{argument}`.",
     argument_surplus="Лишний аргумент: *{value}*.",
     argument_too_long="Аргумент `{argument}` слишком длинный. Длина не больше чем {characters}.",
+    argument_type="Значение аргумента `{argument}` должно быть другого типа: {type}.",
+    argument_types={
+        "string": "текст",
+        "integer": "целое число",
+        "user_id": "идентификатор пользователя Matrix (@имя:сервер)",
+        "boolean": "true или false",
+    },
     argument_choice="*{value}* здесь не подходит. Возможные значения: {choices}.",
     not_a_user_id="*{value}* — не идентификатор пользователя Matrix (@имя:сервер).",
     no_such_agent="Агента с именем *{value}* нет.",

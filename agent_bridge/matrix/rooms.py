@@ -104,6 +104,17 @@ def home_content(
     return content
 
 
+def lobby_content(plan: RoomPlan, *, space: str | None, domain: str, restricted: bool = False) -> dict[str, Any]:
+    """Return the body that creates the lobby. *restricted*: members of the *space* can enter it."""
+    content = plan.content()
+    content["initial_state"].append(_state(FUNCTIONAL, functional_content(plan.creator)))
+    if space is not None:
+        content["initial_state"].append(_state("m.space.parent", parent_content(domain), space))
+        if restricted:
+            content["initial_state"][0] = _state(JOIN_RULES, restricted_content(space))
+    return content
+
+
 def chat_content(
     plan: RoomPlan, *, bot: str, person: str, number: int, space: str | None, domain: str, avatar: str | None = None
 ) -> dict[str, Any]:

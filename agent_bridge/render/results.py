@@ -243,9 +243,8 @@ class ResultRenderer:
                 return texts.commands.did_you_mean.format(value=value, names=", ".join(several + more))
             case ArgumentProblem.MISSING:
                 fault = texts.commands.argument_missing.format(argument=argument)
-            case ArgumentProblem.NOT_A_CHOICE:
-                choices = ", ".join(f"`{each}`" for each in result.argument.choices) if result.argument else ""
-                fault = texts.commands.argument_choice.format(value=value, choices=choices)
+            case ArgumentProblem.NOT_A_CHOICE | ArgumentProblem.WRONG_TYPE:
+                fault = self._wrong_value(result, value)
             case ArgumentProblem.NOT_A_USER_ID:
                 fault = texts.commands.not_a_user_id.format(value=value)
             case ArgumentProblem.SURPLUS:
@@ -254,6 +253,13 @@ class ResultRenderer:
                 characters = texts.count(result.most, texts.character)
                 fault = texts.commands.argument_too_long.format(argument=argument, characters=characters)
         return "\n\n".join([fault, *self._how_to_use(result.usage)])
+
+    def _wrong_value(self, result: InvalidArguments, value: str) -> str:
+        texts, argument = self._texts.commands, result.argument
+        if argument is None or result.problem is ArgumentProblem.NOT_A_CHOICE:
+            choices = ", ".join(f"`{each}`" for each in argument.choices) if argument else ""
+            return texts.argument_choice.format(value=value, choices=choices)
+        return texts.argument_type.format(argument=self._argument(argument), type=texts.argument_types[argument.type])
 
     def _how_to_use(self, usage: CommandUsage) -> list[str]:
         lines = [self._texts.commands.usage.format(prefix=self._prefix, usage=self.usage(usage))]

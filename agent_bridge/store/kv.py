@@ -26,6 +26,10 @@ class KeyValues:
     SPACE_INVITED = "space_invited"
     #: Room id of the Space whose members may enter the rooms: once, each of them had a role or was in ``rooms.invite``.
     SPACE_TRUSTED = "space_trusted"
+    #: The lobby: the reference in the configuration, and the room id.
+    LOBBY = "lobby"
+    #: The alias in the configuration that the Space had when it was found; none: the bridge made the Space.
+    SPACE_ALIAS = "space_alias"
     #: Room id of the room of the administrators.
     ADMIN_ROOM = "admin_room"
     #: Keys of the changes that the administrators were told.

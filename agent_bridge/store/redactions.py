@@ -180,7 +180,7 @@ def _emptied(payload: Payload) -> Payload:
         case RefusalPayload():
             return replace(payload, excerpt="")
         case CommandPayload():
-            return replace(payload, body="")
+            return replace(payload, body="", arguments=None)
         case EditPayload():
             return replace(payload, message=MessagePayload())
         case MessagePayload():

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import StoreError
+from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import HistoryCursor, KindName, Participant, ParticipantState, Room, WhenBusy
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from psycopg.rows import DictRow
 
@@ -21,10 +23,24 @@ _SQL = Statements("rooms")
 
 
 def _room(row: DictRow) -> Room:
-    participants = (Participant(agent, ghost, ParticipantState(state)) for agent, ghost, state in row["participants"])
+    participants = (
+        Participant(agent, ghost, ParticipantState(state), tuple(dict.fromkeys((name, displayname))), is_gone)
+        for agent, ghost, state, name, displayname, is_gone in row["participants"]
+    )
     when_busy = None if row["when_busy"] is None else WhenBusy(row["when_busy"])
     values = {"kind": KindName(row["kind"]), "participants": tuple(participants), "when_busy": when_busy}
     return Room(**{**row, **values})
+
+
+@dataclass(frozen=True, slots=True)
+class UndescribedRoom:
+    """A room whose state lacks descriptions of commands."""
+
+    #: Row id.
+    id: int
+    room_id: str
+    #: Name of the descriptions that it should have.
+    digest: str
 
 
 class Rooms:
@@ -34,16 +50,21 @@ class Rooms:
         self._database = database
 
     async def contexts(
-        self, room_ids: Collection[str], *, events: Collection[str] = (), replied_to: Collection[str] = ()
+        self,
+        room_ids: Collection[str],
+        *,
+        events: Collection[str] = (),
+        replied_to: Collection[str] = (),
+        threads: Collection[str] = (),
     ) -> dict[str, Room]:
         """Return those of *room_ids* that the bridge knows.
 
-        *events* are about to be written and do not count as waiting. For each of the events *replied_to* that shows an
-        answer, the room tells which agent sent it.
+        *events* are about to be written and do not count as waiting. For each of the events *replied_to*, and of the
+        roots of *threads*, that shows an answer, the room tells which agent sent it; also which agents were asked in
+        the threads.
         """
-        rows = await self._database.rows(
-            _SQL["contexts"], {"rooms": list(room_ids), "events": list(events), "replied_to": list(replied_to)}
-        )
+        values: dict[str, object] = {"rooms": list(room_ids), "events": list(events), "threads": list(threads)}
+        rows = await self._database.rows(_SQL["contexts"], values | {"replied_to": [*replied_to, *threads]})
         return {row["room_id"]: _room(row) for row in rows}
 
     async def enter(self, room_id: str, kind: KindName, seen: str) -> HistoryCursor:
@@ -65,7 +86,10 @@ class Rooms:
         return await self._database.execute(_SQL["set_streaming"], {"room_id": room_id, "value": streaming}) > 0
 
     async def request_checks(self, room_ids: Collection[str]) -> None:
-        """Have those of *room_ids* that are homes or chats compared with the homeserver, while their lanes wait."""
+        """Have those of *room_ids* that are homes or chats compared with the homeserver, while their lanes wait.
+
+        Lobbies are compared too, and their lanes do not wait.
+        """
         await self._database.execute(_SQL["request_checks"], {"rooms": list(room_ids)})
 
     async def awaiting_successor(self, ghost: str) -> list[tuple[str, str]]:
@@ -97,3 +121,26 @@ class Rooms:
     async def became_group(self, room_id: str) -> None:
         """Record that an unbound room has several people."""
         await self._database.execute(_SQL["became_group"], {"room_id": room_id})
+
+    async def command_given(self, room_id: str, role: Role) -> None:
+        """Record that a person with *role* gave a command in a room."""
+        await self._database.execute(_SQL["command_given"], {"room_id": room_id, "role": int(role)})
+
+    async def without_descriptions(self, wanted: Mapping[tuple[bool, Role], str]) -> UndescribedRoom | None:
+        """Return a room that lacks the descriptions of commands that are *wanted* there; None if there is none.
+
+        They are named by a digest, for the rooms with and without agents, and for the highest role of people who gave
+        commands there. In a direct chat with the bot, that is at least a member.
+        """
+        values = {
+            "has_agents": [has_agents for has_agents, _ in wanted],
+            "roles": [int(role) for _, role in wanted],
+            "digests": [*wanted.values()],
+            "member": int(Role.MEMBER),
+        }
+        row = await self._database.row(_SQL["without_descriptions"], values)
+        return None if row is None else UndescribedRoom(**row)
+
+    async def described(self, room: int, digest: str) -> None:
+        """Record the descriptions of commands that the room with row id *room* was given, or refused."""
+        await self._database.execute(_SQL["described"], {"room": room, "digest": digest})

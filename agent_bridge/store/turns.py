@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from agent_bridge.core.answers import NO_EXTRAS, Part
 from agent_bridge.core.errors import StoreRefused, TurnLost
-from agent_bridge.core.rooms import Streaming, WhenBusy
+from agent_bridge.core.rooms import KindName, Streaming, WhenBusy
 from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
 from agent_bridge.store.agents import agent_from, problems_from
 from agent_bridge.store.contents import apply_edits, lock_messages
@@ -43,6 +43,7 @@ def _turn(row: DictRow) -> Turn:
         "agent": None if agent is None else agent_from(agent),
         "when_busy": None if when_busy is None else WhenBusy(when_busy),
         "streaming": None if streaming is None else Streaming(streaming),
+        "room_kind": None if row["room_kind"] is None else KindName(row["room_kind"]),
         "kind": TurnKind(row["kind"]),
         "payload": payload,
         "state": TurnState(row["state"]),

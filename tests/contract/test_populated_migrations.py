@@ -185,7 +185,8 @@ async def test_rooms_know_their_kinds_and_their_agents(released: Released, datab
     agents = {each.agent.name: each for each in await Agents(database).all()}
     frida = agents["Frida"].agent
     assert rooms["!frida"].owner == frida.id
-    assert rooms["!frida"].participants == (Participant(frida.id, "agent_old_frida"),)
+    names_of_frida = ("Frida", "Letta Agent: Frida")
+    assert rooms["!frida"].participants == (Participant(frida.id, "agent_old_frida", names=names_of_frida),)
     assert rooms["!dm"].participants == ()
     assert rooms["!gala"].waiting == 4
     assert {name: each.home.room_id for name, each in agents.items()} == {

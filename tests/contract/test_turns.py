@@ -81,6 +81,7 @@ async def test_a_turn_comes_back_as_it_was_accepted(database: Database) -> None:
     turn = await take(database, lane)
     assert 0 <= turn.age < 10
     assert turn == Turn(
+        room_kind=KindName.HOME,
         id=turn.id,
         event_id="$1",
         key=turn_key("$1", f"agent_{agent}"),

@@ -42,8 +42,9 @@ from support.records import NAMES
 from support.turn_rows import BOB, ROOM, accept, new
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
+    from agent_bridge.core.payloads import NamedValue
     from agent_bridge.core.results.commands import Result
     from agent_bridge.store.postgres.database import Database
 
@@ -95,7 +96,8 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
 
 
 async def give(services: CommandServices, line: str, **changes: Any) -> Result:
-    """Give a command as an admin in an agent's room, and return its result."""
+    """Give a command as an admin in an agent's room, with arguments in *line* or *named* ones; return its result."""
+    named: Mapping[str, NamedValue] | None = changes.pop("named", None)
     values: dict[str, Any] = {
         "services": services,
         "registry": REGISTRY,
@@ -109,7 +111,8 @@ async def give(services: CommandServices, line: str, **changes: Any) -> Result:
         "attempts": 0,
     }
     values |= changes
-    return await REGISTRY.run(line, CommandContext(**{"turn": await _turn(services, values["event_id"])} | values))
+    ctx = CommandContext(**{"turn": await _turn(services, values["event_id"])} | values)
+    return await REGISTRY.run(line, ctx, named)
 
 
 async def _turn(services: CommandServices, event_id: str) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agent_bridge.commands import agents, approvals, rooms, status, turns
 from agent_bridge.commands.arguments import ArgumentError, UserId, parameters_of, split_arguments
 from agent_bridge.commands.lookup import MessageReference, nearest
-from agent_bridge.core.results.commands import Argument, ArgumentProblem
+from agent_bridge.core.results.commands import Argument, ArgumentProblem, ArgumentType
 from agent_bridge.core.rooms import WhenBusy  # noqa: TC001  # signatures are read
 from agent_bridge.store.agents import AgentRoom  # noqa: TC001  # likewise
 
@@ -94,9 +94,9 @@ def test_a_signature_specifies_the_arguments() -> None:
 
     assert [parameter.argument for parameter in parameters_of(function)] == [
         Argument("mode", required=True, choices=("queue", "collect", "interrupt")),
-        Argument("agent", required=True),
-        Argument("user", required=False),
-        Argument("all", required=False, is_flag=True),
+        Argument("agent", required=True, spans=True),
+        Argument("user", required=False, type=ArgumentType.USER),
+        Argument("all", required=False, is_flag=True, type=ArgumentType.FLAG),
     ]
     assert split_arguments(parameters_of(function), "queue Ada B @bob:x all") == {
         "mode": "queue",

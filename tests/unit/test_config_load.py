@@ -98,6 +98,22 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         "space:\n  enabled: sometimes\n",
         ["config.yaml:11: space.enabled: must be true or false"],
     ),
+    "a Space that is no alias": (
+        "space:\n  alias: team\n",
+        ["config.yaml:11: space.alias: 'team' is not a room alias (#name:server)"],
+    ),
+    "a Space of another server": (
+        "space:\n  alias: '#team:other.org'\n",
+        ["config.yaml:10: space: alias must be one of your homeserver, such as #team:example.org"],
+    ),
+    "a lobby that is no room": (
+        "rooms:\n  lobby: all\n",
+        ["config.yaml:11: rooms.lobby: must be true, false, a room alias (#name:server) or a room id (!…)"],
+    ),
+    "a number for a lobby": (
+        "rooms:\n  lobby: 1\n",
+        ["config.yaml:11: rooms.lobby: must be true, false, a room alias (#name:server) or a room id (!…)"],
+    ),
     "list for a switch": (
         "space:\n  enabled: []\n",
         ["config.yaml:11: space.enabled: must be true or false"],
@@ -322,7 +338,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
             "config.yaml:12: upstreams[1].name: is given twice, first on line 10; remove one of them",
             "config.yaml:13: homeserver: is given twice, first on line 1; remove one of them",
             "config.yaml:15: domain: is given twice, first on line 14; remove one of them",
-            "config.yaml:16: space.a: is not a known key; known keys: enabled, name, topic, per_user",
+            "config.yaml:16: space.a: is not a known key; known keys: enabled, name, topic, per_user, alias",
         ],
     ),
 }
@@ -610,6 +626,21 @@ def test_yaml_in_other_shapes(file: Path) -> None:
     assert {upstream.url for upstream in config.upstreams} == {"http://localhost:1416/v1"}
     assert config.permissions == {"*": Role.NONE, "example.org": Role.MEMBER, "@a:[::1]:8448": Role.OWNER}
     assert not config.space.enabled
+
+
+@pytest.mark.parametrize(
+    ("written", "lobby"),
+    [
+        ("true", True),
+        ("false", False),
+        ("'#agents:example.org'", "#agents:example.org"),
+        ("'!room:example.org'", "!room:example.org"),
+        ("'!abc-DEF_1'", "!abc-DEF_1"),
+    ],
+)
+def test_the_lobby(file: Path, written: str, lobby: object) -> None:
+    file.write_text(f"{GOOD}rooms:\n  lobby: {written}\n")
+    assert load(file, {}).rooms.lobby == lobby
 
 
 @pytest.mark.parametrize(

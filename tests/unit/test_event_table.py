@@ -85,6 +85,13 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "keycap on that list": [reaction_on_list("2\ufe0f\u20e3"), reaction_on_list("3\u20e3")],
     "mention of the bot": [message("Bot: help", **{"m.mentions": {"user_ids": [NAMES.bot]}})],
     "caption with the command prefix": [message("!ab help", "m.image", filename="a.png", **URL)],
+    "command as JSON that mentions the bot (MSC4391)": [
+        message("/help", **{key: {"command": "help"}, "m.mentions": {"user_ids": [NAMES.bot]}})
+        for key in ("m.bot.command", "org.matrix.msc4391.command")
+    ],
+    "command as JSON that mentions another bot": [
+        message("/ban x", **{"m.bot.command": {"command": "ban"}, "m.mentions": {"user_ids": ["@ban:other.org"]}})
+    ],
     "`m.text` with HTML and no body": [message("", formatted_body="<b>hi</b>")],
     "`m.text` without text": [message(""), message(" \n"), message(None), message("", formatted_body="<br>")],
     "message without `msgtype`": [message("hi", None)],

@@ -92,6 +92,21 @@ def test_no_ghost_gets_the_alias_of_the_space() -> None:
     assert names.localpart("space") == f"ab_space_{short_hash('/space')}"
 
 
+def test_an_existing_space_takes_the_place_of_the_one_that_the_bridge_makes() -> None:
+    names = Namespace("example.org", "ab", "ab_", "team")
+    assert names.alias(names.space_alias_localpart) == "#team:example.org"
+    assert names.adopts_space
+    # Its own name stays reserved.
+    assert names.space_alias_regex == Namespace("example.org", "ab", "ab_").space_alias_regex
+    assert names.localpart("space") == f"ab_space_{short_hash('/space')}"
+    assert not Namespace("example.org", "ab", "ab_", "ab_space").adopts_space
+
+
+def test_no_ghost_gets_the_alias_of_the_lobby() -> None:
+    assert NAMES.lobby_alias_localpart == "agent_~lobby"
+    assert NAMES.localpart("~lobby") == "agent_=7elobby"
+
+
 @pytest.mark.parametrize(
     ("prefix", "agent_id", "expected"),
     [("ai-", "ai-7", "ai-7"), ("ai-", "ai_7", "ai-7"), ("ai=", "ai=7", "ai=7"), ("ai=", "", "ai=" + short_hash("/"))],

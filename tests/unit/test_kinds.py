@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, addressees
+from agent_bridge.bridge.rooms.addressing import addressees
+from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, takes_bare_commands
 from agent_bridge.core.rooms import KindName, Participant, ParticipantState, Room
 from agent_bridge.matrix.events import parse_event
 from support.records import NAMES
@@ -40,7 +41,7 @@ def test_in_a_room_of_its_own_an_agent_answers_everything(kind: KindName) -> Non
     assert asked(kind, FRIDA, owner=None) == []
 
 
-@pytest.mark.parametrize("kind", [KindName.GROUP, KindName.CHANNEL])
+@pytest.mark.parametrize("kind", [KindName.GROUP, KindName.LOBBY, KindName.CHANNEL])
 def test_among_others_an_agent_answers_what_is_said_to_it(kind: KindName) -> None:
     assert asked(kind, GALA, FRIDA) == [2, 1]
     nothing: dict[str, Any] = {"m.mentions": {}}
@@ -57,3 +58,8 @@ def test_the_bot_answers_alone() -> None:
 @pytest.mark.parametrize("kind", [*KindName])
 def test_an_agent_that_left_answers_nothing(kind: KindName) -> None:
     assert asked(kind, Participant(1, "agent_frida", ParticipantState.LEFT)) == []
+
+
+def test_the_bridge_knows_bare_commands_in_its_own_rooms() -> None:
+    own = [name for name in KindName if takes_bare_commands(Room("!r", name, 1, (FRIDA,)))]
+    assert own == [KindName.HOME, KindName.LOBBY, KindName.CHANNEL]

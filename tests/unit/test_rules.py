@@ -248,6 +248,46 @@ def test_all_forms_of_a_command(content: dict[str, Any], decide: Any) -> None:
     assert turn_of(decide(event(content))).payload == CommandPayload("help", reply_to=replied_to)
 
 
+def called(name: str, *mentions: str, body: str = "/x", **arguments: Any) -> dict[str, Any]:
+    command = {"command": name, "arguments": arguments}
+    return text(body, **{"m.mentions": {"user_ids": [*mentions]}, "org.matrix.msc4391.command": command})
+
+
+@pytest.mark.parametrize("decide", [at_home, in_bot_room, elsewhere])
+def test_a_command_that_a_client_wrote_as_json(decide: Any) -> None:
+    content = called("agent", NAMES.bot, choice="2") | in_thread()
+    turn = turn_of(decide(event(content)))
+    assert (turn.kind, turn.payload) == (TurnKind.COMMAND, CommandPayload("agent", "$root", arguments={"choice": "2"}))
+    # Its text does not count, whatever a client writes there.
+    assert turn_of(decide(event(called("help", NAMES.bot, body="!ab status")))).payload == CommandPayload(
+        "help", arguments={}
+    )
+    correction = {"m.new_content": content, "m.relates_to": {"rel_type": "m.replace", "event_id": "$x"}}
+    assert turn_of(decide(event(text("* x", **correction)))).payload == CommandPayload(
+        "agent", target="$x", arguments={"choice": "2"}
+    )
+
+
+@pytest.mark.parametrize("decide", [at_home, in_bot_room, elsewhere])
+def test_a_command_of_another_bot_is_not_ours(decide: Any) -> None:
+    assert decide(event(called("ban", "@draupnir:other.org"))) is None
+    edited = called("ban", "@draupnir:other.org")
+    correction = {"m.new_content": edited, "m.relates_to": {"rel_type": "m.replace", "event_id": "$x"}}
+    assert decide(event(text("* x", **correction))) is None
+
+
+def test_a_command_for_nobody_is_text() -> None:
+    """Without a mention, the text decides."""
+    assert turn_of(at_home(event(called("agent", body="!ab help")))).payload == CommandPayload("help")
+    assert turn_of(at_home(event(called("agent", body="hello")))).kind is TurnKind.MESSAGE
+    # The agent is meant.
+    assert turn_of(at_home(event(called("agent", GHOST, body="hello")))).kind is TurnKind.MESSAGE
+
+
+def test_a_stop_that_a_client_wrote_as_json() -> None:
+    assert RULES.stop(event(called("stop", NAMES.bot)), AT_HOME) == StopRequest(ROOM, "$e", None, "")
+
+
 def test_a_message_that_mentions_an_agent_too_is_for_the_agent() -> None:
     content = text("Bot, what does frida say?", **{"m.mentions": {"user_ids": [NAMES.bot, GHOST]}})
     assert turn_of(at_home(event(content))).kind is TurnKind.MESSAGE
@@ -690,7 +730,7 @@ def test_in_a_group_a_message_is_for_those_that_it_means(content: dict[str, Any]
 @pytest.mark.parametrize(
     "content",
     [
-        pytest.param(text("agent_frida: hi"), id="a name in the text"),
+        pytest.param(text("ask agent_frida"), id="a name in the text"),
         pytest.param(text("hi", **mentions("bob")), id="another person"),
         pytest.param(text("hi", **{"m.mentions": {"room": True}}), id="everybody"),
         pytest.param(text("hi", **{"m.mentions": {"user_ids": "@agent_frida:example.org"}}), id="junk"),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.delivery.erasure import Eraser
 from agent_bridge.bridge.queue.offload import rendered
+from agent_bridge.bridge.rooms.kinds import KINDS
 from agent_bridge.core.answers import Op, Part, Reply
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import MARK, mark
@@ -335,7 +336,9 @@ class Outbox:
             return in_thread(root, root)
         if self._turn.root is not None:
             return in_thread(self._turn.root, self._reply_to or self._turn.event_id)
-        return in_reply_to(self._reply_to) if self._reply_to is not None and op.part == 0 else {}
+        is_reply = self._turn.room_kind is not None and KINDS[self._turn.room_kind].shows_questions
+        question = self._reply_to or (self._turn.event_id if is_reply and self._turn.agent is not None else None)
+        return in_reply_to(question) if question is not None and op.part == 0 else {}
 
     def _txn_id(self, part: int) -> str:
         # Each retry of the turn has ids of its own: for the id of a redacted part the homeserver returns the old event.

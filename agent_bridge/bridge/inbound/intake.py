@@ -371,6 +371,7 @@ class Intake:
             {event.room_id for event in events},
             events=[event.event_id for event in events],
             replied_to={event.replies_to for event in events if event.replies_to is not None},
+            threads={event.thread for event in events if event.thread},
         )
         if self._rules.follow_selection:
             selections = await self._selections.selected({event.sender for event in events})

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.inbound.choices import confirmed, picked_by_message, picked_by_reaction
 from agent_bridge.bridge.inbound.prefix import bare_command, command_word, with_pills, without_mention, without_prefix
 from agent_bridge.bridge.inbound.reactions import AGAIN, STOP, VERDICTS, reaction_of
+from agent_bridge.bridge.rooms.addressing import addressees, asked_agent
 from agent_bridge.bridge.rooms.kinds import (
-    addressees,
-    asked_agent,
     has_agents,
     has_owner,
     is_bots,
@@ -33,6 +32,7 @@ from agent_bridge.core.payloads import (
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName
 from agent_bridge.core.turns import Addressee, Ignored, IgnoreReason, NewTurn, TurnKind
+from agent_bridge.matrix.bot_commands import command_in
 from agent_bridge.matrix.said import LIVE_LOCATIONS, is_quiet, message_of, without_fallback
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Rules:
         If it asks for nothing, return why it is ignored where a person may expect an answer, else None. *room* is None
         if the bridge does not know the room.
         """
-        if self.namespace.is_ours(event.sender):
+        if self.namespace.is_ours(event.sender) or self._is_for_another_bot(event):
             return None
         if event.redacted_by is not None or event.type in {"m.room.redaction", "m.reaction"}:
             return self._picked(event, room) or self._about_earlier(event, room)
@@ -217,7 +217,7 @@ class Rules:
         command = None if said is None else self._command_of(edited, said.body, room)
         if command is not None:
             # A command that had a fault: its sender corrects it.
-            return self._command(event, room, CommandPayload(command, target=event.target))
+            return self._command(event, room, replace(command, target=event.target))
         if not is_watched(room):
             return None
         if self._role(event) < Role.MEMBER:
@@ -234,9 +234,9 @@ class Rules:
         command = None
         if said is not None:
             picked = picked_by_message(event, said.body, room) if _is_words(event) else None
-            command = picked or self._command_of(event, said.body, room)
+            command = self._command_of(event, said.body, room) if picked is None else CommandPayload(picked)
         if command is not None:
-            return self._command(event, room, CommandPayload(command, event.thread, event.replies_to))
+            return self._command(event, room, replace(command, thread=event.thread, reply_to=event.replies_to))
         if room is None or not self._is_for_us(event, room):
             return None
         if self._role(event) < Role.MEMBER:
@@ -272,8 +272,14 @@ class Rules:
             return turn
         return replace(turn, addressees=(Addressee(agent.agent, agent.ghost),), thread=payload.thread)
 
-    def _command_of(self, event: RoomEvent, body: str, room: Room | None) -> str | None:
-        """Return the command for the bot in *body*, without its prefix; None if *event* is no command."""
+    def _command_of(self, event: RoomEvent, body: str, room: Room | None) -> CommandPayload | None:
+        """Return the command for the bot in *event*, whose text is *body*; None if *event* is no command.
+
+        A command that a client wrote as JSON counts, whatever the text is.
+        """
+        call = command_in(event.content)
+        if call is not None and self.namespace.bot in event.mentions:
+            return CommandPayload(call.name, arguments=call.arguments)
         command = without_prefix(body, self.prefix)
         if command is None:
             command = without_mention(event, body, self.namespace)
@@ -281,7 +287,15 @@ class Rules:
             command = bare_command(body, self.bare_words)
         if command is None and _is_words(event) and is_bots(room):
             command = body.strip()
-        return None if command is None else with_pills(event, command)
+        return None if command is None else CommandPayload(with_pills(event, command))
+
+    def _is_for_another_bot(self, event: RoomEvent) -> bool:
+        """Tell whether *event* has a command that another bot described."""
+        new = event.content.get("m.new_content")
+        said = replace(event, content=new) if isinstance(new, dict) else event
+        if command_in(said.content) is None or not said.mentions:
+            return False
+        return not any(self.namespace.is_ours(user) for user in said.mentions)
 
     def _waiting(self, event: RoomEvent, payload: MessagePayload | EditPayload) -> NewTurn:
         """Return the turn in which *event* waits until the people of its room have chosen an agent."""

@@ -68,11 +68,26 @@ class Access:
         ghost = self._namespace.user_id(agent_room.agent.ghost)
         if (FUNCTIONAL, "") not in state.events:
             await edit_state(self._homeserver, state, FUNCTIONAL, functional_content(self._namespace.bot), ghost)
+        wanted = await self.apply_rule(state, agent_room.home.join_rule_applied, space, ghost, fresh=fresh)
+        if wanted is not None:
+            await self._agents.join_rule_applied(agent_room.home.id, wanted)
+
+    async def apply_rule(
+        self, state: RoomState, applied: str | None, space: str | None, ghost: str | None = None, *, fresh: bool = True
+    ) -> str | None:
+        """Give a room the configured join rule, as *ghost* or as the bot, unless a person chose another one.
+
+        Return the rule, to be recorded, if it differs from the one that was *applied* last. The administrators are told
+        of the first room that is not *fresh*.
+
+        Raises:
+            HomeserverRefused: neither the ghost nor the bot may change the room.
+        """
         version = str(state.content("m.room.create").get("room_version", "1"))
         restricted = self.restricts(space) and version not in _WITHOUT_RESTRICTED
         # The rule names the Space, which may be replaced.
         wanted = f"{JoinRule.RESTRICTED} {space}" if restricted else str(JoinRule.INVITE)
-        applied = agent_room.home.join_rule_applied or str(JoinRule.INVITE)
+        applied = applied or str(JoinRule.INVITE)
         is_known = applied == wanted
         present = state.content(JOIN_RULES)
         if chosen_by_person(state, JOIN_RULES, self._namespace, is_applied=present == _rule(applied)):
@@ -84,8 +99,7 @@ class Access:
             if not fresh and not is_known and (restricted or self._config.join_rule is JoinRule.INVITE):
                 text = self._texts.rooms_opened if restricted else self._texts.rooms_closed
                 await self._admin_room.tell_once(f"join_rule.{'restricted' if restricted else 'invite'}", text)
-        if not is_known:
-            await self._agents.join_rule_applied(agent_room.home.id, wanted)
+        return None if is_known else wanted
 
     async def invite(self, agent_room: AgentRoom, room_id: str, space: str | None) -> None:
         """Invite the configured users, unless they can enter the room from the Space."""

@@ -1,4 +1,4 @@
-"""The kinds of rooms: a table of their differences, and the agents that a message in a room of each kind is for."""
+"""The kinds of rooms: a table of their differences."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.rooms import KindName, ParticipantState
+from agent_bridge.core.rooms import KindName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agent_bridge.core.ids import Namespace
     from agent_bridge.core.rooms import Participant, Room
-    from agent_bridge.matrix.events import RoomEvent
 
 
 class Addressing(Enum):
@@ -21,8 +19,9 @@ class Addressing(Enum):
 
     #: All of them, for the agent whose own room it is.
     OWNER = auto()
-    #: Those that mention an agent's ghost (``m.mentions``) or reply to its message: for each such agent.
-    MENTION_OR_REPLY = auto()
+    #: Those that mention an agent, call it by its name or reply to its message, and those of a thread in which it takes
+    #: part: for each such agent (see :mod:`agent_bridge.bridge.rooms.addressing`).
+    ADDRESSED = auto()
     #: None: all of them are commands for the bridge bot.
     BOT = auto()
 
@@ -36,33 +35,23 @@ class RoomKind:
     #: Whether the bridge makes the rooms of this kind.
     is_ours: bool = False
 
+    @property
+    def shows_questions(self) -> bool:
+        """Whether an answer is a reply to its question: among several agents people need it."""
+        return self.addressing is Addressing.ADDRESSED
+
 
 _KINDS = (
     RoomKind(KindName.HOME, Addressing.OWNER, is_ours=True),
     RoomKind(KindName.CHAT, Addressing.OWNER),
     RoomKind(KindName.DM, Addressing.OWNER),
-    RoomKind(KindName.GROUP, Addressing.MENTION_OR_REPLY),
-    RoomKind(KindName.CHANNEL, Addressing.MENTION_OR_REPLY, is_ours=True),
+    RoomKind(KindName.GROUP, Addressing.ADDRESSED),
+    RoomKind(KindName.LOBBY, Addressing.ADDRESSED, is_ours=True),
+    RoomKind(KindName.CHANNEL, Addressing.ADDRESSED, is_ours=True),
     RoomKind(KindName.BOT, Addressing.BOT),
 )
 #: Every kind of room, by its name.
 KINDS: Mapping[KindName, RoomKind] = {kind.name: kind for kind in _KINDS}
-
-
-def addressees(event: RoomEvent, room: Room, namespace: Namespace) -> tuple[Participant, ...]:
-    """Return the agents in *room* that have to answer the message *event*, in the order of the room's participants."""
-    present = (each for each in room.participants if each.state is ParticipantState.JOINED)
-    match KINDS[room.kind].addressing:
-        case Addressing.OWNER:
-            return tuple(each for each in present if each.agent == room.owner)
-        case Addressing.MENTION_OR_REPLY:
-            replied_to = room.answered_by.get(event.replies_to or "")
-            mentions = event.mentions
-            return tuple(
-                each for each in present if each.agent == replied_to or namespace.user_id(each.ghost) in mentions
-            )
-        case Addressing.BOT:
-            return ()
 
 
 def has_agents(room: Room | None) -> bool:
@@ -76,13 +65,6 @@ def sole_agent(room: Room | None) -> Participant | None:
         return None
     agents = [each for each in room.participants if room.owner in {None, each.agent}]
     return agents[0] if len(agents) == 1 else None
-
-
-def asked_agent(event: RoomEvent, room: Room | None) -> Participant | None:
-    """Return the agent whose conversation a command is about: the one that *event* replies to, or that of *room*."""
-    replied_to = None if room is None else room.answered_by.get(event.replies_to or "")
-    participants = () if room is None else room.participants
-    return next((each for each in participants if each.agent == replied_to), None) or sole_agent(room)
 
 
 def has_owner(room: Room | None) -> bool:

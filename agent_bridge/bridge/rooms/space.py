@@ -14,6 +14,7 @@ from agent_bridge.bridge.rooms.power_levels import repaired_levels
 from agent_bridge.bridge.rooms.problems import strangers_in
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, RoomOutOfReach
+from agent_bridge.core.ids import short_hash
 from agent_bridge.core.rooms import JoinRule
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.rooms import GUESTS, JOIN_RULES, RoomPlan, space_content
@@ -43,7 +44,7 @@ _OPEN_RULES = frozenset({"public", "knock", "knock_restricted"})
 
 
 class Space:
-    """Creates the Space, or finds it by its alias."""
+    """Creates the Space, or finds it by its alias; or uses an existing Space, whose state people decide about."""
 
     def __init__(
         self,
@@ -81,7 +82,8 @@ class Space:
             if self._config.enabled and not self._compared and time.monotonic() >= self._not_before:
                 try:
                     self._room_id = await self._reconcile()
-                    self._compared = True
+                    self._compared = self._room_id is not None
+                    self._not_before = 0.0 if self._compared else time.monotonic() + _AGAIN
                 except HomeserverError as error:
                     self._not_before = time.monotonic() + _AGAIN
                     _log.error("the Space cannot be compared with the homeserver", error=str(error))
@@ -120,7 +122,49 @@ class Space:
         await self._homeserver.set_state(space, _CHILD, content, key=room_id)
         self._known.add(room_id)
 
-    async def _reconcile(self) -> str:
+    async def _reconcile(self) -> str | None:
+        """Compare the Space with the homeserver; return its room id, None if the configured one cannot be used."""
+        alias = self._namespace.alias(self._namespace.space_alias_localpart) if self._namespace.adopts_space else None
+        if await self._kv.get(KeyValues.SPACE_ALIAS) != alias:
+            # Another Space lists the rooms from now on. The former one stays as it is.
+            for key, value in ((KeyValues.SPACE, None), (KeyValues.SPACE_INVITED, []), (KeyValues.SPACE_NAMES, {})):
+                await self._kv.set(key, value)
+            await self._kv.set(KeyValues.SPACE_ALIAS, alias)
+        if alias is None:
+            return await self._keep_own()
+        state = await self._adopted(alias)
+        if state is None:
+            self._trusted = None
+            return None
+        await self._kv.set(KeyValues.SPACE, state.room_id)
+        self._known = {key for kind, key in state.events if kind == _CHILD}
+        await self._judge(state)
+        await self._invite_people(state.room_id)
+        return state.room_id
+
+    async def _adopted(self, alias: str) -> RoomState | None:
+        """Return the state of the existing Space *alias*; None if it cannot list rooms. The administrators are told."""
+        room_id = await self._homeserver.resolve_alias(alias)
+        state = None
+        if room_id is not None:
+            state = await self._homeserver.room_state(room_id)
+            if state is None and await self._homeserver.can_join(room_id):
+                state = await self._homeserver.room_state(room_id)
+        if room_id is None:
+            cause = "space_unknown"
+        elif state is None:
+            cause = "space_closed"
+        elif not state.is_space:
+            cause = "space_is_room"
+        elif not state.may_set(self._namespace.bot, _CHILD):
+            cause = "space_powerless"
+        else:
+            return state
+        text = self._texts.space_problems[cause].format(alias=in_backticks(alias), bot=self._namespace.bot)
+        await self._admin_room.tell_once(f"{cause}.{short_hash(alias)}", text)
+        return None
+
+    async def _keep_own(self) -> str:
         room_id = await self._kv.get(KeyValues.SPACE)
         state = None if room_id is None else await self._found(room_id)
         if state is None:

@@ -41,6 +41,15 @@ class Group(StrEnum):
     BRIDGE = "bridge"
 
 
+class ArgumentType(StrEnum):
+    """Types of arguments, by their names in the schemas of MSC4391."""
+
+    TEXT = "string"
+    NUMBER = "integer"
+    USER = "user_id"
+    FLAG = "boolean"
+
+
 @dataclass(frozen=True, slots=True)
 class Argument:
     """An argument of a command, as a usage line or a schema describes it."""
@@ -52,6 +61,9 @@ class Argument:
     choices: tuple[str, ...] = ()
     #: Whether the argument is a word that is given or left out.
     is_flag: bool = False
+    type: ArgumentType = ArgumentType.TEXT
+    #: Whether it takes all the words that the others leave.
+    spans: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,8 @@ class ArgumentProblem(StrEnum):
     SURPLUS = "surplus"
     #: More characters than the argument may have.
     TOO_LONG = "too_long"
+    #: A value of another type than the argument's, in a command that a client wrote as JSON.
+    WRONG_TYPE = "wrong_type"
     #: A value that is not permitted.
     NOT_A_CHOICE = "not_a_choice"
     NOT_A_USER_ID = "not_a_user_id"

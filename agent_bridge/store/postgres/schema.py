@@ -179,6 +179,12 @@ room = Table(
         server_default="false",
         comment="whether the name that a chat was given last has words that were redacted",
     ),
+    Column("command_role", Integer, comment="highest role of people who gave commands there; null: none did"),
+    Column(
+        "commands_described",
+        Text,
+        comment="digest of the descriptions of commands that the room was given, or refused",
+    ),
     CheckConstraint("status IN ('active', 'archived', 'deleting', 'ended')", name="status"),
     CheckConstraint("titled_by IN ('given', 'made', 'person')", name="titled_by"),
 )

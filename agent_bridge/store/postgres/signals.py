@@ -34,6 +34,12 @@ class Topic(StrEnum):
     AGENTS = "agents"
     #: The desired state of a chat, or a request to compare its room with the homeserver.
     CHATS = "chats"
+    #: A person gave the first command in a room, or the first with a higher role.
+    COMMANDS = "commands"
+    #: A lobby changed: its state, or an agent was removed.
+    LOBBY = "lobby"
+    #: The bot entered a room of people.
+    ENTERED = "entered"
     #: An agent got its room.
     ROOMS = "rooms"
     #: A request for a sync, or the completion of one.

@@ -203,6 +203,7 @@ UPDATE room SET topic_applied = %(topic)s WHERE id = %(room)s
 -- the people %(removed)s count as never invited.
 WITH moved AS (
     UPDATE room SET room_id = %(room_id)s, bot_joined = false, space = NULL, last_seen = NULL, needs_backfill = true,
+           commands_described = NULL,
            invited = ARRAY(SELECT person FROM unnest(invited) AS person WHERE person <> ALL(%(removed)s::text[])),
            backfill_requests = backfill_requests + 1, backfilled_at = NULL
     WHERE id = %(room)s
@@ -223,6 +224,7 @@ WHERE conversation.room_id = %(old)s AND NOT EXISTS (
 -- Record that the room of a home does not exist any more, and close its turns: there is no room to show answers in.
 WITH lost AS (
     UPDATE room SET room_id = NULL, bot_joined = false, space = NULL, invited = '{}', name_applied = NULL,
+           commands_described = NULL,
            topic_applied = NULL, last_seen = NULL, needs_backfill = false, problems = '{}', checked = check_requests,
            avatar_applied = NULL, introduced = false, join_rule_applied = NULL
     WHERE id = %(room)s AND room_id = %(room_id)s

@@ -1,9 +1,10 @@
 -- contexts --
 -- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages and changes wait and
--- how many commands and refusals of each sender (those of the events %(events)s are not counted), and which agents sent
--- the events %(replied_to)s.
+-- how many commands and refusals of each sender (those of the events %(events)s are not counted), which agents sent the events
+-- %(replied_to)s, and which were asked in the threads %(threads)s.
 SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy, r.request_key IS NOT NULL AS is_ours,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state) ORDER BY p.created_at, p.agent), '[]')
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state, a.name, a.displayname, a.state = 'gone')
+                                  ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
        (SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
         WHERE c.room_id = r.room_id AND t.open AND t.kind IN ('message', 'edit', 'again')
@@ -16,7 +17,11 @@ SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy, r.request_key IS NOT N
              GROUP BY t.sender) AS by_sender) AS commands,
        (SELECT coalesce(jsonb_object_agg(o.event_id, c.agent), '{}')
         FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation
-        WHERE o.event_id = ANY(%(replied_to)s) AND c.room_id = r.room_id AND c.agent IS NOT NULL) AS answered_by
+        WHERE o.event_id = ANY(%(replied_to)s) AND c.room_id = r.room_id AND c.agent IS NOT NULL) AS answered_by,
+       (SELECT coalesce(jsonb_object_agg(thread_id, agents), '{}') FROM (
+             SELECT c.thread_id, jsonb_agg(c.agent ORDER BY c.id) AS agents FROM conversation c
+             WHERE c.room_id = r.room_id AND c.thread_id = ANY(%(threads)s) AND c.agent IS NOT NULL
+             GROUP BY c.thread_id) AS by_thread) AS thread_agents
 FROM room r WHERE r.room_id = ANY(%(rooms)s)
 
 -- enter --
@@ -26,8 +31,8 @@ INSERT INTO room (room_id, kind, bot_joined, last_seen, backfilled_at)
 VALUES (%(room_id)s, %(kind)s, true, %(seen)s, now())
 ON CONFLICT (room_id) DO UPDATE
 SET kind = CASE WHEN room.kind = 'group' THEN EXCLUDED.kind ELSE room.kind END, bot_joined = true,
-    last_seen = EXCLUDED.last_seen
-RETURNING backfill_requests, (SELECT last_value - (NOT is_called)::integer FROM turn_position_seq) AS position
+    last_seen = EXCLUDED.last_seen, commands_described = NULL
+RETURNING pg_notify('agent_bridge', 'entered'), backfill_requests, (SELECT last_value - (NOT is_called)::integer FROM turn_position_seq) AS position
 
 -- set_when_busy --
 -- Record what happens to messages that wait in a room with agents.
@@ -40,11 +45,14 @@ UPDATE room SET streaming = %(value)s
 WHERE room_id = %(room_id)s AND EXISTS (SELECT 1 FROM participant WHERE participant.room = room.id)
 
 -- request_checks --
--- Have those of the rooms %(rooms)s that are homes, chats or direct chats of agents compared with the homeserver. Their lanes wait until
--- then.
-UPDATE room SET check_requests = check_requests + 1
-WHERE room_id = ANY(%(rooms)s) AND owner IS NOT NULL AND kind IN ('home', 'chat', 'dm')
-RETURNING pg_notify('agent_bridge', CASE kind WHEN 'home' THEN 'agents' ELSE 'chats' END)
+-- Have those of the rooms %(rooms)s that are homes, chats or direct chats of agents compared with the homeserver. Their
+-- lanes wait until then. Lobbies are compared too, and no lane waits for that.
+WITH asked AS (
+    UPDATE room SET check_requests = check_requests + 1
+    WHERE room_id = ANY(%(rooms)s) AND owner IS NOT NULL AND kind IN ('home', 'chat', 'dm')
+    RETURNING pg_notify('agent_bridge', CASE kind WHEN 'home' THEN 'agents' ELSE 'chats' END)
+)
+SELECT pg_notify('agent_bridge', 'lobby') FROM room WHERE room_id = ANY(%(rooms)s) AND kind = 'lobby'
 
 -- awaiting_successor --
 -- Return the own rooms of agents that were upgraded, or may have been upgraded a moment ago, and the home of the agent with
@@ -56,11 +64,11 @@ ORDER BY r.id
 
 -- visited --
 -- Return the rooms of people that the bridge bot is in.
-SELECT room_id FROM room WHERE kind <> 'home' AND person IS NULL AND bot_joined ORDER BY id
+SELECT room_id FROM room WHERE kind NOT IN ('home', 'lobby') AND person IS NULL AND bot_joined ORDER BY id
 
 -- forget --
 -- Forget a room of people.
-DELETE FROM room WHERE room_id = %(room_id)s AND kind <> 'home' AND person IS NULL
+DELETE FROM room WHERE room_id = %(room_id)s AND kind NOT IN ('home', 'lobby') AND person IS NULL
 
 -- bind --
 -- Make the agent %(agent)s the owner of a room whose people have chosen it, unless the room has an owner.
@@ -77,3 +85,25 @@ SELECT owner FROM room WHERE room_id = %(room_id)s
 -- became_group --
 -- Record that a room without an agent has several people.
 UPDATE room SET kind = 'group' WHERE room_id = %(room_id)s AND kind = 'chat' AND owner IS NULL
+
+-- command_given --
+-- Record the role of a person who gave a command in a room, if it is the highest so far.
+UPDATE room SET command_role = %(role)s
+WHERE room_id = %(room_id)s AND bot_joined AND coalesce(command_role, 0) < %(role)s
+RETURNING pg_notify('agent_bridge', 'commands')
+
+-- without_descriptions --
+-- Return a room in which people gave commands, or a direct chat with the bot, that lacks the descriptions of commands for
+-- the highest role of these people.
+SELECT r.id, r.room_id, wanted.digest
+FROM room r JOIN unnest(%(has_agents)s::boolean[], %(roles)s::integer[], %(digests)s::text[]) AS wanted (has_agents, role, digest)
+  ON wanted.role = coalesce(r.command_role, %(member)s)
+ AND wanted.has_agents = EXISTS (SELECT 1 FROM participant WHERE room = r.id)
+WHERE (r.command_role IS NOT NULL OR r.kind = 'bot') AND r.room_id IS NOT NULL AND r.bot_joined
+  AND r.status NOT IN ('deleting', 'ended') AND r.commands_described IS DISTINCT FROM wanted.digest
+ORDER BY r.command_role IS NULL, r.id
+LIMIT 1
+
+-- described --
+-- Record the descriptions of commands that a room was given.
+UPDATE room SET commands_described = %(digest)s WHERE id = %(room)s

@@ -35,7 +35,7 @@ WHERE c.id = turn.conversation
   AND NOT (coalesce(r.check_requests <> r.checked, false) AND c.lane_kind = 'agent')
 RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thread_id AS thread, to_jsonb(a) AS agent,
           r.owner IS NOT DISTINCT FROM c.agent AS own_room, coalesce(r.person = turn.sender, false) AS in_own_chat,
-          r.person IS NOT NULL AS in_chat, turn.voice,
+          r.person IS NOT NULL AS in_chat, turn.voice, r.kind AS room_kind,
           EXISTS (SELECT 1 FROM participant WHERE room = r.id) AS in_agent_room, r.when_busy, r.streaming,
           x.session AS context_session, p.instructions, p.model AS chosen_model,
           CASE WHEN r.owner = c.agent THEN r.problems END AS problems,

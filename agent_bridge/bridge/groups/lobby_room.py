@@ -1,0 +1,217 @@
+"""The room of the lobby: made by the bridge, or an existing one that the configuration names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.rooms.invitations import try_invite
+from agent_bridge.bridge.rooms.naming import edit_state, set_field
+from agent_bridge.bridge.rooms.power_levels import repaired_levels
+from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
+from agent_bridge.core.errors import HomeserverRefused, RoomOutOfReach
+from agent_bridge.core.ids import mark, short_hash
+from agent_bridge.matrix.filters import said_by_others
+from agent_bridge.matrix.rooms import GUESTS, RoomPlan, child_content, lobby_content, parent_content
+from agent_bridge.render.content import in_backticks, message
+from agent_bridge.store.kv import KeyValues
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent_bridge.bridge.rooms.access import Access
+    from agent_bridge.bridge.rooms.admin_room import AdminRoom
+    from agent_bridge.bridge.rooms.space import Space
+    from agent_bridge.config.conversations import RoomsConfig
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.matrix.room_state import RoomState
+    from agent_bridge.store.agents import Agents
+    from agent_bridge.store.lobbies import Lobbies, Lobby
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_PARENT, _NAME = "m.space.parent", "m.room.name"
+#: Rooms that may replace one another in a row.
+_UPGRADES = 5
+#: How the Space sorts the lobby: before the rooms of agents.
+_FIRST = " "
+
+
+class LobbyRoom:
+    """Finds, makes and repairs the room. In a room that the configuration names, people decide about its state."""
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        lobbies: Lobbies,
+        agents: Agents,
+        kv: KeyValues,
+        admin_room: AdminRoom,
+        space: Space,
+        access: Access,
+        config: RoomsConfig,
+        powers: Mapping[str, int],
+        texts: Texts,
+    ) -> None:
+        self._homeserver = homeserver
+        self._namespace = homeserver.namespace
+        self._lobbies = lobbies
+        self._agents = agents
+        self._kv = kv
+        self._admin_room = admin_room
+        self._space = space
+        self._access = access
+        self._config = config
+        self._powers = powers
+        self._texts = texts
+
+    async def enter(self) -> tuple[Lobby, RoomState] | None:
+        """Return the lobby with the bot in it, made if needed; None if the configured room cannot be one now.
+
+        The administrators are told why.
+
+        Raises:
+            HomeserverError, StoreError: the next call goes on.
+        """
+        reference = str(self._config.lobby)
+        stored = await self._kv.get(KeyValues.LOBBY) or {}
+        known = stored.get("room") if stored.get("reference") == reference else None
+        state = None if known is None else await self._entered(str(known))
+        if state is None:
+            state = await self._made() if self._is_made else await self._named(reference)
+        if state is None:
+            return None
+        seen = None if state.room_id == known else await self._newest(state.room_id)
+        lobby = await self._lobbies.adopt(state.room_id, seen)
+        if lobby is None:
+            await self.tell("lobby_taken", state.room_id)
+            return None
+        if seen is not None and not lobby.introduced:
+            # Found again, or a room of people.
+            await self._agents.introduced(lobby.id)
+            lobby = replace(lobby, introduced=True)
+        if state.room_id != known:
+            await self._kv.set(KeyValues.LOBBY, {"reference": reference, "room": state.room_id})
+        if state.replacement is not None:
+            return await self._follow(lobby, state)
+        if self._is_made:
+            await self._repair(lobby, state)
+        return lobby, state
+
+    async def tell(self, cause: str, room: str) -> None:
+        """Tell the administrators once why the configured *room* is no lobby, or lacks agents."""
+        text = self._texts.lobby_problems[cause].format(room=in_backticks(room), bot=self._namespace.bot)
+        await self._admin_room.tell_once(f"{cause}.{short_hash(room)}", text)
+
+    @property
+    def _is_made(self) -> bool:
+        return self._config.lobby is True
+
+    async def _entered(self, room_id: str) -> RoomState | None:
+        """Have the bot enter a room; return its state, None if the bot cannot enter it."""
+        state = await self._homeserver.room_state(room_id)
+        if state is None and await self._homeserver.can_join(room_id):
+            state = await self._homeserver.room_state(room_id)
+        return state
+
+    async def _named(self, reference: str) -> RoomState | None:
+        """Enter the room that the configuration names, or tell the administrators why that is not possible."""
+        room_id = await self._homeserver.resolve_alias(reference) if reference.startswith("#") else reference
+        if room_id is None:
+            await self.tell("lobby_unknown", reference)
+            return None
+        state = await self._entered(room_id)
+        if state is None:
+            await self.tell("lobby_closed", reference)
+        elif state.is_space:
+            await self.tell("lobby_is_space", reference)
+            return None
+        return state
+
+    async def _made(self) -> RoomState | None:
+        """Make the room, or find it by its alias."""
+        space = await self._space.room_id()
+        plan = RoomPlan(
+            alias=self._namespace.lobby_alias_localpart,
+            name=self._texts.lobby_name,
+            topic=self._texts.lobby_topic,
+            creator=self._namespace.bot,
+            lists_creator=await self._homeserver.lists_creator(self._config.version),
+            powers=self._powers,
+            version=self._config.version,
+        )
+        domain = self._namespace.domain
+        content = lobby_content(plan, space=space, domain=domain, restricted=self._access.restricts(space))
+        try:
+            made = await self._homeserver.create_room(content)
+        except RoomOutOfReach as error:
+            _log.warning("the bot cannot enter the former lobby: making another one", error=str(error))
+            await self._admin_room.tell_replaced(self._texts.lobby_name, error.room_id)
+            await self._homeserver.remove_alias(self._namespace.alias(plan.alias))
+            made = await self._homeserver.create_room(content)
+        return await self._homeserver.room_state(made.room_id)
+
+    async def _newest(self, room_id: str) -> str | None:
+        """Return the newest event that may ask for something: the agents answer what is said from now on."""
+        others = said_by_others(self._namespace)
+        newest, _ = await self._homeserver.messages(room_id, limit=1, only=others)
+        return newest[0]["event_id"] if newest else None
+
+    async def _follow(self, lobby: Lobby, old: RoomState) -> tuple[Lobby, RoomState] | None:
+        """Move to the room that replaces *old*; the next comparison goes on there."""
+        new = await enter_successor(self._homeserver, old, [self._namespace.bot])
+        if new is None:
+            await self.tell("lobby_closed", str(old.replacement))
+            return None
+        await invite_members(self._homeserver, old, new, self._namespace.bot)
+        await self._agents.room_moved(lobby.id, old.room_id, new.room_id)
+        await self._kv.set(KeyValues.LOBBY, {"reference": str(self._config.lobby), "room": new.room_id})
+        moved = await self._lobbies.adopt(new.room_id, None)
+        return None if moved is None else (moved, new)
+
+    async def _repair(self, lobby: Lobby, state: RoomState) -> None:
+        """Bring the state of the room that the bridge made to the desired one, as far as possible."""
+        try:
+            await set_field(self._homeserver, state, _NAME, "name", self._texts.lobby_name, lobby.name_applied)
+            if lobby.name_applied != self._texts.lobby_name:
+                await self._lobbies.named(lobby.id, self._texts.lobby_name)
+            repair = repaired_levels(state, self._namespace.bot, self._powers)
+            if repair is not None:
+                await self._homeserver.set_state(state.room_id, "m.room.power_levels", repair[1])
+            if state.content(GUESTS).get("guest_access") == "can_join":
+                await self._homeserver.set_state(state.room_id, GUESTS, {"guest_access": "forbidden"})
+            await self._open(lobby, state)
+            await self._list(lobby, state)
+        except HomeserverRefused as error:
+            _log.warning("the lobby cannot be repaired", room=state.room_id, error=str(error))
+
+    async def _open(self, lobby: Lobby, state: RoomState) -> None:
+        """Let people in as into the rooms of agents, and greet them."""
+        space = await self._space.room_id()
+        wanted = await self._access.apply_rule(state, lobby.join_rule_applied, space)
+        if wanted is not None:
+            await self._agents.join_rule_applied(lobby.id, wanted)
+        if not lobby.introduced:
+            if self._config.introduce:
+                key = f"lobby.{short_hash(state.room_id)}"
+                content = message(self._texts.lobby_hello, mark=mark(key, 0), notice=True)
+                await self._homeserver.send(state.room_id, content, txn_id=f"ab.{key}")
+            await self._agents.introduced(lobby.id)
+        if not self._access.restricts(space):
+            for user_id in self._config.invite:
+                if user_id not in lobby.invited and await try_invite(self._homeserver, state.room_id, user_id):
+                    await self._agents.invited(lobby.id, user_id)
+
+    async def _list(self, lobby: Lobby, state: RoomState) -> None:
+        """Have the Space list the room."""
+        space = await self._space.room_id()
+        if space is None or (space == lobby.space and not self._space.lacks(state.room_id)):
+            return
+        domain = self._namespace.domain
+        if (_PARENT, space) not in state.events:
+            await edit_state(self._homeserver, state, _PARENT, parent_content(domain), key=space)
+        await self._space.add(space, state.room_id, child_content(domain, _FIRST))
+        await self._agents.linked(lobby.id, space)
