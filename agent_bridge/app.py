@@ -338,7 +338,15 @@ def _build_leader(
     duties["command_descriptions"] = CommandDescriptions(
         homeserver, stores.rooms, described_commands(), stores.signals, settings.texts
     ).run
-    duties["numbers"] = NumberRepair(homeserver, stores.database, stores.chats, stores.agents, stores.signals).run
+    duties["numbers"] = NumberRepair(
+        homeserver,
+        stores.database,
+        stores.chats,
+        stores.direct_chats,
+        stores.agents,
+        config.permissions,
+        stores.signals,
+    ).run
     if config.rooms.private:
         duties["private_rooms"] = PrivateRooms(agents.chats.direct, stores.agents, config.rooms, stores.signals).run
     if config.rooms.lobby is not False:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
+    from agent_bridge.core.chats import FoundDirectChat
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("direct_chats")
@@ -38,6 +40,13 @@ class DirectChatStore:
         async with self._database.transaction() as connection:
             await connection.execute(_SQL["open"], {"agent": agent, "person": person, "key": key})
             return await self._of_pair(connection, agent, person)
+
+    async def adopt(self, found: FoundDirectChat) -> bool:
+        """Write a direct chat that was found on the homeserver; False: its agent is not known.
+
+        A known room stays as it is, and so does another direct chat of the two.
+        """
+        return await self._database.row(_SQL["adopt"], asdict(found)) is not None
 
     async def of_pair(self, agent: int, person: str) -> int | None:
         """Return the row id of the direct chat of *agent* and *person*; None without one."""

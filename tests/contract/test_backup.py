@@ -54,12 +54,21 @@ def fill(url: str, rows: int = 3) -> None:
         )
 
 
+def value(url: str, key: str) -> object:
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT value FROM kv WHERE key = %s", (key,)).fetchone()
+        assert row is not None
+        return row[0]
+
+
 def keys(url: str) -> int:
     return row_counts(url)["kv"]
 
 
 def test_a_database_comes_back_as_it_was(filled: str, postgres: Server, tmp_path: Path) -> None:
     file = tmp_path / "backup"
+    with psycopg.connect(filled) as connection:
+        connection.execute("INSERT INTO kv (key, value) VALUES ('numbers_compared', '\"1 term\"')")
     back_up(filled, file)
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
@@ -67,6 +76,7 @@ def test_a_database_comes_back_as_it_was(filled: str, postgres: Server, tmp_path
     with postgres.database() as empty:
         assert restore(empty, file) == counts
         migrate.check(empty)
+        assert value(empty, "numbers_compared") is None
         with psycopg.connect(empty) as connection:
             # The sequences continue behind the restored rows.
             connection.execute("SELECT nextval('turn_position_seq')")

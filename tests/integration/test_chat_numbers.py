@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from agent_bridge.matrix.rooms import CHAT
 from support.bot_rooms import BotRoom, bot_chat, named_upstream
 from support.chat_rooms import Chat, new_chat
 from support.conditions import eventually
+from support.direct_chats import direct_chat
 
 if TYPE_CHECKING:
     from agent_bridge.store.postgres.database import Database
@@ -16,12 +18,12 @@ if TYPE_CHECKING:
     from support.postgres import Server
 
 
-async def chats_of(database: Database, person: str) -> dict[str, int]:
+async def chats_of(database: Database, person: str) -> dict[str, int | None]:
     rows = await database.rows("SELECT room_id, number FROM room WHERE person = %s", (person,))
     return {row["room_id"]: row["number"] for row in rows}
 
 
-async def has(database: Database, person: str, chats: dict[str, int]) -> bool:
+async def has(database: Database, person: str, chats: dict[str, int | None]) -> bool:
     return await chats_of(database, person) == chats
 
 
@@ -65,7 +67,7 @@ async def test_numbers_after_a_restart_and_a_restored_backup(harness: BridgeHarn
             assert await again.answers_of("Ada", 2) == ["Echo: remember plum", "Echo: hello"]
 
 
-async def test_numbers_with_an_empty_database(harness: BridgeHarness, postgres: Server) -> None:
+async def test_numbers_and_direct_chats_with_an_empty_database(harness: BridgeHarness, postgres: Server) -> None:
     async with named_upstream("Ada") as upstream, harness.person() as person:
         there = [{"name": "scripted", "url": upstream.url}]
         with postgres.migrated() as url:
@@ -76,6 +78,8 @@ async def test_numbers_with_an_empty_database(harness: BridgeHarness, postgres: 
                 made = [await new_chat(desk) for _ in range(2)]
                 for chat in made:
                     await chat.synced()
+                direct = await direct_chat(running, person, "Ada")
+                await direct.ask("to the first bridge")
         with postgres.migrated() as url:
             async with harness.bridge(harness.config(url, there)) as running:
                 await running.contact("Ada")
@@ -84,4 +88,11 @@ async def test_numbers_with_an_empty_database(harness: BridgeHarness, postgres: 
                 following = await new_chat(desk)
                 assert following.number > made[-1].number
                 numbers = {each.room_id: each.number for each in (*made, following)}
-                await eventually(partial(has, running.database, person.user_id, numbers), "the chats are adopted")
+                await eventually(
+                    partial(has, running.database, person.user_id, numbers | {direct.room_id: None}),
+                    "the chats are adopted",
+                )
+                # The message to the former bridge is not answered again.
+                direct = replace(direct, running=running)
+                await direct.say("to the second bridge")
+                assert await direct.answers(2) == ["Echo: to the first bridge", "Echo: to the second bridge"]

@@ -1,6 +1,7 @@
-"""Numbers of chats after a restored backup: no number is used again, and the chats that the backup lacks are found.
+"""Chats after a restored backup: no number is used again, and the chats that the backup lacks are found.
 
-The state of each chat's room has its number, which only the bridge's own users can set.
+The state of each chat's room has its number, which only the bridge's own users can set. A direct chat has none: it is a
+room of a person and a ghost alone.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
-from agent_bridge.core.chats import FoundChat, TitledBy
+from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.core.chats import FoundChat, FoundDirectChat, TitledBy
 from agent_bridge.core.errors import HomeserverRefused, UserNotRegistered
 from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.names import one_line
+from agent_bridge.core.roles import Role
 from agent_bridge.matrix.filters import said_by_others
 from agent_bridge.matrix.rooms import CHAT
 from agent_bridge.store.postgres.signals import Topic
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.chats import Chats
+    from agent_bridge.store.direct_chats import DirectChatStore
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.postgres.signals import Signals
 
@@ -49,49 +53,76 @@ class NumberRepair:
     """Compares the numbers with the homeserver, once in each leadership; no chat gets a number before."""
 
     def __init__(
-        self, homeserver: Homeserver, database: Database, chats: Chats, agents: Agents, signals: Signals
+        self,
+        homeserver: Homeserver,
+        database: Database,
+        chats: Chats,
+        direct_chats: DirectChatStore,
+        agents: Agents,
+        permissions: Mapping[str, Role],
+        signals: Signals,
     ) -> None:
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
         self._database = database
         self._chats = chats
+        self._direct_chats = direct_chats
         self._agents = agents
+        self._permissions = permissions
         self._signals = signals
         #: Chats whose agents are not known yet.
-        self._found: list[FoundChat] = []
+        self._found: list[FoundChat | FoundDirectChat] = []
         self._is_compared = False
+        #: Whether the database may lack chats, and the ghosts whose rooms were looked at.
+        self._may_lack = False
+        self._looked: set[str] = set()
 
     async def run(self) -> None:
         """Compare the numbers, and adopt the chats that are found, until cancelled."""
-        self._is_compared, self._found = False, []
+        self._is_compared, self._found, self._looked = False, [], set()
         with self._signals.subscription(Topic.AGENTS) as wake:
             await every(FALLBACK, self._step, name="comparison of the numbers of chats", wake=wake)
 
     async def _step(self) -> None:
         if not self._is_compared:
-            async with self._database.transaction() as connection:
-                term, compared = await self._chats.term(connection)
-            bot = self._namespace.bot
-            self._found = await self._look(dict.fromkeys(await self._homeserver.joined_rooms(), bot))
-            if self._found or compared is None:
-                # The bot enters a chat a moment after the ghost has made it.
-                self._found += await self._look(await self._rooms_of_ghosts())
-            if self._found:
-                _log.warning("chats that the database lacks: adopting them", chats=len(self._found))
-                await self._chats.raise_numbers(max(each.number for each in self._found))
-            if term is not None:
-                await self._chats.compared(term)
-            self._is_compared = True
-        # Discovery may find the agent later.
-        self._found = [each for each in self._found if not await self._chats.adopt(each)]
+            await self._compare()
+        elif self._may_lack:
+            # Discovery may find agents later.
+            await self._find(await self._rooms_of_ghosts())
+        self._found = [each for each in self._found if not await self._adopt(each)]
+
+    async def _compare(self) -> None:
+        async with self._database.transaction() as connection:
+            term, compared = await self._chats.term(connection)
+        await self._find(dict.fromkeys(await self._homeserver.joined_rooms(), self._namespace.bot))
+        self._may_lack = bool(self._found) or compared is None
+        if self._may_lack:
+            # The bot enters a chat a moment after the ghost has made it, and no direct chat.
+            await self._find(await self._rooms_of_ghosts())
+        if term is not None:
+            await self._chats.compared(term)
+        self._is_compared = True
+
+    async def _find(self, rooms: Mapping[str, str]) -> None:
+        """Keep those of *rooms*, each with the user id of a member, that are chats and not known."""
+        found = await self._look(rooms)
+        self._found += found
+        if found:
+            _log.warning("chats that the database lacks: adopting them", chats=len(found))
+        if numbers := [each.number for each in found if isinstance(each, FoundChat)]:
+            await self._chats.raise_numbers(max(numbers))
+
+    async def _adopt(self, found: FoundChat | FoundDirectChat) -> bool:
+        return await (self._chats.adopt(found) if isinstance(found, FoundChat) else self._direct_chats.adopt(found))
 
     async def _rooms_of_ghosts(self) -> dict[str, str]:
-        """Return the rooms of all ghosts, each with the user id of a ghost in it."""
+        """Return the rooms of the ghosts that were not looked at, each with the user id of a ghost in it."""
         rooms: dict[str, str] = {}
-        ghosts = sorted(await self._agents.ghosts())
+        ghosts = sorted(await self._agents.ghosts() - self._looked)
         for start in range(0, len(ghosts), _TOGETHER):
             for found in await asyncio.gather(*map(self._rooms_of, ghosts[start : start + _TOGETHER])):
                 rooms |= found
+        self._looked |= set(ghosts)
         return rooms
 
     async def _rooms_of(self, localpart: str) -> dict[str, str]:
@@ -101,18 +132,18 @@ class NumberRepair:
         except UserNotRegistered:
             return {}
 
-    async def _look(self, rooms: Mapping[str, str]) -> list[FoundChat]:
+    async def _look(self, rooms: Mapping[str, str]) -> list[FoundChat | FoundDirectChat]:
         """Return those of *rooms*, each with the user id of a member, that are chats and not known."""
         known = {each.room_id for each in self._found}
         unknown = [room for room in await self._chats.unknown(rooms) if room not in known]
-        found: list[FoundChat] = []
+        found: list[FoundChat | FoundDirectChat] = []
         for start in range(0, len(unknown), _TOGETHER):
             some = unknown[start : start + _TOGETHER]
             chats = await asyncio.gather(*(self._chat_in(room, rooms[room]) for room in some))
             found += [each for each in chats if each is not None]
         return found
 
-    async def _chat_in(self, room_id: str, reader: str) -> FoundChat | None:
+    async def _chat_in(self, room_id: str, reader: str) -> FoundChat | FoundDirectChat | None:
         try:
             event = await self._homeserver.state(room_id, CHAT, as_user=reader)
         except HomeserverRefused:
@@ -120,7 +151,7 @@ class NumberRepair:
             return None
         number = number_in(event, self._namespace)
         if event is None or number is None:
-            return None
+            return None if reader == self._namespace.bot else await self._direct_chat_in(room_id, reader)
         person, ghost = (str(event["content"].get(key)) for key in ("person", "agent"))
         try:
             parse_user_id(person)
@@ -128,8 +159,6 @@ class NumberRepair:
         except ValueError:
             return None
         name = await self._homeserver.state(room_id, "m.room.name", as_user=reader)
-        others = said_by_others(self._namespace, ghost)
-        newest, _ = await self._homeserver.messages(room_id, limit=1, as_user=reader, only=others)
         title = one_line(str(name["content"].get("name", ""))) if name is not None else ""
         by_person = name is not None and not self._namespace.is_ours(str(name["sender"]))
         return FoundChat(
@@ -139,5 +168,22 @@ class NumberRepair:
             ghost=localpart,
             name=title or None,
             titled_by=(TitledBy.PERSON if by_person else TitledBy.MADE) if title else None,
-            seen=newest[0]["event_id"] if newest else None,
+            seen=await self._newest(room_id, ghost, reader),
         )
+
+    async def _direct_chat_in(self, room_id: str, ghost: str) -> FoundDirectChat | None:
+        """Return the room of *ghost* and a person with a role as their direct chat; None if it is another room."""
+        state = await self._homeserver.room_state(room_id, ghost)
+        if state is None or state.is_space or state.is_encrypted or state.replacement is not None:
+            return None
+        others = state.members("join", "invite") - {ghost}
+        person = next(iter(others), self._namespace.bot)
+        if len(others) > 1 or self._namespace.is_ours(person) or role_of(person, self._permissions) < Role.MEMBER:
+            return None
+        return FoundDirectChat(room_id, person, parse_user_id(ghost)[0], await self._newest(room_id, ghost, ghost))
+
+    async def _newest(self, room_id: str, ghost: str, reader: str) -> str | None:
+        """Return the newest event of a person in the room of *ghost*."""
+        others = said_by_others(self._namespace, ghost)
+        newest, _ = await self._homeserver.messages(room_id, limit=1, as_user=reader, only=others)
+        return str(newest[0]["event_id"]) if newest else None

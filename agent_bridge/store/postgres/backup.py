@@ -42,6 +42,15 @@ _OTHERS = """
 SELECT coalesce(nullif(application_name, ''), 'process ' || pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
+# The next leader looks for the chats that the backup lacks. An old backup has no such table.
+_RESTORED = """
+DO $restored$
+BEGIN
+    IF to_regclass(format('%%I.kv', %(schema)s)) IS NOT NULL THEN
+        EXECUTE format('UPDATE %%I.kv SET value = %%L WHERE key = %%L', %(schema)s, 'null', 'numbers_compared');
+    END IF;
+END $restored$;
+"""
 # Views, tables, sequences, functions and types of the schema, but not those of an extension.
 _DROP = """
 DO $drop$
@@ -216,16 +225,17 @@ def _dump(uri: str, schema: str, output: IO[bytes]) -> None:
 
 def _load(uri: str, content: IO[bytes], schema: str, *, replace: bool) -> dict[str, int]:
     with _connection(uri) as connection:
-        drop = psycopg.ClientCursor(connection).mogrify(_DROP, {"schema": schema}).encode() if replace else b""
+        literal = psycopg.ClientCursor(connection).mogrify
+        before, behind = (literal(each, {"schema": schema}).encode() if replace else b"" for each in (_DROP, _RESTORED))
         left_out = connection.info.server_version // 10_000 < _KNOWS_TRANSACTION_TIMEOUT
     arguments = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1")
     with program("psql", *arguments, uri=uri, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as loading:
         commands = cast("IO[bytes]", loading.stdin)
         try:
             # Only the last statement commits: of a file that is cut off, nothing stays.
-            commands.write(b"SET client_min_messages = warning;\nBEGIN;\n" + drop)
+            commands.write(b"SET client_min_messages = warning;\nBEGIN;\n" + before)
             _pump(content, commands, schema, left_out=_SETTING if left_out else None)
-            commands.write(b"COMMIT;\n")
+            commands.write(behind + b"COMMIT;\n")
             commands.close()
         except BrokenPipeError:
             # psql ended with an error, which it printed. The rest of the buffer is lost.
