@@ -18,6 +18,7 @@ from agent_bridge.bridge.delivery.erasure import Eraser
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.bridge.rooms.kinds import KINDS
 from agent_bridge.core.answers import Op, Part, Reply
+from agent_bridge.core.chains import CHAIN, ChainPosition
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import MARK, mark
 from agent_bridge.core.turns import TurnKind, TurnState
@@ -193,19 +194,26 @@ class Outbox:
             await self._record(part)
         return None if self._withdrawn else self.event_ids[part]
 
-    async def publish(self, ops: Sequence[Op], state: TurnState) -> bool:
+    async def publish(
+        self, ops: Sequence[Op], state: TurnState, *, then: Callable[[str], Awaitable[None]] | None = None
+    ) -> bool:
         """Show the committed answer *ops*, redact the other parts of earlier attempts, close the turn as *state*.
 
         The acts of this answer stay, unless there are no *ops* because a person stopped it. Return True if the turn was
         the last open one of its lane. It stays open for its next attempt if something was redacted in the meantime.
+
+        *then* is called before that with the event of the message that mentions users, unless the answer was redacted.
         """
         for op in ops:
             # The end stores the event of a short answer. A person may redact a part of a long one before its end.
-            await self.show(op, intended=True, recorded=len(ops) > 1)
+            await self.show(op, intended=True, recorded=len(ops) > 1 or then is not None)
         await self._overtake([op for op in ops if op.part in self._late])
         kept = {op.part for op in ops} | (self.acts if ops or state is TurnState.DONE else set())
         for part in sorted(self.event_ids.keys() - kept):
             await self.take_back(part)
+        final = next((op.part for op in ops if op.mentions), None)
+        if then is not None and final is not None and not self._withdrawn:
+            await then(self.event_ids[final])
         return bool(await self._finish(state))
 
     async def settle(self, state: TurnState) -> bool:
@@ -321,9 +329,18 @@ class Outbox:
         part = mark(self._turn.key, op.part)
         if op.file is not None:
             return {**file_message(op.file), MARK: part, "m.mentions": mentioned(op.mentions)}
-        return message(
+        content = message(
             op.text, mark=part, notice=op.notice, live=op.live, first=first, plain=op.plain, mentions=op.mentions
         )
+        return content if op.notice or op.part not in Part.TEXT else {**content, **self._position()}
+
+    def _position(self) -> dict[str, Any]:
+        """Return the field that tells of which chain an answer is, in a room where agents ask each other."""
+        turn = self._turn
+        if turn.agent is None or turn.room_kind is None or not KINDS[turn.room_kind].shows_questions:
+            return {}
+        place = turn.position or ChainPosition(turn.event_id, turn.sender, 0)
+        return {CHAIN: {"root": place.root, "hops": place.hops, "asker": place.asker}}
 
     @property
     def _was_interrupted(self) -> bool:
