@@ -36,10 +36,12 @@ from support.records import NAMES, wanted
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+    from agent_bridge.core.chains import ChainBudget
     from agent_bridge.matrix import appservice
     from agent_bridge.store.postgres.database import Database
 
 TOKEN = "hs-s3cret"
+_BUDGET = BudgetsConfig().budget
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 TRANSACTION = "/_matrix/app/v1/transactions/1"
 
@@ -82,7 +84,7 @@ async def serve_endpoint(
         await server.close()
 
 
-def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
+def real_intake(database: Database, *, max_queued: int = 1_000_000, budget: ChainBudget = _BUDGET) -> Intake:
     """Return the intake of a bridge without workers, whose members are the users of example.org."""
     permissions = {"example.org": Role.MEMBER}
     rules = Rules(NAMES, permissions, "!ab")
@@ -102,7 +104,7 @@ def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
         WaitingEvents(intake_store, edits),
         Histories(database),
         lanes,
-        HandOn(database, rooms, intake_store, chains, lanes, NAMES, permissions, BudgetsConfig().budget),
+        HandOn(database, rooms, intake_store, chains, lanes, NAMES, permissions, budget),
         rules,
         max_queued=max_queued,
     )
