@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,14 +12,18 @@ from agent_bridge.core.answers import AnswerExtras
 from agent_bridge.core.chains import ChainBudget, ChainPosition
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.payloads import MessagePayload, RefusalReason
+from agent_bridge.core.results.traces import Trace, TurnTrace
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import TurnState
 from agent_bridge.core.usage import Usage
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.events import parse_event
+from agent_bridge.render.trace import render_trace
 from agent_bridge.store.chains import Chains
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.prune import prune
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.turn_admin import TurnAdmin, TurnSummary
 from agent_bridge.store.turns import Turns
 from support.appservice_client import real_intake
 from support.change_requests import TALK
@@ -362,6 +367,33 @@ async def test_a_chain_is_deleted_with_its_turns(database: Database) -> None:
     await prune(database, turns_days=1, transcript_days=1)
     for table in ("turn", "chain", "chain_hold"):
         assert await database.rows(f"SELECT 1 FROM {table}") == []  # noqa: S608
+
+
+@pytest.mark.usefixtures("agents")
+async def test_why_tells_the_place_in_the_chain(database: Database) -> None:
+    talk = Talk(database, ChainBudget(hops=1, pair=100, turns=100))
+    await talk.receive(event("$root"))
+    first = await talk.answer(FRIDA, GALA)
+    await talk.answer(GALA, FRIDA)
+
+    async def told() -> list[str]:
+        found = await TurnAdmin(database).find(f"$answer-{first.key}")
+        return [line for each in found for line in _chain_lines(each)]
+
+    began = f"- {BOB} began with `$root` what agents ask each other; hops: "
+    waits = "- the agents wait for 👍"
+    # The event is the answer of Frida, the question for Gala.
+    assert await told() == [f"{began}0", waits, f"{began}1", "- the agent Frida asked", waits]
+    await talk.receive(reacted("$stop", "🛑", "$root"))
+    ended = "- the agents stopped asking each other because of `$stop`"
+    assert await told() == [f"{began}0", ended, f"{began}1", "- the agent Frida asked", ended]
+
+
+def _chain_lines(summary: TurnSummary) -> list[str]:
+    names = {field.name for field in fields(TurnTrace)} & {field.name for field in fields(TurnSummary)}
+    trace = TurnTrace(**{name: getattr(summary, name) for name in names}, parts=())
+    text = render_trace(Trace("x", (trace,)), ENGLISH)
+    return [line for line in text.splitlines() if "agent" in line and line.startswith("- ")]
 
 
 @pytest.mark.usefixtures("agents")

@@ -149,12 +149,13 @@ class MessageHandler:
         A whole answer asks the agents that it mentions, before the turn is closed.
         """
         is_whole = outcome.state is TurnState.DONE
-        if turn.state is not TurnState.COMMITTED and is_whole:
-            outcome = outcome.mentioning(await self._hand_on.mentioned(turn, outcome.text))
-        ops = await rendered(len(outcome.text), outcome.ops, self._texts, self._max_parts)
         if turn.state is not TurnState.COMMITTED:
             if outcome.stopped is None:
                 self._uncommitted.keep(turn, outcome)
+            if is_whole:
+                outcome = outcome.mentioning(await self._hand_on.mentioned(turn, outcome.text))
+        ops = await rendered(len(outcome.text), outcome.ops, self._texts, self._max_parts)
+        if turn.state is not TurnState.COMMITTED:
             redacted = await self._turns.commit(
                 turn,
                 outcome.text,
