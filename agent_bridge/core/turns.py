@@ -225,7 +225,7 @@ class Turn:
     #: None: the bridge does not know the room.
     room_kind: KindName | None = None
     #: Its place in a chain of agents that ask each other; None outside of chains.
-    position: ChainPosition | None = None
+    chain: ChainPosition | None = None
 
     @property
     def begun_elsewhere(self) -> bool:

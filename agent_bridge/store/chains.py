@@ -11,9 +11,12 @@ from agent_bridge.core.ids import turn_key
 from agent_bridge.core.payloads import MessagePayload, RefusalPayload, RefusalReason
 from agent_bridge.store.payloads import encode
 from agent_bridge.store.postgres.database import rows_of
+from agent_bridge.store.postgres.locks import PAIR
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from psycopg.rows import DictRow
 
     from agent_bridge.core.chains import ResumeRequest
@@ -75,8 +78,9 @@ class HeldAgent:
     asked_in: int
     #: Row id.
     agent: int
-    #: The event of that answer.
+    #: The event of that answer, and the row id of the agent that gave it.
     event_id: str
+    speaker: int
     bound: Bound
 
 
@@ -122,6 +126,14 @@ class Chains:
     async def asked(self, connection: Connection, source: AskingTurn) -> set[int]:
         """Return the agents that *source* has asked, or will ask once people let it."""
         return {row["agent"] for row in await rows_of(connection, _SQL["asked"], {"turn": source.id})}
+
+    async def lock_pairs(self, connection: Connection, pairs: Collection[tuple[int, int]]) -> None:
+        """Let no other transaction count the questions of *pairs* of agents to each other, also in other rooms.
+
+        Once in a transaction, with all of its pairs.
+        """
+        low, high = [min(pair) for pair in pairs], [max(pair) for pair in pairs]
+        await connection.execute(_SQL["lock_pairs"], {"kind": PAIR, "low": low, "high": high})
 
     async def used(self, connection: Connection, chain: Chain, source: AskingTurn, agent: int) -> ChainUse:
         """Return how much *chain* has used when *source* asks *agent*."""

@@ -52,7 +52,7 @@ def _turn(row: DictRow) -> Turn:
         "collected": tuple(decode(row["kind"], each) for each in row["collected"]),
         "extras": extras_from_json(row["extras"]),
         "obstacle": next((problem for problem in problems if problem.silences), None),
-        "position": None if row["position"] is None else ChainPosition(**row["position"]),
+        "chain": None if row["chain"] is None else ChainPosition(**row["chain"]),
     }
     del row["signal"], row["synchronous_commit"], row["problems"]
     return Turn(**{**row, **values})

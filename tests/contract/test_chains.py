@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from support.appservice_client import real_intake
 from support.change_requests import TALK
 from support.jobs import idle_lanes, woken
 from support.records import NAMES
-from support.turn_rows import BOB, OTHER, ROOM, add_agent, content, row_of, take_part, watch
+from support.turn_rows import BOB, OTHER, ROOM, add_agent, content, row_of, take_part, waiting_for_a_lock, watch
 
 if TYPE_CHECKING:
     from agent_bridge.core.turns import Turn
@@ -159,10 +160,10 @@ async def test_the_mentioned_agent_is_asked_in_the_name_of_the_person(
 ) -> None:
     talk = Talk(database)
     await talk.receive(event("$root"))
-    assert (first := await talk.answer(FRIDA, GALA)).position is None
+    assert (first := await talk.answer(FRIDA, GALA)).chain is None
     assert len(await woken(database)) == 2
     turn = await talk.take(GALA)
-    assert turn.position == ChainPosition("$root", BOB, 1, "Frida")
+    assert turn.chain == ChainPosition("$root", BOB, 1, "Frida")
     assert (turn.sender, turn.event_id, turn.payload) == (FRIDA, f"$answer-{first.key}", MessagePayload("your turn"))
     assert await talk.turns.senders(turn.id) == [BOB]
     row = await row_of(database, turn.event_id)
@@ -260,7 +261,7 @@ async def test_a_question_of_an_agent_is_answered_alone(database: Database) -> N
     assert len(joined[0].questions) == 3
     await talk.turns.finish(busy, TurnState.DONE, {})
     turn = await talk.take(GALA)
-    assert turn.position is not None
+    assert turn.chain is not None
     await talk.receive(event("$d", content=gala))
     assert await talk.turns.behind(turn) == []
 
@@ -295,6 +296,22 @@ async def test_the_limit_of_a_pair_holds_for_all_of_its_chains_within_a_minute(d
     await talk.receive(event("$root3"))
     await talk.answer(FRIDA, GALA)
     assert len(await talk.asked()) == 3
+
+
+async def test_two_rooms_count_a_pair_one_after_the_other(
+    database: Database, agents: tuple[int, int], store_url: str
+) -> None:
+    frida, gala = agents
+    chains = Chains(database, NAMES)
+    async with database.transaction() as connection:
+        await chains.lock_pairs(connection, [(frida, gala)])
+        # In the other order of the agents, together with another pair.
+        async with database.transaction() as other:
+            waiting = asyncio.create_task(chains.lock_pairs(other, [(gala, frida), (gala, 99)]))
+            await waiting_for_a_lock(store_url)
+            assert not waiting.done()
+            await connection.execute("COMMIT")
+            await waiting
 
 
 @pytest.mark.usefixtures("agents")

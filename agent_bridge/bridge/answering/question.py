@@ -230,7 +230,7 @@ class Questions:
 
 def _spoken(text: str, turn: Turn) -> str:
     """Return the *text* of a message, with the name of the agent that speaks if it is no person's."""
-    speaker = None if turn.position is None else turn.position.speaker
+    speaker = None if turn.chain is None else turn.chain.speaker
     return text if speaker is None or not text else f"{one_line(speaker)[:_NAME]}: {text}"
 
 

@@ -339,7 +339,7 @@ class Outbox:
         turn = self._turn
         if turn.agent is None or turn.room_kind is None or not KINDS[turn.room_kind].shows_questions:
             return {}
-        place = turn.position or ChainPosition(turn.event_id, turn.sender, 0)
+        place = turn.chain or ChainPosition(turn.event_id, turn.sender, 0)
         return {CHAIN: {"root": place.root, "hops": place.hops, "asker": place.asker}}
 
     @property

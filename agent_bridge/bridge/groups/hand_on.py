@@ -107,6 +107,7 @@ class HandOn:
         present = {each.agent: each for each in _present(room)}
         lanes: set[int] = set()
         grown: set[Bound] = set()
+        await self._chains.lock_pairs(connection, [(held.speaker, held.agent) for held in waiting])
         for held in waiting:
             source = await self._chains.held_source(connection, held.asked_in)
             agent = present.get(held.agent)
@@ -140,12 +141,12 @@ class HandOn:
             chain = await self._chains.of(connection, source, self._budget) if source.may_ask else None
             if chain is None or not self._may_ask(source, chain):
                 return
-            known = await self._chains.asked(connection, source)
-            asked = [present[ghost] for ghost in ghosts if ghost in present]
+            known = await self._chains.asked(connection, source) | {source.agent}
+            meant = [present[ghost] for ghost in ghosts if ghost in present]
+            asked = [agent for agent in meant if agent.agent not in known]
+            await self._chains.lock_pairs(connection, [(source.agent, agent.agent) for agent in asked])
             lanes: set[int] = set()
             for agent in asked:
-                if agent.agent in known or agent.agent == source.agent:
-                    continue
                 bound = await self._bound(connection, chain, source, agent.agent)
                 if bound is None:
                     lanes |= await self._write(connection, chain, source, agent, event_id)
@@ -190,7 +191,7 @@ class HandOn:
     ) -> set[int]:
         """Have *agent* wait for people, who are asked in reply to the answer *event_id*; return the lane of that."""
         _log.info("an agent waits for people", room=source.room_id, chain=chain.id, bound=bound)
-        await self._chains.hold(connection, chain, HeldAgent(source.id, agent.agent, event_id, bound))
+        await self._chains.hold(connection, chain, HeldAgent(source.id, agent.agent, event_id, source.agent, bound))
         told = await self._chains.tell(connection, chain, source, because_of, event_id)
         # An earlier answer of the turn, in the same event, may have asked people before.
         return told or await self._chains.tell(connection, chain, source, source.event_id, event_id)

@@ -37,6 +37,13 @@ SELECT c.agent FROM turn t JOIN conversation c ON c.id = t.conversation WHERE t.
 UNION
 SELECT agent FROM chain_hold WHERE asked_in = %(turn)s
 
+-- lock_pairs --
+-- Lock the pairs of the agents %(low)s and %(high)s until the transaction ends: other rooms count their questions, too. In the
+-- order of their keys, so that no two transactions wait for each other.
+SELECT pg_advisory_xact_lock(%(kind)s, key) FROM (
+    SELECT DISTINCT hashtext(low || ':' || high) AS key
+    FROM unnest(%(low)s::bigint[], %(high)s::bigint[]) AS pair (low, high) ORDER BY key) AS keys
+
 -- use --
 -- Return how much the chain %(chain)s has used, and how often the agents %(low)s and %(high)s have asked each other. The
 -- rows are counted, so no restart changes it.
@@ -89,13 +96,14 @@ RETURNING conversation
 -- Lock and return the chain about which the event %(target)s asks people, with the grants that it had then.
 SELECT ch.id, ch.root, ch.asker, ch.hops_allowed, ch.turns_allowed, ch.tokens_allowed, ch.grants,
        ch.stopped_by IS NOT NULL AS is_stopped, split_part(t.once_key, ':', 3)::integer AS noticed
-FROM outbox o JOIN turn t ON t.id = o.turn JOIN chain ch ON ch.id = t.chain
-WHERE o.event_id = %(target)s AND t.kind = 'refusal' AND ch.room_id = %(room_id)s
+FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation JOIN chain ch ON ch.id = t.chain
+WHERE o.event_id = %(target)s AND t.kind = 'refusal' AND c.room_id = %(room_id)s
 FOR UPDATE OF ch
 
 -- held --
 -- Return the agents that wait for the grant %(grants)s of the chain %(chain)s, in the order in which they were mentioned.
-SELECT h.asked_in, h.agent, h.event_id, h.bound FROM chain_hold h
+SELECT h.asked_in, h.agent, h.event_id, h.bound, c.agent AS speaker
+FROM chain_hold h JOIN turn t ON t.id = h.asked_in JOIN conversation c ON c.id = t.conversation
 WHERE h.chain = %(chain)s AND h.grants = %(grants)s ORDER BY h.created_at, h.asked_in, h.agent
 
 -- grant --

@@ -48,7 +48,7 @@ RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thre
           CASE WHEN turn.chain IS NOT NULL THEN (
               SELECT jsonb_build_object('root', chain.root, 'asker', chain.asker, 'hops', turn.hops, 'speaker', (
                   SELECT name FROM agent WHERE agent.id = turn.asked_by))
-              FROM chain WHERE chain.id = turn.chain) END AS position,
+              FROM chain WHERE chain.id = turn.chain) END AS chain,
           CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END AS signal,
           CASE WHEN turn.attempts = 1 THEN set_config('synchronous_commit', 'off', true) END AS synchronous_commit
 
