@@ -14,17 +14,16 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.bridge.delivery.contents import content_of
 from agent_bridge.bridge.delivery.erasure import Eraser
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.bridge.rooms.kinds import KINDS
 from agent_bridge.core.answers import Op, Part, Reply
-from agent_bridge.core.chains import CHAIN, ChainPosition
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import MARK, mark
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.matrix.events import content_today
-from agent_bridge.render.attachment import file_message
-from agent_bridge.render.content import LIVE, edit, in_reply_to, in_thread, mentioned, mentions_of, message
+from agent_bridge.render.content import LIVE, edit, in_reply_to, in_thread, mentions_of, message
 from agent_bridge.render.rendition import ops_for
 
 if TYPE_CHECKING:
@@ -145,7 +144,7 @@ class Outbox:
         if self._shown.get(op.part) == op:
             return
         first = op.part not in self.event_ids
-        content = await rendered(len(op.text), self._content, op, first=first)
+        content = await rendered(len(op.text), content_of, self._turn, op, first=first)
         tried = op.part in self._tried
         if tried and op.part not in self.event_ids:
             await self._adopt({op.part})
@@ -242,7 +241,7 @@ class Outbox:
         if ops:
             await asyncio.sleep(max(self._late[op.part] for op in ops) - asyncio.get_running_loop().time())
         for op in ops:
-            await self._edit(op.part, await rendered(len(op.text), self._content, op))
+            await self._edit(op.part, await rendered(len(op.text), content_of, self._turn, op))
 
     async def reply_once(self, make: Callable[[], Awaitable[Reply | None]], *, to: str | None = None) -> bool:
         """Answer the turn with the reply that *make* returns, as a notice in reply to event *to*; close the turn.
@@ -323,24 +322,6 @@ class Outbox:
             content = dict(content_today(event or {}))
             if content.pop(LIVE, None) is not None:
                 await self._edit(part, content)
-
-    def _content(self, op: Op, *, first: bool = False) -> dict[str, Any]:
-        """Return the content that shows *op*; *first*: it is no edit."""
-        part = mark(self._turn.key, op.part)
-        if op.file is not None:
-            return {**file_message(op.file), MARK: part, "m.mentions": mentioned(op.mentions)}
-        content = message(
-            op.text, mark=part, notice=op.notice, live=op.live, first=first, plain=op.plain, mentions=op.mentions
-        )
-        return content if op.notice or op.part not in Part.TEXT else {**content, **self._position()}
-
-    def _position(self) -> dict[str, Any]:
-        """Return the field that tells of which chain an answer is, in a room where agents ask each other."""
-        turn = self._turn
-        if turn.agent is None or turn.room_kind is None or not KINDS[turn.room_kind].shows_questions:
-            return {}
-        place = turn.chain or ChainPosition(turn.event_id, turn.sender, 0)
-        return {CHAIN: {"root": place.root, "hops": place.hops, "asker": place.asker}}
 
     @property
     def _was_interrupted(self) -> bool:
