@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.bridge.groups.hand_on import HandOn
-from agent_bridge.core.answers import AnswerExtras
+from agent_bridge.core.answers import AnswerExtras, Part
 from agent_bridge.core.chains import ChainBudget, ChainPosition
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.payloads import MessagePayload, RefusalReason
@@ -173,7 +173,7 @@ async def test_the_mentioned_agent_is_asked_in_the_name_of_the_person(
 
 @pytest.mark.usefixtures("agents")
 async def test_a_frozen_worker_asks_nobody(database: Database) -> None:
-    talk = Talk(database)
+    talk = Talk(database, ChainBudget(hops=100, pair=100, turns=2))
     await talk.receive(event("$root"))
     frozen = await talk.take(FRIDA)
     await talk.show(frozen, GALA)
@@ -185,7 +185,7 @@ async def test_a_frozen_worker_asks_nobody(database: Database) -> None:
     await talk.turns.finish(other, TurnState.DONE, {})
     with pytest.raises(TurnLost):
         await talk.ask(other, GALA)
-    assert await talk.asked() == [(1, "agent_gala")]
+    assert (await talk.asked(), await talk.held()) == ([(1, "agent_gala")], [])
 
 
 @pytest.mark.usefixtures("agents")
@@ -224,6 +224,26 @@ async def test_a_redaction_forgets_what_follows(database: Database, target: str)
     left = await database.rows("SELECT DISTINCT turn FROM message")
     assert {row["turn"] for row in left} == {turn.id for turn in (first, second)[: max(0, forgotten - 1)]}
     assert third.id not in {row["turn"] for row in left}
+
+
+@pytest.mark.usefixtures("agents")
+async def test_the_person_who_began_decides_about_tools(database: Database) -> None:
+    talk = Talk(database)
+    await talk.receive(event("$root"))
+    await talk.answer(FRIDA, GALA)
+    turn = await talk.take(GALA)
+    await database.execute(
+        """INSERT INTO approval (turn, number, ref, call_id, tool, arguments, always)
+        VALUES (%s, 0, 'r', 'c', 'Bash', '{}', '')""",
+        (turn.id,),
+    )
+    await talk.turns.intend(turn.id, Part.CARDS[0])
+    await talk.turns.sent(turn, Part.CARDS[0], "$card")
+    other = "@carol:example.org"
+    await talk.receive(event("$no", other, type="m.reaction", content=_relation("✅", "$card")))
+    assert (await database.rows("SELECT verdict FROM approval"))[0]["verdict"] is None
+    await talk.receive(reacted("$yes", "✅", "$card"))
+    assert (await database.rows("SELECT verdict FROM approval"))[0]["verdict"] == "allow"
 
 
 @pytest.mark.usefixtures("agents")

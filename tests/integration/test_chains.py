@@ -13,7 +13,7 @@ from agent_bridge.store.postgres.database import Database
 from support.chain_rooms import CHAIN, ChainRoom, MutualUpstream, chain_config, chain_room, entered, make_room
 from support.conditions import eventually
 from support.process import BridgeProcess
-from support.scripted_upstream import says
+from support.scripted_upstream import says, waits_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,6 +132,21 @@ async def test_only_agents_in_the_room_are_asked(harness: BridgeHarness, databas
         assert first.content["m.mentions"] == {"user_ids": [room.ghosts["Bea"], room.ghosts["Cleo"]]}
         assert {message.sender for message in others} == {room.ghosts["Bea"], room.ghosts["Cleo"]}
         assert upstream.questions[-2:] == ["Ada: @Bea and @Cleo: go, @Bea"] * 2
+        # Of an answer that grows, only the last edit mentions.
+        begin, end = asyncio.Event(), " and @Bea, what do you think of this?"
+        upstream.scripts += [waits_for(begin, "@Cleo, this is a whole sentence.", end), says("fine"), says("fine")]
+        root = await person.say(room.room_id, "Ada, take your time")
+        await person.wait_for(lambda: room.answers(root))
+        begin.set()
+        await person.wait_for(lambda: len(room.answers(root)) == 3)
+        await room.idle()
+        history = await person.ask("GET", f"/rooms/{room.room_id}/messages?dir=b&limit=30")
+        contents = [each["content"] for each in history["chunk"] if each["sender"] == room.ghosts["Ada"]]
+        grown = [each for each in contents if each.get(CHAIN, {}).get("root") == root]
+        mentions = [each["m.mentions"] for each in grown]
+        assert len(mentions) >= 2
+        assert mentions[0] == {"user_ids": [room.ghosts["Cleo"], room.ghosts["Bea"]]}
+        assert not any(mentions[1:])
         # An agent that was removed is not asked.
         await person.ask("POST", f"/rooms/{room.room_id}/kick", {"user_id": room.ghosts["Bea"]})
 
@@ -144,7 +159,7 @@ async def test_only_agents_in_the_room_are_asked(harness: BridgeHarness, databas
         await person.wait_for(lambda: room.answers(root))
         await room.idle()
         assert [message.content["m.mentions"] for message in room.answers(root)] == [{}]
-        assert len(upstream.asked) == 5
+        assert len(upstream.asked) == 8
 
 
 async def test_another_answer_repeats_no_chain_and_a_redaction_forgets_it(
