@@ -112,7 +112,7 @@ class Redactions:
     async def _forget_turns(
         self, connection: Connection, change: ChangeRequest, about: dict[str, str], rows: Sequence[DictRow]
     ) -> Forgotten:
-        """Forget the turns *rows*, their answers, and what the answers are made of."""
+        """Forget the content of the turns *rows*, and their answers."""
         rows = list({row["id"]: row for row in rows}.values())
         if not rows:
             return Forgotten()

@@ -417,7 +417,7 @@ async def test_why_tells_the_place_in_the_chain(database: Database) -> None:
         found = await TurnAdmin(database).find(f"$answer-{first.key}")
         return [line for each in found for line in _chain_lines(each)]
 
-    began = f"- {BOB} began with `$root` what agents ask each other; hops: "
+    began = f"- a chain of agents that {BOB} began with `$root`; hops: "
     waits = "- the agents wait for 👍"
     # The event is the answer of Frida, the question for Gala.
     assert await told() == [f"{began}0", waits, f"{began}1", "- the agent Frida asked", waits]

@@ -49,7 +49,7 @@ class Kill:
     @property
     def long(self) -> bool:
         """Whether the case belongs to the long tests: each waits for late edits."""
-        return self.when == "before" or self.answer.number > 1 or not (self.is_forgotten or self.answer.is_streamed)
+        return self.when == "before" or self.answer != GROWN
 
 
 ONE, GROWN, MANY = Answer(1), Answer(1, is_streamed=True), Answer(3)

@@ -29,7 +29,7 @@ _DIES_WITHIN = 60.0
 
 
 class Kind(StrEnum):
-    """What the process does when it dies."""
+    """The work of the process that dies."""
 
     #: It has an agent asked.
     ASK = "ask"
@@ -46,7 +46,7 @@ _STEPS = {
     Kind.RESUME: ("intake", "grant", "release", "ask_agent", "wake"),
 }
 #: Points that the quick form has.
-_QUICK = {"ask:after:ask_agent:1", "resume:after:ask_agent:1"}
+_QUICK = {"resume:after:ask_agent:1"}
 #: The answers that one message may lead to, and the answers and notices in the end.
 _TURNS = {Kind.ASK: 2, Kind.LIMIT: 1, Kind.RESUME: 1}
 _EXPECTED = {Kind.ASK: (2, 1), Kind.LIMIT: (1, 1), Kind.RESUME: (2, 2)}

@@ -62,7 +62,7 @@ async def test_the_first_limit_binds_exactly(
             "SELECT hops, asked_by IS NULL AS first FROM turn WHERE kind = 'message' ORDER BY id"
         )
         assert [(row["hops"], row["first"]) for row in rows] == [(hops, hops == 0) for hops in range(counts[-1])]
-        # An agent knows who speaks.
+        # An agent gets the name of the speaker.
         assert [question.partition(":")[0] for question in upstream.questions[1:3]] == ["Ada", "Bea"]
 
 

@@ -25,7 +25,7 @@ def exhausted(use: ChainUse, budget: ChainBudget) -> Bound | None:
 
 
 def raised(budget: ChainBudget, bound: Bound, step: ChainBudget, used_tokens: int) -> ChainBudget:
-    """Return *budget* after people have let the agents go on at *bound*: it grows by what *step* allows at first.
+    """Return *budget* after people have let the agents go on at *bound*: it grows by the limits of *step*.
 
     The pair's limit stays: the time from which the pair is counted moves instead.
     """

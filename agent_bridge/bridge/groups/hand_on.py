@@ -42,7 +42,7 @@ _MOST = 10
 
 
 class HandOn:
-    """Has agents ask each other. *budget*: what a chain may use at first, and between two 👍."""
+    """Has agents ask each other. *budget*: the limits of a chain at first, and their growth with each 👍."""
 
     def __init__(
         self,

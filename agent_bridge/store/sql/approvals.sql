@@ -68,7 +68,7 @@ UPDATE approval SET is_settled = true WHERE id = %(id)s AND verdict IS NOT NULL
 -- decide --
 -- Decide the request whose card (a part from %(cards)s downwards) is %(target)s; without a target, the oldest one in the
 -- room, or in the thread, that waits and of which %(sender)s asked the agent, or any if the sender is an administrator. If
--- another agent asked it, the person decides who began their chain.
+-- another agent asked it, the person that began their chain decides.
 -- Return whether the request was found, whether the sender may decide, and whether this event decided it. A request waits
 -- as long as its answer goes on. A permission for later calls is one for this call if the request offers none, or if the
 -- sender is no administrator: it holds for other people's rooms, too. The reason of a redacted command is not stored.

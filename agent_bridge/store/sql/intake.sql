@@ -164,10 +164,13 @@ WITH head AS (
     RETURNING id
 ), released AS (
     DELETE FROM chain_hold USING chains WHERE chain_hold.chain = chains.id
+), ending AS (
+    SELECT id FROM meant
+    UNION
+    SELECT t.id FROM chains JOIN turn t ON t.chain = chains.id WHERE t.open
 ), answered AS MATERIALIZED (
     SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
-    WHERE (t.id IN (SELECT id FROM meant) OR (t.open AND t.chain IN (SELECT id FROM chains)))
-      AND (t.kind = 'message' OR (t.kind = 'command' AND c.lane_kind = 'agent'))
+    WHERE t.id IN (SELECT id FROM ending) AND (t.kind = 'message' OR (t.kind = 'command' AND c.lane_kind = 'agent'))
     ORDER BY t.id FOR UPDATE OF t
 ), change AS (
     SELECT change.id FROM answered JOIN turn m ON m.id = answered.id OR m.collected_into = answered.id

@@ -14,7 +14,8 @@ WITH RECURSIVE meant AS (
 ), asked AS (
     SELECT id FROM meant
     UNION
-    SELECT next.id FROM asked JOIN turn t ON t.id = asked.id JOIN turn next ON next.asked_in IN (t.id, t.collected_into)
+    SELECT next.id FROM asked JOIN turn t ON t.id = asked.id
+         JOIN turn next ON next.asked_in = coalesce(t.collected_into, t.id)
 )
 SELECT t.id FROM turn t
 WHERE t.kind NOT IN ('edit', 'again') AND t.id IN (SELECT id FROM asked)

@@ -122,7 +122,7 @@ SELECT event_id, kind, payload FROM (
 ) AS messages ORDER BY rank, position
 
 -- senders --
--- Return the people whose messages the turn %(turn)s answers. An agent asks for the person who began its chain.
+-- Return the people whose messages the turn %(turn)s answers. An agent asks for the person that began its chain.
 SELECT DISTINCT CASE WHEN t.asked_by IS NULL THEN t.sender ELSE coalesce(chain.asker, t.sender) END AS sender
 FROM turn t LEFT JOIN chain ON chain.id = t.chain WHERE t.id = %(turn)s OR t.collected_into = %(turn)s ORDER BY sender
 
