@@ -29,6 +29,8 @@ _MAIL = "mailto:"
 _BLANKS = re.compile(r"\s+")
 #: The character before a mention that makes it a part of an address or of a word.
 _BEFORE = re.compile(r"[A-Za-z0-9._%+\-/@=]")
+#: The Markdown in a name; most names have none.
+_MARKS = re.compile(r"[\\`*\[\]<>|~#$^&]|(?:^|\s)_|_(?:\s|$)")
 #: Characters behind a name that belong to a longer id if a letter or a digit follows.
 _JOINTS = ".:-=/+"
 
@@ -102,9 +104,7 @@ def _called(text: str, names: Mapping[str, Iterable[str]]) -> Iterable[tuple[int
     """Yield the positions in *text* at which users are called by a name, and the users."""
     users: defaultdict[str, list[str]] = defaultdict(list)
     for user, own in names.items():
-        # The Markdown of a name may be a part of it, or decorate it.
-        forms = {_folded(form).strip().removeprefix("@") for name in own for form in (name, to_unmarked(name))}
-        for form in forms:
+        for form in {_folded(form).strip().removeprefix("@") for name in own for form in _forms(name)}:
             if len(form) >= _SHORTEST:
                 users[form].append(user)
     by_start: defaultdict[str, list[str]] = defaultdict(list)
@@ -122,6 +122,11 @@ def _called(text: str, names: Mapping[str, Iterable[str]]) -> Iterable[tuple[int
             if text.startswith(name, start) and _ends(text, start + len(name)):
                 yield from ((at, user) for user in users[name])
                 break
+
+
+def _forms(name: str) -> tuple[str, ...]:
+    """Return the texts by which an answer may show *name*: its Markdown may be a part of it, or decorate it."""
+    return (name, to_unmarked(name)) if _MARKS.search(name) else (name,)
 
 
 def _ends(text: str, at: int) -> bool:

@@ -116,6 +116,13 @@ class Talk:
         assert step is not None
         await step(f"$answer-{turn.key}")
 
+    async def mentioned(self, turn: Turn, text: str) -> tuple[str, ...]:
+        return await self._hand_on.mentioned(turn, text)
+
+    def asks(self, turn: Turn, *mentions: str) -> bool:
+        """Tell whether an answer to *turn* asks those whom it mentions."""
+        return self._hand_on.step(turn, mentions) is not None
+
     async def answer(self, agent: str, *mentions: str) -> Turn:
         """Have the agent answer its next turn."""
         turn = await self.take(agent)
@@ -440,6 +447,16 @@ async def test_homes_know_no_chains(database: Database) -> None:
     (row,) = await database.rows("SELECT id FROM conversation WHERE room_id = %s", (ROOM,))
     turn = await talk.turns.take(row["id"])
     assert turn is not None
-    hand_on = talk._hand_on
-    assert await hand_on.mentioned(turn, "@Gala") == ()
-    assert hand_on.step(turn, [GALA]) is None
+    assert await talk.mentioned(turn, "@Gala") == ()
+    assert not talk.asks(turn, GALA)
+
+
+@pytest.mark.usefixtures("agents")
+@pytest.mark.parametrize(("hops", "mentions"), [(4, (GALA,)), (0, ())])
+async def test_without_hops_agents_mention_nobody(database: Database, hops: int, mentions: tuple[str, ...]) -> None:
+    talk = Talk(database, ChainBudget(hops=hops, pair=10, turns=20))
+    await talk.receive(event("$root"))
+    turn = await talk.take(FRIDA)
+    assert await talk.mentioned(turn, "@Gala, and I am @Frida") == mentions
+    assert talk.asks(turn, GALA) == bool(mentions)
+    assert not talk.asks(turn, BOB)
