@@ -460,3 +460,18 @@ async def test_without_hops_agents_mention_nobody(database: Database, hops: int,
     assert await talk.mentioned(turn, "@Gala, and I am @Frida") == mentions
     assert talk.asks(turn, GALA) == bool(mentions)
     assert not talk.asks(turn, BOB)
+
+
+@pytest.mark.usefixtures("agents")
+@pytest.mark.parametrize("change", ["name = 'Gala Two'", "name = 'Gala Two', state = 'gone'"])
+async def test_the_longer_name_of_an_agent_that_is_not_asked_counts(database: Database, change: str) -> None:
+    helga = await add_agent(database, "Helga", "!helga:example.org")
+    await take_part(database, GROUP, helga)
+    await database.execute(f"UPDATE agent SET {change}, displayname = 'x' WHERE name = 'Helga'")  # noqa: S608
+    talk = Talk(database)
+    speaker = "@agent_frida:example.org" if "gone" in change else "@agent_helga:example.org"
+    called = "Frida" if "gone" in change else "Gala Two"
+    await talk.receive(event("$root", content={"msgtype": "m.text", "body": f"{called}, begin"}))
+    turn = await talk.take(speaker)
+    assert await talk.mentioned(turn, "I greet @Gala Two") == ()
+    assert await talk.mentioned(turn, "I greet @Gala") == (GALA,)

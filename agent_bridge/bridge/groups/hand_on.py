@@ -73,12 +73,13 @@ class HandOn:
         if not self._is_possible(turn) or not may_mention(text):
             return ()
         room = (await self._rooms.contexts([turn.room_id])).get(turn.room_id)
-        others = [each for each in _present(room) if turn.agent is not None and each.agent != turn.agent.id]
-        names = {
-            self._namespace.user_id(each.ghost): (*each.names, each.ghost, self._namespace.user_id(each.ghost)[1:])
-            for each in others
-        }
-        return (await rendered(len(text), mentioned_in, text, names))[:_MOST]
+        user_id = self._namespace.user_id
+        # Also the names of agents that are not asked: a shorter name of another agent must not count in their place.
+        known = () if room is None else room.participants
+        names = {user_id(each.ghost): (*each.names, each.ghost, user_id(each.ghost)[1:]) for each in known}
+        others = {user_id(each.ghost) for each in _present(room) if turn.agent is None or each.agent != turn.agent.id}
+        found = await rendered(len(text), mentioned_in, text, names)
+        return tuple(user for user in found if user in others)[:_MOST]
 
     def step(self, turn: Turn, mentions: Sequence[str]) -> Callable[[str], Awaitable[None]] | None:
         """Return the step that asks the agents among *mentions*, given the event of the answer; None if there is none.
