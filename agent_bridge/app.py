@@ -67,6 +67,7 @@ from agent_bridge.i18n import texts_in
 from agent_bridge.lifecycle import Bridge
 from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.session import READ_TIMEOUT
+from agent_bridge.store.chains import Chains
 from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.lobbies import Lobbies
 from agent_bridge.store.postgres.database import POOL_TIMEOUT
@@ -78,6 +79,7 @@ from agent_bridge.web.health import HealthPages
 from agent_bridge.web.process_stats import ProcessStats
 from agent_bridge.wiring.chats import build_chats
 from agent_bridge.wiring.commands import build_commands
+from agent_bridge.wiring.groups import build_hand_on
 from agent_bridge.wiring.inbound import build_inbound, build_invites
 from agent_bridge.wiring.settings import Settings
 
@@ -226,6 +228,7 @@ def _build_answering(settings: Settings, stores: Stores, clients: Clients) -> _A
         reactions,
         stop_offers,
         Undeliverable(homeserver, turns, reactions, stop_offers, texts),
+        build_hand_on(settings, stores),
         config.lanes,
         config.answers,
         texts,
@@ -308,7 +311,15 @@ def _handlers(
         TurnKind.COMMAND: commands.handler,
         TurnKind.CHOICE: commands.choices,
         TurnKind.REFUSAL: RefusalHandler(
-            homeserver, turns, stores.rooms, stores.agents, inbound.selections, inbound.rules, texts
+            homeserver,
+            turns,
+            stores.rooms,
+            stores.agents,
+            inbound.selections,
+            Chains(stores.database, settings.namespace),
+            inbound.rules,
+            settings.config.budgets,
+            texts,
         ),
         TurnKind.REDACTION: RedactionHandler(turns, Eraser(homeserver), settings.namespace),
         TurnKind.INVITATION: build_invites(settings, stores, clients, inbound, direct),

@@ -67,6 +67,7 @@ class Traces:
             ),
             is_redacted=summary.is_redacted,
             usage=summary.usage,
+            chain=summary.chain,
         )
 
     async def _without_turn(self, room_id: str, event_id: str) -> NoTrace:

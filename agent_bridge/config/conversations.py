@@ -6,6 +6,7 @@ from pydantic import Field, StrictFloat, StrictInt
 
 from agent_bridge.config.section import Section
 from agent_bridge.config.types import CommandPrefix, RoomAlias, RoomChoice, Template, UserId
+from agent_bridge.core.chains import ChainBudget
 from agent_bridge.core.chats import ChatTitles
 from agent_bridge.core.rooms import JoinRule, WhenBusy
 
@@ -87,6 +88,35 @@ class ChatsConfig(Section):
         "model: the model of the agent is asked for a title, if its server does not keep conversations. off: none.",
     )
     max_per_user: StrictInt = Field(200, ge=1, le=100_000, description="Maximum number of chats of a person (!ab new).")
+
+
+class BudgetsConfig(Section):
+    """Limits of agents that ask each other. When one is reached, a notice asks people to let them go on with 👍."""
+
+    max_hops: StrictInt = Field(
+        4,
+        ge=0,
+        le=1000,
+        description="Agents that may ask one another in a row after a message of a person. 0: agents do not ask each "
+        "other.",
+    )
+    pair_per_minute: StrictInt = Field(
+        10, ge=1, le=1000, description="Times that two agents may ask each other within a minute, in all rooms."
+    )
+    chain_turns: StrictInt = Field(
+        20, ge=1, le=10_000, description="Answers of agents that one message of a person may lead to."
+    )
+    chain_tokens: StrictInt | None = Field(
+        None,
+        ge=1,
+        description="Tokens that these answers may use, as far as servers report them. Default: no limit.",
+        examples=[100_000],
+    )
+
+    @property
+    def budget(self) -> ChainBudget:
+        """The budget with which a chain begins, and by which people let it grow."""
+        return ChainBudget(self.max_hops, self.pair_per_minute, self.chain_turns, self.chain_tokens)
 
 
 class BotConfig(Section):

@@ -16,6 +16,7 @@ from agent_bridge.config.agents import AgentList
 from agent_bridge.config.conversations import (
     AnswersConfig,
     BotConfig,
+    BudgetsConfig,
     ChatsConfig,
     FilesConfig,
     LanesConfig,
@@ -344,6 +345,7 @@ class Config(Section):
     )
     bot: BotConfig = BotConfig()
     chats: ChatsConfig = ChatsConfig()
+    budgets: BudgetsConfig = BudgetsConfig()
     lanes: LanesConfig = LanesConfig()
     answers: AnswersConfig = AnswersConfig()
     files: FilesConfig = FilesConfig()

@@ -80,6 +80,8 @@ class Op:
     thread_of: int | None = None
     #: The file to send; *text* is then empty.
     file: AnswerFile | None = None
+    #: User ids that the message mentions (``m.mentions``): it notifies them once, however often it is edited.
+    mentions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class AnswerExtras:
     files: tuple[AnswerFile, ...] = ()
     #: Whether the first of *files* holds the rest of an answer that is too long for its messages.
     rest: bool = False
+    #: User ids that the final message of the answer mentions.
+    mentions: tuple[str, ...] = ()
 
 
 NO_EXTRAS: Final = AnswerExtras()

@@ -104,6 +104,8 @@ class RefusalReason(StrEnum):
     OTHER_AGENT = "other_agent"
     #: It decides about a tool call of an agent that another person asked.
     NO_DECIDER = "no_decider"
+    #: Agents have asked each other as often as they may: people are asked whether they go on.
+    CHAIN_LIMIT = "chain_limit"
 
 
 @dataclass(frozen=True, slots=True)

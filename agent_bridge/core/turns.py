@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.answers import AnswerExtras
+    from agent_bridge.core.chains import ChainPosition
     from agent_bridge.core.payloads import Payload
     from agent_bridge.core.rooms import KindName, RoomProblem, Streaming, WhenBusy
 
@@ -126,6 +127,8 @@ class IgnoreReason(StrEnum):
     STOP = "stop"
     #: It decided about a tool call, or came too late for it.
     DECISION = "decision"
+    #: It let agents go on, or came too late for that.
+    RESUME = "resume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +224,8 @@ class Turn:
     voice: str | None = None
     #: None: the bridge does not know the room.
     room_kind: KindName | None = None
+    #: Its place in a chain of agents that ask each other; None outside of chains.
+    chain: ChainPosition | None = None
 
     @property
     def begun_elsewhere(self) -> bool:

@@ -78,6 +78,9 @@ class Texts:
     full: str
     full_all: str
     full_more: str
+    #: Why agents that ask each other wait for people, by :class:`~agent_bridge.core.chains.Bound`, and how they go on.
+    chain_limits: Mapping[str, str]
+    chain_resume: str
     too_large: str
     unreadable_kind: str
     not_fetched: str

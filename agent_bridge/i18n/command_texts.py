@@ -176,3 +176,8 @@ class CommandTexts:
     trace_tokens: str
     trace_tokens_cached: str
     trace_question: str
+    #: About agents that ask each other.
+    trace_chain: str
+    trace_asked: str
+    trace_chain_stopped: str
+    trace_chain_waits: str

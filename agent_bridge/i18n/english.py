@@ -56,6 +56,13 @@ ENGLISH = Texts(
         "({limit}). Please send them again later."
     ),
     full_more="- … and {messages} more",
+    chain_limits={
+        "hops": "The agents have asked each other {limit} times in a row.",
+        "pair": "Two agents have asked each other {limit} times within a minute.",
+        "turns": "The agents have given {limit} answers to one message.",
+        "tokens": "The agents have used {limit} tokens for one message.",
+    },
+    chain_resume="React with 👍 to let them go on. 🛑 ends it.",
     too_large="the file {name} is larger than {limit}",
     unreadable_kind="the bridge cannot read files of this type: {name} ({kind})",
     not_fetched="the file {name} could not be downloaded: {cause}",

@@ -241,6 +241,7 @@ ENGLISH_COMMANDS = CommandTexts(
         "merged": "an equal request waited already",
         "stop": "it asked to stop an answer, which the bridge did at once",
         "decision": "it decided about a tool of the agent",
+        "resume": "it let agents go on, or came too late for that",
         "encrypted": "it is encrypted",
         "dead_letter": "the database refused it (table dead_letter)",
     },
@@ -303,5 +304,9 @@ ENGLISH_COMMANDS = CommandTexts(
     trace_tokens="- tokens: {read} read, {written} written",
     trace_tokens_cached="- tokens: {read} read ({cached} of them from the cache), {written} written",
     trace_question="- the question is `{event}`",
+    trace_chain="- a chain of agents that {sender} began with `{event}`; hops: {hops}",
+    trace_asked="- the agent {agent} asked",
+    trace_chain_stopped="- the agents stopped asking each other because of `{event}`",
+    trace_chain_waits="- the agents wait for 👍",
     chats=ENGLISH_CHATS,
 )

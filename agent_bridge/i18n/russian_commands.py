@@ -243,6 +243,7 @@ RUSSIAN_COMMANDS = CommandTexts(
         "merged": "такая же просьба уже ждала",
         "stop": "оно просило остановить ответ, и это сделано сразу",
         "decision": "оно было решением об инструменте агента",
+        "resume": "оно позволило агентам продолжить, или было для этого поздним",
         "encrypted": "оно зашифровано",
         "dead_letter": "его не приняла база данных (таблица dead_letter)",
     },
@@ -305,5 +306,9 @@ RUSSIAN_COMMANDS = CommandTexts(
     trace_tokens="- токены: прочитано {read}, написано {written}",
     trace_tokens_cached="- токены: прочитано {read} (из них из кеша: {cached}), написано {written}",
     trace_question="- вопрос — это `{event}`",
+    trace_chain="- цепочка агентов: {sender}, сообщение `{event}`; шаг {hops}",
+    trace_asked="- спросил агент {agent}",
+    trace_chain_stopped="- агенты перестали спрашивать друг друга из-за `{event}`",
+    trace_chain_waits="- агенты ждут 👍",
     chats=RUSSIAN_CHATS,
 )

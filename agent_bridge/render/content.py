@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.ids import MARK
 from agent_bridge.core.names import one_line
 from agent_bridge.render.markdown.html import is_plain, to_html
 from agent_bridge.render.markdown.plain import to_plain
 from agent_bridge.render.markdown.unmarked import to_unmarked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 #: Bytes of content that surely fit an event: 65,536 less the fields of the homeserver.
 MAX_CONTENT = 60_000
@@ -38,13 +41,15 @@ def message(
     live: bool = False,
     first: bool = False,
     plain: str | None = None,
+    mentions: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the content that shows *markdown*; bots do not answer a *notice*.
 
     *live*: edits will complete the text; an open construct at its end is shown as if it were closed. *first*: the event
     is no edit. Clients notify people with its body, so the body has no Markdown, like that of a *notice*. *plain*: the
-    body for clients without HTML, if it is not the text of *markdown*. ``m.mentions`` is always present and empty, so
-    the text notifies nobody by accident. Control characters are left out, and HTML that would not fit.
+    body for clients without HTML, if it is not the text of *markdown*. ``m.mentions`` is always present, and has
+    nobody but *mentions* (user ids), so the text notifies nobody by accident. Control characters are left out, and HTML
+    that would not fit.
     """
     markdown = _CONTROL.sub("", markdown)
     formatted = to_html(markdown, live=live)
@@ -56,7 +61,7 @@ def message(
     content: dict[str, Any] = {
         "msgtype": "m.notice" if notice else "m.text",
         "body": plain,
-        "m.mentions": {},
+        "m.mentions": mentioned(mentions),
         MARK: mark,
     }
     if live:
@@ -85,13 +90,29 @@ def _size(content: dict[str, Any]) -> int:
     return len(json.dumps(edit(content, "$" + "x" * 43), ensure_ascii=False).encode())
 
 
-def edit(content: dict[str, Any], event_id: str) -> dict[str, Any]:
-    """Return the content that replaces the text of *event_id* by *content* (Matrix spec, "Event replacements")."""
+def mentioned(users: Sequence[str]) -> dict[str, Any]:
+    """Return the value of ``m.mentions`` for a message that mentions *users*."""
+    return {"user_ids": [*users]} if users else {}
+
+
+def mentions_of(content: Mapping[str, Any]) -> list[str]:
+    """Return the users that a message of the bridge with this *content* mentions."""
+    users: list[str] = content.get("m.mentions", {}).get("user_ids", [])
+    return users
+
+
+def edit(content: dict[str, Any], event_id: str, *, notifies: bool = False) -> dict[str, Any]:
+    """Return the content that replaces the text of *event_id* by *content* (Matrix spec, "Event replacements").
+
+    The edit notifies the users that *content* mentions only if it *notifies*: an earlier event may have done so.
+    """
     # The replaced event keeps its mark and its relation, so the new content repeats neither.
     new = {key: value for key, value in content.items() if key not in {MARK, "m.relates_to"}}
     fallback = content | {"body": f"* {content['body']}"}
     if "formatted_body" in content:
         fallback["formatted_body"] = f"* {content['formatted_body']}"
+    if not notifies and mentions_of(content):
+        fallback["m.mentions"] = {}
     return fallback | {
         "m.new_content": new,
         "m.relates_to": {"rel_type": "m.replace", "event_id": event_id},

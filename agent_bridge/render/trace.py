@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from agent_bridge.core.results.traces import Step, Trace, TurnTrace
+    from agent_bridge.core.results.traces import ChainTrace, Step, Trace, TurnTrace
     from agent_bridge.i18n.catalogue import Texts
 
 
@@ -57,7 +57,20 @@ def _turn(turn: TurnTrace, reference: str, texts: Texts) -> str:
         lines.append(text.format(read=turn.usage.input_tokens, written=turn.usage.output_tokens, cached=cached))
     if any(part.event_id == reference for part in turn.parts):
         lines.append(texts.commands.trace_question.format(event=turn.event_id))
+    if turn.chain is not None:
+        lines += _chain(turn.chain, texts)
     return "\n".join(lines)
+
+
+def _chain(chain: ChainTrace, texts: Texts) -> Iterator[str]:
+    words = texts.commands
+    yield words.trace_chain.format(sender=escape(chain.asker), event=chain.root, hops=chain.hops)
+    if chain.asked_by is not None:
+        yield words.trace_asked.format(agent=escape(chain.asked_by))
+    if chain.stopped_by is not None:
+        yield words.trace_chain_stopped.format(event=chain.stopped_by)
+    elif chain.waits:
+        yield words.trace_chain_waits
 
 
 def _head(turn: TurnTrace, texts: Texts) -> str:

@@ -18,6 +18,7 @@ def extras_to_json(extras: AnswerExtras) -> dict[str, Any]:
         "activity": [_op_to_json(op) for op in extras.activity],
         "files": [asdict(file) for file in extras.files],
         "rest": extras.rest,
+        "mentions": list(extras.mentions),
     }
 
 
@@ -30,12 +31,13 @@ def extras_from_json(stored: Mapping[str, Any]) -> AnswerExtras:
         activity=tuple(Op(**op) for op in stored.get("activity", ())),
         files=tuple(_file_from_json(file) for file in stored.get("files", ())),
         rest=bool(stored.get("rest", False)),
+        mentions=tuple(stored.get("mentions", ())),
     )
 
 
 def _op_to_json(op: Op) -> dict[str, Any]:
-    """Return a message about reasoning or tools, which never is a file."""
-    return {name: value for name, value in asdict(op).items() if name != "file"}
+    """Return a message about reasoning or tools, which never is a file and mentions nobody."""
+    return {name: value for name, value in asdict(op).items() if name not in {"file", "mentions"}}
 
 
 def _file_from_json(stored: Mapping[str, Any]) -> AnswerFile:

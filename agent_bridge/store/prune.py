@@ -31,6 +31,7 @@ async def prune(database: Database, *, turns_days: float, transcript_days: float
         "messages": transcript_days,
         "contexts": transcript_days,
         "turns": turns_days,
+        "chains": turns_days,
         "ignored": turns_days,
         "dead_letters": turns_days,
         "conversations": transcript_days,

@@ -22,6 +22,8 @@ from agent_bridge.store.postgres.statements import Statements
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from psycopg.rows import DictRow
+
     from agent_bridge.core.changes import ChangeRequest
     from agent_bridge.core.payloads import Payload
     from agent_bridge.store.postgres.database import Connection
@@ -57,7 +59,8 @@ class Redactions:
         ==================  =========================================================================================
         message             Its content, its edits and its answer are forgotten, and its transcript in all contexts and
                             saved copies. If it waits, it is closed. If its answer is not shown yet, that ends, and
-                            other messages are asked again.
+                            other messages are asked again. If the answer has asked other agents, it is a redacted
+                            message itself.
         edit                Its content is forgotten. The message gets the newest edit that is left, or its original
                             content. Its answer is forgotten; it is asked again unless more was said since. An edit that
                             waits is closed, unless the message has to be asked again: the edit has ended its answer, or
@@ -65,7 +68,8 @@ class Redactions:
         request for         It is closed if it waits.
         another answer
         event of an answer  The answer, its transcript and the tool calls that it asked about are forgotten. If it is
-                            being given, it ends. The next answer is sent as a new event.
+                            being given, it ends. The next answer is sent as a new event. If it has asked other
+                            agents, it is a redacted message, too.
         any of these        A title of a chat that was made from it is made again, from the first message that is left.
         command             Its text is forgotten, also as the reason of a decision or as instructions for an agent.
         unknown event       If it is a part of an answer that is being sent, the answer is forgotten once the id of the
@@ -86,8 +90,8 @@ class Redactions:
         await connection.execute(_SQL["forget_reason"], about)
         await connection.execute(_SQL["forget_instructions"], about)
         own = await self._forget_own(connection, change, about)
-        edited = await self._restore(connection, about)
-        answer = await self._withdraw(connection, about)
+        edited = await self._restore(connection, change, about)
+        answer = await self._withdraw(connection, change, about)
         await connection.execute(_SQL["retitle"], {"turns": [row["id"] for row in locked]})
         parts = (own, edited, answer)
         return Forgotten(
@@ -98,6 +102,18 @@ class Redactions:
     async def _forget_own(self, connection: Connection, change: ChangeRequest, about: dict[str, str]) -> Forgotten:
         """Forget the turns of the redacted event itself."""
         rows = await rows_of(connection, _SQL["content"], about)
+        answered = [row["head"] for row in rows if row["kind"] == TurnKind.MESSAGE]
+        return await self._forget_turns(connection, change, about, [*rows, *await self._asked(connection, answered)])
+
+    async def _asked(self, connection: Connection, heads: Sequence[int]) -> list[DictRow]:
+        """Return the turns of the agents that the answers of *heads* have asked, and so on: they have its words."""
+        return await rows_of(connection, _SQL["asked"], {"heads": list(heads)}) if heads else []
+
+    async def _forget_turns(
+        self, connection: Connection, change: ChangeRequest, about: dict[str, str], rows: Sequence[DictRow]
+    ) -> Forgotten:
+        """Forget the content of the turns *rows*, and their answers."""
+        rows = list({row["id"]: row for row in rows}.values())
         if not rows:
             return Forgotten()
         emptied = {
@@ -136,7 +152,7 @@ class Redactions:
         events = await self._shown(connection, over) if self._redact_answers else ()
         return Forgotten(tuple(row["conversation"] for row in rows if row["open"]), events)
 
-    async def _restore(self, connection: Connection, about: dict[str, str]) -> Forgotten:
+    async def _restore(self, connection: Connection, change: ChangeRequest, about: dict[str, str]) -> Forgotten:
         """Give the messages that have the content of the redacted edit their content from before it."""
         messages = await rows_of(connection, _SQL["edited"], about)
         step = encode_step("edit_redacted")
@@ -147,14 +163,16 @@ class Redactions:
         heads = [row["head"] for row in messages]
         # Earlier programs did not keep the original text.
         known = [row["head"] for row in messages if row["original"] is not None or row["edit"] is not None]
+        asked = await self._forget_turns(connection, change, about, await self._asked(connection, heads))
         # The answer is to a text that was redacted, so it goes even if it answers other messages too.
         forgotten = await self._forget_answers(connection, heads, about, edited=True)
         again = await rows_of(connection, _SQL["ask_again"], {"turns": known, "step": step})
         for row in again:
             await apply_edits(connection, row["id"])
-        return Forgotten((*forgotten.lanes, *(row["conversation"] for row in again)), forgotten.events)
+        lanes = (*asked.lanes, *forgotten.lanes, *(row["conversation"] for row in again))
+        return Forgotten(lanes, (*asked.events, *forgotten.events))
 
-    async def _withdraw(self, connection: Connection, about: dict[str, str]) -> Forgotten:
+    async def _withdraw(self, connection: Connection, change: ChangeRequest, about: dict[str, str]) -> Forgotten:
         """Forget the answer that the redacted event shows."""
         parts = {"last_text": Part.TEXT[-1], "waiting": Part.WAITING}
         values = {**about, **parts, "step": encode_step("answer_redacted")}
@@ -164,10 +182,10 @@ class Redactions:
         # What is shown besides the text goes with any event of the answer.
         over = [row["turn"] for row in rows if not row["open"] or row["conversation"] is not None]
         await connection.execute(_SQL["forget_approvals"], {"turns": over})
-        return Forgotten(
-            tuple(row["conversation"] for row in rows if row["conversation"] is not None),
-            tuple(SentEvent(about["target"], row["ghost"] or self._bot) for row in rows if not row["open"]),
-        )
+        asked = await self._forget_turns(connection, change, about, await self._asked(connection, ended))
+        lanes = tuple(row["conversation"] for row in rows if row["conversation"] is not None)
+        events = tuple(SentEvent(about["target"], row["ghost"] or self._bot) for row in rows if not row["open"])
+        return Forgotten((*lanes, *asked.lanes), (*events, *asked.events))
 
     async def _shown(self, connection: Connection, turns: Sequence[int]) -> tuple[SentEvent, ...]:
         rows = await rows_of(connection, _SQL["shown"], {"turns": list(turns)})

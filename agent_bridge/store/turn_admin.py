@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.results.traces import ChainTrace
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.core.usage import Usage
 from agent_bridge.store.contents import apply_edits, lock_messages
@@ -62,6 +63,8 @@ class TurnSummary:
     #: Event and row id of the turn that it was collected into.
     collected_into: str | None
     head: int | None
+    #: Its place among the answers of agents to agents; None outside of chains.
+    chain: ChainTrace | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ def _summary(row: DictRow) -> TurnSummary:
         "kind": TurnKind(row["kind"]),
         "state": TurnState(row["state"]),
         "steps": tuple(decode_step(step) for step in row["steps"]),
+        "chain": None if row["chain"] is None else ChainTrace(**row["chain"]),
     }
     tokens = row.pop("input_tokens"), row.pop("output_tokens"), row.pop("cached_tokens")
     return TurnSummary(**{**row, **values}, usage=None if tokens[0] is None else Usage(*tokens))

@@ -9,6 +9,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from agent_bridge.core.answers import NO_EXTRAS, Part
+from agent_bridge.core.chains import ChainPosition
 from agent_bridge.core.errors import StoreRefused, TurnLost
 from agent_bridge.core.rooms import KindName, Streaming, WhenBusy
 from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
@@ -51,6 +52,7 @@ def _turn(row: DictRow) -> Turn:
         "collected": tuple(decode(row["kind"], each) for each in row["collected"]),
         "extras": extras_from_json(row["extras"]),
         "obstacle": next((problem for problem in problems if problem.silences), None),
+        "chain": None if row["chain"] is None else ChainPosition(**row["chain"]),
     }
     del row["signal"], row["synchronous_commit"], row["problems"]
     return Turn(**{**row, **values})

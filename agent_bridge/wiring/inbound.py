@@ -17,6 +17,7 @@ from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.strangers import Strangers
+from agent_bridge.wiring.groups import build_hand_on
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.chats.direct import DirectChats
@@ -61,6 +62,7 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
         waiting,
         stores.histories,
         stores.lanes,
+        build_hand_on(settings, stores),
         rules,
         max_queued=config.lanes.max_queued_per_room,
         when_busy=config.lanes.when_busy,

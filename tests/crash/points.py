@@ -15,6 +15,7 @@ from agent_bridge.bridge.chats.binding import WaitingEvents
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.matrix.client import Homeserver
+from agent_bridge.store.chains import Chains
 from agent_bridge.store.chats import Chats
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.direct_chats import DirectChatStore
@@ -103,6 +104,12 @@ STEPS = {
     "leave": Step(Homeserver, "leave", is_anywhere=True),
     "forget_room": Step(Homeserver, "forget", is_anywhere=True),
     "forget_chat": Step(Chats, "forget", is_anywhere=True),
+    "source": Step(Chains, "source"),
+    "ask_agent": Step(Chains, "ask"),
+    "hold": Step(Chains, "hold"),
+    "tell": Step(Chains, "tell"),
+    "grant": Step(Chains, "grant"),
+    "release": Step(Chains, "release"),
     "admit": Step(DirectChatStore, "admit"),
     "open": Step(DirectChatStore, "open"),
 }

@@ -13,12 +13,15 @@ from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from agent_bridge.bridge.chats.binding import WaitingEvents
+from agent_bridge.bridge.groups.hand_on import HandOn
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.config.conversations import BudgetsConfig
 from agent_bridge.core.roles import Role
 from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
+from agent_bridge.store.chains import Chains
 from agent_bridge.store.chats import Chats
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.edits import Edits
@@ -33,10 +36,12 @@ from support.records import NAMES, wanted
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+    from agent_bridge.core.chains import ChainBudget
     from agent_bridge.matrix import appservice
     from agent_bridge.store.postgres.database import Database
 
 TOKEN = "hs-s3cret"
+_BUDGET = BudgetsConfig().budget
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 TRANSACTION = "/_matrix/app/v1/transactions/1"
 
@@ -79,14 +84,16 @@ async def serve_endpoint(
         await server.close()
 
 
-def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
+def real_intake(database: Database, *, max_queued: int = 1_000_000, budget: ChainBudget = _BUDGET) -> Intake:
     """Return the intake of a bridge without workers, whose members are the users of example.org."""
-    rules = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab")
+    permissions = {"example.org": Role.MEMBER}
+    rules = Rules(NAMES, permissions, "!ab")
     redactions = Redactions(NAMES.bot_username, redact_answers=True)
-    intake_store, edits = IntakeStore(database), Edits(database)
+    intake_store, edits, rooms, lanes = IntakeStore(database), Edits(database), Rooms(database), idle_lanes(database)
+    chains = Chains(database, NAMES)
     return Intake(
         database,
-        Rooms(database),
+        rooms,
         intake_store,
         edits,
         redactions,
@@ -96,7 +103,8 @@ def real_intake(database: Database, *, max_queued: int = 1_000_000) -> Intake:
         Selections(database),
         WaitingEvents(intake_store, edits),
         Histories(database),
-        idle_lanes(database),
+        lanes,
+        HandOn(database, rooms, intake_store, chains, lanes, NAMES, permissions, budget),
         rules,
         max_queued=max_queued,
     )

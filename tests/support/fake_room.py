@@ -55,6 +55,10 @@ class FakeRoom(LocalServer):
         event["content"] = {}
         event["unsigned"] = {"redacted_because": {"type": "m.room.redaction"}}
 
+    def forget_transactions(self) -> None:
+        """Forget the transaction ids, as Synapse does when it restarts."""
+        self._by_txn.clear()
+
     def texts(self) -> list[str]:
         """Return the texts of the messages, as clients show them."""
         return [self._text(event) for event in self._shown("m.room.message")]
@@ -114,7 +118,10 @@ class FakeRoom(LocalServer):
         event_id = unquote(request.match_info["event"])
         if all(event["event_id"] != event_id for event in self.events):
             return web.json_response({"errcode": "M_NOT_FOUND"}, status=404)
-        return web.json_response(self._find(event_id))
+        event = self._find(event_id)
+        edits = [each for each in self.events if _edited(each) == event_id]
+        bundled = {"unsigned": {"m.relations": {"m.replace": edits[-1]}}} if edits and event["content"] else {}
+        return web.json_response(event | bundled)
 
     async def _state(self, _: web.Request) -> web.Response:
         return web.json_response(self.state)

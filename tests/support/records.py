@@ -95,6 +95,7 @@ def summary(**changes: Any) -> TurnSummary:
         "is_redacted": False,
         "collected_into": None,
         "head": None,
+        "chain": None,
     }
     return TurnSummary(**(values | changes))
 

@@ -40,8 +40,8 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         [
             (
                 "config.yaml:10: matrix: is not a known key; known keys: homeserver, appservice, database, upstreams, "
-                "agents, agents_file, templates, space, rooms, permissions, bot, chats, lanes, answers, files, "
-                "threads, language, presence, presence_per_second, retention, logging"
+                "agents, agents_file, templates, space, rooms, permissions, bot, chats, budgets, lanes, answers, "
+                "files, threads, language, presence, presence_per_second, retention, logging"
             )
         ],
     ),

@@ -144,7 +144,8 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "edit without text": [edit(""), edit(None)],
     "🔁": [reaction("🔁"), reaction("🔁\ufe0f")],
     "🛑": [reaction("🛑")],
-    "another reaction": [reaction("👍"), other("m.reaction")],
+    "👍": [reaction("👍"), reaction("👍\ufe0f"), reaction("👍🏽")],
+    "another reaction": [reaction("👎"), other("m.reaction")],
     "`m.room.redaction`": [other("m.room.redaction", redacts="$x"), {**other("m.room.redaction"), "redacts": "$x"}],
     "redacted message": [{**other("m.room.message"), "unsigned": {"redacted_because": {"event_id": "$r"}}}],
     "invitation of the bot or a ghost": [member(NAMES.bot, "invite"), member(GHOST, "invite")],
@@ -179,6 +180,8 @@ def reaction_to(raw: dict[str, Any], room: Room) -> str:
     assert event is not None
     if RULES.stop(event, room) is not None:
         return "stop"
+    if RULES.resume(event, room) is not None:
+        return "go on"
     match RULES.decide(event, room):
         case NewTurn(kind=kind):
             return _KINDS[kind]

@@ -41,6 +41,7 @@ TEXT_FILE = AnswerFile(MediaFile("mxc://example.org/rest", "text/markdown", 5), 
         st.lists(OPS, max_size=3).map(tuple),
         st.lists(FILES, max_size=3).map(tuple),
         st.booleans(),
+        st.lists(TEXTS, max_size=3).map(tuple),
     )
 )
 def test_extras_come_back_as_they_were_stored(extras: AnswerExtras) -> None:

@@ -435,3 +435,23 @@ def test_part_numbers_mean_one_thing() -> None:
     # The column is an integer of four bytes.
     assert ends[0][0] >= -(2**31)
     assert ends[-1][1] < 2**31
+
+
+@pytest.mark.parametrize(
+    ("outcome", "final"),
+    [
+        (Outcome("Hello"), 0),
+        (Outcome("Hello", "cut", extras=AnswerExtras(activity=ACTIVITY, notice=Notice("⚠️"), files=(FILE,))), 2),
+        (Outcome("\n\n".join(["word " * 1400] * 2)), 1),
+        (Outcome("", extras=AnswerExtras(files=(FILE,))), 0),
+        (Outcome("", "busy", extras=AnswerExtras(notice=Notice(NO_ANSWER))), 0),
+    ],
+)
+def test_the_last_text_of_the_agent_has_the_mentions(outcome: Outcome, final: int) -> None:
+    ops = outcome.mentioning(["@bob:x"]).mentioning(["@ada:x", "@bob:x"]).ops(ENGLISH, 20)
+    assert [op.mentions for op in ops] == [("@bob:x", "@ada:x") if at == final else () for at in range(len(ops))]
+    assert [replace(op, mentions=()) for op in ops] == outcome.ops(ENGLISH, 20)
+
+
+def test_an_answer_that_shows_nothing_mentions_nobody() -> None:
+    assert Outcome("", stopped=StopReason.WITHDRAWN).mentioning(["@bob:x"]).ops(ENGLISH, 20) == []

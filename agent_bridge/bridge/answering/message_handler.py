@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.delivery.receipts import Receipts
     from agent_bridge.bridge.delivery.status_reactions import StatusReactions
     from agent_bridge.bridge.delivery.stop_offers import StopOffer, StopOffers
+    from agent_bridge.bridge.groups.hand_on import HandOn
     from agent_bridge.config.conversations import AnswersConfig, LanesConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.turns import Turn
@@ -62,6 +63,7 @@ class MessageHandler:
         status_reactions: StatusReactions,
         stop_offers: StopOffers,
         undeliverable: Undeliverable,
+        hand_on: HandOn,
         lanes: LanesConfig,
         answers: AnswersConfig,
         texts: Texts,
@@ -75,6 +77,7 @@ class MessageHandler:
         self._status_reactions = status_reactions
         self._stop_offers = stop_offers
         self._undeliverable = undeliverable
+        self._hand_on = hand_on
         self._lanes = lanes
         self._max_parts = answers.max_parts
         self._redact_answers = answers.redact_answers
@@ -141,11 +144,18 @@ class MessageHandler:
     async def _deliver(
         self, turn: Turn, agent: Agent, outbox: Outbox, outcome: Outcome, started: float, offer: StopOffer
     ) -> bool:
-        """Commit *outcome*, show it, close *turn*; return True if the turn was the last open one of its lane."""
-        ops = await rendered(len(outcome.text), outcome.ops, self._texts, self._max_parts)
+        """Commit *outcome*, show it, close *turn*; return True if the turn was the last open one of its lane.
+
+        A whole answer asks the agents that it mentions, before the turn is closed.
+        """
+        is_whole = outcome.state is TurnState.DONE
         if turn.state is not TurnState.COMMITTED:
             if outcome.stopped is None:
                 self._uncommitted.keep(turn, outcome)
+            if is_whole:
+                outcome = outcome.mentioning(await self._hand_on.mentioned(turn, outcome.text))
+        ops = await rendered(len(outcome.text), outcome.ops, self._texts, self._max_parts)
+        if turn.state is not TurnState.COMMITTED:
             redacted = await self._turns.commit(
                 turn,
                 outcome.text,
@@ -167,7 +177,8 @@ class MessageHandler:
         await self._status_reactions.show(turn, outcome.state, outbox.user_id)
         if turn.in_chat and outcome.error is None:
             await self._chats.used(turn.room_id, turn.id)
-        is_last = await outbox.publish(ops, outcome.state)
+        then = self._hand_on.step(turn, outcome.extras.mentions) if is_whole else None
+        is_last = await outbox.publish(ops, outcome.state, then=then)
         seconds = round(time.monotonic() - started, 3)
         tokens = {} if outcome.usage is None else asdict(outcome.usage)
         if outcome.error is None:

@@ -147,13 +147,25 @@ class Outcome:
             return []
         return [question, answer]
 
+    def mentioning(self, users: Sequence[str]) -> Outcome:
+        """Return the outcome whose final message also mentions *users* (user ids)."""
+        mentions = tuple(dict.fromkeys((*self.extras.mentions, *users)))
+        return replace(self, extras=replace(self.extras, mentions=mentions))
+
     def ops(self, texts: Texts, max_parts: int) -> list[Op]:
-        """Return the messages that show it, in their order in the room; the text in *max_parts* messages at most."""
+        """Return the messages that show it, in their order in the room; the text in *max_parts* messages at most.
+
+        The last message with text of the agent has the mentions; without such a message, the last one of all.
+        """
         text = self._text_ops(texts, max_parts)
         activity = _cards(self.extras.activity) if self.stopped else self.extras.activity
         notices = [] if self.extras.notice is None else [_notice_op(Part.TEXT[len(text)], self.extras.notice, texts)]
         files = [Op(part, "", file=file) for part, file in zip(Part.FILES, self.extras.files, strict=False)]
-        return [*activity, *text, *notices, *files]
+        ops = [*activity, *text, *notices, *files]
+        if self.extras.mentions and len(ops) > len(activity):
+            final = len(activity) + len(text) - 1 if text else len(ops) - 1
+            ops[final] = replace(ops[final], mentions=self.extras.mentions)
+        return ops
 
     def _text_ops(self, texts: Texts, max_parts: int) -> list[Op]:
         text, ending = self.text.strip(), self._ending(texts)

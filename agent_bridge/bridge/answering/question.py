@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 _TRANSCRIPT = 200
 #: Attempts at a file that the homeserver does not give while it gives other things: ten seconds or so.
 _TRIES = 4
-#: Characters of a quotation.
-_QUOTED = 4_000
+#: Characters of a quotation, and of the name of a speaker.
+_QUOTED, _NAME = 4_000, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ class Questions:
                 parts.append(self._quote(quoted, agent))
         if message.form:
             parts.append(FileContent(self._texts.forms.get(message.form) or self._other_form(message.form)))
-        parts.append(FileContent(message.body))
+        parts.append(FileContent(_spoken(message.body, turn)))
         for attachment in message.files:
             try:
                 content = await self._incoming_files.read(
@@ -226,6 +226,12 @@ class Questions:
         author = agent.name if by_agent else message.role.removeprefix("@").partition(":")[0]
         lines = "\n".join(f"> {line}" for line in message.content.splitlines())
         return FileContent(f"{self._texts.quote.format(author=author)}\n\n{lines}", quoted=True)
+
+
+def _spoken(text: str, turn: Turn) -> str:
+    """Return the *text* of a message, with the name of the agent that speaks if it is no person's."""
+    speaker = None if turn.chain is None else turn.chain.speaker
+    return text if speaker is None or not text else f"{one_line(speaker)[:_NAME]}: {text}"
 
 
 def _joined(parts: Sequence[FileContent]) -> str:

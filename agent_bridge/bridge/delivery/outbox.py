@@ -14,6 +14,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.bridge.delivery.contents import content_of
 from agent_bridge.bridge.delivery.erasure import Eraser
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.bridge.rooms.kinds import KINDS
@@ -22,8 +23,7 @@ from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import MARK, mark
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.matrix.events import content_today
-from agent_bridge.render.attachment import file_message
-from agent_bridge.render.content import LIVE, edit, in_reply_to, in_thread, message
+from agent_bridge.render.content import LIVE, edit, in_reply_to, in_thread, mentions_of, message
 from agent_bridge.render.rendition import ops_for
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ class Outbox:
         #: Parts with an edit that the homeserver may carry out later than the edits after it, and until when, by the
         #: clock of the event loop.
         self._late: dict[int, float] = {}
+        #: Parts that have notified the users whom they mention.
+        self._notified: set[int] = set()
         #: The acts that belong to an earlier answer to the turn.
         self._earlier: set[int] = set()
         #: Parts that were redacted before the answer was complete.
@@ -142,7 +144,7 @@ class Outbox:
         if self._shown.get(op.part) == op:
             return
         first = op.part not in self.event_ids
-        content = await rendered(len(op.text), self._content, op, first=first)
+        content = await rendered(len(op.text), content_of, self._turn, op, first=first)
         tried = op.part in self._tried
         if tried and op.part not in self.event_ids:
             await self._adopt({op.part})
@@ -158,6 +160,8 @@ class Outbox:
             await self._remove_behind(op.part)
             self.event_ids[op.part] = await self._send_related(content, relation, self._txn_id(op.part))
             self._taken_back.discard(op.part)
+            if op.mentions and (not tried or await self._has_mentions(op.part)):
+                self._notified.add(op.part)
             if recorded or tried:
                 await self._record(op.part)
             if tried and not self._withdrawn:
@@ -189,19 +193,26 @@ class Outbox:
             await self._record(part)
         return None if self._withdrawn else self.event_ids[part]
 
-    async def publish(self, ops: Sequence[Op], state: TurnState) -> bool:
+    async def publish(
+        self, ops: Sequence[Op], state: TurnState, *, then: Callable[[str], Awaitable[None]] | None = None
+    ) -> bool:
         """Show the committed answer *ops*, redact the other parts of earlier attempts, close the turn as *state*.
 
         The acts of this answer stay, unless there are no *ops* because a person stopped it. Return True if the turn was
         the last open one of its lane. It stays open for its next attempt if something was redacted in the meantime.
+
+        *then* is called before that with the event of the message that mentions users, unless the answer was redacted.
         """
         for op in ops:
             # The end stores the event of a short answer. A person may redact a part of a long one before its end.
-            await self.show(op, intended=True, recorded=len(ops) > 1)
+            await self.show(op, intended=True, recorded=len(ops) > 1 or then is not None)
         await self._overtake([op for op in ops if op.part in self._late])
         kept = {op.part for op in ops} | (self.acts if ops or state is TurnState.DONE else set())
         for part in sorted(self.event_ids.keys() - kept):
             await self.take_back(part)
+        final = next((op.part for op in ops if op.mentions), None)
+        if then is not None and final is not None and not self._withdrawn:
+            await then(self.event_ids[final])
         return bool(await self._finish(state))
 
     async def settle(self, state: TurnState) -> bool:
@@ -230,7 +241,7 @@ class Outbox:
         if ops:
             await asyncio.sleep(max(self._late[op.part] for op in ops) - asyncio.get_running_loop().time())
         for op in ops:
-            await self._edit(op.part, await rendered(len(op.text), self._content, op))
+            await self._edit(op.part, await rendered(len(op.text), content_of, self._turn, op))
 
     async def reply_once(self, make: Callable[[], Awaitable[Reply | None]], *, to: str | None = None) -> bool:
         """Answer the turn with the reply that *make* returns, as a notice in reply to event *to*; close the turn.
@@ -312,13 +323,6 @@ class Outbox:
             if content.pop(LIVE, None) is not None:
                 await self._edit(part, content)
 
-    def _content(self, op: Op, *, first: bool = False) -> dict[str, Any]:
-        """Return the content that shows *op*; *first*: it is no edit."""
-        part = mark(self._turn.key, op.part)
-        if op.file is not None:
-            return {**file_message(op.file), MARK: part}
-        return message(op.text, mark=part, notice=op.notice, live=op.live, first=first, plain=op.plain)
-
     @property
     def _was_interrupted(self) -> bool:
         """Whether an earlier attempt to answer a message ended in the middle of it."""
@@ -347,12 +351,12 @@ class Outbox:
         return f"ab.{self._turn.key}.{part}{again}" + (f".next{generation}" if generation else "")
 
     async def _edit(self, part: int, content: dict[str, Any]) -> None:
-        # Attempt and counter make each edit a request of its own; a repeated edit looks like one.
-        self._edits += 1
         overtakes = asyncio.get_running_loop().time() >= self._late.get(part, 0.0)
-        txn_id = f"ab.{self._turn.key}.{part}.{self._turn.attempts}.{self._edits}"
+        notifies = bool(mentions_of(content)) and not await self._has_notified(part)
         try:
-            await self._send(edit(content, self.event_ids[part]), txn_id)
+            await self._send(
+                edit(content, self.event_ids[part], notifies=notifies), self._edit_txn_id(part, notifies=notifies)
+            )
         except (HomeserverError, asyncio.CancelledError) as error:
             if _is_unknown_event(error):
                 _log.warning("the message of part %d is unknown by now: it is sent again", part)
@@ -365,8 +369,30 @@ class Outbox:
             if not (isinstance(error, HomeserverError) and error.had_no_effect):
                 self._late[part] = self._late_end()
             raise
+        if notifies:
+            self._notified.add(part)
         if overtakes:
             self._late.pop(part, None)
+
+    def _edit_txn_id(self, part: int, *, notifies: bool) -> str:
+        if notifies:
+            # Another attempt has the same id: people are notified once.
+            return f"ab.{self._turn.key}.{part}.mention{self._turn.retries}"
+        # Attempt and counter make each edit a request of its own; a repeated edit looks like one.
+        self._edits += 1
+        return f"ab.{self._turn.key}.{part}.{self._turn.attempts}.{self._edits}"
+
+    async def _has_notified(self, part: int) -> bool:
+        """Tell whether an event has notified the users whom *part* of the present answer mentions."""
+        if part not in self._notified and self._turn.state is TurnState.COMMITTED and await self._has_mentions(part):
+            # An earlier attempt has shown the committed answer.
+            self._notified.add(part)
+        return part in self._notified
+
+    async def _has_mentions(self, part: int) -> bool:
+        """Tell whether *part*, as people see it now, mentions users. The homeserver forgets transaction ids."""
+        event = await self._homeserver.event(self._turn.room_id, self.event_ids[part], self.user_id)
+        return bool(mentions_of(content_today(event or {})))
 
     async def _send(self, content: dict[str, Any], txn_id: str, kind: str = "m.room.message") -> str:
         return await self._homeserver.send(self._turn.room_id, content, txn_id=txn_id, kind=kind, as_user=self.user_id)

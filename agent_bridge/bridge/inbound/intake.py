@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.chats.binding import WaitingEvents
+    from agent_bridge.bridge.groups.hand_on import HandOn
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.approvals import DecisionRequest
+    from agent_bridge.core.chains import ResumeRequest
     from agent_bridge.core.changes import StopRequest
     from agent_bridge.core.rooms import HistoryCursor, Room
     from agent_bridge.matrix.events import RoomEvent
@@ -80,6 +82,7 @@ class Intake:
         waiting: WaitingEvents,
         histories: Histories,
         lanes: Lanes,
+        hand_on: HandOn,
         rules: Rules,
         *,
         max_queued: int,
@@ -97,6 +100,7 @@ class Intake:
         self._waiting = waiting
         self._histories = histories
         self._lanes = lanes
+        self._hand_on = hand_on
         self._rules = rules
         self._when_busy = when_busy
         self._queue_limit = QueueLimit(rooms, intake_store, rules, max_queued)
@@ -190,7 +194,9 @@ class Intake:
         asked_decisions = [self._rules.decision(event, rooms.get(event.room_id)) for event in events]
         decisions = [each for each in asked_decisions if each is not None]
         withdrawals = [self._rules.withdrawal(event, rooms.get(event.room_id)) for event in events]
-        if not (new or ignored or stops or decisions or backfilled):
+        asked_resumes = [self._rules.resume(event, rooms.get(event.room_id)) for event in events]
+        resumes = [each for each in asked_resumes if each is not None]
+        if not (new or ignored or stops or decisions or resumes or backfilled):
             return 0
         async with self._database.transaction() as connection:
             locked = {event.room_id for event in events} | ({backfilled.room.room_id} if backfilled else set())
@@ -214,6 +220,8 @@ class Intake:
                 told = await self._decide(connection, decision, ignored)
                 lanes |= told
                 woken |= {lane for each in told.values() for lane in each}
+            for resume in resumes:
+                woken |= await self._resume(connection, resume, rooms[resume.room_id], ignored)
             ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
             await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])
             if backfilled is not None:
@@ -288,6 +296,16 @@ class Intake:
             return await self._accept_turns(connection, [self._rules.refused_decision(decision)])
         ignored.append(Ignored(decision.event_id, decision.room_id, IgnoreReason.DECISION))
         return {}
+
+    async def _resume(
+        self, connection: Connection, resume: ResumeRequest, room: Room, ignored: list[Ignored]
+    ) -> set[int]:
+        """Let the agents go on that wait for people; return the lanes. A reaction to something else does nothing."""
+        lanes = await self._hand_on.resume(connection, resume, room)
+        if lanes is None:
+            return set()
+        ignored.append(Ignored(resume.event_id, resume.room_id, IgnoreReason.RESUME))
+        return lanes
 
     async def _known(
         self, connection: Connection, new: Iterable[NewTurn | ChangeRequest], stops: Iterable[StopRequest]

@@ -16,7 +16,10 @@ AGAIN = "🔁"
 VERDICTS = {"✅": Verdict.ALLOW, "❌": Verdict.DENY, "♾": Verdict.ALWAYS}
 #: The reaction that confirms a question of the bridge.
 CONFIRM = "✅"
+#: The reaction by which people let agents go on, in any tone of skin.
+RESUME = "👍"
 _VARIATIONS = "\ufe0e\ufe0f"
+_TONES = "🏻🏼🏽🏾🏿"
 
 
 def reaction_of(event: RoomEvent) -> str | None:
@@ -24,3 +27,8 @@ def reaction_of(event: RoomEvent) -> str | None:
     related = event.content.get("m.relates_to")
     key = related.get("key") if event.type == "m.reaction" and isinstance(related, dict) else None
     return key.rstrip(_VARIATIONS) if isinstance(key, str) else None
+
+
+def lets_go_on(event: RoomEvent) -> bool:
+    """Tell whether *event* is the reaction by which people let agents go on."""
+    return (reaction_of(event) or "").rstrip(_TONES) == RESUME

@@ -12,6 +12,7 @@ from agent_bridge.bridge.delivery.status_reactions import WARNING
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.answers import Reply
 from agent_bridge.core.approvals import DecisionResult
+from agent_bridge.core.chains import Bound
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import MARK
 from agent_bridge.core.payloads import RefusalPayload, RefusalReason
@@ -21,10 +22,12 @@ from agent_bridge.render.content import escape, reaction
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.rules import Rules
+    from agent_bridge.config.conversations import BudgetsConfig
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
+    from agent_bridge.store.chains import Chains
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.selections import Selections
     from agent_bridge.store.turns import Turns
@@ -45,7 +48,9 @@ class RefusalHandler:
         rooms: Rooms,
         agents: Agents,
         selections: Selections,
+        chains: Chains,
         rules: Rules,
+        budgets: BudgetsConfig,
         texts: Texts,
     ) -> None:
         self._homeserver = homeserver
@@ -54,6 +59,8 @@ class RefusalHandler:
         self._rooms = rooms
         self._agents = agents
         self._selections = selections
+        self._chains = chains
+        self._pair_per_minute = budgets.pair_per_minute
         self._namespace = rules.namespace
         self._permissions = rules.permissions
         self._texts = texts
@@ -68,6 +75,9 @@ class RefusalHandler:
             return
         outbox = self._outboxes.for_bridge(turn)
         if not await outbox.reply_once(partial(self._reply, turn, refusal), to=refusal.target or turn.event_id):
+            if refusal.reason is RefusalReason.CHAIN_LIMIT:
+                await self._turns.finish(turn, TurnState.DONE, {})
+                return
             # The sender's next message is decided again: an administrator may have invited the sender by then.
             await self._turns.dismiss(turn, IgnoreReason.PERMISSION)
 
@@ -102,6 +112,8 @@ class RefusalHandler:
                 return await self._full(turn, refusal)
             case RefusalReason.OTHER_AGENT:
                 return await self._other_agent(turn)
+            case RefusalReason.CHAIN_LIMIT:
+                return await self._chain_limit(turn)
             case RefusalReason.PERMISSION:
                 return texts.for_admins(texts.not_permitted) if await self._was_invited(turn) else None
             case reason:
@@ -122,6 +134,20 @@ class RefusalHandler:
         if selected is None:
             return self._texts.with_commands(self._texts.select_first, agent=agent)
         return self._texts.with_commands(self._texts.other_agent, agent=agent, selected=names[selected])
+
+    async def _chain_limit(self, turn: Turn) -> str | None:
+        """Ask people whether agents go on; None: nothing waits for that any more."""
+        reached = await self._chains.reached(turn, self._pair_per_minute)
+        if reached is None:
+            return None
+        bound, budget = reached
+        limits = {
+            Bound.HOPS: budget.hops,
+            Bound.PAIR: budget.pair,
+            Bound.TURNS: budget.turns,
+            Bound.TOKENS: budget.tokens,
+        }
+        return f"{self._texts.chain_limits[bound].format(limit=limits[bound])} {self._texts.chain_resume}"
 
     async def _full(self, turn: Turn, refusal: RefusalPayload) -> str:
         """List the messages that found the room full, all that wait to be told at once."""

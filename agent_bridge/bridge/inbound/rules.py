@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.inbound.choices import confirmed, picked_by_message, picked_by_reaction
 from agent_bridge.bridge.inbound.prefix import bare_command, command_word, with_pills, without_mention, without_prefix
-from agent_bridge.bridge.inbound.reactions import AGAIN, STOP, VERDICTS, reaction_of
+from agent_bridge.bridge.inbound.reactions import AGAIN, STOP, VERDICTS, lets_go_on, reaction_of
 from agent_bridge.bridge.rooms.addressing import addressees, asked_agent
 from agent_bridge.bridge.rooms.kinds import (
     has_agents,
     has_owner,
     is_bots,
+    is_of_several,
     is_watched,
     takes_bare_commands,
 )
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.approvals import DecisionRequest
+from agent_bridge.core.chains import ResumeRequest
 from agent_bridge.core.changes import ChangeKind, ChangeRequest, StopRequest
 from agent_bridge.core.commands import OF_THE_AGENT
 from agent_bridge.core.payloads import (
@@ -118,6 +120,14 @@ class Rules:
             is_admin=role >= Role.ADMIN,
             said_at=event.timestamp,
         )
+
+    def resume(self, event: RoomEvent, room: Room | None) -> ResumeRequest | None:
+        """Return the request to let agents go on that *event* is, if it may be one."""
+        if event.target is None or not lets_go_on(event) or not is_of_several(room):
+            return None
+        if self.namespace.is_ours(event.sender) or self._role(event) < Role.MEMBER:
+            return None
+        return ResumeRequest(event.room_id, event.event_id, event.target)
 
     def withdrawal(self, event: RoomEvent, room: Room | None) -> StopRequest | None:
         """Return the request to end the answer to a message that the edit *event* turns into a command."""

@@ -77,6 +77,11 @@ def is_bots(room: Room | None) -> bool:
     return room is not None and KINDS[room.kind].addressing is Addressing.BOT
 
 
+def is_of_several(room: Room | None) -> bool:
+    """Tell whether several agents may be in *room*, and ask each other."""
+    return room is not None and KINDS[room.kind].addressing is Addressing.ADDRESSED
+
+
 def has_only_commands(room: Room) -> bool:
     """Tell whether no agent is asked by a message in *room*: a number there can only be the answer to a list."""
     return room.is_unbound or is_bots(room)

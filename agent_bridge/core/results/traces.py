@@ -53,6 +53,22 @@ class TracePart:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainTrace:
+    """The place of a turn among the answers of agents to agents."""
+
+    #: The message that began the chain, and its sender.
+    root: str
+    asker: str
+    hops: int
+    #: Name of the agent whose message asked; None: the person asked.
+    asked_by: str | None
+    #: The event that ended the chain; None: it may go on.
+    stopped_by: str | None
+    #: Whether agents wait until people let them go on.
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TurnTrace:
     """The history of one turn."""
 
@@ -83,6 +99,8 @@ class TurnTrace:
     is_redacted: bool = False
     #: The tokens of all attempts; None if the upstream reported none.
     usage: Usage | None = None
+    #: None outside of chains.
+    chain: ChainTrace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ WORKER = 5
 PERSON = 6
 #: The decisions whether people without a role are told so; there is one key of it, 0; held by transactions.
 STRANGERS = 7
+#: Two agents whose questions to each other are counted, by the hash of their row ids; held by transactions.
+PAIR = 8
 #: Seconds for which an answer of the database counts as news: longer than the session's heartbeat takes.
 _FRESH = 3.0
 

@@ -380,6 +380,21 @@ turn = Table(
     Column("worker", Integer, comment="number of the process that claimed it last"),
     Column("effect", JSONB, comment="what its command has done; null: nothing yet"),
     Column("voice", Text, comment="localpart of the ghost that speaks for the bridge; null: the bot does"),
+    Column(
+        "chain",
+        BigInteger,
+        # The tables refer to each other.
+        ForeignKey("chain.id", ondelete="SET NULL", name="turn_chain_fkey", use_alter=True),
+    ),
+    Column(
+        "hops",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="number of agents that asked one another before it",
+    ),
+    Column("asked_by", BigInteger, ForeignKey("agent.id"), comment="the agent whose message asks; null: a person asks"),
+    Column("asked_in", BigInteger, ForeignKey("turn.id", ondelete="SET NULL"), comment="the turn whose answer asks"),
     UniqueConstraint("event_id", "conversation"),
 )
 Index("turn_open_idx", turn.c.conversation, turn.c.position, postgresql_where=text("open"))
@@ -390,7 +405,55 @@ Index("turn_waiting_event_id_idx", turn.c.id, postgresql_where=text("waiting_eve
 Index("turn_stopped_by_idx", turn.c.stopped_by, postgresql_where=text("stopped_by IS NOT NULL"))
 Index("turn_choice_idx", turn.c.conversation, postgresql_where=text("kind = 'choice'"))
 Index("turn_invitation_idx", turn.c.created_at, postgresql_where=text("kind = 'invitation'"))
+Index("turn_chain_idx", turn.c.chain, postgresql_where=text("chain IS NOT NULL"))
+Index("turn_asked_by_idx", turn.c.asked_by, turn.c.created_at, postgresql_where=text("asked_by IS NOT NULL"))
+Index("turn_asked_in_idx", turn.c.asked_in, postgresql_where=text("asked_in IS NOT NULL"))
 Index("turn_finished_idx", turn.c.finished_at, postgresql_where=text("finished_at IS NOT NULL"))
+
+chain = Table(
+    "chain",
+    metadata,
+    _id(),
+    Column("room_id", Text, nullable=False),
+    Column("root", Text, nullable=False, comment="event of that message"),
+    Column("asker", Text, nullable=False, comment="its sender"),
+    Column("hops_allowed", Integer, nullable=False),
+    Column("turns_allowed", Integer, nullable=False),
+    Column("tokens_allowed", BigInteger, comment="null: no limit"),
+    Column("grants", Integer, nullable=False, server_default="0", comment="how often people let the agents go on"),
+    Column("stopped_by", Text, comment="event that ended the chain; null: it may go on"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now, index=True),
+    UniqueConstraint("room_id", "root"),
+    comment="answers of agents to agents that one message of a person began",
+)
+
+chain_hold = Table(
+    "chain_hold",
+    metadata,
+    Column(
+        "asked_in",
+        BigInteger,
+        ForeignKey("turn.id", ondelete="CASCADE"),
+        primary_key=True,
+        comment="the turn whose answer mentions the agent",
+    ),
+    Column("agent", BigInteger, ForeignKey("agent.id"), primary_key=True),
+    Column("chain", BigInteger, ForeignKey("chain.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("event_id", Text, nullable=False, comment="event of that answer"),
+    Column("bound", Text, nullable=False, comment="the limit that was reached"),
+    Column("grants", Integer, nullable=False, comment="grants of the chain by then"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=_now),
+    comment="agents that are asked once people let the agents of a chain go on",
+)
+
+pair_grant = Table(
+    "pair_grant",
+    metadata,
+    Column("low", BigInteger, primary_key=True, autoincrement=False),
+    Column("high", BigInteger, primary_key=True, autoincrement=False),
+    Column("since", DateTime(timezone=True), nullable=False),
+    comment="times from which questions of two agents to each other are counted",
+)
 
 outbox = Table(
     "outbox",

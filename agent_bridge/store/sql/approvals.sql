@@ -67,7 +67,8 @@ UPDATE approval SET is_settled = true WHERE id = %(id)s AND verdict IS NOT NULL
 
 -- decide --
 -- Decide the request whose card (a part from %(cards)s downwards) is %(target)s; without a target, the oldest one in the
--- room, or in the thread, that waits and of which %(sender)s asked the agent, or any if the sender is an administrator.
+-- room, or in the thread, that waits and of which %(sender)s asked the agent, or any if the sender is an administrator. If
+-- another agent asked it, the person that began their chain decides.
 -- Return whether the request was found, whether the sender may decide, and whether this event decided it. A request waits
 -- as long as its answer goes on. A permission for later calls is one for this call if the request offers none, or if the
 -- sender is no administrator: it holds for other people's rooms, too. The reason of a redacted command is not stored.
@@ -83,7 +84,8 @@ WITH known AS (
       AND a.verdict IS NULL AND t.open AND t.state <> 'committed' AND t.stop IS NULL
 ), found AS (
     SELECT a.id, a.decided_in, t.open AND t.state <> 'committed' AND t.stop IS NULL AS waits,
-           %(is_admin)s OR t.sender = %(sender)s
+           %(is_admin)s OR t.sender = %(sender)s OR EXISTS (
+               SELECT 1 FROM chain WHERE chain.id = t.chain AND t.asked_by IS NOT NULL AND chain.asker = %(sender)s)
            OR EXISTS (SELECT 1 FROM turn part WHERE part.collected_into = t.id AND part.sender = %(sender)s) AS may
     FROM known JOIN approval a ON a.id = known.id JOIN turn t ON t.id = a.turn JOIN conversation c ON c.id = t.conversation
     WHERE c.room_id = %(room_id)s

@@ -1,11 +1,11 @@
 -- lock_targets --
 -- Lock and return the messages that a change is about: those of the event %(target)s, or for another answer also the
 -- one that the event answers. New content counts only from the sender of the message. A message that was collected is
--- answered by another turn (head).
+-- answered by another turn (head). The message of an agent that asks another agent is no question here, but the answer.
 SELECT t.id, t.conversation, coalesce(t.collected_into, t.id) AS head, a.ghost
 FROM turn t JOIN conversation c ON c.id = t.conversation JOIN agent a ON a.id = c.agent
 WHERE c.room_id = %(room_id)s AND t.kind = 'message' AND NOT t.redacted
-  AND (t.event_id = %(target)s
+  AND ((t.event_id = %(target)s AND t.asked_by IS NULL)
        OR (%(again)s AND t.id IN (SELECT turn FROM outbox WHERE event_id = %(target)s)))
   AND (%(again)s OR t.sender = %(sender)s)
 ORDER BY t.id FOR UPDATE OF t

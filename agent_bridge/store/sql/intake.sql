@@ -139,7 +139,8 @@ WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s AND t.kind = 'message'
 -- after it. A question that was collected is answered by the turn that it was collected into. The request also means the
 -- edits and the requests for another answer that wait for these answers. If the other messages of an answer were to be
 -- asked again after a redaction, they are not, and nothing of the answer stays. A command in the lane of an agent ends
--- like an answer.
+-- like an answer. If an answer, or the event that is meant, belongs to a chain of agents that ask each other, the chain
+-- ends with all its answers. An answer that is just being shown is shown, and asks no agent any more.
 WITH head AS (
     SELECT DISTINCT ON (t.conversation) coalesce(m.collected_into, m.id) AS id, t.position, c.thread_id
     FROM turn t JOIN conversation c ON c.id = t.conversation
@@ -157,14 +158,26 @@ WITH head AS (
     UNION
     SELECT id FROM head
     WHERE thread_id = (SELECT thread_id FROM head ORDER BY (thread_id = %(thread)s) DESC, position LIMIT 1)
+), chains AS (
+    UPDATE chain SET stopped_by = %(event_id)s
+    WHERE id IN (SELECT t.chain FROM turn t WHERE t.id IN (SELECT id FROM meant)) AND stopped_by IS NULL
+    RETURNING id
+), released AS (
+    DELETE FROM chain_hold USING chains WHERE chain_hold.chain = chains.id
+), ending AS (
+    SELECT id FROM meant
+    UNION
+    SELECT t.id FROM chains JOIN turn t ON t.chain = chains.id WHERE t.open
 ), answered AS MATERIALIZED (
     SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
-    WHERE t.id IN (SELECT id FROM meant) AND (t.kind = 'message' OR (t.kind = 'command' AND c.lane_kind = 'agent'))
+    WHERE t.id IN (SELECT id FROM ending) AND (t.kind = 'message' OR (t.kind = 'command' AND c.lane_kind = 'agent'))
     ORDER BY t.id FOR UPDATE OF t
 ), change AS (
     SELECT change.id FROM answered JOIN turn m ON m.id = answered.id OR m.collected_into = answered.id
          JOIN turn change ON change.target = m.id
     WHERE change.kind IN ('edit', 'again') AND change.stop IS NULL
+), shown AS (
+    UPDATE turn SET stopped_by = %(event_id)s FROM answered WHERE turn.id = answered.id AND turn.state = 'committed'
 )
 UPDATE turn SET stop = CASE WHEN stop = 'redacted' THEN 'withdrawn' ELSE 'stopped' END,
        stopped_by = %(event_id)s, not_before = NULL

@@ -27,6 +27,14 @@ DELETE FROM turn WHERE id IN (
     ORDER BY t.finished_at LIMIT %(batch)s
 )
 
+-- chains --
+-- Delete chains without turns that began more than %(days)s days ago, at most %(batch)s.
+DELETE FROM chain WHERE id IN (
+    SELECT id FROM chain ch WHERE ch.created_at < now() - make_interval(secs => %(days)s * 86400.0)
+      AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.chain = ch.id)
+    ORDER BY ch.created_at LIMIT %(batch)s
+)
+
 -- ignored --
 -- Delete notes of ignored events that are older than %(days)s days, at most %(batch)s, the oldest first.
 DELETE FROM ignored WHERE event_id IN (

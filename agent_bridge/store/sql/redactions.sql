@@ -1,8 +1,8 @@
 -- lock_messages --
 -- Lock and return the turns that the redaction of the event %(target)s changes: its own turns, the messages whose edit it
--- is, and the turn whose answer it shows; but for changes, which are locked last.
-SELECT t.id FROM turn t
-WHERE t.kind NOT IN ('edit', 'again') AND t.id IN (
+-- is, and the turn whose answer it shows; but for changes, which are locked last. Also those of the agents that an answer
+-- to these turns has asked, and so on.
+WITH RECURSIVE meant AS (
     SELECT t.id FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s
     UNION
@@ -11,7 +11,14 @@ WHERE t.kind NOT IN ('edit', 'again') AND t.id IN (
     UNION
     SELECT o.turn FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation
     WHERE c.room_id = %(room_id)s AND o.event_id = %(target)s
+), asked AS (
+    SELECT id FROM meant
+    UNION
+    SELECT next.id FROM asked JOIN turn t ON t.id = asked.id
+         JOIN turn next ON next.asked_in = coalesce(t.collected_into, t.id)
 )
+SELECT t.id FROM turn t
+WHERE t.kind NOT IN ('edit', 'again') AND t.id IN (SELECT id FROM asked)
 ORDER BY t.id FOR UPDATE
 
 -- note --
@@ -38,6 +45,19 @@ FROM turn t JOIN conversation c ON c.id = t.conversation
 WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s AND t.kind NOT IN ('invitation', 'redaction')
   AND NOT t.redacted
 ORDER BY t.id
+
+-- asked --
+-- Return the turns that have content of the agents that the answers of the turns %(heads)s have asked, and so on, as
+-- `content` does; forget the agents that wait to be asked.
+WITH RECURSIVE asked AS (
+    SELECT unnest(%(heads)s::bigint[]) AS id
+    UNION
+    SELECT coalesce(next.collected_into, next.id) FROM asked JOIN turn next ON next.asked_in = asked.id
+), waiting AS (
+    DELETE FROM chain_hold USING asked WHERE chain_hold.asked_in = asked.id
+)
+SELECT t.id, t.kind, t.payload, t.target, coalesce(t.collected_into, t.id) AS head
+FROM asked JOIN turn t ON t.asked_in = asked.id WHERE NOT t.redacted ORDER BY t.id
 
 -- forget --
 -- Forget the content of the turns %(turns)s and of the edits of these messages; return the lanes of the turns. The effect

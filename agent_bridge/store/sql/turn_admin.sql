@@ -32,7 +32,12 @@ SELECT id FROM turn WHERE key >= %(key)s AND key < %(key)s || 'g' LIMIT 2
 SELECT t.id, t.key, t.event_id, t.conversation, c.room_id, a.name AS agent, t.kind, t.sender, t.state, t.attempts,
        t.failures, t.interruptions, t.retries, t.error, t.said_at, t.created_at, t.started_at, t.finished_at, t.steps,
        t.redacted AS is_redacted, t.input_tokens, t.output_tokens, t.cached_tokens,
-       head.event_id AS collected_into, t.collected_into AS head
+       head.event_id AS collected_into, t.collected_into AS head, (
+           SELECT jsonb_build_object(
+               'root', ch.root, 'asker', ch.asker, 'hops', t.hops, 'stopped_by', ch.stopped_by,
+               'asked_by', (SELECT name FROM agent WHERE agent.id = t.asked_by),
+               'waits', EXISTS (SELECT 1 FROM chain_hold WHERE chain_hold.chain = ch.id))
+           FROM chain ch WHERE ch.id = t.chain) AS chain
 FROM turn t JOIN conversation c ON c.id = t.conversation LEFT JOIN agent a ON a.id = c.agent
      LEFT JOIN turn head ON head.id = t.collected_into
 WHERE t.id = ANY(%(turns)s) ORDER BY array_position(%(turns)s::bigint[], t.id)

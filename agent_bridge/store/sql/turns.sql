@@ -45,6 +45,10 @@ RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thre
           (SELECT coalesce(jsonb_agg(part.payload ORDER BY part.position), '[]')
            FROM turn part WHERE part.collected_into = turn.id) AS collected,
           turn.answer, turn.extras, turn.error, turn.upstream_ref AS run, turn.begun_as,
+          CASE WHEN turn.chain IS NOT NULL THEN (
+              SELECT jsonb_build_object('root', chain.root, 'asker', chain.asker, 'hops', turn.hops, 'speaker', (
+                  SELECT name FROM agent WHERE agent.id = turn.asked_by))
+              FROM chain WHERE chain.id = turn.chain) END AS chain,
           CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END AS signal,
           CASE WHEN turn.attempts = 1 THEN set_config('synchronous_commit', 'off', true) END AS synchronous_commit
 
@@ -62,12 +66,14 @@ INSERT INTO ignored (event_id, room_id, reason) SELECT event_id, %(room_id)s, %(
 ON CONFLICT (event_id) DO NOTHING
 
 -- behind --
--- Return the turns behind the turn %(turn)s in its lane that ask for the same and were never claimed, in their order.
+-- Return the turns behind the turn %(turn)s in its lane that ask for the same and were never claimed, in their order. The
+-- question of an agent is answered alone: the answer belongs to its chain.
 SELECT t.id, t.event_id, t.sender, t.payload, t.kind, extract(epoch FROM now() - t.said_at)::float AS age,
        extract(epoch FROM now() - t.created_at)::float AS since
 FROM turn head JOIN turn t ON t.conversation = head.conversation
 WHERE head.id = %(turn)s AND t.open AND t.state = 'queued' AND t.attempts = 0 AND t.stop IS NULL
   AND t.kind = head.kind AND t.reason IS NOT DISTINCT FROM head.reason AND t.position > head.position
+  AND t.asked_by IS NULL AND head.asked_by IS NULL
 ORDER BY t.position
 
 -- collect --
@@ -89,19 +95,20 @@ SELECT part.id, part.kind, part.payload FROM head LEFT JOIN part ON true
 -- join --
 -- Make the messages that wait behind the turn %(turn)s parts of it (%(collects)s), and forget that they interrupt it: the
 -- agent has not begun to answer. The caller has locked the turn before this statement, so that it sees each message whose
--- transaction has interrupted the turn. Return all of its messages in their order; no row if it has to end early for
--- another reason, or if another worker has taken it up.
+-- transaction has interrupted the turn. The question of an agent stays alone, as in `behind`. Return all of its messages in
+-- their order; no row if it has to end early for another reason, or if another worker has taken it up.
 WITH head AS (
     UPDATE turn SET stop = NULL, stopped_by = NULL
     WHERE id = %(turn)s AND attempts = %(attempts)s AND state = 'running'
       AND coalesce(stop, 'interrupted') = 'interrupted'
-    RETURNING id, conversation, position, event_id, kind, payload
+    RETURNING id, conversation, position, event_id, kind, payload, asked_by
 ), part AS (
     UPDATE turn SET state = 'collected', collected_into = head.id, finished_at = now(),
            steps = append_step(turn.steps, %(step)s)
     FROM head
     WHERE %(collects)s AND turn.conversation = head.conversation AND turn.position > head.position AND turn.open
       AND turn.kind = 'message' AND turn.state = 'queued' AND turn.attempts = 0 AND turn.stop IS NULL
+      AND turn.asked_by IS NULL AND head.asked_by IS NULL
     RETURNING turn.event_id, turn.kind, turn.payload, turn.position,
               CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END
 )
@@ -115,8 +122,9 @@ SELECT event_id, kind, payload FROM (
 ) AS messages ORDER BY rank, position
 
 -- senders --
--- Return the people whose messages the turn %(turn)s answers.
-SELECT DISTINCT sender FROM turn WHERE id = %(turn)s OR collected_into = %(turn)s ORDER BY sender
+-- Return the people whose messages the turn %(turn)s answers. An agent asks for the person that began its chain.
+SELECT DISTINCT CASE WHEN t.asked_by IS NULL THEN t.sender ELSE coalesce(chain.asker, t.sender) END AS sender
+FROM turn t LEFT JOIN chain ON chain.id = t.chain WHERE t.id = %(turn)s OR t.collected_into = %(turn)s ORDER BY sender
 
 -- stops --
 -- Return those of the turns %(turns)s that have to end early, and why.
