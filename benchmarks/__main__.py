@@ -18,6 +18,7 @@ from benchmarks.idle import idle_queries
 from benchmarks.letta import letta
 from benchmarks.machine import OtherProcesses, describe_machine
 from benchmarks.markdown import markdown
+from benchmarks.new_chat import new_chat
 from benchmarks.page import Entry, entry, line, page
 from benchmarks.poll import idle_poll
 from benchmarks.provision import provision
@@ -54,6 +55,7 @@ _MEASURES: Mapping[str, Measure] = {
     "deltas": deltas,
     "markdown": markdown,
     "letta": letta,
+    "new_chat": new_chat,
 }
 
 
