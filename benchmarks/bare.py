@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import aiohttp
 
+from agent_bridge.bridge.chats.maker import chat_powers
 from agent_bridge.core.ids import mark
 from agent_bridge.demo.account import call
 from agent_bridge.files import tile
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.bridge.chats.maker import chat_powers
 from agent_bridge.matrix.rooms import ADMIN_POWER, RoomPlan, chat_content, child_content, home_content, space_content
 from agent_bridge.render.content import message
 

@@ -31,7 +31,7 @@ BRIDGES = (
     *("latency", "throughput", "durability", "provision", "rename"),
     *("restart", "takeover", "speedup", "rooms", "soak"),
     *("streaming", "first-words", "deltas", "idle"),
-    *("new-chat", "many-chats", "groups"),
+    *("new-chat", "many-chats", "no-chats", "groups"),
     *("app-server-letta", "app-server-openai"),
 )
 #: Baselines, each with its own namespace.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.bare import Bare
@@ -64,7 +65,7 @@ async def _made(home: Household, count: int) -> list[float]:
         await home.person.join(room_id)
         text = question()
         await home.person.say(room_id, text)
-        await home.person.wait_for(lambda room=room_id, text=text: answered(home.person, room, text), within=_PATIENCE)
+        await home.person.wait_for(partial(answered, home.person, room_id, text), within=_PATIENCE)
         await asyncio.sleep(_PAUSE)
     return taken
 
@@ -109,9 +110,7 @@ async def _sent(home: Household) -> float:
     return time.monotonic() - started
 
 
-def _figures(
-    ours: list[list[float]], theirs: list[list[float]], sent: list[float], used: float
-) -> list[Figure]:
+def _figures(ours: list[list[float]], theirs: list[list[float]], sent: list[float], used: float) -> list[Figure]:
     made = [each * 1000 for block in ours for each in block]
     bare = [each * 1000 for block in theirs for each in block]
     ratios = [median(one) / median(other) for one, other in zip(ours, theirs, strict=True)]
