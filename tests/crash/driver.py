@@ -106,10 +106,13 @@ class Driver:
             database = await stack.enter_async_context(Database(self._server.uri))
             config = self._replicas[0].config
             spots = await enter(database, config, tuple(people), self._plan.rooms, interrupt_every=_INTERRUPT_EVERY)
-            lobby = await enter_lobby(config, spots, _IN_LOBBY)
-            spots += [await begin_direct(spot) for spot in spots[::_DIRECT_EVERY]]
             chats = NewChats(people[0], config.namespace.bot)
-            await chats.begin()
+            lobby, direct, _ = await asyncio.gather(
+                enter_lobby(config, spots, _IN_LOBBY),
+                asyncio.gather(*(begin_direct(spot) for spot in spots[::_DIRECT_EVERY])),
+                chats.begin(),
+            )
+            spots += direct
             started = time.monotonic()
             try:
                 spots = await self._talk(ground, database, spots, lobby, chats)
