@@ -171,12 +171,12 @@ class Spot:
         if self._seen != stored:
             verdict += judge(asked, self._seen)
         keys = {event_id: question.key for event_id, question in answered.items()}
+        # An agent has no power in a room of several to remove a person's 🔁, and others react there too.
         senders = {event["event_id"]: event["sender"] for event in history}
-        mine = {self.ghost, *ours}
         reactions = [
             (keys.get(target), key)
             for event, (target, key) in room.reactions.items()
-            if not self.said_to_all or senders[event] in mine
+            if not self.said_to_all or senders[event] == self.ghost
         ]
         return verdict + judge_reactions(asked, reactions), len(stored)
 
