@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import itertools
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.matrix.rooms import CHAT
@@ -15,12 +16,48 @@ from crash.verdict import Verdict
 from support.conditions import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from agent_bridge.store.postgres.database import Database
     from support.person import Person
 
 _AGAIN = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a command ``new`` has led to."""
+
+    title: str
+    #: The rooms that the person is in or invited to.
+    rooms: Sequence[str]
+    #: The replies of the bot to all commands, and the rows of all chats.
+    replies: Sequence[str]
+    rows: Sequence[Mapping[str, Any]]
+
+
+def judge_chats(chats: Iterable[Made]) -> Verdict:
+    """Find the commands that led to no chat or to several."""
+    lost: list[str] = []
+    doubled: list[str] = []
+    for each in chats:
+        counts = {
+            "rooms": len(each.rooms),
+            "rows": sum(row["name"] == each.title for row in each.rows),
+            "replies": sum(each.title in body for body in each.replies),
+        }
+        lost += [f"new {each.title}: no {what}" for what, count in counts.items() if not count]
+        doubled += [f"new {each.title}: {count} {what}" for what, count in counts.items() if count > 1]
+    return Verdict(lost=tuple(lost), doubled=tuple(doubled))
+
+
+def judge_numbers(numbers: Mapping[str, tuple[int, int | None]]) -> Verdict:
+    """Judge the numbers of chats by room: in the database, and in the state of the room."""
+    counts = Counter(number for number, _ in numbers.values())
+    return Verdict(
+        lost=tuple(f"chat {stored}: its room has {given}" for stored, given in numbers.values() if stored != given),
+        doubled=tuple(f"chat {number}: {count} times" for number, count in counts.items() if count > 1),
+    )
 
 
 class NewChats:
@@ -71,25 +108,15 @@ class NewChats:
 
     async def _look(self, database: Database) -> Verdict:
         rows = await database.rows("SELECT name, number, room_id FROM room WHERE name = ANY(%s)", (self._titles,))
-        stored = Counter(row["name"] for row in rows)
         replies = [message.body for message in self._person.room(self._room_id).said_by(self._bot)]
-        lost: list[str] = []
-        doubled: list[str] = []
-        for title in self._titles:
-            counts = {
-                "rooms": len(self._rooms(title)),
-                "rows": stored[title],
-                "replies": sum(title in body for body in replies),
-            }
-            lost += [f"new {title}: {name}: 0" for name, count in counts.items() if not count]
-            doubled += [f"new {title}: {name}: {count}" for name, count in counts.items() if count > 1]
-        numbers = {row["room_id"]: row["number"] for row in rows}
-        doubled += [f"number {each}: {count} chats" for each, count in Counter(numbers.values()).items() if count > 1]
-        for room_id, number in numbers.items():
-            given = self._person.room(room_id).state.get((CHAT, ""), {}).get("number")
-            if given != number:
-                lost.append(f"number {number}: the room has {given}")
-        return Verdict(lost=tuple(lost), doubled=tuple(doubled))
+        made = [Made(title, self._rooms(title), replies, rows) for title in self._titles]
+        numbers = {row["room_id"]: (row["number"], self._number_in(row["room_id"])) for row in rows}
+        return judge_chats(made) + judge_numbers(numbers)
+
+    def _number_in(self, room_id: str) -> int | None:
+        """Return the number in the state of a room."""
+        number: int | None = self._person.room(room_id).state.get((CHAT, ""), {}).get("number")
+        return number
 
     def _rooms(self, title: str) -> Sequence[str]:
         """Return the rooms called *title* that the person is in or invited to."""

@@ -38,7 +38,7 @@ class Request:
         names of speakers, and what people and other agents said: only the questions in it count.
         """
         said = [(str(each["role"]), _text(each["content"])) for each in body["messages"]]
-        is_shared = not {*questions_in(said[-1][1])}.isdisjoint(shared)
+        is_shared = any(key_of(question) in shared for question in questions_in(said[-1][1]))
         split = questions_in if is_shared else parts_of
         messages = ((role, part) for role, text in said for part in (split(text) if role == "user" else [text]))
         return cls(tuple(messages), str(body.get("model", "")))
