@@ -14,10 +14,13 @@ from benchmarks.deltas import deltas
 from benchmarks.durability import durability
 from benchmarks.first_words import first_words
 from benchmarks.ground import Ground
+from benchmarks.groups import groups
 from benchmarks.idle import idle_queries
 from benchmarks.letta import letta
 from benchmarks.machine import OtherProcesses, describe_machine
+from benchmarks.many_chats import many_chats
 from benchmarks.markdown import markdown
+from benchmarks.new_chat import new_chat
 from benchmarks.page import Entry, entry, line, page
 from benchmarks.poll import idle_poll
 from benchmarks.provision import provision
@@ -54,6 +57,9 @@ _MEASURES: Mapping[str, Measure] = {
     "deltas": deltas,
     "markdown": markdown,
     "letta": letta,
+    "new_chat": new_chat,
+    "many_chats": many_chats,
+    "groups": groups,
 }
 
 

@@ -1,18 +1,20 @@
-"""The requests that create a room, without a bridge: the baseline of provisioning."""
+"""The requests that create a room, without a bridge: the baselines of provisioning and of new chats."""
 
 from __future__ import annotations
 
 import itertools
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
+from uuid import uuid4
 
 import aiohttp
 
+from agent_bridge.bridge.chats.maker import chat_powers
 from agent_bridge.core.ids import mark
 from agent_bridge.demo.account import call
 from agent_bridge.files import tile
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.matrix.rooms import ADMIN_POWER, RoomPlan, child_content, home_content, space_content
+from agent_bridge.matrix.rooms import ADMIN_POWER, RoomPlan, chat_content, child_content, home_content, space_content
 from agent_bridge.render.content import message
 
 if TYPE_CHECKING:
@@ -59,7 +61,8 @@ class Bare:
         ghost, domain, bot = self._namespace.user_id(localpart), self._namespace.domain, self._namespace.bot
         await self._register(localpart)
         await self._ask("PUT", f"/profile/{_q(ghost)}/displayname", {"displayname": f"Agent {number}"}, ghost)
-        avatar = await self._avatar(ghost)
+        self._ghost, self._picture_url = ghost, await self._avatar(ghost)
+        avatar = self._picture_url
         content = home_content(self._plan(localpart, ghost), bot=bot, space=self._space, domain=domain, avatar=avatar)
         room_id: str = (await self._ask("POST", "/createRoom", content, ghost))["room_id"]
         await self._ask("POST", f"/rooms/{_q(room_id)}/join", {})
@@ -68,6 +71,24 @@ class Bare:
         child = f"/rooms/{_q(self._space)}/state/m.space.child/{_q(room_id)}"
         await self._ask("PUT", child, child_content(domain, f"Agent {number}"))
         await self._ask("POST", f"/rooms/{_q(room_id)}/invite", {"user_id": self._invite})
+        return room_id
+
+    async def chat(self, person: str) -> str:
+        """Create a chat of *person* with the ghost that was created last, and return the room id. The bot stays out."""
+        ghost, bot = self._ghost, self._namespace.bot
+        plan = RoomPlan(
+            alias=self._namespace.chat_alias_localpart(uuid4().hex),
+            name="A new chat",
+            topic="",
+            creator=ghost,
+            lists_creator=False,
+            powers=chat_powers(bot, person),
+        )
+        number, domain = next(self._numbers), self._namespace.domain
+        content = chat_content(
+            plan, bot=bot, person=person, number=number, space=self._space, domain=domain, avatar=self._picture_url
+        )
+        room_id: str = (await self._ask("POST", "/createRoom", content, ghost))["room_id"]
         return room_id
 
     async def _avatar(self, ghost: str) -> str:

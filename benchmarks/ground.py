@@ -31,10 +31,11 @@ BRIDGES = (
     *("latency", "throughput", "durability", "provision", "rename"),
     *("restart", "takeover", "speedup", "rooms", "soak"),
     *("streaming", "first-words", "deltas", "idle"),
+    *("new-chat", "many-chats", "no-chats", "groups"),
     *("app-server-letta", "app-server-openai"),
 )
 #: Baselines, each with its own namespace.
-BASELINES = ("latency-echo", "throughput-echo", "provision-bare")
+BASELINES = ("latency-echo", "throughput-echo", "provision-bare", "new-chat-bare")
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,13 +64,15 @@ class Trip:
 
 
 @asynccontextmanager
-async def household(ground: Ground, name: str, rooms: int, **sections: Any) -> AsyncIterator[Household]:
-    """Run the bridge *name* with *rooms* rooms; *sections* are sections of its configuration."""
+async def household(
+    ground: Ground, name: str, rooms: int, *, lobby: bool = False, **sections: Any
+) -> AsyncIterator[Household]:
+    """Run the bridge *name* with *rooms* rooms, and a lobby; *sections* are other sections of its configuration."""
     async with AsyncExitStack() as stack:
         account = await ground.register()
         upstream = await stack.enter_async_context(Upstream())
         upstream.add(f"Agent {number}" for number in range(1, rooms + 1))
-        rule = {"invite": [account[0]], "join_rule": "invite", "introduce": False}
+        rule = {"invite": [account[0]], "join_rule": "invite", "introduce": False, "lobby": lobby}
         bridge = await stack.enter_async_context(ground.bridge(name, upstream.api_url, rooms=rule, **sections))
         await bridge.ready(rooms)
         person = await stack.enter_async_context(ground.person(account))

@@ -4,45 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
-
-from aiohttp import web
 
 from benchmarks.bare import Bare
 from benchmarks.cpu import resident_megabytes, seconds_of, used_by
 from benchmarks.figure import Aim, Figure
+from benchmarks.sink import sink
 from benchmarks.upstream import Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from agent_bridge.config.model import AppServiceConfig
     from benchmarks.ground import Bridge, Ground
 
 _AGENTS = 200
 _BLOCK = 50
 #: Seconds for which the bridge is measured after the last room.
 _IDLE = 10.0
-
-
-@asynccontextmanager
-async def _sink(service: AppServiceConfig) -> AsyncIterator[None]:
-    """Accept and discard the homeserver's transactions about the bare rooms."""
-
-    async def take(request: web.Request) -> web.Response:
-        await request.read()
-        return web.json_response({})
-
-    app = web.Application(client_max_size=64 * 1024 * 1024)
-    app.router.add_put("/_matrix/app/v1/transactions/{id}", take)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, service.hostname, service.port).start()
-        yield
-    finally:
-        await runner.cleanup()
 
 
 async def _make_bare(bare: Bare, count: int, concurrency: int) -> float:
@@ -75,7 +51,7 @@ async def provision(ground: Ground) -> list[Figure]:
     seconds: dict[str, list[float]] = {"bridge": [], "bare": []}
     async with (
         Upstream() as upstream,
-        _sink(bare_config.appservice),
+        sink(bare_config.appservice),
         Bare(bare_config, account[0]) as bare,
         ground.bridge("provision", upstream.api_url, rooms=rule) as bridge,
     ):

@@ -50,22 +50,25 @@ def find_agents(name: str, agents: Sequence[AgentRoom], *, similar: bool = True)
 
     Comparisons, strictest first: ghost, room or listed id; name; name in any case; id, which may be a former name;
     beginning; part; with *similar* also a similar name. Agents that are gone count only if no other one matches. A
-    ghost or a name may have an ``@`` before it, and a ghost a ``#``, as the alias of its home has.
+    ghost or a name may have an ``@`` before it, and a ghost a ``#``, as the alias of its home has. An ``@`` alone is
+    the beginning of no name.
     """
     ghost = name[1:] if name[:1] in _SIGILS else name
-    name = name.removeprefix("@")
+    typed, name = name, name.removeprefix("@")
     folded = _folded(name)
     comparisons: tuple[Callable[[AgentRoom], bool], ...] = (
         lambda c: c.agent.ghost == ghost or c.home.room_id == name,
         # Several entries of the configuration may have one model.
-        lambda c: name in {c.agent.entry or c.agent.model, c.agent.name, c.home.name, c.agent.displayname},
+        lambda c: bool(
+            {name, typed} & {c.agent.entry or c.agent.model, c.agent.name, c.home.name, c.agent.displayname}
+        ),
         lambda c: folded == _folded(c.agent.name),
         lambda c: folded in {c.agent.ghost, _folded(c.agent.agent_id)},
         lambda c: _folded(c.agent.name).startswith(folded),
         lambda c: folded in _folded(c.agent.name),
         lambda c: similar and difflib.SequenceMatcher(None, folded, _folded(c.agent.name)).ratio() >= _SIMILAR,
     )
-    for matches in comparisons:
+    for matches in comparisons if folded.strip() else comparisons[:2]:
         if found := [agent_room for agent_room in agents if matches(agent_room)]:
             return [each for each in found if each.agent.state is not AgentState.GONE] or found
     return []

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
-from psycopg import sql
 
+from agent_bridge.commands.handler import context_of
 from agent_bridge.core.errors import HomeserverUnavailable
+from agent_bridge.core.payloads import CommandPayload
+from agent_bridge.core.results.commands import CommandList, Group
 from agent_bridge.core.results.selection import AgentChoices
+from agent_bridge.core.roles import Role
+from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.render.content import message
 from agent_bridge.render.results import ResultRenderer
+from agent_bridge.store.turns import Turns
 from support.command_services import REGISTRY, command_services, give
-from support.turn_rows import add_agent
+from support.table_rows import changed, snapshot
+from support.turn_rows import BOB, ROOM, accept, add_agent, finish, new, take
+from support.upstream_kinds import connect
 
 if TYPE_CHECKING:
     from agent_bridge.commands.registry import Command, CommandServices
+    from agent_bridge.core.results.commands import Result
     from agent_bridge.store.postgres.database import Database
 
 HOSTILE = {
+    "empty": "",
+    "blanks": " \t ",
     "very large": "x" * 60_000,
     "many words": "word " * 12_000,
     "replaced NUL": "\ufffd",
@@ -37,17 +50,42 @@ HOSTILE = {
     "SQL": "'); DROP TABLE turn; --",
     "quotes": "\"' «»",
 }
+#: Things of another person, and things that do not exist.
+OTHERS = {
+    "room of another person": "!secret:example.org",
+    "title of another person": "Secret plans",
+    "name of another person": "hers",
+    "number of another person": "#2",
+    "message of another person": "$hers",
+    "message that does not exist": "$nothing:example.org",
+    "turn that does not exist": "0123456789abcdee",
+}
+#: Words that no argument can be.
+TOO_LARGE = ("very large", "many words")
+EVE, HERS = "@eve:example.org", "!secret:example.org"
+#: Commands whose argument may be any text: it is a title, a name or instructions.
+OF_ANY_TEXT = {"new", "rename", "instructions", "save"}
+#: Commands about chats and conversations that do not ignore the words behind their names.
+OF_OWN_CHATS = [
+    name
+    for name, each in REGISTRY.commands.items()
+    if each.usage.group in {Group.CHATS, Group.CONVERSATION} and (each.parameters or each.is_exact)
+]
 
 
-async def snapshot(database: Database) -> dict[str, list[object]]:
-    """Return the rows of all tables, as text."""
-    tables = await database.rows("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
-    found = {}
-    for name in (row["name"] for row in tables):
-        query = sql.SQL("SELECT t::text AS row FROM {} t ORDER BY 1").format(sql.Identifier(name))
-        async with database.transaction() as connection:
-            found[name] = [row["row"] for row in await (await connection.execute(query)).fetchall()]
-    return found
+def needs_words(command: Command) -> bool:
+    """Tell whether *command* cannot be given alone."""
+    return any(each.argument.required for each in command.parameters)
+
+
+def expect_a_short_answer(result: Result, case: str) -> None:
+    """Compare the text of *result* with what fits a line or two of a phone; a list of commands is longer."""
+    for texts in (ENGLISH, RUSSIAN):
+        text = ResultRenderer(texts, "!ab").render(result)
+        shown = message(text, mark="x", notice=True)
+        assert len(shown["body"]) < 700 or isinstance(result, CommandList), (case, shown["body"])
+        assert "<img" not in shown.get("formatted_body", ""), case
+        assert 'evil.example">Ada' not in shown.get("formatted_body", ""), case
 
 
 async def prepare(database: Database, services: CommandServices) -> None:
@@ -64,22 +102,68 @@ async def test_hostile_arguments_get_a_short_answer_and_change_nothing(command: 
         await prepare(database, services)
         before = await snapshot(database)
         for name, words in HOSTILE.items():
+            if not words.strip() and not needs_words(command):
+                continue
             try:
                 result = await give(services, f"{command.name} {words}")
             except HomeserverUnavailable:
                 # A homeserver was asked, which is not there.
                 assert name == "another person"
                 continue
-            for texts in (ENGLISH, RUSSIAN):
-                text = ResultRenderer(texts, "!ab").render(result)
-                shown = message(text, mark="x", notice=True)
-                is_help = command.name == "help" and "\n- " in text
-                assert len(shown["body"]) < 700 or is_help, (name, shown["body"])
-                assert "<img" not in shown.get("formatted_body", ""), name
-                assert 'evil.example">Ada' not in shown.get("formatted_body", ""), name
+            expect_a_short_answer(result, name)
         after = await snapshot(database)
-        if command.name == "new":
-            # Most words are a title, for which the person is asked to choose an agent.
-            unchanged = before.keys() - {"choice", "turn"}
-            before, after = ({name: rows[name] for name in unchanged} for rows in (before, after))
-        assert after == before
+    # Most words are the title of a new chat, for which the person is asked to choose an agent.
+    assert changed(before, after) == ({"choice", "turn"} if command.name == "new" else set())
+
+
+@pytest.fixture
+async def chat(database: Database) -> tuple[int, int]:
+    """The agent and its lane in a chat of the person, who asked once. Another person has a chat, too."""
+    ada = await add_agent(database, "Ada")
+    await add_agent(database, "Bea", "!bea:example.org")
+    await database.execute("UPDATE room SET kind = 'chat', person = %s, number = 1 WHERE room_id = %s", (BOB, ROOM))
+    await database.execute(
+        "INSERT INTO room (room_id, kind, owner, person, number, name, titled_by)"
+        " VALUES (%s, 'chat', %s, %s, 2, 'Secret plans', 'given')",
+        (HERS, ada, EVE),
+    )
+    lanes = await accept(database, new("$mine", ROOM, ada), new("$hers", HERS, ada, sender=EVE))
+    for number in lanes:
+        turn = await take(database, number)
+        transcript = [ChatMessage("user", "one"), ChatMessage("assistant", "two")]
+        await Turns(database).commit(turn, "two", error=None, parts=[], transcript=transcript)
+        await finish(database, turn)
+    await database.execute(
+        "INSERT INTO context (conversation, agent, owner, name) SELECT id, agent, %s, 'hers' FROM conversation"
+        " WHERE room_id = %s",
+        (EVE, HERS),
+    )
+    return ada, lanes[0]
+
+
+def cases_for(command: Command) -> dict[str, str]:
+    """Return the words to give behind *command*, which mean nothing to it, by their names."""
+    if command.name in OF_ANY_TEXT:
+        return {name: words for name, words in HOSTILE.items() if name in TOO_LARGE}
+    return {name: words for name, words in (HOSTILE | OTHERS).items() if words.strip() or needs_words(command)}
+
+
+@pytest.mark.parametrize("name", OF_OWN_CHATS)
+async def test_hostile_arguments_in_an_own_chat_change_nothing(
+    database: Database, chat: tuple[int, int], name: str
+) -> None:
+    """There, the person can change the chat and the conversation, but not those of another person."""
+    command, (agent, lane) = REGISTRY.commands[name], chat
+    async with command_services(database) as offline, aiohttp.ClientSession() as session:
+        services = replace(offline, upstreams={"up": connect("http://127.0.0.1:9/v1", session)})
+        before = await snapshot(database)
+        for case, words in cases_for(command).items():
+            body = f"{name} {words}"
+            asked = new(f"${case}", ROOM, agent, kind=TurnKind.COMMAND, payload=CommandPayload(body))
+            await accept(database, asked)
+            turn = await take(database, lane)
+            expect_a_short_answer(await REGISTRY.run(body, context_of(services, REGISTRY, turn, Role.MODERATOR)), case)
+            await finish(database, turn)
+        after = await snapshot(database)
+    # A list of chats replaces the one before: words that are no number of a page mean the first page.
+    assert changed(before, after) - {"turn"} == ({"choice"} if name == "chats" else set())

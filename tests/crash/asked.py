@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
 _WORDS = ("amber", "brook", "cedar", "delta", "ember", "fjord", "grove", "heath", "inlet", "jetty", "knoll", "ledge")
 #: Words of an ordinary answer; of the parts of a long one: each fits one event, together they do not.
@@ -21,6 +25,8 @@ _PIECES = (1, 6)
 _SECONDS = (0.0, 2.0)
 #: Seconds between the last words of a cut answer and the cut: the bridge has received the words by then.
 _BEFORE_CUT = 0.3
+_WORDS_OF_ALL = "what do you say?"
+_ASKED = re.compile(rf"(\S+) {re.escape(_WORDS_OF_ALL)}")
 #: Ends of the keys of questions with a whole answer: an edited question, and the last one of a room.
 EDITED, LAST = ".edited", ".last"
 _WHOLE = (EDITED, LAST)
@@ -72,7 +78,7 @@ class Question:
     @property
     def text(self) -> str:
         """The text of the person's message."""
-        return f"{self.key} what do you say?"
+        return f"{self.key} {_WORDS_OF_ALL}"
 
     @property
     def whole(self) -> str:
@@ -115,24 +121,25 @@ class Answerer:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        #: When each question was asked, in seconds of the monotonic clock; requests that were turned away do not count.
-        self.moments: dict[str, list[float]] = defaultdict(list)
-        self._turned_away: set[str] = set()
+        #: When each model was asked each question, in seconds of the monotonic clock; requests that were turned away do
+        #: not count.
+        self.moments: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        self._turned_away: set[tuple[str, str]] = set()
 
     @property
     def repeats(self) -> int:
         """The number of requests that were not the first for their question."""
-        return sum(len(moments) - 1 for moments in self.moments.values())
+        return sum(len(moments) - 1 for keys in self.moments.values() for moments in keys.values())
 
-    async def script(self, text: str) -> AsyncIterator[str | int | Exception | None]:
-        """Answer *text*."""
-        key = key_of(parts_of(text)[-1])
+    async def script(self, model: str, text: str) -> AsyncIterator[str | int | Exception | None]:
+        """Answer *text*, which *model* is asked."""
+        key = newest_key(text)
         asked = question(self._seed, key)
-        if asked.fate is Fate.BUSY and key not in self._turned_away:
-            self._turned_away.add(key)
+        if asked.fate is Fate.BUSY and (model, key) not in self._turned_away:
+            self._turned_away.add((model, key))
             yield HTTPStatus.SERVICE_UNAVAILABLE.value
             return
-        self.moments[key].append(time.monotonic())
+        self.moments[model][key].append(time.monotonic())
         for pause, piece in asked.pieces:
             await asyncio.sleep(pause)
             yield piece
@@ -141,9 +148,33 @@ class Answerer:
             yield None
 
 
+class AnsweringUpstream(ScriptedUpstream):
+    """Has the agents *models*, which answer as *answerer* does."""
+
+    def __init__(self, answerer: Answerer, *models: str) -> None:
+        super().__init__(*models)
+        self._answerer = answerer
+
+    async def reply(self, question: Mapping[str, Any]) -> AsyncIterator[object]:
+        """Yield the pieces of the answer of a model."""
+        self.script = partial(self._answerer.script, str(question["model"]))
+        async for piece in super().reply(question):
+            yield piece
+
+
 def parts_of(text: str) -> list[str]:
     """Return the messages that the bridge joined to *text*, so that the roles alternate; without names of pictures."""
     return [part for part in text.split("\n\n") if not part.startswith("[")]
+
+
+def questions_in(text: str) -> list[str]:
+    """Return the questions in *text*, which may have other words between them."""
+    return [f"{key} {_WORDS_OF_ALL}" for key in _ASKED.findall(text)]
+
+
+def newest_key(text: str) -> str:
+    """Return the key of the last question in *text*."""
+    return key_of(questions_in(text)[-1])
 
 
 def key_of(text: str) -> str:

@@ -17,9 +17,11 @@ from agent_bridge.bridge.queue.worker import MAX_INTERRUPTIONS
 from agent_bridge.core.errors import StoreError
 from agent_bridge.demo.synapse import free_port
 from agent_bridge.store.postgres.database import Database
-from crash.asked import Answerer
+from crash.asked import Answerer, AnsweringUpstream
 from crash.balancer import Balancer
+from crash.chats import NewChats
 from crash.faults import KILL, KILL_BOTH, Fault, Ground, deck
+from crash.group import enter_lobby
 from crash.histories import Disturbance, Request, judge_groups, judge_repeats, judge_requests
 from crash.replica import Replica, takeovers
 from crash.report import Report
@@ -28,7 +30,6 @@ from crash.talk import Talk, picture
 from crash.truth import disorder, judge_health, judge_memory, until_closed, until_forgotten
 from crash.verdict import Verdict
 from support.conditions import eventually
-from support.scripted_upstream import ScriptedUpstream
 from support.severable_proxy import Line
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.config.model import Config
     from crash.database import Embedded, External
+    from crash.group import Group
     from crash.spots import Spot
     from support.harness import BridgeHarness
     from support.person import Person
@@ -46,6 +48,10 @@ _SYNAPSE_EVERY = 10
 _INTERRUPT_EVERY = 4
 #: Every fourth agent has a direct chat, too.
 _DIRECT_EVERY = 4
+#: Agents of the lobby that are asked.
+_IN_LOBBY = 3
+#: Chats that are made before the faults, and at most during the faults.
+_CHATS_BEFORE, _CHATS_MEANWHILE = 1, 6
 #: Interruptions that a turn must have left, so that several deaths at once stay below the limit.
 _MARGIN = 5
 #: Seconds between two looks at rooms that do not show yet what they must show in the end.
@@ -84,6 +90,7 @@ class Driver:
         self._server = database
         self._folder = folder
         self._random = random.Random(plan.seed)  # noqa: S311
+        self._random_of_chats = random.Random(f"{plan.seed} chats")  # noqa: S311
         self._answerer = Answerer(plan.seed)
         self._replicas: list[Replica] = []
         self._enough = asyncio.Event()
@@ -99,10 +106,16 @@ class Driver:
             database = await stack.enter_async_context(Database(self._server.uri))
             config = self._replicas[0].config
             spots = await enter(database, config, tuple(people), self._plan.rooms, interrupt_every=_INTERRUPT_EVERY)
-            spots += [await begin_direct(spot) for spot in spots[::_DIRECT_EVERY]]
+            chats = NewChats(people[0], config.namespace.bot)
+            lobby, direct, _ = await asyncio.gather(
+                enter_lobby(config, spots, _IN_LOBBY),
+                asyncio.gather(*(begin_direct(spot) for spot in spots[::_DIRECT_EVERY])),
+                chats.begin(),
+            )
+            spots += direct
             started = time.monotonic()
             try:
-                await self._talk(ground, database, spots)
+                spots = await self._talk(ground, database, spots, lobby, chats)
                 still_open = await until_closed(database, spots, self._plan.patience)
             except Exception as error:
                 error.add_note(f"seed {self._plan.seed}, evidence in {await self._keep(spots)}")
@@ -112,6 +125,7 @@ class Driver:
                 await spot.read_groups(database)
             verdict, shown = await self._look(spots)
             verdict += await self._judge(database, spots, upstream)
+            verdict += await chats.judge(database, self._plan.patience)
             verdict += Verdict(stuck=tuple(ground.by_hand))
             return Report(
                 seed=self._plan.seed,
@@ -132,28 +146,52 @@ class Driver:
                 evidence=None if verdict.clean and not still_open else await self._keep(spots),
             )
 
-    async def _talk(self, ground: Ground, database: Database, spots: Sequence[Spot]) -> None:
-        """Let people talk and faults happen; then let people ask the last question of each room."""
+    async def _talk(
+        self, ground: Ground, database: Database, spots: Sequence[Spot], lobby: Group, chats: NewChats
+    ) -> list[Spot]:
+        """Let people talk and faults happen; then let people ask the last question of each room. Return all spots."""
         plan, url = self._plan, await spots[0].person.upload(picture(), "image/jpeg", "picture.jpg")
-        talks = [Talk(plan.seed, number, spot, plan.pace, url) for number, spot in enumerate(spots)]
+        made: list[Spot] = []
+        talks: list[Talk] = []
+
         async with asyncio.TaskGroup() as group:
-            for talk in talks:
-                group.create_task(talk.run(self._enough))
+
+            def begin(place: Spot | Group) -> None:
+                talks.append(Talk(plan.seed, len(talks), place, plan.pace, url))
+                group.create_task(talks[-1].run(self._enough))
+
+            async def make_chats() -> None:
+                for number in range(_CHATS_BEFORE + _CHATS_MEANWHILE):
+                    with contextlib.suppress(TimeoutError):
+                        if number >= _CHATS_BEFORE:
+                            pause = self._random_of_chats.expovariate(1 / plan.pace)
+                            await asyncio.wait_for(self._enough.wait(), pause)
+                            return
+                    chat = await chats.make(self._random_of_chats.choice(spots), plan.patience)
+                    if chat is not None:
+                        made.append(chat)
+                        begin(chat)
+
+            for spot in spots:
+                begin(spot)
+            begin(lobby)
+            making = group.create_task(make_chats())
             try:
                 await self._disturb(ground, database)
             finally:
                 self._enough.set()
-        await until_forgotten(database, spots, plan.patience)
+            await making
+        every = [*spots, *lobby.spots, *made]
+        await until_forgotten(database, every, plan.patience)
         for talk in talks:
             await talk.end()
+        return every
 
-    def _upstream(self) -> ScriptedUpstream:
-        upstream = ScriptedUpstream(*(f"crash-{number:02}-" for number in range(self._plan.rooms)))
-        upstream.script = self._answerer.script
-        return upstream
+    def _upstream(self) -> AnsweringUpstream:
+        return AnsweringUpstream(self._answerer, *(f"crash-{number:02}-" for number in range(self._plan.rooms)))
 
     async def _start_bridges(
-        self, stack: AsyncExitStack, upstream: ScriptedUpstream, people: Sequence[Person]
+        self, stack: AsyncExitStack, upstream: AnsweringUpstream, people: Sequence[Person]
     ) -> Ground:
         """Start the bridges, with a line to the homeserver, one from it, and one to the database for each bridge."""
         to_synapse = await stack.enter_async_context(Line(self._harness.synapse.port))
@@ -174,13 +212,13 @@ class Driver:
             self._replicas.append(await stack.enter_async_context(replica))
         return Ground(self._random, self._replicas, self._harness.synapse, self._server, to_synapse, to_bridge)
 
-    def _config(self, upstream: ScriptedUpstream, people: Sequence[Person], to_synapse: Line) -> Config:
+    def _config(self, upstream: AnsweringUpstream, people: Sequence[Person], to_synapse: Line) -> Config:
         there = {"name": "answerer", "url": upstream.url, "poll_interval": 0.5, "max_new_agents": self._plan.rooms}
         config = self._harness.config(
             "embedded",
             [there],
             logging={"format": "json"},
-            rooms={"invite": [person.user_id for person in people], "concurrency": 4},
+            rooms={"invite": [person.user_id for person in people], "concurrency": 4, "lobby": True},
         )
         address = f"http://127.0.0.1:{to_synapse.port}"
         return config.model_copy(update={"homeserver": config.homeserver.model_copy(update={"address": address})})
@@ -237,14 +275,21 @@ class Driver:
             verdict, shown = verdict + found, shown + count
         return verdict, shown
 
-    async def _judge(self, database: Database, spots: Sequence[Spot], upstream: ScriptedUpstream) -> Verdict:
+    async def _judge(self, database: Database, spots: Sequence[Spot], upstream: AnsweringUpstream) -> Verdict:
         """Judge everything that the rooms do not show."""
-        requests = [Request.of(body) for body in upstream.asked]
         late = await disorder(database, spots)
-        verdict = judge_requests([spot.asked for spot in spots], requests, late)
-        verdict += judge_groups([group for spot in spots for group in spot.groups], requests)
-        asked = [question for spot in spots for question in spot.asked]
-        verdict += judge_repeats(asked, self._answerer.moments, self._disturbances)
+        shared = {said.question.key for spot in spots for said in spot.said_to_all}
+        shared |= {said.question.key_before for spot in spots for said in spot.said_to_all}
+        requests = [Request.of(body, shared) for body in upstream.asked]
+        verdict = Verdict()
+        for model in {request.model for request in requests}:
+            asked = [spot.asked for spot in spots if spot.model == model]
+            mine = {key for room in asked for each in room for key in (each.key, each.key_before)}
+            own = [request.without(shared - mine) for request in requests if request.model == model]
+            verdict += judge_requests(asked, own, late)
+            verdict += judge_groups([group for spot in spots if spot.model == model for group in spot.groups], own)
+            questions = [question for room in asked for question in room]
+            verdict += judge_repeats(questions, self._answerer.moments[model], self._disturbances)
         verdict += await judge_memory(database, spots)
         verdict += await judge_health(
             database, [f"http://127.0.0.1:{r.config.appservice.port}" for r in self._replicas]

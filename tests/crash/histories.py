@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from crash.asked import Change, key_of, parts_of
+from crash.asked import Change, key_of, parts_of, questions_in
 from crash.verdict import Verdict, shorten
 
 if TYPE_CHECKING:
@@ -27,14 +27,26 @@ class Request:
     """One request to an upstream: role and text of its messages, the new question last; joined questions apart."""
 
     messages: tuple[tuple[str, str], ...]
+    #: The id of the model that is asked.
+    model: str = ""
 
     @classmethod
-    def of(cls, body: Mapping[str, Any]) -> Request:
-        """Return the request with the JSON *body*."""
+    def of(cls, body: Mapping[str, Any], shared: Collection[str] = ()) -> Request:
+        """Return the request with the JSON *body*.
+
+        *shared* are the keys of the questions in rooms of several agents. A request about one of them may also have the
+        names of speakers, and what people and other agents said: only the questions in it count.
+        """
         said = [(str(each["role"]), _text(each["content"])) for each in body["messages"]]
-        return cls(
-            tuple((role, part) for role, text in said for part in (parts_of(text) if role == "user" else [text]))
-        )
+        is_shared = any(key_of(question) in shared for question in questions_in(said[-1][1]))
+        split = questions_in if is_shared else parts_of
+        messages = ((role, part) for role, text in said for part in (split(text) if role == "user" else [text]))
+        return cls(tuple(messages), str(body.get("model", "")))
+
+    def without(self, overheard: Collection[str]) -> Request:
+        """Return the request without the questions *overheard* (keys) of other agents; the newest question stays."""
+        kept = [said for said in self.messages[:-1] if said[0] != "user" or key_of(said[1]) not in overheard]
+        return replace(self, messages=(*kept, *self.messages[-1:]))
 
     @property
     def keys(self) -> list[str]:

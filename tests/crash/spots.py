@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from crash.asked import Question
     from support.person import Person
 
-_SETTLED_WITHIN = 90.0
+#: Seconds until rooms are complete.
+SETTLED_WITHIN = 90.0
 _SEEN_WITHIN = 15.0
 _AGAIN = 0.2
 
@@ -38,20 +39,26 @@ class Said:
     question: Question
     event_id: str
     person: Person
+    #: The user ids that it mentions.
+    mentions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A room, its agent (the localpart and the id of its user), and the people's questions in their order."""
+    """A room, one agent in it, and the people's questions to that agent in their order."""
 
     room_id: str
+    #: The agent: localpart and id of its user, and its model.
     localpart: str
     ghost: str
+    model: str
     #: The first one sees the room for the verdict.
     people: tuple[Person, ...]
     #: Whether a new message interrupts the answer that is given.
     interrupts: bool = False
     said: list[Said] = field(default_factory=list)
+    #: All questions in a room of several agents; empty in a room of one agent.
+    said_to_all: list[Said] = field(default_factory=list)
     #: The events of messages that were answered together with an earlier one, with the event of that one.
     collected: dict[str, str] = field(default_factory=dict)
 
@@ -93,20 +100,24 @@ class Spot:
         rows = await database.rows(
             """
             SELECT part.event_id, head.event_id AS head FROM turn part JOIN turn head ON head.id = part.collected_into
-            WHERE part.kind = 'message' AND part.event_id = ANY(%s)
+                   JOIN conversation c ON c.id = part.conversation JOIN agent a ON a.id = c.agent
+            WHERE part.kind = 'message' AND a.ghost = %s AND part.event_id = ANY(%s)
             """,
-            ([each.event_id for each in self.said],),
+            (self.localpart, [each.event_id for each in self.said]),
         )
         self.collected.update((row["event_id"], row["head"]) for row in rows)
 
     async def ask(self, question: Question, by: Person | None = None, content: Mapping[str, Any] | None = None) -> Said:
         """Send the question once; *content* has more fields of the event."""
-        body = {"msgtype": "m.text", "body": question.text} | dict(content or {})
-        person = by or self.person
-        event = await self._insist(person, f"send/m.room.message/{quote(question.key, safe='')}", body)
-        said = Said(question, event, person)
+        said = await self.send(question, by or self.person, content or {})
         self.said.append(said)
         return said
+
+    async def send(self, question: Question, by: Person, content: Mapping[str, Any]) -> Said:
+        """Send an event with the question, and the other fields *content*, once."""
+        body = {"msgtype": "m.text", "body": question.text} | dict(content)
+        event = await self._insist(by, f"send/m.room.message/{quote(question.key, safe='')}", body)
+        return Said(question, event, by, tuple(body.get("m.mentions", {}).get("user_ids", ())))
 
     async def ask_in_thread(self, question: Question, root: Said, by: Person) -> Said:
         """Send the question into the thread of *root*."""
@@ -128,7 +139,8 @@ class Spot:
             await self._insist(said.person, f"redact/{quote(said.event_id, safe='')}/{txn}", {})
         elif change is Change.EDIT and edited is not None:
             said.question = replace(edited, thread=question.thread, change=change, key_before=question.key)
-            new = {"msgtype": "m.text", "body": edited.text}
+            mentions = {"m.mentions": {"user_ids": [*said.mentions]}} if said.mentions else {}
+            new = {"msgtype": "m.text", "body": edited.text} | mentions
             relation = {"rel_type": "m.replace", "event_id": said.event_id}
             body = {"msgtype": "m.text", "body": f"* {edited.text}", "m.new_content": new, "m.relates_to": relation}
             await self._insist(said.person, f"send/m.room.message/{txn}", body)
@@ -143,10 +155,12 @@ class Spot:
         for event in history:
             room.see(event)
         place = {event["event_id"]: number for number, event in enumerate(history)}
-        self.said.sort(key=lambda each: place[each.event_id])
+        for said in (self.said, self.said_to_all):
+            said.sort(key=lambda each: place[each.event_id])
         ours = {person.user_id for person in self.people}
         texts = [message.body for message in room.messages.values() if message.sender in ours]
-        standing = [question.text for question in self.asked if question.change is not Change.REDACT]
+        asked = [each.question for each in self.said_to_all or self.said]
+        standing = [question.text for question in asked if question.change is not Change.REDACT]
         assert texts == standing, "the people's own words stand as they were said"
         stored = self._shown(room)
         with contextlib.suppress(TimeoutError):
@@ -157,7 +171,13 @@ class Spot:
         if self._seen != stored:
             verdict += judge(asked, self._seen)
         keys = {event_id: question.key for event_id, question in answered.items()}
-        reactions = [(keys.get(target), key) for target, key in room.reactions.values()]
+        # An agent has no power in a room of several to remove a person's 🔁, and others react there too.
+        senders = {event["event_id"]: event["sender"] for event in history}
+        reactions = [
+            (keys.get(target), key)
+            for event, (target, key) in room.reactions.items()
+            if not self.said_to_all or senders[event] == self.ghost
+        ]
         return verdict + judge_reactions(asked, reactions), len(stored)
 
     @property
@@ -171,14 +191,19 @@ class Spot:
         return [Shown.of(message, questions, roots) for message in room.said_by(self.ghost)]
 
     async def _insist(self, person: Person, path: str, body: Mapping[str, Any]) -> str:
-        """Send an event once: repeat the request until the homeserver accepts it; return the event's id."""
-        while True:
-            try:
-                answer = await person.ask("PUT", f"/rooms/{quote(self.room_id, safe='')}/{path}", body)
-            except HomeserverUnavailable:
-                await asyncio.sleep(_AGAIN)
-            else:
-                return str(answer["event_id"])
+        """Send an event once; return the event's id."""
+        return await insist(person, self.room_id, path, body)
+
+
+async def insist(person: Person, room_id: str, path: str, body: Mapping[str, Any]) -> str:
+    """Send an event once: repeat the request until the homeserver accepts it; return the event's id."""
+    while True:
+        try:
+            answer = await person.ask("PUT", f"/rooms/{quote(room_id, safe='')}/{path}", body)
+        except HomeserverUnavailable:
+            await asyncio.sleep(_AGAIN)
+        else:
+            return str(answer["event_id"])
 
 
 async def enter(
@@ -194,28 +219,30 @@ async def enter(
         found = await agents.all()
         return sum(bool(each.home.bot_joined and each.home.name_applied) for each in found) == count
 
-    await eventually(settled, "every agent has a room", _SETTLED_WITHIN)
+    await eventually(settled, "every agent has a room", SETTLED_WITHIN)
     spots = []
     contacts = sorted(await agents.all(), key=lambda each: each.agent.name)
     for number, contact in enumerate(contacts, 1):
         room_id, ghost = contact.home.room_id or "", contact.agent.ghost
         for person in people:
-            await _join(person, room_id)
+            await join(person, room_id)
         interrupts = bool(interrupt_every) and number % interrupt_every == 0
         if interrupts:
             await Rooms(database).set_when_busy(room_id, WhenBusy.INTERRUPT)
-        spots.append(Spot(room_id, ghost, config.namespace.user_id(ghost), people, interrupts))
+        model = contact.agent.agent_id
+        spots.append(Spot(room_id, ghost, config.namespace.user_id(ghost), model, people, interrupts))
     return spots
 
 
 async def begin_direct(spot: Spot) -> Spot:
     """Have the first person of *spot* begin a direct chat with its agent; return the room of that."""
     room_id = await spot.person.create_dm(spot.ghost)
-    await spot.person.wait_for(lambda: spot.ghost in spot.person.room(room_id).members(), _SETTLED_WITHIN)
-    return Spot(room_id, spot.localpart, spot.ghost, (spot.person,))
+    await spot.person.wait_for(lambda: spot.ghost in spot.person.room(room_id).members(), SETTLED_WITHIN)
+    return Spot(room_id, spot.localpart, spot.ghost, spot.model, (spot.person,))
 
 
-async def _join(person: Person, room_id: str) -> None:
-    await person.wait_for(lambda: room_id in person.invites, _SETTLED_WITHIN)
+async def join(person: Person, room_id: str) -> None:
+    """Have *person* accept an invitation."""
+    await person.wait_for(lambda: room_id in person.invites, SETTLED_WITHIN)
     await person.join(room_id)
     await person.wait_for(lambda: room_id in person.rooms)

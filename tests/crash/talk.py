@@ -17,6 +17,7 @@ from crash.asked import EDITED, LAST, Change, question
 
 if TYPE_CHECKING:
     from crash.asked import Question
+    from crash.group import Group
     from crash.spots import Said, Spot
     from support.person import Person
 
@@ -56,7 +57,7 @@ _CHANGES = {Act.EDIT: Change.EDIT, Act.AGAIN: Change.AGAIN, Act.STOP: Change.STO
 class Talk:
     """The people of room *number*, with *pace* seconds between two acts on average; *picture* is the URL of one."""
 
-    def __init__(self, seed: int, number: int, spot: Spot, pace: float, picture: str) -> None:
+    def __init__(self, seed: int, number: int, spot: Spot | Group, pace: float, picture: str) -> None:
         self._seed = seed
         self._number = number
         self._spot = spot

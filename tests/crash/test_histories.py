@@ -98,6 +98,19 @@ def test_questions_that_the_bridge_joined_are_apart() -> None:
     assert Request.of(body).keys == ["1.1", "1.2"]
 
 
+def test_other_words_count_only_in_rooms_of_one_agent() -> None:
+    texts = ["Ada said:\n\n> yes\n\nBob: 1.1 what do you say?", "Bob: 1.2 what do you say?"]
+    body = {"model": "ada", "messages": [{"role": "user", "content": text} for text in texts]}
+    assert Request.of(body, {"1.2"}).keys == ["1.1", "1.2"]
+    assert Request.of(body).keys == ["Ada", ">", "Bob:", "Bob:"]
+
+
+def test_questions_to_other_agents_count_only_as_the_newest_one() -> None:
+    request = asks(TWO, ONE)
+    assert request.without({"1.1"}).keys == ["1.2"]
+    assert request.without({"1.2"}).keys == ["1.1", "1.2"]
+
+
 @pytest.mark.parametrize(
     ("asked", "moments", "clean"),
     [

@@ -39,13 +39,13 @@ async def until_closed(database: Database, spots: Sequence[Spot], patience: floa
 
     A question that was redacted before the homeserver delivered it is no turn.
     """
-    wanted = {said.event_id for spot in spots for said in spot.said if said.question.change is not Change.REDACT}
+    wanted = [said.event_id for spot in spots for said in spot.said if said.question.change is not Change.REDACT]
     turns = Turns(database)
 
     async def closed() -> bool:
         with contextlib.suppress(StoreError):
             query = "SELECT count(*) AS turns FROM turn WHERE kind = 'message' AND event_id = ANY(%s)"
-            row = await database.row(query, ([*wanted],))
+            row = await database.row(query, (wanted,))
             return row is not None and row["turns"] == len(wanted) and not await turns.count_open()
         return False
 
@@ -105,13 +105,19 @@ async def judge_health(database: Database, doors: Sequence[str]) -> Verdict:
 
 async def disorder(database: Database, spots: Sequence[Spot]) -> dict[str, str]:
     """Return the questions that the homeserver delivered behind later ones of their lane, or never; and which."""
-    rows = await database.rows("SELECT event_id FROM turn WHERE kind = 'message' ORDER BY id")
-    rank = {row["event_id"]: number for number, row in enumerate(rows)}
+    rows = await database.rows(
+        """
+        SELECT t.event_id, a.ghost
+        FROM turn t JOIN conversation c ON c.id = t.conversation JOIN agent a ON a.id = c.agent
+        WHERE t.kind = 'message' ORDER BY t.id
+        """
+    )
+    rank = {(row["event_id"], row["ghost"]): number for number, row in enumerate(rows)}
     found = {}
     for spot in spots:
         first_after: dict[str, int] = defaultdict(lambda: len(rank))
         for said in reversed(spot.said):
-            question, place = said.question, rank.get(said.event_id)
+            question, place = said.question, rank.get((said.event_id, spot.localpart))
             if place is None:
                 if question.change is not Change.REDACT:
                     found[question.key] = "never handed over"

@@ -14,11 +14,13 @@ from support.conditions import eventually
 from support.harness import DOMAIN, SHARED
 from support.people import TransactionSender
 from support.scripted_upstream import ScriptedUpstream
+from support.table_rows import changed, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent_bridge.config.model import Config
+    from agent_bridge.store.postgres.database import Database
     from support.harness import BridgeHarness, Running
     from support.postgres import Server
 
@@ -65,6 +67,15 @@ async def test_a_command_is_refused_below_its_role(harness: BridgeHarness, runni
             assert is_refused is (command.role > PEOPLE[name]), (line, answer)
 
 
+async def of_rooms(database: Database) -> list[object]:
+    """Return what commands can change of rooms."""
+    query = """
+        SELECT room_id, kind, owner, person, name, status, when_busy, streaming FROM room
+        WHERE kind <> 'bot' ORDER BY id
+    """
+    return [tuple(row.values()) for row in await database.rows(query)]
+
+
 async def test_strangers_give_no_command(harness: BridgeHarness, running: Running, config: Config) -> None:
     """A stranger of this homeserver, and one of another: its events are sent as the homeserver delivers them."""
     await eventually(running.agents.all, "there is an agent")
@@ -74,6 +85,7 @@ async def test_strangers_give_no_command(harness: BridgeHarness, running: Runnin
         await running.homeserver.invite(talk.room_id, stranger.user_id)
         await stranger.join(talk.room_id)
         sender = TransactionSender(config)
+        before, rooms = await snapshot(running.database), await of_rooms(running.database)
         for number, line in enumerate(ALL):
             await stranger.say(talk.room_id, f"!ab {line}")
             foreign = {
@@ -89,6 +101,10 @@ async def test_strangers_give_no_command(harness: BridgeHarness, running: Runnin
         await talk.say("!ab help agent")
         await talk.person.wait_for(lambda: talk.from_bot and talk.from_bot[-1].body.startswith("!ab agent"))
         await talk.wait_until_idle()
+        after = await snapshot(running.database)
+        # Of a room, the position in its history changes; the lane of the bot is new, and it tells a stranger why.
+        assert changed(before, after) <= {"turn", "outbox", "ignored", "conversation", "kv", "room"}
+        assert await of_rooms(running.database) == rooms
         # The bridge tells a person whom it has invited, once.
         assert [each.body[:29] for each in talk.from_bot[:-1]] == ["You are not permitted to talk"]
         rows = await running.database.rows(

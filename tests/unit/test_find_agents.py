@@ -70,6 +70,16 @@ def test_an_agent_that_is_gone_is_found_if_no_other_is_meant() -> None:
     assert find_agents("Dora", [gone]) == [gone]
 
 
+@pytest.mark.parametrize("name", ["", "@", " ", "@ "])
+def test_no_name_is_no_beginning_of_a_name(name: str) -> None:
+    assert find_agents(name, [contact(1, "Frida")]) == []
+
+
+def test_an_agent_called_at_is_found() -> None:
+    agents = [contact(1, "Frida"), contact(2, "@")]
+    assert find_agents("@", agents) == agents[1:]
+
+
 def test_nobody_is_found_among_none() -> None:
     assert find_agents("Frida", []) == []
 
