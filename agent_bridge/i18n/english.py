@@ -137,6 +137,11 @@ ENGLISH = Texts(
     no_spaces="I talk in rooms, and this is a Space. Invite me into one of its rooms.",
     room_moved="This room replaces an earlier one. The conversation continues here.",
     room_lost="the room was deleted",
+    agent_removed="the agent is not in the room any more",
+    strangers=(
+        "People without access to agents are in this room: their messages are not passed on to agents. "
+        "They can read what agents say."
+    ),
     told_problems={
         "encrypted": "This room is encrypted, so {name} cannot read messages here. Ask {admin} for another room.",
         "successor_closed": (

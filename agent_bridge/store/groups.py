@@ -108,12 +108,8 @@ class Groups:
         return bool(await rows_of(connection, _SQL["warn"], {"room": group.id}))
 
     async def unite(self, group: GroupRoom, new: str) -> None:
-        """Forget what is known of the room *new*, in which *group* is about to continue, but for its agents."""
+        """Have *group* compared, and take over the agents of the room *new*, in which it is about to continue."""
         await self._database.execute(_SQL["unite"], {"room": group.id, "new": new})
-
-    async def moved(self, group: GroupRoom) -> None:
-        """Have *group*, which continues in another room, compared with the homeserver."""
-        await self._database.execute(_SQL["moved"], {"room": group.id})
 
     async def forget(self, group: GroupRoom, why: str) -> None:
         """Forget *group*, and close its open turns because of *why*."""

@@ -127,7 +127,7 @@ class Rooms:
         return [(row["room_id"], row["ghost"]) for row in rows]
 
     async def visited(self) -> list[str]:
-        """Return the rooms of people that the bridge bot is in, but for homes, chats of a person, and groups of agents."""
+        """Return the rooms of people that the bridge bot is in, but for own rooms, and groups of agents."""
         return [row["room_id"] for row in await self._database.rows(_SQL["visited"])]
 
     async def forget(self, room_id: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import ParticipantState
 
@@ -24,9 +25,7 @@ _log = structlog.stdlib.get_logger(__name__)
 class GroupRooms:
     """Has agents take part in rooms, and groups continue in the rooms that replace them."""
 
-    def __init__(
-        self, homeserver: Homeserver, groups: Groups, agents: Agents, permissions: Mapping[str, Role]
-    ) -> None:
+    def __init__(self, homeserver: Homeserver, groups: Groups, agents: Agents, permissions: Mapping[str, Role]) -> None:
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
         self._groups = groups
@@ -49,7 +48,7 @@ class GroupRooms:
             if not await self._homeserver.can_join(state.room_id, user):
                 ghosts.remove(user)
         people = self.people(state)
-        localparts = [self._namespace.localpart(user) for user in ghosts]
+        localparts = [parse_user_id(user)[0] for user in ghosts]
         return await self._groups.admit(state.room_id, localparts, len(people), invitation)
 
     async def follow_into(self, state: RoomState) -> None:
@@ -67,7 +66,6 @@ class GroupRooms:
         """Have *group* continue in the room *new*, which replaces its room."""
         await self._groups.unite(group, new)
         await self._agents.room_moved(group.id, group.room_id, new)
-        await self._groups.moved(group)
         _log.info("a group was upgraded", room=new, replaces=group.room_id)
 
     def users(self, group: GroupRoom) -> list[str]:

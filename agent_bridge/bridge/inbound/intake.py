@@ -120,6 +120,8 @@ class Intake:
         entered = {event.room_id for event in events if self._rules.enters(event)}
         if changed_chats or entered:
             await self._chats.note_changes(changed_chats, entered=entered)
+        if changed_groups := {event.room_id for event in events if self._rules.changes_group(event)}:
+            await self._rooms.note_group_changes(changed_groups)
         by_others = {event.event_id: event for event in events if not self._rules.namespace.is_ours(event.sender)}
         events = list(by_others.values())
         try:

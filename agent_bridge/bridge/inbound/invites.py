@@ -21,6 +21,7 @@ from agent_bridge.matrix.rooms import SPACE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent_bridge.bridge.groups.group_rooms import GroupRooms
     from agent_bridge.bridge.inbound.backfill import Backfill
     from agent_bridge.bridge.inbound.ghost_invites import GhostInvites
     from agent_bridge.bridge.inbound.rules import Rules
@@ -47,6 +48,7 @@ class InviteHandler:
         turns: Turns,
         rooms: Rooms,
         ghosts: GhostInvites,
+        groups: GroupRooms,
         backfill: Backfill,
         rules: Rules,
         texts: Texts,
@@ -55,6 +57,7 @@ class InviteHandler:
         self._turns = turns
         self._rooms = rooms
         self._ghosts = ghosts
+        self._groups = groups
         self._backfill = backfill
         self._namespace = rules.namespace
         self._permissions = rules.permissions
@@ -100,6 +103,9 @@ class InviteHandler:
         except HomeserverRefused:
             # The invitation was withdrawn, or the room is out of reach: there is nothing left to answer.
             return None
+        state = await self._homeserver.room_state(turn.room_id)
+        if state is not None:
+            await self._groups.follow_into(state)
         kind = await self._kind_of(turn.room_id, invitation)
         room = await self._rooms.enter(turn.room_id, kind, turn.event_id)
         # The homeserver never hands over the messages from before the bot joined.

@@ -155,6 +155,12 @@ class Rules:
         """Tell whether a person enters a room with *event*, or changes the own name there."""
         return self._is_persons(event) and event.content.get("membership") == "join"
 
+    def changes_group(self, event: RoomEvent) -> bool:
+        """Tell whether *event* may change who is in a room, or replaces the room."""
+        if event.type == "m.room.member":
+            return event.content.get("membership") in {"join", *_OUTSIDE}
+        return event.type == "m.room.tombstone" and event.state_key == ""
+
     def _is_persons(self, event: RoomEvent) -> bool:
         return event.type == "m.room.member" and not self.namespace.is_ours(event.state_key or event.sender)
 

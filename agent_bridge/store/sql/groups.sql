@@ -76,22 +76,15 @@ WHERE id = %(room)s
 UPDATE room SET warned = true WHERE id = %(room)s AND NOT warned RETURNING id
 
 -- unite --
--- Forget the room %(new)s, and have its agents take part in the room %(room)s, which continues there.
-WITH copy AS (
-    DELETE FROM room WHERE room_id = %(new)s AND kind IN ('group', 'chat') AND person IS NULL AND id <> %(room)s
-    RETURNING id
-), present AS (
-    SELECT p.agent, p.created_at, p.answers FROM participant p JOIN room r ON r.id = p.room
-    WHERE r.room_id = %(new)s AND r.id <> %(room)s AND p.state = 'joined'
+-- Have the agents that take part in the room %(new)s take part in the room %(room)s, which is about to continue there, and
+-- is compared with the homeserver then.
+WITH changed AS (
+    UPDATE room SET changes = changes + 1 WHERE id = %(room)s RETURNING pg_notify('agent_bridge', 'groups')
 )
 INSERT INTO participant (room, agent, state, created_at, answers)
-SELECT %(room)s, agent, 'joined', created_at, answers FROM present WHERE EXISTS (SELECT 1 FROM copy)
+SELECT %(room)s, p.agent, 'joined', p.created_at, p.answers FROM participant p JOIN room r ON r.id = p.room
+WHERE r.room_id = %(new)s AND r.id <> %(room)s AND p.state = 'joined'
 ON CONFLICT (room, agent) DO UPDATE SET state = 'joined'
-
--- moved --
--- Have a room that continues in another one compared with the homeserver.
-UPDATE room SET changes = changes + 1 WHERE id = %(room)s
-RETURNING pg_notify('agent_bridge', 'groups')
 
 -- forget --
 -- Forget a group that all people have left, and close its turns. Its transcripts go, but for copies that people saved.
