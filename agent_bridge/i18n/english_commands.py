@@ -168,7 +168,7 @@ ENGLISH_COMMANDS = CommandTexts(
     },
     answers={
         "always": "**{agent}** answers every message here that is not for others.",
-        "mention": "**{agent}** answers here when it is mentioned, called by its name or replied to, and in its threads.",
+        "mention": "**{agent}** answers here when it is mentioned, called by its name or replied to.",
         "off": "**{agent}** does not answer here.",
     },
     letta_head="Commands of the server of **{agent}** in this conversation:",
@@ -259,7 +259,7 @@ ENGLISH_COMMANDS = CommandTexts(
     ),
     why_no_portal="This room is not an agent's room: the bot reads only messages there that begin with `{prefix}`.",
     why_for_others="This message is for no agent: it mentions others.",
-    why_answers_off="No agent answered it: `{prefix} answer off` applies in this room. `{prefix} answer mention` ends that.",
+    why_answers_off="No agent answered it: `{prefix} answer off` applies here. `{prefix} answer mention` ends that.",
     why_not_addressed="This message is for no agent: in this room a message must mention an agent or reply to one.",
     why_not_a_message="This is not a message but a `{type}`, which gets no answer.",
     trace_head="`{turn}`: {kind} from {sender}. {state}",

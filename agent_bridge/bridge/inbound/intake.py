@@ -143,6 +143,8 @@ class Intake:
             StoreError: nothing was committed.
         """
         known = await self._intake_store.known([event.event_id for event in events])
+        # An agent that entered since may be meant, too.
+        known -= await self._intake_store.overheard(known)
         # A message that was redacted in the meantime is known, and has to be forgotten.
         missed = [event for event in events if event.event_id not in known or event.redacted_by is not None]
         backfilled = BackfillResult(room, [event.event_id for event in events] if missed else [], seen)

@@ -119,6 +119,17 @@ SELECT event_id FROM turn WHERE event_id = ANY(%(events)s)
 UNION
 SELECT event_id FROM ignored WHERE event_id = ANY(%(events)s)
 
+-- overheard --
+-- Return those of the events %(events)s that others got a moment before an agent entered the room, which has no turn for
+-- them: they are perhaps for it, too.
+SELECT DISTINCT t.event_id
+FROM turn t JOIN conversation c ON c.id = t.conversation JOIN room r ON r.room_id = c.room_id
+     JOIN participant p ON p.room = r.id
+WHERE t.event_id = ANY(%(events)s) AND t.kind = 'message' AND t.created_at > now() - interval '1 hour'
+  AND p.state = 'joined' AND t.created_at < p.created_at
+  AND NOT EXISTS (SELECT 1 FROM turn own JOIN conversation lane ON lane.id = own.conversation
+                  WHERE own.event_id = t.event_id AND lane.agent = p.agent)
+
 -- ignore --
 -- Note why events have no turn. Events that have one, or that were noted before, are skipped.
 INSERT INTO ignored (event_id, room_id, reason)
