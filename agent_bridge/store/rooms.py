@@ -107,6 +107,11 @@ class Rooms:
         """Have those of *room_ids* that are groups or lobbies compared with the homeserver; their lanes do not wait."""
         await self._database.execute(_SQL["note_group_changes"], {"rooms": list(room_ids)})
 
+    async def guests_left(self, left: Collection[tuple[str, str]]) -> None:
+        """Record that ghosts (localparts) are not in rooms any more that belong to other agents: pairs of both."""
+        values: dict[str, object] = {"rooms": [room for room, _ in left], "ghosts": [ghost for _, ghost in left]}
+        await self._database.execute(_SQL["guests_left"], values)
+
     async def set_streaming(self, room_id: str, streaming: Streaming | None) -> bool:
         """Record the display of answers in a room; tell whether the room has agents."""
         return await self._database.execute(_SQL["set_streaming"], {"room_id": room_id, "value": streaming}) > 0

@@ -122,6 +122,9 @@ class Intake:
             await self._chats.note_changes(changed_chats, entered=entered)
         if changed_groups := {event.room_id for event in events if self._rules.changes_group(event)}:
             await self._rooms.note_group_changes(changed_groups)
+        out = [(event.room_id, ghost) for event in events if (ghost := self._rules.removed_ghost(event)) is not None]
+        if out:
+            await self._rooms.guests_left(out)
         by_others = {event.event_id: event for event in events if not self._rules.namespace.is_ours(event.sender)}
         events = list(by_others.values())
         try:

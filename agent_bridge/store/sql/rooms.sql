@@ -53,6 +53,19 @@ WHERE room.id = participant.room AND room.room_id = %(room_id)s AND participant.
 UPDATE room SET changes = changes + 1 WHERE room_id = ANY(%(rooms)s) AND kind IN ('group', 'lobby')
 RETURNING pg_notify('agent_bridge', 'groups')
 
+-- guests_left --
+-- Record that the ghosts %(ghosts)s are not in the own rooms %(rooms)s of other agents any more, and close their turns there.
+WITH gone AS (
+    UPDATE participant SET state = 'left'
+    FROM unnest(%(rooms)s::text[], %(ghosts)s::text[]) AS out (room_id, ghost)
+         JOIN room r ON r.room_id = out.room_id JOIN agent a ON a.ghost = out.ghost
+    WHERE participant.room = r.id AND participant.agent = a.id AND r.kind IN ('home', 'chat', 'dm') AND r.owner <> a.id
+    RETURNING r.room_id, a.id AS agent
+)
+UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, 'left'), answer = NULL, extras = '{}'
+FROM gone, conversation c
+WHERE c.id = turn.conversation AND c.room_id = gone.room_id AND c.agent = gone.agent AND turn.open
+
 -- set_streaming --
 -- Record how answers are shown in a room with agents.
 UPDATE room SET streaming = %(value)s
