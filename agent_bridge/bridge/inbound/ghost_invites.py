@@ -105,6 +105,10 @@ class GhostInvites:
             return {}
         if invitation.is_direct and _is_of_two(state, turn.sender, ghost):
             return await self._begin(turn, agent, ghost, state)
+        return await self._take_part(turn, agent, ghost, state)
+
+    async def _take_part(self, turn: Turn, agent: Agent, ghost: str, state: RoomState) -> Mapping[int, str]:
+        """Have *agent* answer in a room of people; in an encrypted one *ghost* says that it cannot read it."""
         if state.is_space or not await self._groups.admit(state, ghost, turn.event_id):
             return await self._decline(turn, ghost)
         _log.info("agent is in a room of people", agent=agent.name, sender=turn.sender, room=turn.room_id)
@@ -117,7 +121,7 @@ class GhostInvites:
             return await self._say_and_leave(turn, ghost, self._direct.told_plain(plain))
         room_id = await self._direct.admit(turn.room_id, agent, turn.sender, turn.event_id)
         if room_id is None:
-            return await self._decline(turn, ghost)
+            return await self._take_part(turn, agent, ghost, state)
         if room_id == turn.room_id:
             _log.info("direct chat begun", agent=agent.name, sender=turn.sender, room=room_id)
             return {}

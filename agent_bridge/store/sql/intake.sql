@@ -18,9 +18,9 @@ WITH asked AS MATERIALIZED (
     )
     WHERE NOT EXISTS (
         SELECT 1 FROM turn WHERE turn.event_id = asked.event_id AND NOT (%(waited)s AND turn.kind = 'choice')
-          AND NOT (asked.kind = 'message' AND turn.kind = 'message' AND turn.created_at > now() - interval '1 hour'
-                   AND turn.created_at < (SELECT p.created_at FROM participant p JOIN room r ON r.id = p.room
-                                          WHERE r.room_id = asked.room_id AND p.agent = asked.agent)))
+          AND NOT (asked.kind = 'message' AND turn.kind = 'message' AND turn.created_at > now() - interval '1 hour' AND EXISTS (
+              SELECT 1 FROM participant p JOIN room r ON r.id = p.room
+              WHERE r.room_id = asked.room_id AND p.agent = asked.agent AND p.created_at > turn.created_at)))
       AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.once_key = asked.once_key)
 ), lane_wanted AS (
     SELECT room_id, thread_id, agent, min(number) AS number FROM asked GROUP BY room_id, thread_id, agent
