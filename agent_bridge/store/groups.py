@@ -46,6 +46,8 @@ class GroupRoom:
     changes: int
     #: Whether it was told that it has people without a role.
     warned: bool
+    #: Whether all people have left it: the bridge leaves it.
+    is_ended: bool
 
 
 def _group(row: DictRow) -> GroupRoom:
@@ -110,6 +112,10 @@ class Groups:
     async def unite(self, group: GroupRoom, new: str) -> None:
         """Have *group* compared, and take over the agents of the room *new*, in which it is about to continue."""
         await self._database.execute(_SQL["unite"], {"room": group.id, "new": new})
+
+    async def end(self, group: GroupRoom) -> None:
+        """Record that all people have left *group*, before the bridge leaves it."""
+        await self._database.execute(_SQL["end"], {"room": group.id})
 
     async def forget(self, group: GroupRoom, why: str) -> None:
         """Forget *group*, and close its open turns because of *why*."""

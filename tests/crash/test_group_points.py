@@ -179,7 +179,7 @@ class Cases:
             await person.wait_for(lambda: room(room_id).said_by(ADA))
         if case.kind is Kind.SECOND:
             await person.wait_for(lambda: room(room_id).said_by(BEA))
-        row = await eventually(lambda: self._row(case, room_id), "the bridge has noted the change")
+        row = await eventually(lambda: self._row(case, room_id), f"the bridge has noted the change: {case.name}")
         await self.closed()
         rows = await self._database.rows(
             "SELECT a.ghost, p.state FROM participant p JOIN agent a ON a.id = p.agent JOIN room r ON r.id = p.room"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
 from agent_bridge.bridge.rooms.invitations import bring_in
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.backoff import Backoff
@@ -68,7 +68,7 @@ class GroupKeeper:
     async def run(self) -> None:
         """Compare the groups that changed, until cancelled."""
         with self._signals.subscription(Topic.GROUPS) as wake:
-            await every(FALLBACK, self.keep, name="the groups", wake=wake)
+            await every(FALLBACK, self.keep, name="the groups", wake=wake, rest=LONG_REST)
 
     async def keep(self) -> float | None:
         """Compare the groups that changed; return the seconds until one that failed may be tried again."""
@@ -94,7 +94,9 @@ class GroupKeeper:
 
     async def _compare(self, group: GroupRoom) -> None:
         state = await self._state(group)
-        if state is None:
+        if group.is_ended:
+            await self._leave(group, state)
+        elif state is None:
             # Nobody of the bridge is there any more. An invitation brings them back.
             await self._note(group, None)
         elif group.kind is KindName.LOBBY:
@@ -102,14 +104,14 @@ class GroupKeeper:
         elif state.replacement is not None and await self._follow(group, state):
             return
         elif not self._rooms.people(state, "join", "invite"):
+            await self._groups.end(group)
             await self._leave(group, state)
         else:
             await self._note(group, state)
 
     async def _state(self, group: GroupRoom) -> RoomState | None:
         """Return the state of the room, as one of the bridge's users that are there sees it."""
-        known = [self._namespace.bot, *(self._namespace.user_id(each.ghost) for each in group.agents)]
-        for user in dict.fromkeys([*self._rooms.users(group), *known]):
+        for user in dict.fromkeys([*self._rooms.users(group), *self._known(group)]):
             state = await self._homeserver.room_state(group.room_id, user)
             if state is not None:
                 return state
@@ -175,10 +177,16 @@ class GroupKeeper:
     async def _is_there(self, room_id: str, user: str) -> bool:
         return await self._homeserver.room_state(room_id, user) is not None
 
-    async def _leave(self, group: GroupRoom, state: RoomState) -> None:
-        """Have the bridge's users leave a room without people, and forget it."""
+    def _known(self, group: GroupRoom) -> list[str]:
+        """Return the user ids of the bridge that are in the room, or were."""
+        return [self._namespace.bot, *(self._namespace.user_id(each.ghost) for each in group.agents)]
+
+    async def _leave(self, group: GroupRoom, state: RoomState | None) -> None:
+        """Have the bridge's users leave a room without people, and forget it. They may have left it already."""
         _log.info("leaving an empty group", room=group.room_id)
-        for user in sorted(state.members("join", "invite")):
+        present = frozenset() if state is None else state.members("join", "invite")
+        ours = {user for user in present if self._namespace.is_ours(user)}
+        for user in sorted({*ours, *self._known(group)}):
             try:
                 await self._homeserver.leave(group.room_id, "", user)
                 await self._homeserver.forget(group.room_id, user)

@@ -16,6 +16,7 @@ from agent_bridge.core.payloads import InvitationPayload
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName, ParticipantState
 from agent_bridge.core.turns import TurnState
+from agent_bridge.matrix.room_state import RoomState
 from agent_bridge.matrix.rooms import SPACE
 
 if TYPE_CHECKING:
@@ -103,9 +104,8 @@ class InviteHandler:
         except HomeserverRefused:
             # The invitation was withdrawn, or the room is out of reach: there is nothing left to answer.
             return None
-        state = await self._homeserver.room_state(turn.room_id)
-        if state is not None:
-            await self._groups.follow_into(state)
+        create = await self._homeserver.state(turn.room_id, "m.room.create")
+        await self._groups.follow_into(RoomState.of(turn.room_id, [create]))
         kind = await self._kind_of(turn.room_id, invitation)
         room = await self._rooms.enter(turn.room_id, kind, turn.event_id)
         # The homeserver never hands over the messages from before the bot joined.

@@ -31,14 +31,14 @@ SELECT 1 FROM room WHERE room_id = %(room_id)s AND kind = 'bot'
 
 -- find --
 -- Return the group %(room_id)s, with its agents.
-SELECT r.id, r.room_id, r.kind, r.bot_joined, r.changes, r.warned,
+SELECT r.id, r.room_id, r.kind, r.bot_joined, r.changes, r.warned, r.status = 'ended' AS is_ended,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state) ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS agents
 FROM room r WHERE r.room_id = %(room_id)s AND r.kind = 'group'
 
 -- due --
 -- Return up to %(limit)s groups and lobbies that changed since they were compared with the homeserver, but for %(others)s.
-SELECT r.id, r.room_id, r.kind, r.bot_joined, r.changes, r.warned,
+SELECT r.id, r.room_id, r.kind, r.bot_joined, r.changes, r.warned, r.status = 'ended' AS is_ended,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state) ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS agents
 FROM room r
@@ -85,6 +85,10 @@ INSERT INTO participant (room, agent, state, created_at, answers)
 SELECT %(room)s, p.agent, 'joined', p.created_at, p.answers FROM participant p JOIN room r ON r.id = p.room
 WHERE r.room_id = %(new)s AND r.id <> %(room)s AND p.state = 'joined'
 ON CONFLICT (room, agent) DO UPDATE SET state = 'joined'
+
+-- end --
+-- Record that all people have left a group.
+UPDATE room SET status = 'ended' WHERE id = %(room)s
 
 -- forget --
 -- Forget a group that all people have left, and close its turns. Its transcripts go, but for copies that people saved.

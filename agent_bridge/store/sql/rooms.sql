@@ -62,7 +62,7 @@ WITH gone AS (
     WHERE participant.room = r.id AND participant.agent = a.id AND r.kind IN ('home', 'chat', 'dm') AND r.owner <> a.id
     RETURNING r.room_id, a.id AS agent
 )
-UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, 'left'), answer = NULL, extras = '{}'
+UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, 'the agent left the room'), answer = NULL, extras = '{}'
 FROM gone, conversation c
 WHERE c.id = turn.conversation AND c.room_id = gone.room_id AND c.agent = gone.agent AND turn.open
 
