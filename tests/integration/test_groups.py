@@ -10,7 +10,7 @@ import pytest
 from agent_bridge.commands.lookup import MessageReference
 from support.bot_rooms import NAMES, bot_chat, named_upstream
 from support.conditions import eventually
-from support.direct_chats import ghost_of, upgrade
+from support.direct_chats import direct_chat, ghost_of, upgrade
 from support.groups import Group, group
 from support.harness import DOMAIN, SHARED
 
@@ -265,3 +265,28 @@ async def test_the_bot_enters_a_group_later(running: Running, one: Person) -> No
     assert (await room.synced(bot_joined=True))["kind"] == "group"
     await room.tell("hello", BEA)
     await room.see(BEA, "Echo: hello")
+
+
+async def test_a_guest_in_a_direct_chat_answers_what_is_for_it(running: Running, one: Person) -> None:
+    chat = await direct_chat(running, one, ADA)
+    room = Group(running, one, chat.room_id, {ADA: chat.ghost, BEA: await ghost_of(running, BEA)})
+    bea = room.ghosts[BEA]
+    await one.invite(room.room_id, bea)
+    await one.wait_for(lambda: bea in room.room.members())
+    await room.say("hello")
+    await room.tell("and you?", BEA)
+    await room.see(ADA, "Echo: hello")
+    await room.see(BEA, "Echo: and you?")
+    row = await chat.synced()
+    assert (row["kind"], row["person"]) == ("dm", one.user_id)
+    await one.ask("POST", f"/rooms/{room.room_id}/kick", {"user_id": bea})
+
+    async def is_out() -> bool:
+        return (await room.participants())[bea] == "left"
+
+    await eventually(is_out, "the guest has left")
+    await one.invite(room.room_id, bea)
+    await one.wait_for(lambda: bea in room.room.members())
+    await one.leave(room.room_id)
+    await chat.ended()
+    assert await running.homeserver.room_state(room.room_id, bea) is None
