@@ -138,7 +138,8 @@ class GroupKeeper:
                 why = self._texts.agent_removed
                 await self._groups.take_part(connection, group, back=back, left=left, why=why)
             await self._groups.compared(connection, group, len(people), bot_joined=bot_joined)
-            if state is not None and not group.warned:
+            present = {each.agent for each in group.agents if each.state is ParticipantState.JOINED}
+            if state is not None and not group.warned and present.union(back).difference(left):
                 await self._warn(connection, group, state)
         if left:
             _log.info("agents are not in a group any more", room=group.room_id, agents=left)

@@ -51,6 +51,11 @@ class GroupRooms:
         localparts = [parse_user_id(user)[0] for user in ghosts]
         return await self._groups.admit(state.room_id, localparts, len(people), invitation)
 
+    async def is_voice(self, room_id: str, ghost: str) -> bool:
+        """Tell whether *ghost* speaks for the bridge in a room. In an agent's own room each guest does."""
+        group = await self._groups.find(room_id)
+        return group is None or self.users(group)[:1] == [ghost]
+
     async def follow_into(self, state: RoomState) -> None:
         """Have a group continue in the room of *state*, which a user of the bridge has entered, if that replaces it."""
         group = None if state.predecessor is None else await self._groups.find(state.predecessor)

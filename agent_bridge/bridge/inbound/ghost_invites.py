@@ -108,11 +108,13 @@ class GhostInvites:
         return await self._take_part(turn, agent, ghost, state)
 
     async def _take_part(self, turn: Turn, agent: Agent, ghost: str, state: RoomState) -> Mapping[int, str]:
-        """Have *agent* answer in a room of people; in an encrypted one *ghost* says that it cannot read it."""
+        """Have *agent* answer in a room of people; in an encrypted one its voice says that agents cannot read it."""
         if state.is_space or not await self._groups.admit(state, ghost, turn.event_id):
             return await self._decline(turn, ghost)
         _log.info("agent is in a room of people", agent=agent.name, sender=turn.sender, room=turn.room_id)
-        return await self._say(turn, ghost, self._texts.encrypted) if state.is_encrypted else {}
+        if not (state.is_encrypted and await self._groups.is_voice(turn.room_id, ghost)):
+            return {}
+        return await self._say(turn, ghost, self._texts.encrypted)
 
     async def _begin(self, turn: Turn, agent: Agent, ghost: str, state: RoomState) -> Mapping[int, str]:
         """Begin a direct chat in a room of two; or have *ghost* name the one that they have, and leave."""
