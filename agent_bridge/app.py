@@ -79,7 +79,7 @@ from agent_bridge.web.health import HealthPages
 from agent_bridge.web.process_stats import ProcessStats
 from agent_bridge.wiring.chats import build_chats
 from agent_bridge.wiring.commands import build_commands
-from agent_bridge.wiring.groups import build_hand_on
+from agent_bridge.wiring.groups import build_group_keeper, build_hand_on
 from agent_bridge.wiring.inbound import build_inbound, build_invites
 from agent_bridge.wiring.settings import Settings
 
@@ -344,6 +344,7 @@ def _build_leader(
         "switches": agents.switches.run,
         "backfill": inbound.backfill.run,
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
+        "groups": build_group_keeper(settings, stores, clients).run,
         "pruner": Pruner(stores.database, config.retention).run,
     }
     duties["command_descriptions"] = CommandDescriptions(

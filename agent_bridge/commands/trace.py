@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.rooms.addressing import Silence, why_silent
 from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Trace, TracePart, TurnTrace
-from agent_bridge.core.rooms import KindName
 from agent_bridge.core.turns import Ignored, NewTurn
 from agent_bridge.matrix.events import parse_event
 
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.turn_admin import TurnAdmin, TurnSummary
     from agent_bridge.store.turns import Turns
+
+_SILENT = {
+    Silence.NOT_ADDRESSED: NoTraceReason.NOT_ADDRESSED,
+    Silence.FOR_OTHERS: NoTraceReason.FOR_OTHERS,
+    Silence.OFF: NoTraceReason.ANSWERS_OFF,
+}
 
 
 class Traces:
@@ -73,11 +79,10 @@ class Traces:
     async def _without_turn(self, room_id: str, event_id: str) -> NoTrace:
         """Return the decision of the rules about an event that the bridge has not stored."""
         room = (await self._rooms.contexts([room_id])).get(room_id)
-        ghost = (
-            room.participants[0].ghost if room is not None and room.kind is KindName.DM and room.participants else None
-        )
-        reader = None if ghost is None else self._rules.namespace.user_id(ghost)
-        found = await self._homeserver.event(room_id, event_id, reader)
+        found = await self._homeserver.event(room_id, event_id)
+        if found is None and room is not None and (agent := next(iter(room.participants), None)) is not None:
+            # The bot is not there.
+            found = await self._homeserver.event(room_id, event_id, self._rules.namespace.user_id(agent.ghost))
         event = None if found is None else parse_event(found)
         if event is None:
             return NoTrace(event_id, NoTraceReason.NOT_VISIBLE)
@@ -91,7 +96,7 @@ class Traces:
             case _ if room is None or not room.participants:
                 cause = NoTraceReason.NO_PORTAL
             case _ if event.type == "m.room.message":
-                cause = NoTraceReason.NOT_ADDRESSED
+                cause = _SILENT[why_silent(event, room, self._rules.namespace) or Silence.NOT_ADDRESSED]
             case _:
                 cause = NoTraceReason.NOT_A_MESSAGE
         return NoTrace(event_id, cause, event.type)

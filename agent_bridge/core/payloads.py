@@ -106,6 +106,8 @@ class RefusalReason(StrEnum):
     NO_DECIDER = "no_decider"
     #: Agents have asked each other as often as they may: people are asked whether they go on.
     CHAIN_LIMIT = "chain_limit"
+    #: People without a role are in the room: their texts are not for agents.
+    STRANGERS = "strangers"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class KindName(StrEnum):
     CHAT = "chat"
     #: A direct conversation that a person began with one agent.
     DM = "dm"
-    #: A room of people, with the bridge bot and any number of agents.
+    #: A room of people, with agents, the bridge bot, or both.
     GROUP = "group"
     #: The room of all agents.
     LOBBY = "lobby"
@@ -38,6 +38,17 @@ class ParticipantState(StrEnum):
     LEFT = "left"
 
 
+class AnswerMode(StrEnum):
+    """Which messages of a room an agent answers."""
+
+    #: All but those that address others.
+    ALWAYS = "always"
+    #: Those that address it.
+    MENTION = "mention"
+    #: None.
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True)
 class Participant:
     """An agent in a room."""
@@ -51,6 +62,8 @@ class Participant:
     names: tuple[str, ...] = ()
     #: Whether its upstream does not list it any more.
     is_gone: bool = False
+    #: Which messages it answers, as people set it; None: they did not.
+    answers: AnswerMode | None = None
 
 
 class ChoiceKind(StrEnum):
@@ -119,6 +132,8 @@ class Room:
     person: str | None = None
     #: Whether the bridge made the room because a person asked for it.
     is_ours: bool = False
+    #: Number of joined people, as of the last comparison with the homeserver; None: they were not counted.
+    people: int | None = None
 
     @property
     def is_unbound(self) -> bool:

@@ -130,6 +130,8 @@ class Texts:
     agents_invalid: str
     #: The ``{cause}`` of messages whose room does not exist any more.
     room_lost: str
+    agent_removed: str
+    strangers: str
     #: Problems of a room that its members are told, by :class:`~agent_bridge.core.rooms.RoomProblem`.
     told_problems: Mapping[str, str]
     #: All problems, for operators; and the ``{cause}`` of a message that gets no answer because of one.

@@ -105,6 +105,8 @@ class CommandTexts:
     #: Answers to commands about a room, by the value of the setting.
     busy: Mapping[str, str]
     stream: Mapping[str, str]
+    #: By :class:`~agent_bridge.core.rooms.AnswerMode`.
+    answers: Mapping[str, str]
 
     #: Answers to the command ``letta``; descriptions of the commands of Letta, by name; and refusals, by
     #: :class:`~agent_bridge.core.results.server_commands.CommandRefusal`, or ``nearest``.
@@ -155,6 +157,8 @@ class CommandTexts:
     why_not_handed_over: str
     why_no_portal: str
     why_not_addressed: str
+    why_for_others: str
+    why_answers_off: str
     why_not_a_message: str
 
     #: Traces of turns.

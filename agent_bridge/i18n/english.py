@@ -85,7 +85,7 @@ ENGLISH = Texts(
     no_images="the agent {agent} does not accept images",
     no_voice="voice messages are not supported here",
     cut="the text of the file {name} was cut after {characters}",
-    ghost_declines="I answer only in my own room, {alias}, and leave this one.",
+    ghost_declines="I answer in my own room, {alias}, and leave this one.",
     ghost_invites="You have an invitation to my room.",
     ghost_is_closed="If you cannot enter my room, ask {admin} for an invitation.",
     ghost_is_direct="I answer in direct chats: please start one with me. I leave this room.",
@@ -137,6 +137,11 @@ ENGLISH = Texts(
     no_spaces="I talk in rooms, and this is a Space. Invite me into one of its rooms.",
     room_moved="This room replaces an earlier one. The conversation continues here.",
     room_lost="the room was deleted",
+    agent_removed="the agent is not in the room any more",
+    strangers=(
+        "People without access to agents are in this room: their messages are not passed on to agents. "
+        "They can read what agents say."
+    ),
     told_problems={
         "encrypted": "This room is encrypted, so {name} cannot read messages here. Ask {admin} for another room.",
         "successor_closed": (

@@ -28,6 +28,7 @@ ENGLISH_COMMANDS = CommandTexts(
         "yes": "confirms the deletion of a chat",
         "invite": "invites you to an agent's room again; admins also invite other people",
         "same": "gives an agent's room to the agent that its server lists by a new name",
+        "answer": "shows or sets which messages an agent answers here: all, those that address it, or none",
         "busy": "sets what a message does that arrives during an answer: waits, is collected, or interrupts it",
         "stream": "sets the display of answers in this room: while they grow, or when they are complete",
         "stop": "stops the current answer in this room (or react with 🛑)",
@@ -165,6 +166,11 @@ ENGLISH_COMMANDS = CommandTexts(
         "edits": "From now on, answers in this room are shown while they grow.",
         "off": "From now on, answers in this room are shown when they are complete.",
     },
+    answers={
+        "always": "**{agent}** answers every message here that is not for others.",
+        "mention": "**{agent}** answers here when it is mentioned, called by its name or replied to.",
+        "off": "**{agent}** does not answer here.",
+    },
     letta_head="Commands of the server of **{agent}** in this conversation:",
     letta_none="The server of **{agent}** offers no commands in this conversation.",
     letta_done="`/{name}` is done.",
@@ -252,6 +258,8 @@ ENGLISH_COMMANDS = CommandTexts(
         "This message is for the bridge, but the homeserver has not delivered it yet, or its record was deleted."
     ),
     why_no_portal="This room is not an agent's room: the bot reads only messages there that begin with `{prefix}`.",
+    why_for_others="This message is for no agent: it mentions others.",
+    why_answers_off="No agent answered it: `{prefix} answer off` applies here. `{prefix} answer mention` ends that.",
     why_not_addressed="This message is for no agent: in this room a message must mention an agent or reply to one.",
     why_not_a_message="This is not a message but a `{type}`, which gets no answer.",
     trace_head="`{turn}`: {kind} from {sender}. {state}",

@@ -24,6 +24,7 @@ from agent_bridge.core.results.chats import (
 from agent_bridge.core.results.commands import (
     AgentEntry,
     AgentList,
+    Answers,
     Argument,
     ArgumentProblem,
     CommandFailed,
@@ -140,6 +141,7 @@ class ResultRenderer:
             CommandHelp: self._command_help,
             CommandList: self._command_list,
             CommandStopped: lambda result: texts.commands.command_stopped.format(command=in_backticks(result.command)),
+            Answers: self._answers,
             ContextBegun: lambda result: texts.contexts.begun.format(agent=escape(result.agent), prefix=prefix),
             ContextForgotten: lambda result: texts.contexts.forgotten.format(name=escape(result.name)),
             ContextList: lambda result: render_contexts(result, texts, prefix),
@@ -200,6 +202,11 @@ class ResultRenderer:
             return choices if argument.required else f"[{choices}]"
         placeholder = self._texts.commands.placeholders[argument.name]
         return f"<{placeholder}>" if argument.required else f"[{placeholder}]"
+
+    def _answers(self, result: Answers) -> str:
+        words = self._texts.commands.answers
+        lines = [words[each.mode].format(agent=escape(each.agent)) for each in result.agents]
+        return lines[0] if len(lines) == 1 else "\n".join(f"- {line}" for line in lines)
 
     def _command_list(self, result: CommandList) -> str:
         with_headings = len(result.commands) > _WITHOUT_HEADINGS

@@ -31,6 +31,8 @@ def render_no_trace(result: NoTrace, texts: Texts, prefix: str) -> str:
         NoTraceReason.NOT_RECEIVED: texts.commands.why_not_handed_over,
         NoTraceReason.NO_PORTAL: texts.commands.why_no_portal,
         NoTraceReason.NOT_ADDRESSED: texts.commands.why_not_addressed,
+        NoTraceReason.FOR_OTHERS: texts.commands.why_for_others,
+        NoTraceReason.ANSWERS_OFF: texts.commands.why_answers_off,
         NoTraceReason.NOT_A_MESSAGE: texts.commands.why_not_a_message,
     }[result.reason]
     return text.format(

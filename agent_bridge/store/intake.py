@@ -125,6 +125,11 @@ class IntakeStore:
             rows = await (await connection.execute(_SQL["known"], values)).fetchall()
         return {row["event_id"] for row in rows}
 
+    async def overheard(self, event_ids: Collection[str]) -> set[str]:
+        """Return those of *event_ids* that other agents got a moment before another one entered the room."""
+        rows = await self._database.rows(_SQL["overheard"], {"events": list(event_ids)})
+        return {row["event_id"] for row in rows}
+
     async def ignore(self, connection: Connection, ignored: Sequence[Ignored]) -> None:
         """Note events that have no turn, and why, within the caller's transaction; skip those that have one."""
         if ignored:

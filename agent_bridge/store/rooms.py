@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import StoreError
 from agent_bridge.core.roles import Role
-from agent_bridge.core.rooms import HistoryCursor, KindName, Participant, ParticipantState, Room, WhenBusy
+from agent_bridge.core.rooms import (
+    AnswerMode,
+    HistoryCursor,
+    KindName,
+    Participant,
+    ParticipantState,
+    Room,
+    WhenBusy,
+)
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
@@ -24,8 +32,15 @@ _SQL = Statements("rooms")
 
 def _room(row: DictRow) -> Room:
     participants = (
-        Participant(agent, ghost, ParticipantState(state), tuple(dict.fromkeys((name, displayname))), is_gone)
-        for agent, ghost, state, name, displayname, is_gone in row["participants"]
+        Participant(
+            agent,
+            ghost,
+            ParticipantState(state),
+            tuple(dict.fromkeys((name, displayname))),
+            is_gone,
+            None if answers is None else AnswerMode(answers),
+        )
+        for agent, ghost, state, name, displayname, is_gone, answers in row["participants"]
     )
     when_busy = None if row["when_busy"] is None else WhenBusy(row["when_busy"])
     values = {"kind": KindName(row["kind"]), "participants": tuple(participants), "when_busy": when_busy}
@@ -81,6 +96,22 @@ class Rooms:
         """Record the treatment of waiting messages in a room; tell whether the room has agents."""
         return await self._database.execute(_SQL["set_when_busy"], {"room_id": room_id, "value": when_busy}) > 0
 
+    async def set_answers(
+        self, connection: Connection, room_id: str, agents: Collection[int], answers: AnswerMode
+    ) -> None:
+        """Record which messages of a room *agents* answer, within the caller's transaction."""
+        values = {"room_id": room_id, "agents": list(agents), "answers": answers}
+        await connection.execute(_SQL["set_answers"], values)
+
+    async def note_group_changes(self, room_ids: Collection[str]) -> None:
+        """Have those of *room_ids* that are groups or lobbies compared with the homeserver; their lanes do not wait."""
+        await self._database.execute(_SQL["note_group_changes"], {"rooms": list(room_ids)})
+
+    async def guests_left(self, left: Collection[tuple[str, str]]) -> None:
+        """Record that ghosts (localparts) are not in rooms any more that belong to other agents: pairs of both."""
+        values: dict[str, object] = {"rooms": [room for room, _ in left], "ghosts": [ghost for _, ghost in left]}
+        await self._database.execute(_SQL["guests_left"], values)
+
     async def set_streaming(self, room_id: str, streaming: Streaming | None) -> bool:
         """Record the display of answers in a room; tell whether the room has agents."""
         return await self._database.execute(_SQL["set_streaming"], {"room_id": room_id, "value": streaming}) > 0
@@ -101,7 +132,7 @@ class Rooms:
         return [(row["room_id"], row["ghost"]) for row in rows]
 
     async def visited(self) -> list[str]:
-        """Return the rooms of people that the bridge bot is in: all but homes and its own chats."""
+        """Return the rooms of people that the bridge bot is in, but for own rooms, and groups of agents."""
         return [row["room_id"] for row in await self._database.rows(_SQL["visited"])]
 
     async def forget(self, room_id: str) -> None:

@@ -1,14 +1,18 @@
-"""The parts of rooms with several agents."""
+"""The parts of rooms with several people and agents."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.groups.group_keeper import GroupKeeper
+from agent_bridge.bridge.groups.group_rooms import GroupRooms
 from agent_bridge.bridge.groups.hand_on import HandOn
 from agent_bridge.store.chains import Chains
+from agent_bridge.store.groups import Groups
 from agent_bridge.store.intake import IntakeStore
 
 if TYPE_CHECKING:
+    from agent_bridge.clients import Clients
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.settings import Settings
 
@@ -24,4 +28,23 @@ def build_hand_on(settings: Settings, stores: Stores) -> HandOn:
         settings.namespace,
         settings.config.permissions,
         settings.config.budgets.budget,
+    )
+
+
+def build_group_rooms(settings: Settings, stores: Stores, clients: Clients) -> GroupRooms:
+    """Build the part by which agents take part in rooms of people."""
+    return GroupRooms(clients.homeserver, Groups(stores.database), stores.agents, settings.config.permissions)
+
+
+def build_group_keeper(settings: Settings, stores: Stores, clients: Clients) -> GroupKeeper:
+    """Build the duty that compares groups with the homeserver."""
+    return GroupKeeper(
+        clients.homeserver,
+        stores.database,
+        Groups(stores.database),
+        build_group_rooms(settings, stores, clients),
+        IntakeStore(stores.database),
+        stores.lanes,
+        stores.signals,
+        settings.texts,
     )

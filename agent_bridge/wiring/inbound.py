@@ -17,7 +17,7 @@ from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.strangers import Strangers
-from agent_bridge.wiring.groups import build_hand_on
+from agent_bridge.wiring.groups import build_group_rooms, build_hand_on
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.chats.direct import DirectChats
@@ -83,6 +83,7 @@ def build_invites(
     settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats
 ) -> InviteHandler:
     """Build the handler of invitations."""
+    groups = build_group_rooms(settings, stores, clients)
     ghosts = GhostInvites(
         clients.homeserver,
         stores.turns,
@@ -91,10 +92,11 @@ def build_invites(
         stores.kv,
         inbound.binding,
         direct,
+        groups,
         Strangers(stores.database),
         inbound.rules,
         settings.texts,
     )
     return InviteHandler(
-        clients.homeserver, stores.turns, stores.rooms, ghosts, inbound.backfill, inbound.rules, settings.texts
+        clients.homeserver, stores.turns, stores.rooms, ghosts, groups, inbound.backfill, inbound.rules, settings.texts
     )

@@ -26,8 +26,8 @@ def rooms(database: Database) -> Histories:
 async def compared(database: Database, room_id: str, *, age: float | None, request_backfill: bool = False) -> None:
     """Add a room whose last backfill was *age* seconds ago; None: it had none."""
     await database.execute(
-        "INSERT INTO room (room_id, kind, needs_backfill, backfilled_at) "
-        "VALUES (%s, 'group', %s, now() - make_interval(secs => %s))",
+        "INSERT INTO room (room_id, kind, bot_joined, needs_backfill, backfilled_at) "
+        "VALUES (%s, 'group', true, %s, now() - make_interval(secs => %s))",
         (room_id, request_backfill, age),
     )
 
@@ -91,6 +91,15 @@ async def test_due_are_suspect_rooms_and_those_compared_long_ago(database: Datab
     await compared(database, "!ahead", age=-3600)
     await compared(database, "!suspect", age=1, request_backfill=True)
     assert await due(rooms) == ["!suspect", "!never", "!older", "!old", "!ahead"]
+
+
+async def test_nobody_reads_a_group_without_the_bridge(database: Database, rooms: Histories) -> None:
+    agent = await add_agent(database)
+    await compared(database, "!left", age=None)
+    await compared(database, "!with-ghost", age=None)
+    await database.execute("UPDATE room SET bot_joined = false")
+    await take_part(database, "!with-ghost", agent)
+    assert [(room.room_id, room.reader) for room in await rooms.due(INTERVAL, 10)] == [("!with-ghost", "agent_frida")]
 
 
 async def test_rooms_with_waiting_turns_are_compared_first(database: Database, rooms: Histories) -> None:

@@ -15,11 +15,13 @@ from agent_bridge.bridge.chats.binding import WaitingEvents
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.matrix.client import Homeserver
+from agent_bridge.store.agents import Agents
 from agent_bridge.store.chains import Chains
 from agent_bridge.store.chats import Chats
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.direct_chats import DirectChatStore
 from agent_bridge.store.effects import Effects
+from agent_bridge.store.groups import Groups
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
@@ -112,6 +114,14 @@ STEPS = {
     "release": Step(Chains, "release"),
     "admit": Step(DirectChatStore, "admit"),
     "open": Step(DirectChatStore, "open"),
+    "admit_group": Step(Groups, "admit"),
+    # The leader compares groups.
+    "take_part": Step(Groups, "take_part", is_anywhere=True),
+    "compared": Step(Groups, "compared", is_anywhere=True),
+    "warn": Step(Groups, "warn", is_anywhere=True),
+    "unite": Step(Groups, "unite", is_anywhere=True),
+    "moved": Step(Agents, "room_moved", is_anywhere=True),
+    "forget_group": Step(Groups, "forget", is_anywhere=True),
 }
 #: Steps outside of these, where the process does not know the turn yet.
 OUTSIDE = ("intake", "take")

@@ -166,7 +166,13 @@ async def test_a_stranger_gets_no_bot_and_a_ghost_points_to_its_room(harness: Br
             room_id = await stranger.create_dm(BOT)
             await stranger.wait_for(lambda: BOT in stranger.room(room_id).members("leave"))
         ghost = f"@{(await member.running.contact(upstream.names[0])).agent.ghost}:test.local"
-        dm = await member.person.create_room(preset="private_chat", invite=[ghost])
+        # A ghost answers in any room of people but the chat with the bot, and a Space.
+        space = await member.person.create_room(preset="private_chat", creation_content={"type": "m.space"})
+        await member.person.invite(space, ghost)
+        await member.person.wait_for(lambda: ghost in member.person.room(space).members("leave"))
+        dm = await member.person.create_dm(BOT)
+        await member.person.wait_for(lambda: member.person.room(dm).said_by(BOT))
+        await member.person.invite(dm, ghost)
         await member.person.wait_for(lambda: ghost in member.person.room(dm).members("leave"))
         reason = member.person.room(dm).state["m.room.member", ghost]["reason"]
         (told,) = member.person.room(dm).said_by(ghost)

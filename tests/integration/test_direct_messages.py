@@ -186,9 +186,9 @@ async def test_a_ghost_begins_no_direct_chat_among_several(
         ghost = await ghost_of(running, ADA)
         room_id = await person.create_room(preset="trusted_private_chat", is_direct=True, invite=[other.user_id, ghost])
         chat = DirectChat(running, person, room_id, ghost)
-        await person.wait_for(chat.said)
-        await person.wait_for(lambda: ghost in chat.room.members("leave"))
-        assert await chat.row() is None
+        await person.wait_for(lambda: ghost in chat.room.members())
+        row = await chat.synced()
+        assert (row["kind"], row["person"], row["owner"]) == ("group", None, None)
 
 
 async def test_hostile_invitations_change_nothing(running: Running, person: Person) -> None:

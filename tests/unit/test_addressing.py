@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from agent_bridge.bridge.rooms.addressing import addressees
-from agent_bridge.core.rooms import KindName, Participant, ParticipantState, Room
+from agent_bridge.bridge.rooms.addressing import Silence, addressees, why_silent
+from agent_bridge.core.rooms import AnswerMode, KindName, Participant, ParticipantState, Room
 from agent_bridge.matrix.events import parse_event
 from support.records import NAMES
 
@@ -84,6 +85,9 @@ def thread(root: str, target: str | None = None) -> dict[str, Any]:
         pytest.param(thread("$other"), [], id="a thread of people"),
         pytest.param(thread("$thread") | mentions("@agent_ada:example.org"), [1], id="a thread, and another agent"),
         pytest.param(thread("$thread", "$of-lovelace"), [2], id="a reply within a thread"),
+        pytest.param(thread("$thread") | mentions("@carol:example.org"), [], id="a thread, and another person"),
+        pytest.param(thread("$thread") | mentions("@bob:example.org"), [2, 3], id="a thread, and the sender"),
+        pytest.param(thread("$thread") | html(pill("@carol:example.org")), [], id="a thread, and a pill of a person"),
     ],
 )
 def test_a_message_is_for_those_that_it_addresses(content: dict[str, Any], agents: list[int]) -> None:
@@ -144,3 +148,68 @@ def test_agents_of_the_same_name_all_answer() -> None:
     )
     assert event is not None
     assert addressees(event, Room("!r", KindName.GROUP, None, twins), NAMES) == twins
+
+
+def modes(
+    *agents: Participant, people: int | None = 2, kind: KindName = KindName.GROUP, body: str = "hi", **content: Any
+) -> list[int] | Silence | None:
+    """Return the agents that answer a message, or why none does."""
+    room = Room("!r", kind, None, agents, answered_by={"$of-ada": 1}, thread_agents={"$thread": [1]}, people=people)
+    raw = {"event_id": "$e", "room_id": "!r", "type": "m.room.message", "sender": "@bob:example.org"}
+    event = parse_event(raw | {"content": {"msgtype": "m.text", "body": body} | content})
+    assert event is not None
+    found = [each.agent for each in addressees(event, room, NAMES)]
+    return found or why_silent(event, room, NAMES)
+
+
+def answering(agent: Participant, mode: AnswerMode) -> Participant:
+    return replace(agent, answers=mode)
+
+
+def test_an_agent_alone_with_one_person_answers_everything() -> None:
+    assert modes(ADA, people=1) == [1]
+    assert modes(ADA, LEFT, people=1) == [1]
+    assert modes(ADA, people=1, **mentions("@carol:example.org")) is Silence.FOR_OTHERS
+    for silent in (modes(ADA, people=2), modes(ADA, people=None), modes(ADA, RESEARCH, people=1)):
+        assert silent is Silence.NOT_ADDRESSED
+    assert modes(ADA, people=1, kind=KindName.LOBBY) is Silence.NOT_ADDRESSED
+    assert modes(GONE, people=1) is Silence.NOT_ADDRESSED
+
+
+def test_people_choose_the_messages_that_an_agent_answers() -> None:
+    always = answering(ADA, AnswerMode.ALWAYS)
+    assert modes(always, RESEARCH) == [1]
+    assert modes(always, RESEARCH, **mentions("@agent_research:example.org")) == [3]
+    assert modes(always, RESEARCH, body="Ресёрч, привет") == [3]
+    assert modes(always, RESEARCH, **mentions("@carol:example.org")) is Silence.FOR_OTHERS
+    assert modes(always, RESEARCH, **mentions("@carol:example.org", "@agent_ada:example.org")) == [1]
+    assert modes(always, answering(RESEARCH, AnswerMode.ALWAYS)) == [1, 3]
+    assert modes(answering(ADA, AnswerMode.MENTION), people=1) is Silence.NOT_ADDRESSED
+    # Those that take part in a thread answer there.
+    assert modes(ADA, answering(RESEARCH, AnswerMode.ALWAYS), **thread("$thread")) == [1]
+    assert modes(ADA, answering(RESEARCH, AnswerMode.ALWAYS), **thread("$other")) == [3]
+
+
+def test_an_agent_that_is_off_answers_nothing() -> None:
+    off = answering(ADA, AnswerMode.OFF)
+    assert modes(off, people=1) is Silence.OFF
+    assert modes(off, RESEARCH, **mentions("@agent_ada:example.org")) is Silence.OFF
+    assert modes(off, RESEARCH, **reply("$of-ada")) is Silence.OFF
+    assert modes(off, RESEARCH, **thread("$thread")) is Silence.OFF
+    assert modes(off, RESEARCH) is Silence.NOT_ADDRESSED
+    both = mentions("@agent_ada:example.org", "@agent_research:example.org")
+    assert modes(off, RESEARCH, **both) == [3]
+
+
+def test_the_owner_of_a_room_can_be_set_too() -> None:
+    def home(mode: AnswerMode, **content: Any) -> list[int]:
+        room = Room("!r", KindName.HOME, 1, (answering(ADA, mode),))
+        raw = {"event_id": "$e", "room_id": "!r", "type": "m.room.message", "sender": "@bob:example.org"}
+        event = parse_event(raw | {"content": {"msgtype": "m.text", "body": "hi"} | content})
+        assert event is not None
+        return [each.agent for each in addressees(event, room, NAMES)]
+
+    assert home(AnswerMode.ALWAYS, **mentions("@carol:example.org")) == [1]
+    assert home(AnswerMode.MENTION) == []
+    assert home(AnswerMode.MENTION, **mentions("@agent_ada:example.org")) == [1]
+    assert home(AnswerMode.OFF, **mentions("@agent_ada:example.org")) == []

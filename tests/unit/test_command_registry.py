@@ -67,6 +67,7 @@ def test_the_commands() -> None:
         "stop": Role.MEMBER,
         "approve": Role.MEMBER,
         "deny": Role.MEMBER,
+        "answer": Role.MEMBER,
         "busy": Role.MODERATOR,
         "stream": Role.MODERATOR,
         "reset": Role.MODERATOR,

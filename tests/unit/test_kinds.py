@@ -34,11 +34,19 @@ def test_every_kind_has_a_row() -> None:
 @pytest.mark.parametrize("kind", [KindName.HOME, KindName.CHAT, KindName.DM])
 def test_in_a_room_of_its_own_an_agent_answers_everything(kind: KindName) -> None:
     assert KINDS[kind].addressing is Addressing.OWNER
-    assert asked(kind, FRIDA, GALA) == [1]
     nothing: dict[str, Any] = {"m.mentions": {}}
-    assert asked(kind, FRIDA, **nothing) == [1]
-    assert asked(kind, GALA) == []
+    others: dict[str, Any] = {"m.mentions": {"user_ids": ["@carol:example.org"]}}
+    assert asked(kind, FRIDA, **nothing) == asked(kind, FRIDA, **others) == [1]
+    assert asked(kind, FRIDA, GALA, **nothing) == asked(kind, FRIDA, GALA, **others) == [1]
     assert asked(kind, FRIDA, owner=None) == []
+
+
+@pytest.mark.parametrize("kind", [KindName.HOME, KindName.CHAT, KindName.DM])
+def test_a_guest_in_the_room_of_an_agent_answers_what_is_said_to_it(kind: KindName) -> None:
+    assert asked(kind, FRIDA, GALA) == [1, 2]
+    to_gala: dict[str, Any] = {"m.mentions": {"user_ids": ["@agent_gala:example.org"]}}
+    assert asked(kind, FRIDA, GALA, **to_gala) == [2]
+    assert asked(kind, FRIDA, **to_gala) == [1]
 
 
 @pytest.mark.parametrize("kind", [KindName.GROUP, KindName.LOBBY, KindName.CHANNEL])

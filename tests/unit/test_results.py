@@ -31,8 +31,10 @@ from agent_bridge.core.results.chats import (
     TooManyChats,
 )
 from agent_bridge.core.results.commands import (
+    AgentAnswers,
     AgentEntry,
     AgentList,
+    Answers,
     Argument,
     ArgumentProblem,
     CommandFailed,
@@ -101,7 +103,7 @@ from agent_bridge.core.results.turns import (
     TurnNotFound,
 )
 from agent_bridge.core.roles import Role
-from agent_bridge.core.rooms import RoomProblem, Streaming, WhenBusy
+from agent_bridge.core.rooms import AnswerMode, RoomProblem, Streaming, WhenBusy
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.core.upstreams import Health
 from agent_bridge.core.usage import Usage
@@ -218,6 +220,7 @@ SAMPLES: list[Result] = [
     TurnNotFound("x"),
     UnknownCommand("agnets", "agents"),
     WhenBusySet(WhenBusy.COLLECT),
+    Answers((AgentAnswers("Ada", AnswerMode.ALWAYS), AgentAnswers("Bea", AnswerMode.OFF))),
     WrongRoom("busy"),
 ]
 IDS = [type(sample).__name__ for sample in SAMPLES]

@@ -84,7 +84,11 @@ class ChatDeletion:
                 await self._homeserver.send(room_id, content, txn_id=f"ab.{key}", as_user=ghost)
         except HomeserverRefused as error:
             _log.info("a ghost leaves without a word", room=room_id, error=str(error))
-        for user in (self._namespace.bot, ghost):
+        state = await self._homeserver.room_state(room_id, ghost)
+        members = frozenset() if state is None else state.members("join", "invite")
+        # A person may have invited other agents.
+        guests = {user for user in members if self._namespace.is_ours(user)} - {self._namespace.bot, ghost}
+        for user in (self._namespace.bot, *sorted(guests), ghost):
             try:
                 await self._homeserver.leave(room_id, "", user)
                 await self._homeserver.forget(room_id, user)

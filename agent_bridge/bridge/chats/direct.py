@@ -273,9 +273,10 @@ class DirectChats:
         ghost = self._ghost(chat)
         _log.info("a ghost leaves its direct chat", agent=chat.agent.name, room=state.room_id)
         await self._note(chat, is_direct=False)
-        if state.membership(self._namespace.bot) in _PRESENT:
-            # A person had invited it.
-            await self._homeserver.leave(state.room_id, "")
+        for user in sorted(state.members(*_PRESENT) - {ghost}):
+            # A person had invited the bot, or another agent.
+            if self._namespace.is_ours(user):
+                await self._homeserver.leave(state.room_id, "", user)
         await self._homeserver.leave(state.room_id, "", ghost)
         await self._forget(chat)
 

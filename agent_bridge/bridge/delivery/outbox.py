@@ -21,6 +21,7 @@ from agent_bridge.bridge.rooms.kinds import KINDS
 from agent_bridge.core.answers import Op, Part, Reply
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import MARK, mark
+from agent_bridge.core.rooms import KindName
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.matrix.events import content_today
 from agent_bridge.render.content import LIVE, edit, in_reply_to, in_thread, mentions_of, message
@@ -78,12 +79,21 @@ class Outboxes:
         return Outbox(self._homeserver, self._turns, turn, voice_of(turn, self._homeserver.namespace))
 
     async def tell_as_bot(self, turn: Turn, text: str) -> None:
-        """Have the bridge bot reply to *turn* with the notice *text*, because the ghost is not permitted to speak."""
+        """Have the bridge bot reply to *turn* with the notice *text*, because the ghost is not permitted to speak.
+
+        In a room of people nothing is said of a ghost that they have removed.
+        """
         content = message(text, mark=f"{turn.key}.bot", notice=True) | in_reply_to(turn.event_id)
         try:
+            if turn.room_kind is KindName.GROUP and await self._is_removed(turn):
+                return
             await self._homeserver.send(turn.room_id, content, txn_id=f"ab.{turn.key}.bot.{turn.retries}")
         except HomeserverRefused as error:
             _log.warning("nobody can tell the room that its agent is mute: %s", error)
+
+    async def _is_removed(self, turn: Turn) -> bool:
+        ghost = "" if turn.agent is None else self._homeserver.namespace.user_id(turn.agent.ghost)
+        return await self._homeserver.membership(turn.room_id, ghost) in {"leave", "ban"}
 
 
 class Outbox:

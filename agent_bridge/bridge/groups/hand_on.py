@@ -17,7 +17,7 @@ from agent_bridge.bridge.rooms.kinds import KINDS, Addressing
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.chains import Bound
 from agent_bridge.core.roles import Role
-from agent_bridge.core.rooms import ParticipantState
+from agent_bridge.core.rooms import AnswerMode, ParticipantState
 from agent_bridge.core.turns import Addressee
 from agent_bridge.render.mentions import may_mention, mentioned_in
 from agent_bridge.store.chains import HeldAgent
@@ -201,4 +201,5 @@ class HandOn:
 def _present(room: Room | None) -> list[Participant]:
     """Return the agents in *room* that can answer."""
     participants = () if room is None else room.participants
-    return [each for each in participants if each.state is ParticipantState.JOINED and not each.is_gone]
+    present = [each for each in participants if each.state is ParticipantState.JOINED and not each.is_gone]
+    return [each for each in present if each.answers is not AnswerMode.OFF]

@@ -1,4 +1,6 @@
-"""Answers invitations of ghosts: to a direct chat, into a room that waits for an agent; others are declined.
+"""Answers invitations of ghosts: to a direct chat, into a room that waits for an agent, into any other room.
+
+The invitations of people without a role are declined.
 
 A ghost that is to say why it declines has to enter the room: clients do not show the reason of a declined invitation.
 """
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.bridge.chats.binding import Binding
     from agent_bridge.bridge.chats.direct import DirectChats
+    from agent_bridge.bridge.groups.group_rooms import GroupRooms
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.payloads import InvitationPayload
@@ -55,6 +58,7 @@ class GhostInvites:
         kv: KeyValues,
         binding: Binding,
         direct: DirectChats,
+        groups: GroupRooms,
         strangers: Strangers,
         rules: Rules,
         texts: Texts,
@@ -66,6 +70,7 @@ class GhostInvites:
         self._kv = kv
         self._binding = binding
         self._direct = direct
+        self._groups = groups
         self._strangers = strangers
         self._namespace = rules.namespace
         self._permissions = rules.permissions
@@ -82,19 +87,34 @@ class GhostInvites:
         agent = await self._agent(ghost)
         if agent is not None and self._is_member(turn) and await self._is_bound(turn, agent):
             return {}
-        if agent is not None and invitation.is_direct:
-            if not self._is_member(turn):
-                return await self._refuse(turn, ghost)
-            await self._direct.make_way(turn.room_id)
-            if agent.displayname_applied is None:
-                # Its home is being made.
-                await self._homeserver.register(agent.ghost)
-            state = await self._entered(turn, ghost)
-            if state is None:
-                return {}
-            if _is_of_two(state, turn.sender, ghost):
-                return await self._begin(turn, agent, ghost, state)
-        return await self._decline(turn, ghost)
+        if agent is None:
+            return await self._decline(turn, ghost)
+        if not self._is_member(turn):
+            return await (self._refuse(turn, ghost) if invitation.is_direct else self._decline(turn, ghost))
+        return await self._accept(turn, agent, invitation)
+
+    async def _accept(self, turn: Turn, agent: Agent, invitation: InvitationPayload) -> Mapping[int, str]:
+        """Have *agent* answer in the room, into which a person with a role invites it, unless it cannot talk there."""
+        ghost = invitation.invited
+        await self._direct.make_way(turn.room_id)
+        if agent.displayname_applied is None:
+            # Its home is being made.
+            await self._homeserver.register(agent.ghost)
+        state = await self._entered(turn, ghost)
+        if state is None:
+            return {}
+        if invitation.is_direct and _is_of_two(state, turn.sender, ghost):
+            return await self._begin(turn, agent, ghost, state)
+        return await self._take_part(turn, agent, ghost, state)
+
+    async def _take_part(self, turn: Turn, agent: Agent, ghost: str, state: RoomState) -> Mapping[int, str]:
+        """Have *agent* answer in a room of people; in an encrypted one its voice says that agents cannot read it."""
+        if state.is_space or not await self._groups.admit(state, ghost, turn.event_id):
+            return await self._decline(turn, ghost)
+        _log.info("agent is in a room of people", agent=agent.name, sender=turn.sender, room=turn.room_id)
+        if not (state.is_encrypted and await self._groups.is_voice(turn.room_id, ghost)):
+            return {}
+        return await self._say(turn, ghost, self._texts.encrypted)
 
     async def _begin(self, turn: Turn, agent: Agent, ghost: str, state: RoomState) -> Mapping[int, str]:
         """Begin a direct chat in a room of two; or have *ghost* name the one that they have, and leave."""
@@ -103,7 +123,7 @@ class GhostInvites:
             return await self._say_and_leave(turn, ghost, self._direct.told_plain(plain))
         room_id = await self._direct.admit(turn.room_id, agent, turn.sender, turn.event_id)
         if room_id is None:
-            return await self._decline(turn, ghost)
+            return await self._take_part(turn, agent, ghost, state)
         if room_id == turn.room_id:
             _log.info("direct chat begun", agent=agent.name, sender=turn.sender, room=room_id)
             return {}
@@ -176,13 +196,18 @@ class GhostInvites:
 
     async def _say_and_leave(self, turn: Turn, ghost: str, text: str, *, reason: str = "") -> Mapping[int, str]:
         """Have *ghost*, which is in the room, say *text* and leave for a *reason*; return the event of the text."""
+        said = await self._say(turn, ghost, text)
+        await self._leave(turn.room_id, ghost, reason)
+        return said
+
+    async def _say(self, turn: Turn, ghost: str, text: str) -> Mapping[int, str]:
+        """Have *ghost*, which is in the room, say *text*; return its event."""
         outbox = Outbox(self._homeserver, self._turns, turn, ghost)
         try:
             await outbox.recover()
             await outbox.show(Op(0, text, notice=True))
         except HomeserverRefused as error:
-            _log.info("a ghost leaves without a word", room=turn.room_id, error=str(error))
-        await self._leave(turn.room_id, ghost, reason)
+            _log.info("a ghost cannot say a word", room=turn.room_id, error=str(error))
         return outbox.event_ids
 
     async def _leave(self, room_id: str, ghost: str, reason: str = "") -> None:

@@ -120,6 +120,11 @@ class Intake:
         entered = {event.room_id for event in events if self._rules.enters(event)}
         if changed_chats or entered:
             await self._chats.note_changes(changed_chats, entered=entered)
+        if changed_groups := {event.room_id for event in events if self._rules.changes_group(event)}:
+            await self._rooms.note_group_changes(changed_groups)
+        out = [(event.room_id, ghost) for event in events if (ghost := self._rules.removed_ghost(event)) is not None]
+        if out:
+            await self._rooms.guests_left(out)
         by_others = {event.event_id: event for event in events if not self._rules.namespace.is_ours(event.sender)}
         events = list(by_others.values())
         try:
@@ -141,6 +146,8 @@ class Intake:
             StoreError: nothing was committed.
         """
         known = await self._intake_store.known([event.event_id for event in events])
+        # An agent that entered since may be meant, too.
+        known -= await self._intake_store.overheard(known)
         # A message that was redacted in the meantime is known, and has to be forgotten.
         missed = [event for event in events if event.event_id not in known or event.redacted_by is not None]
         backfilled = BackfillResult(room, [event.event_id for event in events] if missed else [], seen)

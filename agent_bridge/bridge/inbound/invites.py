@@ -16,11 +16,13 @@ from agent_bridge.core.payloads import InvitationPayload
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName, ParticipantState
 from agent_bridge.core.turns import TurnState
+from agent_bridge.matrix.room_state import RoomState
 from agent_bridge.matrix.rooms import SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent_bridge.bridge.groups.group_rooms import GroupRooms
     from agent_bridge.bridge.inbound.backfill import Backfill
     from agent_bridge.bridge.inbound.ghost_invites import GhostInvites
     from agent_bridge.bridge.inbound.rules import Rules
@@ -47,6 +49,7 @@ class InviteHandler:
         turns: Turns,
         rooms: Rooms,
         ghosts: GhostInvites,
+        groups: GroupRooms,
         backfill: Backfill,
         rules: Rules,
         texts: Texts,
@@ -55,6 +58,7 @@ class InviteHandler:
         self._turns = turns
         self._rooms = rooms
         self._ghosts = ghosts
+        self._groups = groups
         self._backfill = backfill
         self._namespace = rules.namespace
         self._permissions = rules.permissions
@@ -100,6 +104,8 @@ class InviteHandler:
         except HomeserverRefused:
             # The invitation was withdrawn, or the room is out of reach: there is nothing left to answer.
             return None
+        create = await self._homeserver.state(turn.room_id, "m.room.create")
+        await self._groups.follow_into(RoomState.of(turn.room_id, [create]))
         kind = await self._kind_of(turn.room_id, invitation)
         room = await self._rooms.enter(turn.room_id, kind, turn.event_id)
         # The homeserver never hands over the messages from before the bot joined.

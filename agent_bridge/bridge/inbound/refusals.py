@@ -74,7 +74,9 @@ class RefusalHandler:
             await self._mark(turn, refusal)
             return
         outbox = self._outboxes.for_bridge(turn)
-        if not await outbox.reply_once(partial(self._reply, turn, refusal), to=refusal.target or turn.event_id):
+        # Clients show no reply to the entry of a person.
+        to = None if refusal.reason is RefusalReason.STRANGERS else refusal.target or turn.event_id
+        if not await outbox.reply_once(partial(self._reply, turn, refusal), to=to):
             if refusal.reason is RefusalReason.CHAIN_LIMIT:
                 await self._turns.finish(turn, TurnState.DONE, {})
                 return
@@ -122,6 +124,7 @@ class RefusalHandler:
                     RefusalReason.UNREADABLE: texts.unreadable,
                     RefusalReason.NO_COMMAND: texts.no_command,
                     RefusalReason.UNKNOWN_TARGET: texts.unknown_target,
+                    RefusalReason.STRANGERS: texts.strangers,
                     RefusalReason.NO_DECIDER: texts.commands.decided[DecisionResult.FORBIDDEN],
                 }[reason]
 

@@ -22,6 +22,7 @@ from agent_bridge.core.approvals import DecisionRequest
 from agent_bridge.core.chains import ResumeRequest
 from agent_bridge.core.changes import ChangeKind, ChangeRequest, StopRequest
 from agent_bridge.core.commands import OF_THE_AGENT
+from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.payloads import (
     CommandPayload,
     EditPayload,
@@ -154,6 +155,20 @@ class Rules:
     def enters(self, event: RoomEvent) -> bool:
         """Tell whether a person enters a room with *event*, or changes the own name there."""
         return self._is_persons(event) and event.content.get("membership") == "join"
+
+    def changes_group(self, event: RoomEvent) -> bool:
+        """Tell whether *event* may change who is in a room, or replaces the room."""
+        if event.type == "m.room.member":
+            return event.content.get("membership") in {"join", *_OUTSIDE}
+        return event.type == "m.room.tombstone" and event.state_key == ""
+
+    def removed_ghost(self, event: RoomEvent) -> str | None:
+        """Return the localpart of the ghost that leaves a room with *event*; None if it is another event."""
+        user = event.state_key or ""
+        is_out = event.type == "m.room.member" and event.content.get("membership") in _OUTSIDE
+        return (
+            parse_user_id(user)[0] if is_out and self.namespace.is_ours(user) and user != self.namespace.bot else None
+        )
 
     def _is_persons(self, event: RoomEvent) -> bool:
         return event.type == "m.room.member" and not self.namespace.is_ours(event.state_key or event.sender)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, sole_agent
-from agent_bridge.core.rooms import ParticipantState
+from agent_bridge.core.rooms import AnswerMode, KindName, ParticipantState
 from agent_bridge.matrix.said import message_of, without_fallback
 
 if TYPE_CHECKING:
@@ -28,16 +29,37 @@ _BEHIND_NAME = re.compile(r"\s|\Z|[;!?…，：；！？、]|[,:.](?:\s|\Z)")  #
 _SHORTEST = 2
 
 
+class Silence(Enum):
+    """Why no agent answers a message."""
+
+    #: It addresses none, and none answers all messages.
+    NOT_ADDRESSED = auto()
+    #: It mentions others.
+    FOR_OTHERS = auto()
+    #: People have switched the agents off that would answer it.
+    OFF = auto()
+
+
 def addressees(event: RoomEvent, room: Room, namespace: Namespace) -> tuple[Participant, ...]:
     """Return the agents in *room* that have to answer the message *event*, in the order of the room's participants."""
-    present = [each for each in room.participants if each.state is ParticipantState.JOINED]
-    match KINDS[room.kind].addressing:
-        case Addressing.OWNER:
-            return tuple(each for each in present if each.agent == room.owner)
-        case Addressing.ADDRESSED:
-            return _addressed(event, room, present, namespace)
-        case Addressing.BOT:
-            return ()
+    found = _answering(event, room, namespace)
+    return () if isinstance(found, Silence) else found
+
+
+def why_silent(event: RoomEvent, room: Room, namespace: Namespace) -> Silence | None:
+    """Return why no agent in *room* answers the message *event*; None if one does."""
+    found = _answering(event, room, namespace)
+    return found if isinstance(found, Silence) else None
+
+
+def answer_mode(room: Room, agent: Participant) -> AnswerMode:
+    """Return which messages in *room* the *agent* answers: as people set it, or by the number of people and agents."""
+    if agent.answers is not None:
+        return agent.answers
+    if KINDS[room.kind].addressing is Addressing.OWNER:
+        return AnswerMode.ALWAYS if agent.agent == room.owner else AnswerMode.MENTION
+    is_alone = room.kind is KindName.GROUP and len(_present(room)) == 1 and room.people in {0, 1}
+    return AnswerMode.ALWAYS if is_alone else AnswerMode.MENTION
 
 
 def asked_agent(event: RoomEvent, room: Room | None) -> Participant | None:
@@ -47,20 +69,55 @@ def asked_agent(event: RoomEvent, room: Room | None) -> Participant | None:
     return next((each for each in participants if each.agent == replied_to), None) or sole_agent(room)
 
 
-def _addressed(
-    event: RoomEvent, room: Room, present: Sequence[Participant], namespace: Namespace
-) -> tuple[Participant, ...]:
-    """Return those of the agents *present* that *event* addresses; in a thread, else those that take part in it."""
+def _present(room: Room) -> list[Participant]:
+    return [each for each in room.participants if each.state is ParticipantState.JOINED]
+
+
+def _answering(event: RoomEvent, room: Room, namespace: Namespace) -> tuple[Participant, ...] | Silence:
+    """Return the agents that answer *event*: those that it addresses; else those in its thread; else those of all.
+
+    The owner of a room gets every message there that addresses no other agent.
+    """
+    addressing, present = KINDS[room.kind].addressing, _present(room)
+    is_owned = addressing is Addressing.OWNER
+    if addressing is Addressing.BOT or (is_owned and room.owner is None):
+        return Silence.NOT_ADDRESSED
+    if is_owned and all(each.agent == room.owner and each.answers is None for each in present):
+        return tuple(present) or Silence.NOT_ADDRESSED
     mentions = event.mentions | _pills(event)
+    meant = _meant(event, room, present, mentions, namespace)
+    if meant:
+        found = [each for each in present if each.agent in meant]
+    elif mentions - {event.sender} and not is_owned:
+        return Silence.FOR_OTHERS
+    else:
+        found = _unaddressed(event, room, present)
+    if not found:
+        return Silence.NOT_ADDRESSED
+    return tuple(each for each in found if each.answers is not AnswerMode.OFF) or Silence.OFF
+
+
+def _meant(
+    event: RoomEvent, room: Room, present: Sequence[Participant], mentions: frozenset[str], namespace: Namespace
+) -> set[int]:
+    """Return those of the agents *present* that *event* addresses."""
     meant = {each.agent for each in present if namespace.user_id(each.ghost) in mentions}
     meant |= _called(event, present, namespace)
-    if (replied_to := room.answered_by.get(event.replies_to or "")) is not None:
-        meant.add(replied_to)
-    if meant or not event.thread:
-        return tuple(each for each in present if each.agent in meant)
-    in_thread = {*room.thread_agents.get(event.thread, ()), room.answered_by.get(event.thread)}
-    # Only a person who means an agent that is gone has to know it.
-    return tuple(each for each in present if each.agent in in_thread and not each.is_gone)
+    replied_to = room.answered_by.get(event.replies_to or "")
+    return meant | {each.agent for each in present if each.agent == replied_to}
+
+
+def _unaddressed(event: RoomEvent, room: Room, present: Sequence[Participant]) -> list[Participant]:
+    """Return the agents that a message without an address is for."""
+    # Only a person who means an agent that is gone has to know it. In its own room every message means it.
+    able = [each for each in present if not each.is_gone or each.agent == room.owner]
+    if event.thread:
+        in_thread = {*room.thread_agents.get(event.thread, ()), room.answered_by.get(event.thread)}
+        if taking_part := [each for each in able if each.agent in in_thread]:
+            return taking_part
+    always = [each for each in able if answer_mode(room, each) is AnswerMode.ALWAYS]
+    # If all are switched off, people are told that reason.
+    return always or ([] if any(each.answers is not AnswerMode.OFF for each in able) else able)
 
 
 def _pills(event: RoomEvent) -> frozenset[str]:

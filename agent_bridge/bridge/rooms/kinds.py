@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.rooms import KindName
+from agent_bridge.core.rooms import KindName, ParticipantState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +63,8 @@ def sole_agent(room: Room | None) -> Participant | None:
     """Return the agent whose own room *room* is, or its only agent; None if there is no such agent."""
     if room is None:
         return None
-    agents = [each for each in room.participants if room.owner in {None, each.agent}]
+    present = [each for each in room.participants if each.state is ParticipantState.JOINED]
+    agents = [each for each in present or room.participants if room.owner in {None, each.agent}]
     return agents[0] if len(agents) == 1 else None
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.agents import AgentState
     from agent_bridge.core.approvals import DecisionResult
     from agent_bridge.core.roles import Role
-    from agent_bridge.core.rooms import RoomProblem, Streaming, WhenBusy
+    from agent_bridge.core.rooms import AnswerMode, RoomProblem, Streaming, WhenBusy
     from agent_bridge.core.upstreams import Health
 
 
@@ -276,6 +276,21 @@ class WhenBusySet:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentAnswers:
+    """Which messages of a room an agent answers."""
+
+    agent: str
+    mode: AnswerMode
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Which messages of the room its agents answer, or the one that was changed."""
+
+    agents: tuple[AgentAnswers, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StreamingSet:
     """The room has this setting from now on."""
 
@@ -322,6 +337,7 @@ Result: TypeAlias = (
     AgentChoices
     | AgentList
     | AgentSelected
+    | Answers
     | CannotEnter
     | ChatResult
     | CommandFailed

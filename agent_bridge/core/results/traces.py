@@ -129,6 +129,10 @@ class NoTraceReason(StrEnum):
     NO_PORTAL = "no_portal"
     #: The message mentions no agent, and replies to none, in a room of several people.
     NOT_ADDRESSED = "not_addressed"
+    #: It mentions others.
+    FOR_OTHERS = "for_others"
+    #: People have switched the agents off that would answer it.
+    ANSWERS_OFF = "answers_off"
     #: The event is not a message; the detail is its type.
     NOT_A_MESSAGE = "not_a_message"
 

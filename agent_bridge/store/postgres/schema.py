@@ -185,6 +185,14 @@ room = Table(
         Text,
         comment="digest of the descriptions of commands that the room was given, or refused",
     ),
+    Column("people", Integer, comment="joined people of a group; null: not counted yet"),
+    Column(
+        "warned",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="whether a group was told that it has people without a role",
+    ),
     CheckConstraint("status IN ('active', 'archived', 'deleting', 'ended')", name="status"),
     CheckConstraint("titled_by IN ('given', 'made', 'person')", name="titled_by"),
 )
@@ -196,6 +204,11 @@ Index(
     "room_chat_due_idx",
     room.c.id,
     postgresql_where=text("kind IN ('chat', 'dm') AND (changes <> changes_applied OR check_requests <> checked)"),
+)
+Index(
+    "room_group_due_idx",
+    room.c.id,
+    postgresql_where=text("kind IN ('group', 'lobby') AND changes <> changes_applied"),
 )
 Index(
     "room_dm_key",
@@ -222,6 +235,8 @@ participant = Table(
     Column("instructed_in", Text, comment="event that gave them"),
     Column("instructed_at", DateTime(timezone=True)),
     Column("model", Text, comment="the one that people chose for this room; null: that of the agent"),
+    Column("answers", Text, comment="which messages it answers; null: not set by people"),
+    CheckConstraint("answers IN ('always', 'mention', 'off')", name="answers"),
 )
 
 conversation = Table(

@@ -36,6 +36,8 @@ class Topic(StrEnum):
     CHATS = "chats"
     #: A person gave the first command in a room, or the first with a higher role.
     COMMANDS = "commands"
+    #: The members of a group or a lobby changed, or it was upgraded.
+    GROUPS = "groups"
     #: A lobby changed: its state, or an agent was removed.
     LOBBY = "lobby"
     #: The bot entered a room of people.

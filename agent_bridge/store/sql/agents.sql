@@ -167,7 +167,7 @@ UPDATE agent SET displayname_applied = %(displayname)s WHERE id = %(agent)s
 -- forget_namesake --
 -- Forget the room %(room_id)s that the bridge bot entered before it became the home %(room)s; return how far it was
 -- compared.
-DELETE FROM room WHERE room_id = %(room_id)s AND kind <> 'home' RETURNING last_seen, needs_backfill
+DELETE FROM room WHERE room_id = %(room_id)s AND kind <> 'home' AND id <> %(room)s RETURNING last_seen, needs_backfill
 
 -- room_made --
 -- Record the room of a home, the name and the topic that it has, and how far it is compared.
@@ -200,13 +200,13 @@ UPDATE room SET topic_applied = %(topic)s WHERE id = %(room)s
 -- Record that the room of a home continues in %(room_id)s: its conversations and its waiting turns with it, except those
 -- that the new room has already. The events of open turns stay behind. The homeserver copies the names, the avatar and
 -- the join rule: what the bridge applied last shows later whether a person changed them. It does not copy who was removed:
--- the people %(removed)s count as never invited.
+-- the people %(removed)s count as never invited. A repeat changes nothing.
 WITH moved AS (
     UPDATE room SET room_id = %(room_id)s, bot_joined = false, space = NULL, last_seen = NULL, needs_backfill = true,
            commands_described = NULL,
            invited = ARRAY(SELECT person FROM unnest(invited) AS person WHERE person <> ALL(%(removed)s::text[])),
            backfill_requests = backfill_requests + 1, backfilled_at = NULL
-    WHERE id = %(room)s
+    WHERE id = %(room)s AND room_id = %(old)s
     RETURNING pg_notify('agent_bridge', 'rooms'), pg_notify('agent_bridge', 'backfill')
 ), left_behind AS (
     UPDATE outbox SET event_id = NULL FROM turn t JOIN conversation c ON c.id = t.conversation

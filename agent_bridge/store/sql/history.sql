@@ -1,9 +1,10 @@
 -- require_backfill --
--- Hold the lanes of all rooms until the rooms are compared with the homeserver's history.
+-- Hold the lanes of all rooms until the rooms are compared with the homeserver's history. Groups may have other members, too.
 UPDATE room SET needs_backfill = true, backfill_requests = backfill_requests + 1,
-       backfill_requested_at = CASE WHEN needs_backfill THEN backfill_requested_at ELSE now() END
+       backfill_requested_at = CASE WHEN needs_backfill THEN backfill_requested_at ELSE now() END,
+       changes = changes + (kind IN ('group', 'lobby'))::integer
 WHERE room_id IS NOT NULL
-RETURNING pg_notify('agent_bridge', 'backfill')
+RETURNING pg_notify('agent_bridge', 'backfill'), CASE WHEN kind IN ('group', 'lobby') THEN pg_notify('agent_bridge', 'groups') END
 
 -- require_backfill_of --
 -- Hold the lanes of the room %(room_id)s until it is compared with the homeserver's history; return it if it is known.
@@ -22,7 +23,8 @@ RETURNING pg_notify('agent_bridge', 'backfill')
 -- those that were not compared for %(interval)s seconds, or for a day if they are chats that nobody used for a day. A time
 -- in the future means that the clock was set back. Also return the last position that was given: a sequence that has given
 -- none yet holds the first one that it will give. The ghost reads the history of its home, of its direct chats and of the
--- chats that the bridge made; the bot that of other rooms, or the ghost that came first where the bot is not.
+-- chats that the bridge made; the bot that of other rooms, or the ghost that came first where the bot is not. Nobody reads a group that all of
+-- them were removed from.
 SELECT r.room_id, r.last_seen, r.backfill_requests,
        CASE WHEN r.kind = 'home' OR r.person IS NOT NULL THEN owner.ghost
             WHEN NOT r.bot_joined THEN (
@@ -33,6 +35,7 @@ SELECT r.room_id, r.last_seen, r.backfill_requests,
        (SELECT last_value - (NOT is_called)::integer FROM turn_position_seq) AS position
 FROM room r LEFT JOIN agent owner ON owner.id = r.owner
 WHERE r.room_id IS NOT NULL
+  AND (r.kind <> 'group' OR r.bot_joined OR EXISTS (SELECT 1 FROM participant p WHERE p.room = r.id AND p.state = 'joined'))
   AND (r.needs_backfill OR r.backfilled_at IS NULL OR r.backfilled_at > now()
        OR r.backfilled_at < now() - make_interval(secs => CASE
            WHEN r.person IS NOT NULL AND coalesce(r.used_at, r.created_at) < now() - interval '1 day'

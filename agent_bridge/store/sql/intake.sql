@@ -7,7 +7,7 @@ FROM (SELECT DISTINCT hashtext(room) AS key FROM unnest(%(rooms)s::text[]) AS ro
 -- accept --
 -- Write turns and the lanes that they need, both in the order of the turns. An event that has a turn already, and a
 -- turn whose once_key is taken, are skipped. The turns of events that waited for the choice of an agent (%(waited)s) come
--- beside those in which they waited. Return the event and the lane of each turn that was written.
+-- beside those in which they waited. A message that others got a moment before its agent entered the room is for it, too. Return the event and the lane of each turn that was written.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(
         %(events)s::text[], %(rooms)s::text[], %(threads)s::text[], %(agents)s::bigint[], %(keys)s::text[],
@@ -17,7 +17,10 @@ WITH asked AS MATERIALIZED (
         event_id, room_id, thread_id, agent, key, kind, sender, payload, reason, once_key, said_at, number
     )
     WHERE NOT EXISTS (
-        SELECT 1 FROM turn WHERE turn.event_id = asked.event_id AND NOT (%(waited)s AND turn.kind = 'choice'))
+        SELECT 1 FROM turn WHERE turn.event_id = asked.event_id AND NOT (%(waited)s AND turn.kind = 'choice')
+          AND NOT (asked.kind = 'message' AND turn.kind = 'message' AND turn.created_at > now() - interval '1 hour' AND EXISTS (
+              SELECT 1 FROM participant p JOIN room r ON r.id = p.room
+              WHERE r.room_id = asked.room_id AND p.agent = asked.agent AND p.created_at > turn.created_at)))
       AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.once_key = asked.once_key)
 ), lane_wanted AS (
     SELECT room_id, thread_id, agent, min(number) AS number FROM asked GROUP BY room_id, thread_id, agent
@@ -115,6 +118,17 @@ ORDER BY t.position
 SELECT event_id FROM turn WHERE event_id = ANY(%(events)s)
 UNION
 SELECT event_id FROM ignored WHERE event_id = ANY(%(events)s)
+
+-- overheard --
+-- Return those of the events %(events)s that others got a moment before an agent entered the room, which has no turn for
+-- them: they are perhaps for it, too.
+SELECT DISTINCT t.event_id
+FROM turn t JOIN conversation c ON c.id = t.conversation JOIN room r ON r.room_id = c.room_id
+     JOIN participant p ON p.room = r.id
+WHERE t.event_id = ANY(%(events)s) AND t.kind = 'message' AND t.created_at > now() - interval '1 hour'
+  AND p.state = 'joined' AND t.created_at < p.created_at
+  AND NOT EXISTS (SELECT 1 FROM turn own JOIN conversation lane ON lane.id = own.conversation
+                  WHERE own.event_id = t.event_id AND lane.agent = p.agent)
 
 -- ignore --
 -- Note why events have no turn. Events that have one, or that were noted before, are skipped.

@@ -2,9 +2,9 @@
 -- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages and changes wait and
 -- how many commands and refusals of each sender (those of the events %(events)s are not counted), which agents sent the events
 -- %(replied_to)s, and which were asked in the threads %(threads)s.
-SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy, r.request_key IS NOT NULL AS is_ours,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state, a.name, a.displayname, a.state = 'gone')
-                                  ORDER BY p.created_at, p.agent), '[]')
+SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy, r.request_key IS NOT NULL AS is_ours, r.people,
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state, a.name, a.displayname, a.state = 'gone',
+                                                    p.answers) ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
        (SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
         WHERE c.room_id = r.room_id AND t.open AND t.kind IN ('message', 'edit', 'again')
@@ -26,18 +26,45 @@ FROM room r WHERE r.room_id = ANY(%(rooms)s)
 
 -- enter --
 -- Record that the bridge bot is in a room of kind %(kind)s, and that nothing is missing up to the event %(seen)s. A
--- group may turn out to be a conversation of one person; other kinds of rooms keep their kind.
-INSERT INTO room (room_id, kind, bot_joined, last_seen, backfilled_at)
-VALUES (%(room_id)s, %(kind)s, true, %(seen)s, now())
+-- group without agents may turn out to be a conversation of one person; other kinds of rooms keep their kind, and a room
+-- that a ghost has read goes on with what it has not.
+INSERT INTO room (room_id, kind, bot_joined, last_seen, backfilled_at, changes)
+VALUES (%(room_id)s, %(kind)s, true, %(seen)s, now(), (%(kind)s = 'group')::integer)
 ON CONFLICT (room_id) DO UPDATE
-SET kind = CASE WHEN room.kind = 'group' THEN EXCLUDED.kind ELSE room.kind END, bot_joined = true,
-    last_seen = EXCLUDED.last_seen, commands_described = NULL
-RETURNING pg_notify('agent_bridge', 'entered'), backfill_requests, (SELECT last_value - (NOT is_called)::integer FROM turn_position_seq) AS position
+SET kind = CASE WHEN room.kind = 'group' AND NOT EXISTS (SELECT 1 FROM participant p WHERE p.room = room.id AND p.state = 'joined')
+                THEN EXCLUDED.kind ELSE room.kind END,
+    last_seen = CASE WHEN room.kind = 'group' AND EXISTS (SELECT 1 FROM participant p WHERE p.room = room.id AND p.state = 'joined')
+                     THEN room.last_seen ELSE EXCLUDED.last_seen END,
+    bot_joined = true, commands_described = NULL, changes = room.changes + (room.kind = 'group')::integer
+RETURNING pg_notify('agent_bridge', 'entered'), pg_notify('agent_bridge', 'groups'), backfill_requests, (SELECT last_value - (NOT is_called)::integer FROM turn_position_seq) AS position
 
 -- set_when_busy --
 -- Record what happens to messages that wait in a room with agents.
 UPDATE room SET when_busy = %(value)s
 WHERE room_id = %(room_id)s AND EXISTS (SELECT 1 FROM participant WHERE participant.room = room.id)
+
+-- set_answers --
+-- Record which messages of a room agents answer.
+UPDATE participant SET answers = %(answers)s FROM room
+WHERE room.id = participant.room AND room.room_id = %(room_id)s AND participant.agent = ANY(%(agents)s)
+
+-- note_group_changes --
+-- Have those of the rooms %(rooms)s that are groups or lobbies compared with the homeserver.
+UPDATE room SET changes = changes + 1 WHERE room_id = ANY(%(rooms)s) AND kind IN ('group', 'lobby')
+RETURNING pg_notify('agent_bridge', 'groups')
+
+-- guests_left --
+-- Record that the ghosts %(ghosts)s are not in the own rooms %(rooms)s of other agents any more, and close their turns there.
+WITH gone AS (
+    UPDATE participant SET state = 'left'
+    FROM unnest(%(rooms)s::text[], %(ghosts)s::text[]) AS out (room_id, ghost)
+         JOIN room r ON r.room_id = out.room_id JOIN agent a ON a.ghost = out.ghost
+    WHERE participant.room = r.id AND participant.agent = a.id AND r.kind IN ('home', 'chat', 'dm') AND r.owner <> a.id
+    RETURNING r.room_id, a.id AS agent
+)
+UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, 'the agent left the room'), answer = NULL, extras = '{}'
+FROM gone, conversation c
+WHERE c.id = turn.conversation AND c.room_id = gone.room_id AND c.agent = gone.agent AND turn.open
 
 -- set_streaming --
 -- Record how answers are shown in a room with agents.
@@ -63,8 +90,11 @@ WHERE r.room_id IS NOT NULL AND r.kind IN ('home', 'chat', 'dm')
 ORDER BY r.id
 
 -- visited --
--- Return the rooms of people that the bridge bot is in.
-SELECT room_id FROM room WHERE kind NOT IN ('home', 'lobby') AND person IS NULL AND bot_joined ORDER BY id
+-- Return the rooms of people that the bridge bot is in, but for groups of agents.
+SELECT room_id FROM room
+WHERE kind NOT IN ('home', 'lobby') AND person IS NULL AND bot_joined
+  AND NOT (kind = 'group' AND EXISTS (SELECT 1 FROM participant p WHERE p.room = room.id AND p.state = 'joined'))
+ORDER BY id
 
 -- forget --
 -- Forget a room of people.
@@ -84,7 +114,8 @@ SELECT owner FROM room WHERE room_id = %(room_id)s
 
 -- became_group --
 -- Record that a room without an agent has several people.
-UPDATE room SET kind = 'group' WHERE room_id = %(room_id)s AND kind = 'chat' AND owner IS NULL
+UPDATE room SET kind = 'group', changes = changes + 1 WHERE room_id = %(room_id)s AND kind = 'chat' AND owner IS NULL
+RETURNING pg_notify('agent_bridge', 'groups')
 
 -- command_given --
 -- Record the role of a person who gave a command in a room, if it is the highest so far.
