@@ -71,7 +71,7 @@ async def gather(running: Running, person: Person, upstream: ScriptedUpstream) -
     await person.wait_for(lambda: person.room(room_id).said_by(BOT))
     frida, gala = (f"@{agent.ghost}:{DOMAIN}" for agent in agents)
     for ghost in (frida, gala):
-        # A ghost declines the invitations of people.
+        # The bridge itself invites: no turn is made of that.
         await running.homeserver.invite(room_id, ghost)
         await running.homeserver.join(room_id, ghost)
     await take_part(running.database, room_id, *(agent.id for agent in agents))

@@ -103,8 +103,9 @@ async def test_others_ask_for_their_rooms(harness: BridgeHarness, database_url: 
             chat = DirectChat(running, person, await person.create_dm(ghost), ghost)
             await person.wait_for(lambda: ghost in chat.room.members())
             assert linked_room((await desk.ask("invite Bea")).html) == chat.room_id
-            # Elsewhere the agent does not answer.
-            elsewhere = DirectChat(running, person, await person.create_room(invite=[ghost]), ghost)
+            # In the chat with the bot the agent does not answer.
+            await person.invite(desk.room_id, ghost)
+            elsewhere = DirectChat(running, person, desk.room_id, ghost)
             assert "start one with me" in (await person.wait_for(elsewhere.said))[0].body
             # An administrator may open a room for another person, and is not in it.
             office = await bot_chat(running, admin)
