@@ -12,8 +12,9 @@ from agent_bridge.core.errors import BridgeError
 from agent_bridge.core.results.commands import ArgumentProblem, ArgumentType, InvalidArguments, UnknownCommand
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.render.results import ResultRenderer
-from contract.test_hostile_commands import prepare, snapshot
+from contract.test_hostile_commands import prepare
 from support.command_services import REGISTRY, command_services, give
+from support.table_rows import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
