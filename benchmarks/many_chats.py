@@ -56,6 +56,28 @@ class Idle:
     transactions: float
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A measurement of two bridges, one with chats and one without. Times are seconds, memory is in MB."""
+
+    chats: int
+    people: int
+    #: Until all chats were made.
+    made: float
+    #: From the start of the process with chats until every room was compared.
+    compared: float
+    #: Chats that nobody used for a day, chats that were used today, and no chats.
+    unused: Idle
+    used: Idle
+    without: Idle
+    #: Memory of the process that made the chats, and of the two processes after a start.
+    grown: float
+    memory: float
+    plain_memory: float
+    #: Seconds between two comparisons of a room that is used.
+    interval: float
+
+
 async def many_chats(ground: Ground, people: int = PEOPLE, each: int = CHATS_OF_EACH) -> list[Figure]:
     """Measure ``many_chats_idle_requests``, ``many_chats_idle_cpu_ratio`` and ``many_chats_rss_mb``."""
     accounts = [await ground.register() for _ in range(people)]
@@ -63,38 +85,56 @@ async def many_chats(ground: Ground, people: int = PEOPLE, each: int = CHATS_OF_
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(Upstream())
         upstream.add(f"Agent {number}" for number in range(1, AGENTS + 1))
-        configs = []
-        for name in ("many-chats", "no-chats"):
-            async with ground.bridge(name, upstream.api_url, rooms=rooms) as bridge:
-                await bridge.ready(AGENTS)
-                if name == "many-chats":
-                    began = time.monotonic()
-                    await _make(ground, bridge, accounts, each)
-                    made = time.monotonic() - began
-                    await _settled(bridge)
-                    grown = resident_megabytes(bridge.program.pid)
-                configs.append(bridge.config)
-        begun, compared = [], []
-        for config in configs:
-            started = time.monotonic()
-            begun.append(await stack.enter_async_context(ground.process(config)))
-            await begun[-1].program.logs("upstream reachable")
-            await _settled(begun[-1])
-            compared.append(time.monotonic() - started)
-        await asyncio.sleep(_SETTLE)
-        for bridge in begun:
+        async with ground.bridge("no-chats", upstream.api_url, rooms=rooms) as bridge:
+            await bridge.ready(AGENTS)
+            plain_config = bridge.config
+        async with ground.bridge("many-chats", upstream.api_url, rooms=rooms) as bridge:
+            await bridge.ready(AGENTS)
+            began = time.monotonic()
+            await _make(ground, bridge, accounts, each)
+            made = time.monotonic() - began
             await _settled(bridge)
-        _age(begun[0], days=2, interval=86_400)
-        unused, without = await _idle(ground, begun)
-        memory, plain_memory = (resident_megabytes(bridge.program.pid) for bridge in begun)
-        interval = begun[0].config.homeserver.backfill_interval
-        _age(begun[0], days=0, interval=interval)
-        used, _ = await _idle(ground, begun)
-    chats = people * each
+            grown, config = resident_megabytes(bridge.program.pid), bridge.config
+        began = time.monotonic()
+        ours = await stack.enter_async_context(ground.process(config))
+        # The leader has requested the comparison of all rooms by then.
+        await ours.program.logs("upstream reachable")
+        await _settled(ours)
+        compared = time.monotonic() - began
+        plain = await stack.enter_async_context(ground.process(plain_config))
+        await asyncio.sleep(_SETTLE)
+        for bridge in (ours, plain):
+            await _settled(bridge)
+        _age(ours, days=2, interval=86_400)
+        unused, without = await _idle(ground, [ours, plain])
+        memory, plain_memory = (resident_megabytes(bridge.program.pid) for bridge in (ours, plain))
+        interval = config.homeserver.backfill_interval
+        _age(ours, days=0, interval=interval)
+        used, _ = await _idle(ground, [ours, plain])
+    return figures(
+        Measured(
+            chats=people * each,
+            people=people,
+            made=made,
+            compared=compared,
+            unused=unused,
+            used=used,
+            without=without,
+            grown=grown,
+            memory=memory,
+            plain_memory=plain_memory,
+            interval=interval,
+        )
+    )
+
+
+def figures(measured: Measured) -> list[Figure]:
+    """Return the figures of a measurement."""
+    unused, used, without = measured.unused, measured.used, measured.without
     how = (
-        f"Two bridges with {AGENTS} agents each are idle at the same time, after a start; one has {chats} chats of "
-        f"{people} people, made by `!ab new`, each with its person in the room. Nobody has used the chats for a day. "
-        f"{_BLOCKS * _BLOCK:g} s. "
+        f"Two bridges with {AGENTS} agents each are idle at the same time, after a start; one has {measured.chats} "
+        f"chats of {measured.people} people, made by `!ab new`, each with its person in the room. Nobody has used the "
+        f"chats for a day. {_BLOCKS * _BLOCK:g} s. "
     )
     today = "chats that were used today"
     return [
@@ -102,8 +142,8 @@ async def many_chats(ground: Ground, people: int = PEOPLE, each: int = CHATS_OF_
             "many_chats_idle_requests",
             unused.requests - without.requests,
             f"{how}Requests per minute to the homeserver that the bridge with chats makes more. It compares each chat "
-            f"with the history on the homeserver once a day. A chat that was used within a day is compared every "
-            f"{interval:g} s, as each room of an agent is.",
+            "with the history on the homeserver once a day. A chat that was used within a day is compared every "
+            f"{measured.interval:g} s, as each room of an agent is.",
             Aim(1),
             parts={
                 "with chats, per minute": unused.requests,
@@ -111,8 +151,8 @@ async def many_chats(ground: Ground, people: int = PEOPLE, each: int = CHATS_OF_
                 f"with {today}, per minute": used.requests,
                 "transactions in PostgreSQL with chats, per minute": unused.transactions,
                 "transactions in PostgreSQL without chats, per minute": without.transactions,
-                "start of the process until every room is compared, s": compared[0],
-                "making a chat, with the entry of its person, ms": made / chats * 1000,
+                "start of the process until every room is compared, s": measured.compared,
+                "making a chat, with the entry of its person, ms": measured.made / measured.chats * 1000,
             },
         ),
         Figure(
@@ -129,11 +169,11 @@ async def many_chats(ground: Ground, people: int = PEOPLE, each: int = CHATS_OF_
         ),
         Figure(
             "many_chats_rss_mb",
-            memory,
+            measured.memory,
             f"{how}Resident memory of the process with chats.",
             parts={
-                "without chats, MB": plain_memory,
-                "the process that made the chats, MB": grown,
+                "without chats, MB": measured.plain_memory,
+                "the process that made the chats, MB": measured.grown,
             },
         ),
     ]

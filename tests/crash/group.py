@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crash.asked import LAST
-from crash.spots import SETTLED_WITHIN, Spot, join
+from crash.spots import SETTLED_WITHIN, Spot, in_thread, join
 from support.conditions import eventually
 
 if TYPE_CHECKING:
@@ -48,9 +48,8 @@ class Group:
         return said
 
     async def ask_in_thread(self, question: Question, root: Said, by: Person) -> Said:
-        """Ask outside of threads: each thread would have other agents."""
-        del root
-        return await self.ask(question, by)
+        """Send the question into the thread of *root*, which other agents may have answered."""
+        return await self.ask(replace(question, thread=root.question.key), by, in_thread(root))
 
     async def change(self, said: Said, change: Change, edited: Question | None = None) -> None:
         """Do *change* with the question of *said*; *edited* is the new one of an edit."""

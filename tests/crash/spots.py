@@ -121,14 +121,7 @@ class Spot:
 
     async def ask_in_thread(self, question: Question, root: Said, by: Person) -> Said:
         """Send the question into the thread of *root*."""
-        relation = {
-            "rel_type": "m.thread",
-            "event_id": root.event_id,
-            "is_falling_back": True,
-            "m.in_reply_to": {"event_id": root.event_id},
-        }
-        question = replace(question, thread=root.question.key)
-        return await self.ask(question, by, {"m.relates_to": relation})
+        return await self.ask(replace(question, thread=root.question.key), by, in_thread(root))
 
     async def change(self, said: Said, change: Change, edited: Question | None = None) -> None:
         """Do *change* with the question of *said*; *edited* is the new one of an edit."""
@@ -187,12 +180,23 @@ class Spot:
 
     def _shown(self, room: Room) -> list[Shown]:
         questions = {turn_key(event, self.localpart): each.key for event, each in self.answered.items()}
-        roots = {each.event_id: each.question.key for each in self.said}
+        roots = {each.event_id: each.question.key for each in self.said_to_all or self.said}
         return [Shown.of(message, questions, roots) for message in room.said_by(self.ghost)]
 
     async def _insist(self, person: Person, path: str, body: Mapping[str, Any]) -> str:
         """Send an event once; return the event's id."""
         return await insist(person, self.room_id, path, body)
+
+
+def in_thread(root: Said) -> dict[str, Any]:
+    """Return the fields of an event in the thread of *root*."""
+    relation = {
+        "rel_type": "m.thread",
+        "event_id": root.event_id,
+        "is_falling_back": True,
+        "m.in_reply_to": {"event_id": root.event_id},
+    }
+    return {"m.relates_to": relation}
 
 
 async def insist(person: Person, room_id: str, path: str, body: Mapping[str, Any]) -> str:

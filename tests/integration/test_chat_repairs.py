@@ -8,6 +8,8 @@ from urllib.parse import quote
 import pytest
 
 from agent_bridge.core.chats import NewChat
+from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.matrix.rooms import CHAT
 from agent_bridge.store.chats import Chats
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.rooms import Rooms
@@ -95,10 +97,11 @@ async def test_lanes_of_a_chat_go_on_after_all_rooms_were_doubted(chat: Chat) ->
     assert await chat.answers_of("Ada", 2) == ["Echo: one", "Echo: two"]
 
 
-async def test_a_chat_without_a_room_gets_one_when_its_command_has_failed(desk: BotRoom, running: Running) -> None:
+async def make_left_behind(desk: BotRoom, running: Running, key: str) -> tuple[str, int]:
+    """Add the chat of a command that has failed, and wait for its room; return that and the number."""
     agent, chats = (await running.contact("Ada")).agent, Chats(running.database)
     async with running.database.transaction() as connection:
-        wanted = NewChat(desk.person.user_id, agent.id, "0" * 16, "Left behind", is_titled=True)
+        wanted = NewChat(desk.person.user_id, agent.id, key, "Left behind", is_titled=True)
         chat, number = await chats.add(connection, wanted)
 
     async def made() -> str | None:
@@ -106,10 +109,38 @@ async def test_a_chat_without_a_room_gets_one_when_its_command_has_failed(desk: 
         return None if found is None else found.room_id
 
     await running.database.execute("SELECT pg_notify('agent_bridge', 'chats')")
-    room_id = str(await eventually(made, "the room is made", 30))
+    return str(await eventually(made, "the room is made", 30)), number
+
+
+async def test_a_chat_without_a_room_gets_one_when_its_command_has_failed(desk: BotRoom, running: Running) -> None:
+    room_id, number = await make_left_behind(desk, running, "0" * 16)
     entered = await enter_chat(running, desk.person, room_id)
     assert (entered.number, entered.room.name) == (number, "Left behind")
     await entered.synced()
+
+
+async def test_a_room_that_the_homeserver_left_half_made_is_completed(desk: BotRoom, running: Running) -> None:
+    """Synapse makes the room and its alias first, and can die before it writes the rest of the state."""
+    ghost, key = await ghost_of(running), "1" * 16
+    namespace = running.homeserver.namespace
+    alias = namespace.chat_alias_localpart(key)
+    # It refuses levels that are no numbers, after it has made the room.
+    bare = {"room_alias_name": alias, "power_level_content_override": {"users_default": "none"}}
+    with pytest.raises(HomeserverRefused):
+        await running.homeserver.create_room(bare, ghost)
+    half_made = await running.homeserver.resolve_alias(namespace.alias(alias))
+    room_id, number = await make_left_behind(desk, running, key)
+    assert room_id == half_made
+    await desk.person.wait_for(lambda: room_id in desk.person.invites)
+    # The invitation shows the name.
+    assert desk.person.invites[room_id].name == "Left behind"
+    entered = await enter_chat(running, desk.person, room_id)
+    await entered.synced()
+    state = entered.room.state
+    assert state[CHAT, ""] == {"number": number, "person": desk.person.user_id, "agent": ghost}
+    assert state["m.room.join_rules", ""] == {"join_rule": "invite"}
+    assert state["m.room.guest_access", ""] == {"guest_access": "forbidden"}
+    assert state["m.room.power_levels", ""]["invite"] == 50
 
 
 async def test_a_chat_whose_room_is_gone_is_forgotten(chat: Chat) -> None:

@@ -8,20 +8,22 @@ import structlog
 
 from agent_bridge.bridge.chats.numbers import number_in
 from agent_bridge.bridge.rooms.invitations import try_invite
-from agent_bridge.core.errors import HomeserverUnavailable, UserNotRegistered
+from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, UserNotRegistered
 from agent_bridge.core.names import one_line
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.rooms import ADMIN_POWER, CHAT, MODERATOR_POWER, RoomPlan, chat_content
 from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from agent_bridge.config.model import Config
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.chats import ChatRoom
     from agent_bridge.i18n.catalogue import Texts
-    from agent_bridge.matrix.client import CreatedRoom, Homeserver
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.matrix.room_state import RoomState
     from agent_bridge.store.chats import Chats
     from agent_bridge.store.postgres.database import Connection
 
@@ -80,8 +82,10 @@ class ChatMaker:
         except UserNotRegistered:
             await self._homeserver.register(chat.agent.ghost)
             made = await self._homeserver.create_room(content, ghost)
+        if not made.fresh:
+            # Before the room counts as made: after that, nothing invites the person.
+            await self._complete(chat, made.room_id, content, ghost)
         await self._chats.made(chat.id, made.room_id, chat.name if made.fresh else None)
-        await self._complete(chat, made, ghost)
         _log.info("chat ready", agent=chat.agent.name, room=made.room_id, number=chat.number)
         return made.room_id
 
@@ -113,18 +117,32 @@ class ChatMaker:
         space = self._config.space
         return await self._kv.get(KeyValues.SPACE) if space.enabled and not space.per_user else None
 
-    async def _complete(self, chat: ChatRoom, made: CreatedRoom, ghost: str) -> None:
-        """Invite the person into a room that was found, perhaps half-made, and keep the number that it has.
+    async def _complete(self, chat: ChatRoom, room_id: str, content: Mapping[str, Any], ghost: str) -> None:
+        """Invite the person into a room that was found, and keep the number that it has.
 
-        A command from before a backup makes its chat again, with the same alias.
+        A command from before a backup makes its chat again, with the same alias. The homeserver may have died while it
+        made the room: the room gets the state of *content* that it lacks.
         """
-        if made.fresh:
-            return
-        number = number_in(await self._homeserver.state(made.room_id, CHAT, as_user=ghost), self._namespace)
+        state = await self._homeserver.room_state(room_id, ghost)
+        number = number_in(None if state is None else state.events.get((CHAT, "")), self._namespace)
         if number is not None and number != chat.number:
             await self._chats.renumber(chat.id, number)
+        if state is not None:
+            await self._add_missing(state, content, ghost)
         if chat.person is not None:
-            await try_invite(self._homeserver, made.room_id, chat.person, ghost)
+            await try_invite(self._homeserver, room_id, chat.person, ghost)
+
+    async def _add_missing(self, state: RoomState, content: Mapping[str, Any], ghost: str) -> None:
+        """Write the state of *content* of which the room has no event; people may have changed what is there."""
+        name = {"type": "m.room.name", "state_key": "", "content": {"name": content["name"]}}
+        for event in (*content["initial_state"], name):
+            kind, key = event["type"], event["state_key"]
+            if (kind, key) in state.events:
+                continue
+            try:
+                await self._homeserver.set_state(state.room_id, kind, event["content"], key=key, as_user=ghost)
+            except HomeserverRefused as error:
+                _log.warning("a room of a chat stays half-made", room=state.room_id, kind=kind, error=str(error))
 
 
 def chat_powers(bot: str, person: str | None) -> dict[str, int]:
