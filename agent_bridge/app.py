@@ -29,7 +29,6 @@ from agent_bridge.bridge.answering.question import Questions
 from agent_bridge.bridge.answering.redaction_handler import RedactionHandler
 from agent_bridge.bridge.answering.tool_approvals import ToolApprovals
 from agent_bridge.bridge.answering.undeliverable import Undeliverable
-from agent_bridge.bridge.chats.numbers import NumberRepair
 from agent_bridge.bridge.chats.private_rooms import PrivateRooms
 from agent_bridge.bridge.chats.titles import Titles
 from agent_bridge.bridge.delivery.approval_cards import ApprovalCards
@@ -77,7 +76,7 @@ from agent_bridge.stores import Stores, open_stores
 from agent_bridge.web.application import application
 from agent_bridge.web.health import HealthPages
 from agent_bridge.web.process_stats import ProcessStats
-from agent_bridge.wiring.chats import build_chats
+from agent_bridge.wiring.chats import build_chats, build_number_repair
 from agent_bridge.wiring.commands import build_commands
 from agent_bridge.wiring.groups import build_group_keeper, build_hand_on
 from agent_bridge.wiring.inbound import build_inbound, build_invites
@@ -350,15 +349,7 @@ def _build_leader(
     duties["command_descriptions"] = CommandDescriptions(
         homeserver, stores.rooms, described_commands(), stores.signals, settings.texts
     ).run
-    duties["numbers"] = NumberRepair(
-        homeserver,
-        stores.database,
-        stores.chats,
-        stores.direct_chats,
-        stores.agents,
-        config.permissions,
-        stores.signals,
-    ).run
+    duties["numbers"] = build_number_repair(settings, stores, homeserver).run
     if config.rooms.private:
         duties["private_rooms"] = PrivateRooms(agents.chats.direct, stores.agents, config.rooms, stores.signals).run
     if config.rooms.lobby is not False:

@@ -149,18 +149,6 @@ class NewChat:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundDirectChat:
-    """A direct chat on the homeserver that the database does not have."""
-
-    room_id: str
-    person: str
-    #: Localpart.
-    ghost: str
-    #: Its newest event by the person: it was sent to an earlier bridge.
-    seen: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class FoundChat:
     """A chat on the homeserver that the database does not have."""
 

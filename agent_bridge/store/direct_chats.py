@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from agent_bridge.core.chats import FoundDirectChat
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("direct_chats")
@@ -41,12 +39,13 @@ class DirectChatStore:
             await connection.execute(_SQL["open"], {"agent": agent, "person": person, "key": key})
             return await self._of_pair(connection, agent, person)
 
-    async def adopt(self, found: FoundDirectChat) -> bool:
-        """Write a direct chat that was found on the homeserver; False: its agent is not known.
+    async def adopt(self, room_id: str, ghost: str, person: str, seen: str) -> None:
+        """Write the direct chat of *ghost* (localpart) and *person* that was found on the homeserver.
 
-        A known room stays as it is, and so does another direct chat of the two.
+        The events up to *seen* are known. A known room stays as it is, and so does another direct chat of the two.
         """
-        return await self._database.row(_SQL["adopt"], asdict(found)) is not None
+        values = {"room_id": room_id, "ghost": ghost, "person": person, "seen": seen}
+        await self._database.execute(_SQL["adopt"], values)
 
     async def of_pair(self, agent: int, person: str) -> int | None:
         """Return the row id of the direct chat of *agent* and *person*; None without one."""

@@ -9,13 +9,17 @@ from agent_bridge.bridge.chats.conversations import ChatConversations
 from agent_bridge.bridge.chats.deletion import ChatDeletion
 from agent_bridge.bridge.chats.direct import DirectChats
 from agent_bridge.bridge.chats.listing import ChatListing
+from agent_bridge.bridge.chats.lost_rooms import LostRooms
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.chats.numbers import NumberRepair
 from agent_bridge.bridge.chats.reconciler import ChatReconciler
+from agent_bridge.store.groups import Groups
 from agent_bridge.store.person_spaces import PersonSpaces
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.clients import Clients
+    from agent_bridge.matrix.client import Homeserver
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.settings import Settings
 
@@ -26,6 +30,13 @@ class ChatParts:
 
     direct: DirectChats
     reconciler: ChatReconciler
+
+
+def build_number_repair(settings: Settings, stores: Stores, homeserver: Homeserver) -> NumberRepair:
+    """Build the part that finds the chats and rooms which the database lacks."""
+    permissions = settings.config.permissions
+    lost = LostRooms(homeserver, stores.direct_chats, Groups(stores.database), stores.rooms, permissions)
+    return NumberRepair(homeserver, stores.database, stores.chats, stores.agents, lost, stores.signals)
 
 
 def build_chats(settings: Settings, stores: Stores, clients: Clients, space: Space) -> ChatParts:

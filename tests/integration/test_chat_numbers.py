@@ -10,7 +10,7 @@ from agent_bridge.matrix.rooms import CHAT
 from support.bot_rooms import BotRoom, bot_chat, named_upstream
 from support.chat_rooms import Chat, new_chat
 from support.conditions import eventually
-from support.direct_chats import direct_chat
+from support.direct_chats import begin, direct_chat
 
 if TYPE_CHECKING:
     from agent_bridge.store.postgres.database import Database
@@ -67,8 +67,12 @@ async def test_numbers_after_a_restart_and_a_restored_backup(harness: BridgeHarn
             assert await again.answers_of("Ada", 2) == ["Echo: remember plum", "Echo: hello"]
 
 
-async def test_numbers_and_direct_chats_with_an_empty_database(harness: BridgeHarness, postgres: Server) -> None:
-    async with named_upstream("Ada") as upstream, harness.person() as person:
+async def is_known(database: Database, room_id: str) -> bool:
+    return await database.row("SELECT 1 FROM room WHERE room_id = %s", (room_id,)) is not None
+
+
+async def test_numbers_and_rooms_of_people_with_an_empty_database(harness: BridgeHarness, postgres: Server) -> None:
+    async with named_upstream("Ada") as upstream, harness.person() as person, harness.person() as friend:
         there = [{"name": "scripted", "url": upstream.url}]
         with postgres.migrated() as url:
             async with harness.bridge(harness.config(url, there)) as running:
@@ -80,10 +84,14 @@ async def test_numbers_and_direct_chats_with_an_empty_database(harness: BridgeHa
                     await chat.synced()
                 direct = await direct_chat(running, person, "Ada")
                 await direct.ask("to the first bridge")
+                group = await begin(running, person, "Ada", is_direct=False, invite=[direct.ghost, friend.user_id])
+                await group.say("Ada: are you there?")
+                await group.answers(1)
         with postgres.migrated() as url:
             async with harness.bridge(harness.config(url, there)) as running:
                 await running.contact("Ada")
-                desk = await bot_chat(running, person)
+                await eventually(partial(is_known, running.database, desk.room_id), "the chat with the bot is adopted")
+                desk = replace(desk, running=running)
                 await desk.ask("agent Ada")
                 following = await new_chat(desk)
                 assert following.number > made[-1].number
@@ -96,3 +104,8 @@ async def test_numbers_and_direct_chats_with_an_empty_database(harness: BridgeHa
                 direct = replace(direct, running=running)
                 await direct.say("to the second bridge")
                 assert await direct.answers(2) == ["Echo: to the first bridge", "Echo: to the second bridge"]
+                await eventually(partial(is_known, running.database, group.room_id), "the group is adopted")
+                group = replace(group, running=running)
+                await group.say("Ada: and now?")
+                answers = await group.answers(2)
+                assert [answer.rpartition(": ")[2] for answer in answers] == ["are you there?", "and now?"]

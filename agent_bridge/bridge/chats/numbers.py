@@ -1,7 +1,7 @@
 """Chats after a restored backup: no number is used again, and the chats that the backup lacks are found.
 
-The state of each chat's room has its number, which only the bridge's own users can set. A direct chat has none: it is a
-room of a person and a ghost alone.
+The state of each chat's room has its number, which only the bridge's own users can set. Rooms of people have none: see
+:mod:`agent_bridge.bridge.chats.lost_rooms`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
-from agent_bridge.bridge.rooms.permissions import role_of
-from agent_bridge.core.chats import FoundChat, FoundDirectChat, TitledBy
-from agent_bridge.core.errors import HomeserverRefused, UserNotRegistered
+from agent_bridge.core.chats import FoundChat, TitledBy
+from agent_bridge.core.errors import UserNotRegistered
 from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.names import one_line
-from agent_bridge.core.roles import Role
 from agent_bridge.matrix.filters import said_by_others
 from agent_bridge.matrix.rooms import CHAT
 from agent_bridge.store.postgres.signals import Topic
@@ -25,11 +23,11 @@ from agent_bridge.store.postgres.signals import Topic
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent_bridge.bridge.chats.lost_rooms import LostRooms
     from agent_bridge.core.ids import Namespace
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.chats import Chats
-    from agent_bridge.store.direct_chats import DirectChatStore
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.postgres.signals import Signals
 
@@ -57,21 +55,19 @@ class NumberRepair:
         homeserver: Homeserver,
         database: Database,
         chats: Chats,
-        direct_chats: DirectChatStore,
         agents: Agents,
-        permissions: Mapping[str, Role],
+        lost: LostRooms,
         signals: Signals,
     ) -> None:
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
         self._database = database
         self._chats = chats
-        self._direct_chats = direct_chats
         self._agents = agents
-        self._permissions = permissions
+        self._lost = lost
         self._signals = signals
         #: Chats whose agents are not known yet.
-        self._found: list[FoundChat | FoundDirectChat] = []
+        self._found: list[FoundChat] = []
         self._is_compared = False
         #: Whether the database may lack chats, and the ghosts whose rooms were looked at.
         self._may_lack = False
@@ -89,14 +85,15 @@ class NumberRepair:
         elif self._may_lack:
             # Discovery may find agents later.
             await self._find(await self._rooms_of_ghosts())
-        self._found = [each for each in self._found if not await self._adopt(each)]
+        self._found = [each for each in self._found if not await self._chats.adopt(each)]
 
     async def _compare(self) -> None:
         async with self._database.transaction() as connection:
             term, compared = await self._chats.term(connection)
+        self._may_lack = compared is None
         await self._find(dict.fromkeys(await self._homeserver.joined_rooms(), self._namespace.bot))
-        self._may_lack = bool(self._found) or compared is None
-        if self._may_lack:
+        if self._may_lack or self._found:
+            self._may_lack = True
             # The bot enters a chat a moment after the ghost has made it, and no direct chat.
             await self._find(await self._rooms_of_ghosts())
         if term is not None:
@@ -109,11 +106,7 @@ class NumberRepair:
         self._found += found
         if found:
             _log.warning("chats that the database lacks: adopting them", chats=len(found))
-        if numbers := [each.number for each in found if isinstance(each, FoundChat)]:
-            await self._chats.raise_numbers(max(numbers))
-
-    async def _adopt(self, found: FoundChat | FoundDirectChat) -> bool:
-        return await (self._chats.adopt(found) if isinstance(found, FoundChat) else self._direct_chats.adopt(found))
+            await self._chats.raise_numbers(max(each.number for each in found))
 
     async def _rooms_of_ghosts(self) -> dict[str, str]:
         """Return the rooms of the ghosts that were not looked at, each with the user id of a ghost in it."""
@@ -132,33 +125,34 @@ class NumberRepair:
         except UserNotRegistered:
             return {}
 
-    async def _look(self, rooms: Mapping[str, str]) -> list[FoundChat | FoundDirectChat]:
-        """Return those of *rooms*, each with the user id of a member, that are chats and not known."""
+    async def _look(self, rooms: Mapping[str, str]) -> list[FoundChat]:
+        """Return those of *rooms*, each with the user id of a member, that are chats and not known; adopt lost ones."""
         known = {each.room_id for each in self._found}
         unknown = [room for room in await self._chats.unknown(rooms) if room not in known]
-        found: list[FoundChat | FoundDirectChat] = []
+        found: list[FoundChat] = []
         for start in range(0, len(unknown), _TOGETHER):
             some = unknown[start : start + _TOGETHER]
             chats = await asyncio.gather(*(self._chat_in(room, rooms[room]) for room in some))
             found += [each for each in chats if each is not None]
         return found
 
-    async def _chat_in(self, room_id: str, reader: str) -> FoundChat | FoundDirectChat | None:
-        try:
-            event = await self._homeserver.state(room_id, CHAT, as_user=reader)
-        except HomeserverRefused:
+    async def _chat_in(self, room_id: str, reader: str) -> FoundChat | None:
+        state = await self._homeserver.room_state(room_id, reader)
+        if state is None:
             # It has left the room in between.
             return None
+        event, name = (state.events.get((kind, "")) for kind in (CHAT, "m.room.name"))
         number = number_in(event, self._namespace)
         if event is None or number is None:
-            return None if reader == self._namespace.bot else await self._direct_chat_in(room_id, reader)
+            if self._may_lack:
+                await self._lost.adopt(state, reader)
+            return None
         person, ghost = (str(event["content"].get(key)) for key in ("person", "agent"))
         try:
             parse_user_id(person)
             localpart = parse_user_id(ghost)[0]
         except ValueError:
             return None
-        name = await self._homeserver.state(room_id, "m.room.name", as_user=reader)
         title = one_line(str(name["content"].get("name", ""))) if name is not None else ""
         by_person = name is not None and not self._namespace.is_ours(str(name["sender"]))
         return FoundChat(
@@ -170,17 +164,6 @@ class NumberRepair:
             titled_by=(TitledBy.PERSON if by_person else TitledBy.MADE) if title else None,
             seen=await self._newest(room_id, ghost, reader),
         )
-
-    async def _direct_chat_in(self, room_id: str, ghost: str) -> FoundDirectChat | None:
-        """Return the room of *ghost* and a person with a role as their direct chat; None if it is another room."""
-        state = await self._homeserver.room_state(room_id, ghost)
-        if state is None or state.is_space or state.is_encrypted or state.replacement is not None:
-            return None
-        others = state.members("join", "invite") - {ghost}
-        person = next(iter(others), self._namespace.bot)
-        if len(others) > 1 or self._namespace.is_ours(person) or role_of(person, self._permissions) < Role.MEMBER:
-            return None
-        return FoundDirectChat(room_id, person, parse_user_id(ghost)[0], await self._newest(room_id, ghost, ghost))
 
     async def _newest(self, room_id: str, ghost: str, reader: str) -> str | None:
         """Return the newest event of a person in the room of *ghost*."""

@@ -22,19 +22,14 @@ WITH chat AS (
 INSERT INTO participant (room, agent, state) SELECT id, owner, 'joined' FROM chat
 
 -- adopt --
--- Write a direct chat that was found on the homeserver, unless its room is known or the two have another one; return it if its
--- agent is known.
-WITH owner AS (
-    SELECT id FROM agent WHERE ghost = %(ghost)s
-), chat AS (
+-- Write a direct chat that was found on the homeserver, unless its room is known or the two have another one.
+WITH chat AS (
     INSERT INTO room (kind, owner, person, room_id, last_seen, backfilled_at, changes, introduced)
-    SELECT 'dm', id, %(person)s, %(room_id)s, %(seen)s, now(), 1, true FROM owner
+    SELECT 'dm', id, %(person)s, %(room_id)s, %(seen)s, now(), 1, true FROM agent WHERE ghost = %(ghost)s
     ON CONFLICT DO NOTHING
     RETURNING id, owner, pg_notify('agent_bridge', 'chats')
-), joined AS (
-    INSERT INTO participant (room, agent, state) SELECT id, owner, 'joined' FROM chat
 )
-SELECT id FROM owner
+INSERT INTO participant (room, agent, state) SELECT id, owner, 'joined' FROM chat
 
 -- of_pair --
 -- Return the direct chat of a person and an agent.

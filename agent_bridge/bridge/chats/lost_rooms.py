@@ -1,0 +1,94 @@
+"""Rooms of people that a restored backup lacks: direct chats with agents and with the bot, and groups."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.core.errors import HomeserverUnavailable
+from agent_bridge.core.ids import parse_user_id
+from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import KindName
+from agent_bridge.i18n.catalogue import Text
+from agent_bridge.matrix.filters import said_by_others
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.matrix.room_state import RoomState
+    from agent_bridge.store.direct_chats import DirectChatStore
+    from agent_bridge.store.groups import Groups
+    from agent_bridge.store.rooms import Rooms
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class LostRooms:
+    """Recognizes rooms of people by their members."""
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        direct_chats: DirectChatStore,
+        groups: Groups,
+        rooms: Rooms,
+        permissions: Mapping[str, Role],
+    ) -> None:
+        self._homeserver = homeserver
+        self._namespace = homeserver.namespace
+        self._direct_chats = direct_chats
+        self._groups = groups
+        self._rooms = rooms
+        self._permissions = permissions
+
+    async def adopt(self, state: RoomState, reader: str) -> None:
+        """Write the room of *state*, which the database lacks, if it is a direct chat or a group of people with a role.
+
+        *reader* is a user of the bridge in the room. The messages that people have sent so far were for an earlier
+        bridge, and are not answered. A chat with the bot that waited for the choice of an agent takes commands then.
+
+        Raises:
+            HomeserverError, StoreError: a repeat continues.
+        """
+        if state.is_space or state.replacement is not None:
+            return
+        ours = {user for user in state.members("join") if self._namespace.is_ours(user)}
+        people = state.members("join", "invite") - ours
+        if not any(role_of(user, self._permissions) >= Role.MEMBER for user in people):
+            return
+        bot, room_id = self._namespace.bot, state.room_id
+        if ours == {bot}:
+            if len(people) == 1 and self._is_of_people(state):
+                await self._rooms.enter(room_id, KindName.BOT, await self._newest(room_id, reader))
+                _log.warning("a chat with the bot is found again", room=room_id)
+        elif reader == bot:
+            # A ghost in it knows whether it is the only one.
+            return
+        elif ours == {reader} and len(people) == 1:
+            if not state.is_encrypted:
+                ghost, (person,) = parse_user_id(reader)[0], people
+                await self._direct_chats.adopt(room_id, ghost, person, await self._newest(room_id, reader))
+                _log.warning("a direct chat is found again", room=room_id)
+        elif self._is_of_people(state):
+            ghosts = sorted(parse_user_id(user)[0] for user in ours - {bot})
+            await self._groups.admit(
+                room_id, ghosts, len(people & state.members("join")), await self._newest(room_id, reader)
+            )
+            _log.warning("a group is found again", room=room_id)
+
+    def _is_of_people(self, state: RoomState) -> bool:
+        """Tell whether a person has made the room: the bridge finds its own rooms by their aliases."""
+        return not self._namespace.is_ours(state.sender("m.room.create", "") or "")
+
+    async def _newest(self, room_id: str, reader: str) -> str:
+        """Return the newest event of a person in the room: at least, people have entered it."""
+        start, others = None, said_by_others(self._namespace, reader)
+        while True:
+            newest, start = await self._homeserver.messages(room_id, limit=1, start=start, as_user=reader, only=others)
+            if newest:
+                return str(newest[0]["event_id"])
+            if start is None:
+                raise HomeserverUnavailable(Text("homeserver_invalid"))
