@@ -51,30 +51,35 @@ async def groups(ground: Ground) -> list[Figure]:
             five.append(await _sent(home, homeserver, room_id, _AGENTS))
             await asyncio.sleep(_PAUSE)
         busiest = home.upstream.busiest
-    return [
-        Figure(
-            "group_of_five_ratio",
-            median(whole) / _ANSWER,
-            f"Time from PUT /send of a message that mentions {_AGENTS} agents of the lobby until the person's /sync "
-            f"shows the last answer, over the ideal: the {_ANSWER:g} s that the upstream takes for each of the "
-            "answers, without the homeserver and without the bridge. "
-            f"Median of {_QUESTIONS} messages. *A bare event* is the time from a PUT /send with the token of the "
-            f"service until the person sees the message; *{_AGENTS} bare events* are sent at once by the agents. Both "
-            "were measured after every message.",
-            Aim(1.3),
-            [each / _ANSWER for each in whole],
-            {
-                "p50 ms": median(whole) * 1000,
-                "p95 ms": percentile(whole, 95) * 1000,
-                "until the first answer is visible p50 ms": median(first) * 1000,
-                "a bare event p50 ms": median(one) * 1000,
-                f"{_AGENTS} bare events p50 ms": median(five) * 1000,
-                "over the upstream and a bare event, p50": median(whole) / (_ANSWER + median(one)),
-                f"over the upstream and {_AGENTS} bare events, p50": median(whole) / (_ANSWER + median(five)),
-                "maximum of simultaneous answers": busiest,
-            },
-        )
-    ]
+    return [figure(whole, first, one, five, busiest)]
+
+
+def figure(
+    whole: Sequence[float], first: Sequence[float], one: Sequence[float], five: Sequence[float], busiest: int
+) -> Figure:
+    """Return the figure: seconds until the last answer and the first, and those of one and of five bare events."""
+    return Figure(
+        "group_of_five_ratio",
+        median(whole) / _ANSWER,
+        f"Time from PUT /send of a message that mentions {_AGENTS} agents of the lobby until the person's /sync "
+        f"shows the last answer, over the ideal: the {_ANSWER:g} s that the upstream takes for each of the "
+        "answers, without the homeserver and without the bridge. "
+        f"Median of {_QUESTIONS} messages. *A bare event* is the time from a PUT /send with the token of the "
+        f"service until the person sees the message; *{_AGENTS} bare events* are sent at once by the agents. Both "
+        "were measured after every message.",
+        Aim(1.3),
+        [each / _ANSWER for each in whole],
+        {
+            "p50 ms": median(whole) * 1000,
+            "p95 ms": percentile(whole, 95) * 1000,
+            "until the first answer is visible p50 ms": median(first) * 1000,
+            "a bare event p50 ms": median(one) * 1000,
+            f"{_AGENTS} bare events p50 ms": median(five) * 1000,
+            "over the upstream and a bare event, p50": median(whole) / (_ANSWER + median(one)),
+            f"over the upstream and {_AGENTS} bare events, p50": median(whole) / (_ANSWER + median(five)),
+            "maximum of simultaneous answers": busiest,
+        },
+    )
 
 
 async def _enter(home: Household) -> str:
