@@ -280,11 +280,17 @@ async def test_an_error_is_no_reason_to_adopt(harness: BridgeHarness, database_u
 
 async def test_without_a_space_rooms_work(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("alone") as upstream, Proxy(harness.synapse.url) as proxy:
-        proxy.refuses = lambda _number, method, path: (
-            web.json_response({"errcode": "M_FORBIDDEN", "error": "scripted"}, status=403)
-            if method == "GET" and "directory" in path
-            else None
-        )
+        refused = 0
+
+        def refuse(_number: int, _method: str, path: str) -> web.Response | None:
+            nonlocal refused
+            # The first room that the bridge makes is the Space.
+            if not path.endswith("/createRoom") or refused:
+                return None
+            refused += 1
+            return web.json_response({"errcode": "M_FORBIDDEN", "error": "scripted"}, status=403)
+
+        proxy.refuses = refuse
         config = harness.config(
             database_url,
             [{"name": "u", "url": upstream.url}],
@@ -292,6 +298,7 @@ async def test_without_a_space_rooms_work(harness: BridgeHarness, database_url: 
         )
         async with harness.bridge(config) as running:
             contact = await running.contact(upstream.names[0])
+            assert refused
             assert contact.home.space is None
 
 

@@ -307,6 +307,8 @@ async def test_a_kill_at_the_moment_of_a_change_loses_nothing(
                 await eventually(partial(is_in_tables, "Third"), "the change is in the tables")
                 await two.kill()
         async with process("one", "Third") as one:
+            # The room may have had the name before.
+            await one.wait_for("listening")
             assert await eventually(partial(renamed, agents, ada, "Third"), "the room has the name", 30) == room_id
             assert len(await agents.all()) == 2
             assert await one.stop() == 0

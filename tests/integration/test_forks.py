@@ -166,7 +166,8 @@ async def test_members_of_a_home_fork_what_they_read_and_enter_alone(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
 ) -> None:
     async with in_home(harness, running) as bob, in_home(harness, running) as eve:
-        await bob.ask_agent("by Bob")
+        _, first = await bob.ask_agent("by Bob")
+        await eve.person.wait_for(lambda: first in {each.event_id for each in eve.answers()})
         _, answer = await eve.ask_agent("by Eve")
         await bob.person.wait_for(lambda: answer in {each.event_id for each in bob.answers()})
         fork = await bob.enter_fork(answer)
