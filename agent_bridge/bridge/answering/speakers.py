@@ -1,0 +1,63 @@
+"""Names of speakers, as agents get them in rooms of several: one line each, and never the name of another speaker."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from agent_bridge.core.names import one_line
+
+if TYPE_CHECKING:
+    from agent_bridge.matrix.room_state import RoomState
+
+#: Characters of a name.
+_LENGTH = 40
+#: The end of a name and the parts of a user id: a name that has them could contain a whole message, or an id.
+_MARKS = re.compile("[:@]+")
+#: Roles in the dialogues of models.
+_ROLES = ("assistant", "developer", "function", "system", "tool", "user")
+
+
+class Speakers:
+    """The names of the users in a room; *state* None: the room's state is not known.
+
+    Users whose names look the same get their user ids behind them.
+    """
+
+    def __init__(self, state: RoomState | None) -> None:
+        self._names: dict[str, str] = {}
+        if state is not None:
+            for user in state.members("join", "invite"):
+                shown = state.content("m.room.member", user).get("displayname")
+                self._names[user] = _name(user, shown if isinstance(shown, str) else "")
+        self._counts = Counter([*map(_key, self._names.values()), *_ROLES])
+
+    def name(self, user_id: str) -> str:
+        """Return the name of a user, with the user id if another user could have the same name."""
+        known = self._names.get(user_id)
+        name = _name(user_id, "") if known is None else known
+        if known is not None and self._counts[_key(name)] == 1:
+            return name
+        return f"{name} ({one_line(user_id)})"
+
+    def said(self, user_id: str, text: str) -> str:
+        """Return *text* as a message of the user."""
+        return f"{self.name(user_id)}: {text}"
+
+
+def _name(user_id: str, shown: str) -> str:
+    localpart = user_id.removeprefix("@").partition(":")[0]
+    return _harmless(shown) or _harmless(localpart) or "?"
+
+
+def _harmless(text: str) -> str:
+    plain = unicodedata.normalize("NFKC", text[: 10 * _LENGTH])
+    return one_line(_MARKS.sub(" ", plain))[:_LENGTH].strip()
+
+
+def _key(name: str) -> str:
+    """Return the letters and digits of *name*, by which people tell names apart."""
+    letters = "".join(sign for sign in name.casefold() if sign.isalnum())
+    return letters or name
