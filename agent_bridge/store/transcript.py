@@ -46,6 +46,11 @@ class Transcripts:
         row = await self._database.row(_SQL["room_kind"], {"lane": lane})
         return None if row is None else KindName(row["kind"])
 
+    async def agents(self, room_id: str) -> dict[str, str]:
+        """Return the names of the agents that are, or were, in a room, by the localparts of their ghosts."""
+        rows = await self._database.rows(_SQL["agents"], {"room_id": room_id})
+        return {row["ghost"]: row["name"] for row in rows}
+
     async def not_heard(self, lane: int, events: Sequence[str]) -> frozenset[str]:
         """Return those of *events* that the agent of *lane* must not get as messages to others.
 

@@ -81,12 +81,22 @@ class RoomReader:
         self._pages: Shared[tuple[str, ...], tuple[list[Json], str | None]] = Shared()
 
     async def speakers(self, room_id: str, ghost: str) -> Speakers:
-        """Return the names of the speakers of a room; they are user ids if the homeserver does not tell the names."""
+        """Return the names of the speakers of a room, with user ids if the homeserver tells no names of people.
+
+        Raises:
+            StoreError: the names of the agents cannot be read.
+        """
         try:
-            return Speakers(await self._state(room_id, ghost))
+            async with asyncio.timeout(_PATIENCE):
+                state = await self._state(room_id, ghost)
         except (HomeserverError, TimeoutError) as error:
             _log.warning("an agent gets no names of speakers", room=room_id, error=str(error))
-            return Speakers(None)
+            state = None
+        return await self._speakers(state, room_id)
+
+    async def _speakers(self, state: RoomState | None, room_id: str) -> Speakers:
+        agents = await self._transcripts.agents(room_id)
+        return Speakers(state, {self._namespace.user_id(ghost): name for ghost, name in agents.items()})
 
     async def since_last_turn(self, place: Place, tokens: int) -> CatchUp:
         """Return the messages before the question, after the last turn of its lane: the newest ones, within *tokens*.
@@ -111,7 +121,7 @@ class RoomReader:
         found = [event for event in events if self._is_for(event, place)]
         finished = [event for event in found if not self._grows(event)]
         left_out = await self._transcripts.not_heard(place.lane, [event["event_id"] for event in finished])
-        names = Speakers(state)
+        names = await self._speakers(state, place.room_id)
         heard = [_heard(event, names) for event in finished if event["event_id"] not in left_out]
         # The next question brings an answer that still grows.
         return CatchUp(_newest(heard, tokens), place.event_id if finished == found else None)

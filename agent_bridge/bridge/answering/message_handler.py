@@ -48,15 +48,14 @@ _TELL_AFTER = 5.0
 _LONGEST_WAIT = 900.0
 #: Seconds for which the same failure is announced briefly in a room.
 _ANNOUNCED = 60.0
+#: Seconds after which an answer in a room of several mentions the people who asked.
+_LONG = 60.0
 #: Seconds between two attempts in a room whose successor the ghost cannot enter.
 _MOVING = 60.0
 
 
 class MessageHandler:
-    """Handles the turns of kind *message*.
-
-    *calls_after*: seconds after which an answer in a room of several mentions the people who asked.
-    """
+    """Handles the turns of kind *message*."""
 
     def __init__(
         self,
@@ -73,8 +72,6 @@ class MessageHandler:
         lanes: LanesConfig,
         answers: AnswersConfig,
         texts: Texts,
-        *,
-        calls_after: float = 60.0,
     ) -> None:
         self._outboxes = outboxes
         self._turns = turns
@@ -90,7 +87,6 @@ class MessageHandler:
         self._max_parts = answers.max_parts
         self._redact_answers = answers.redact_answers
         self._texts = texts
-        self._calls_after = calls_after
         self._uncommitted = Uncommitted()
 
     async def handle(self, turn: Turn) -> bool:
@@ -204,7 +200,7 @@ class MessageHandler:
         """Return the people whom the answer mentions: those who asked among others, and had to wait for it long."""
         waited = turn.age + time.monotonic() - started
         is_awaited = is_of_several_kind(turn.room_kind) and outcome.stopped is None
-        return await self._turns.senders(turn.id) if is_awaited and waited > self._calls_after else ()
+        return await self._turns.senders(turn.id) if is_awaited and waited > _LONG else ()
 
     async def _outcome(self, turn: Turn, agent: Agent, outbox: Outbox, started: float) -> tuple[Turn, Outcome | None]:
         """Return *turn*, which was *started* then, with all its messages, and its outcome; None: it is queued again."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from agent_bridge.core.names import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agent_bridge.matrix.room_state import RoomState
 
 #: Characters of a name.
@@ -21,18 +23,17 @@ _ROLES = ("assistant", "developer", "function", "system", "tool", "user")
 
 
 class Speakers:
-    """The names of the users in a room; *state* None: the room's state is not known.
+    """The names of the users in a room: *agents* have those by which people call them, by their user ids.
 
-    Users whose names look the same get their user ids behind them.
+    Users whose names look the same get their user ids behind them, and all people do if *state*, the room's, is None.
     """
 
-    def __init__(self, state: RoomState | None) -> None:
-        self._names: dict[str, str] = {}
-        if state is not None:
-            for user in state.members("join", "invite"):
-                shown = state.content("m.room.member", user).get("displayname")
-                self._names[user] = _name(user, shown if isinstance(shown, str) else "")
-        self._counts = Counter([*map(_key, self._names.values()), *_ROLES])
+    def __init__(self, state: RoomState | None, agents: Mapping[str, str]) -> None:
+        shown = {} if state is None else _shown_names(state)
+        self._names = {user: _name(user, name) for user, name in {**shown, **agents}.items()}
+        # A person must not have the name of an agent in the room either.
+        looks = ({_key(name), _key(_name(user, shown.get(user, name)))} for user, name in self._names.items())
+        self._counts = Counter([key for keys in looks for key in keys] + [*_ROLES])
 
     def name(self, user_id: str) -> str:
         """Return the name of a user, with the user id if another user could have the same name."""
@@ -45,6 +46,12 @@ class Speakers:
     def said(self, user_id: str, text: str) -> str:
         """Return *text* as a message of the user."""
         return f"{self.name(user_id)}: {text}"
+
+
+def _shown_names(state: RoomState) -> dict[str, str]:
+    users = state.members("join", "invite")
+    names = {user: state.content("m.room.member", user).get("displayname") for user in users}
+    return {user: name if isinstance(name, str) else "" for user, name in names.items()}
 
 
 def _name(user_id: str, shown: str) -> str:

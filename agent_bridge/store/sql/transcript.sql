@@ -32,6 +32,11 @@ SELECT caught_up FROM conversation WHERE id = %(lane)s
 -- Return the kind of the room of the lane %(lane)s.
 SELECT r.kind FROM conversation c JOIN room r ON r.room_id = c.room_id WHERE c.id = %(lane)s
 
+-- agents --
+-- Return the names of the agents that are, or were, in a room.
+SELECT a.ghost, a.name FROM participant p JOIN room r ON r.id = p.room JOIN agent a ON a.id = p.agent
+WHERE r.room_id = %(room_id)s
+
 -- not_heard --
 -- Return those of %(events)s that the agent of the lane %(lane)s does not get as messages to others: questions to it,
 -- commands, messages that were redacted, those that the lane has, and parts of an answer that has asked it.
