@@ -147,7 +147,7 @@ class Questions:
         parts: list[FileContent] = []
         for message, sender in zip(turn.questions, senders, strict=True):
             own = await self._parts(message, turn, agent, upstream, ghost, speakers)
-            parts += own if speakers is None else _spoken(own, speakers.name(sender))
+            parts += own if speakers is None else _spoken(own, sender, speakers)
         root = await self._root(turn.room_id, turn.thread, ghost, speakers)
         history = History()
         if not upstream.traits.stateful:
@@ -278,12 +278,12 @@ class Questions:
         return FileContent(f"{self._texts.quote.format(author=author)}\n\n{lines}", quoted=True)
 
 
-def _spoken(parts: Sequence[FileContent], name: str) -> list[FileContent]:
-    """Return the *parts* of a message with the *name* of its speaker before its own words; unchanged if it has none."""
+def _spoken(parts: Sequence[FileContent], sender: str, speakers: Speakers) -> list[FileContent]:
+    """Return the *parts* of a message with the name of its *sender* before its own words; unchanged if it has none."""
     first = next((at for at, part in enumerate(parts) if not part.quoted and (part.text or part.images)), None)
     if first is None:
         return [*parts]
-    named = replace(parts[first], text=f"{name}: {parts[first].text}".strip())
+    named = replace(parts[first], text=speakers.said(sender, parts[first].text))
     return [*parts[:first], named, *parts[first + 1 :]]
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _LENGTH = 40
 #: The end of a name and the parts of a user id: a name that has them could contain a whole message, or an id.
 _MARKS = re.compile("[:@]+")
+#: The beginning of a user id behind a name.
+_ID = "(@"
 #: Roles in the dialogues of models.
 _ROLES = ("assistant", "developer", "function", "system", "tool", "user")
 
@@ -44,8 +46,14 @@ class Speakers:
         return f"{name} ({one_line(user_id)})"
 
     def said(self, user_id: str, text: str) -> str:
-        """Return *text* as a message of the user."""
-        return f"{self.name(user_id)}: {text}"
+        """Return *text* as a message of the user. A further line of it that begins like a message is indented."""
+        first, *others = text.splitlines() or [""]
+        lines = [f"  {line}" if self._begins_message(line) else line for line in others]
+        return "\n".join([f"{self.name(user_id)}: {first}".strip(), *lines])
+
+    def _begins_message(self, line: str) -> bool:
+        head, colon, _ = unicodedata.normalize("NFKC", line[: 10 * _LENGTH]).partition(":")
+        return bool(colon) and (_ID in head or _key(head) in self._counts)
 
 
 def _shown_names(state: RoomState) -> dict[str, str]:
