@@ -199,6 +199,17 @@ async def test_no_agent_gets_texts_of_people_without_a_role(talk: Talk, harness:
         (*_, asked_bea) = await talk.ask(talk.two, "Bea, what was said?")
         assert "Olga: a message of a member" in asked_bea["content"]
         assert "Olga: indeed" in asked_bea["content"]
+        # In the own room of an agent, too.
+        home = await talk.running.join(talk.one, "Ada")
+        await talk.running.homeserver.invite(home.room_id, stranger.user_id, home.ghost)
+        await stranger.join(home.room_id)
+        said = await stranger.say(home.room_id, f"{SECRET} seven")
+        await talk.one.wait_for(lambda: said in home.room.messages)
+        await talk.one.reply(home.room_id, said, "do you agree?")
+        await home.wait_for_answers(1)
+        await talk.one.reply(home.room_id, said, "and in a thread?", thread=said)
+        await home.wait_for_answers(2)
+        assert talk.stateless.questions[-2:] == ["do you agree?", "and in a thread?"]
         await stranger.leave(room_id)
     assert SECRET not in json.dumps([talk.stateless.asked, talk.stateful.asked])
 
