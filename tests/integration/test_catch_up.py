@@ -130,9 +130,9 @@ async def test_each_message_reaches_each_agent_once(talk: Talk) -> None:
     # An edit that is redacted later is in no later request of any agent.
     await two.redact(room.room_id, edit)
     await gone_from_transcripts(talk, "pie")
-    *_, last = third = await talk.ask(one, "Bea, once more")
+    third = await talk.ask(one, "Bea, once more")
     assert third[0] == user(f"Olga: I like tea\n\n{ada}\n\nOlga: Bea, your turn")
-    assert last == user(f"{cleo}\n\nTom hi Olga: Ada, once more\n\nAda: Noted.\n\nOlga: Bea, once more")
+    assert third[-1] == user(f"{cleo}\n\nTom hi Olga: Ada, once more\n\nAda: Noted.\n\nOlga: Bea, once more")
     # Nor is a question to another agent that is redacted, nor its answer.
     answers = len(room.answers())
     await one.redact(room.room_id, noted)
