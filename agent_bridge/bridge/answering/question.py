@@ -152,10 +152,10 @@ class Questions:
         history = History()
         if not upstream.traits.stateful:
             history = await self._history(turn.conversation, root, heard)
-        else:
+        elif any(part.text or part.images for part in parts):
             parts = [*(FileContent(each.text, quoted=True) for each in heard.messages), *parts]
-            if root is not None and not await self._transcripts.of_lane(turn.conversation, 1):
-                parts = [self._quote(root, agent), *parts]
+        if upstream.traits.stateful and root is not None and not await self._transcripts.of_lane(turn.conversation, 1):
+            parts = [self._quote(root, agent), *parts]
         if upstream.traits.stateful and (recap := await self._recaps.find(turn, agent, tokens)):
             parts = [FileContent(recap, quoted=True), *parts]
         if upstream.traits.stateful and (instructions := await self._instructions(turn)):
