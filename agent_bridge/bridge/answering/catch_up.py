@@ -20,7 +20,7 @@ from agent_bridge.bridge.rooms.permissions import may_be_read
 from agent_bridge.core.errors import HomeserverError
 from agent_bridge.core.names import one_line
 from agent_bridge.core.transcript import NO_CATCH_UP, CatchUp, HeardMessage
-from agent_bridge.matrix.events import content_today, newest_edit, parse_event
+from agent_bridge.matrix.events import clean, content_today, newest_edit, parse_event
 from agent_bridge.matrix.said import SPOKEN_TYPES, message_of, without_fallback
 from agent_bridge.matrix.visibility import HISTORY_VISIBILITY, JOINED, MEMBER, OPEN, visible
 from agent_bridge.render.content import LIVE
@@ -114,9 +114,11 @@ class RoomReader:
         try:
             async with asyncio.timeout(_PATIENCE):
                 state = await self._state(place.room_id, place.ghost)
-                events = [] if state is None else await self._before(place, state, position)
+                events = None if state is None else await self._before(place, state, position)
         except (HomeserverError, TimeoutError) as error:
             _log.warning("an agent is asked without what was said before", room=place.room_id, error=str(error))
+            return NO_CATCH_UP
+        if events is None:
             return NO_CATCH_UP
         found = [event for event in events if self._is_for(event, place)]
         finished = [event for event in found if not self._grows(event)]
@@ -129,16 +131,18 @@ class RoomReader:
     async def _state(self, room_id: str, ghost: str) -> RoomState | None:
         return await self._states.get(room_id, partial(self._homeserver.room_state, room_id, ghost))
 
-    async def _before(self, place: Place, state: RoomState, position: str | None) -> list[Json]:
-        """Return the events between *position* and the question that its people and the agent may see, newest first."""
+    async def _before(self, place: Place, state: RoomState, position: str | None) -> list[Json] | None:
+        """Return the events between *position* and the question that its people and the agent may see, newest first.
+
+        None: the question is older than *position*, and is asked again.
+        """
         visibility = str(state.content(HISTORY_VISIBILITY).get("history_visibility", "shared"))
         # Where all members see everything, the page of one agent serves the others.
         reader = "" if visibility in OPEN else place.ghost
         events, start = await self._newest_page(place, reader)
         if place.event_id is not None and place.event_id not in _ids(events):
             if position in _ids(events):
-                # It is asked again, after newer ones.
-                return []
+                return None
             # Much was said since. The visibility at that time is not known: the strictest one counts.
             visibility = JOINED
             after = await self._homeserver.position_after(place.room_id, place.event_id, place.ghost)
@@ -151,6 +155,8 @@ class RoomReader:
         ids = _ids(events)
         first = ids.index(place.event_id) + 1 if place.event_id in ids else 0
         last = ids.index(position) if position in ids else len(ids)
+        if last < first:
+            return None
         between = {*ids[first:last]}
         return [
             dict(event)
@@ -188,8 +194,8 @@ def _heard(event: Json, names: Speakers) -> HeardMessage | None:
     """Return *event* as an agent gets it; None without text, as after a redaction."""
     said = message_of(str(event["type"]), content_today(event))
     text = "" if said is None else spoken_text(said, event["content"])
-    edit = newest_edit(event)
-    edited_in = None if edit is None else str(edit.get("event_id"))
+    edit = (newest_edit(event) or {}).get("event_id")
+    edited_in = clean(edit) if isinstance(edit, str) else None
     return HeardMessage(names.said(str(event["sender"]), text), event["event_id"], edited_in) if text else None
 
 
