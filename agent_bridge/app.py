@@ -19,6 +19,7 @@ from agent_bridge.bridge.agents.switch_reports import SwitchReports
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.answering.batching import Batching
 from agent_bridge.bridge.answering.cancellation import Cancellations
+from agent_bridge.bridge.answering.catch_up import RoomReader
 from agent_bridge.bridge.answering.context_report import ContextReports
 from agent_bridge.bridge.answering.edit_handler import EditHandler
 from agent_bridge.bridge.answering.generation import Generation
@@ -192,12 +193,15 @@ def _texts(config: Config) -> Texts:
 def _build_answering(settings: Settings, stores: Stores, clients: Clients) -> _Answering:
     config, texts, turns, homeserver = settings.config, settings.texts, stores.turns, clients.homeserver
     cancellations, outboxes = Cancellations(turns, stores.signals), Outboxes(homeserver, turns)
-    contexts = Contexts(stores.database)
+    contexts, transcripts = Contexts(stores.database), Transcripts(stores.database)
     questions = Questions(
         homeserver,
         settings.namespace,
-        Transcripts(stores.database),
+        config.permissions,
+        transcripts,
         contexts,
+        turns,
+        RoomReader(homeserver, settings.namespace, config.permissions, transcripts),
         IncomingFiles(clients.media, clients.pictures, config.files, texts),
         config.threads,
         texts,
@@ -213,7 +217,7 @@ def _build_answering(settings: Settings, stores: Stores, clients: Clients) -> _A
         stores.locks,
         config.answers,
         ToolApprovals(stores.approvals, ApprovalCards(homeserver, texts), stores.signals, texts),
-        MatrixTools(homeserver, turns, uploads, texts),
+        MatrixTools(homeserver, config.permissions, turns, uploads, texts),
         texts,
     )
     reactions, stop_offers = StatusReactions(homeserver), StopOffers(homeserver, turns)

@@ -64,6 +64,7 @@ async def context(ctx: CommandContext) -> ContextReport | ContextRefused:
         ctx.lane,
         room_id=ctx.room_id,
         thread=ctx.thread,
+        sender=ctx.sender,
         instructions=ctx.instructions,
         model=ctx.chosen_model,
     )

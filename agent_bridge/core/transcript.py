@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +22,32 @@ class ChatMessage:
     role: str
     content: str
     images: tuple[Image, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeardMessage:
+    """A message of a room that was said to others than the agent of a lane."""
+
+    #: Its text, with the name of its speaker.
+    text: str
+    event_id: str
+    #: The edit from which the text comes; None without one.
+    edited_in: str | None = None
+
+    @property
+    def said(self) -> ChatMessage:
+        """The message as a transcript has it."""
+        return ChatMessage("user", self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """The messages of a room that an agent gets with a question, because they were said since its last turn."""
+
+    #: Oldest first.
+    messages: tuple[HeardMessage, ...] = ()
+    #: The event up to which the agent has the messages after it; None: as before.
+    until: str | None = None
+
+
+NO_CATCH_UP: Final = CatchUp()

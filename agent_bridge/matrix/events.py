@@ -102,11 +102,24 @@ def clean(text: str) -> str:
 
 
 def content_today(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the newest content of *event* (spec, "Server-side aggregation of m.replace relationships")."""
-    relations = (event.get("unsigned") or {}).get("m.relations") or {}
-    newest = ((relations.get("m.replace") or {}).get("content") or {}).get("m.new_content")
-    content = newest if isinstance(newest, dict) else event.get("content")
+    """Return the newest content of *event*."""
+    edit = newest_edit(event)
+    content = event.get("content") if edit is None else edit["content"]["m.new_content"]
     return content if isinstance(content, dict) else {}
+
+
+def newest_edit(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the edit with the newest content of *event*, by its sender (spec, "Server-side aggregation of m.replace").
+
+    None: the event was not edited.
+    """
+    unsigned = event.get("unsigned")
+    relations = unsigned.get("m.relations") if isinstance(unsigned, dict) else None
+    edit = relations.get("m.replace") if isinstance(relations, dict) else None
+    if not isinstance(edit, dict) or edit.get("sender", event.get("sender")) != event.get("sender"):
+        return None
+    content = edit.get("content")
+    return edit if isinstance(content, dict) and isinstance(content.get("m.new_content"), dict) else None
 
 
 def legible(value: object) -> str:

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
 
 HISTORY_VISIBILITY, MEMBER = "m.room.history_visibility", "m.room.member"
 #: Values with which a member sees what was said before the member came.
-_OPEN = frozenset({"shared", "world_readable"})
-_INVITED, _JOINED = "invited", "joined"
+OPEN = frozenset({"shared", "world_readable"})
+JOINED = "joined"
+_INVITED = "invited"
 
 
 def visible(events: Iterable[Mapping[str, Any]], users: Iterable[str], visibility: str) -> Iterator[Mapping[str, Any]]:
@@ -21,11 +22,11 @@ def visible(events: Iterable[Mapping[str, Any]], users: Iterable[str], visibilit
     """
     are_members = dict.fromkeys(users, True)
     for event in events:
-        if visibility in _OPEN or all(are_members.values()):
+        if visibility in OPEN or all(are_members.values()):
             yield event
         before, user = _before(event), event.get("state_key")
         if event.get("type") == HISTORY_VISIBILITY:
-            visibility = str(before.get("history_visibility", _JOINED))
+            visibility = str(before.get("history_visibility", JOINED))
         elif event.get("type") == MEMBER and user in are_members:
             was_invited = before.get("membership") == "invite" and visibility == _INVITED
             are_members[user] = before.get("membership") == "join" or was_invited

@@ -79,6 +79,9 @@ class Redactions:
         A repeat changes nothing.
         """
         about = {"room_id": change.room_id, "target": change.target, "event_id": change.event_id}
+        # First the note: a commit that does not see it has written what is deleted then.
+        await connection.execute(_SQL["note_heard"], about)
+        await connection.execute(_SQL["forget_heard"], about)
         locked = await rows_of(connection, _SQL["lock_messages"], about)
         await connection.execute(_SQL["lock_heads"], {"turns": [row["id"] for row in locked]})
         if not (await rows_of(connection, _SQL["lock_changes"], about) or locked):

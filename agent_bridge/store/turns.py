@@ -12,6 +12,7 @@ from agent_bridge.core.answers import NO_EXTRAS, Part
 from agent_bridge.core.chains import ChainPosition
 from agent_bridge.core.errors import StoreRefused, TurnLost
 from agent_bridge.core.rooms import KindName, Streaming, WhenBusy
+from agent_bridge.core.transcript import NO_CATCH_UP
 from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
 from agent_bridge.store.agents import agent_from, problems_from
 from agent_bridge.store.contents import apply_edits, lock_messages
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from agent_bridge.core.answers import AnswerExtras
-    from agent_bridge.core.transcript import ChatMessage
+    from agent_bridge.core.transcript import CatchUp, ChatMessage
     from agent_bridge.core.turns import IgnoreReason
     from agent_bridge.core.usage import Usage
     from agent_bridge.store.postgres.database import Database
@@ -147,6 +148,10 @@ class Turns:
         """Return the user ids of the people whose messages *turn* answers."""
         return [row["sender"] for row in await self._database.rows(_SQL["senders"], {"turn": turn})]
 
+    async def speakers(self, turn: int) -> list[str]:
+        """Return the user ids of the senders of the messages that *turn* answers, in the order of its questions."""
+        return [row["sender"] for row in await self._database.rows(_SQL["speakers"], {"turn": turn})]
+
     async def stops(self, turns: Collection[int]) -> dict[int, StopReason]:
         """Return those of *turns* that have to end early, and why."""
         rows = await self._database.rows(_SQL["stops"], {"turns": list(turns)})
@@ -220,16 +225,21 @@ class Turns:
         extras: AnswerExtras = NO_EXTRAS,
         stopped: StopReason | None = None,
         transcript: Sequence[ChatMessage] = (),
+        caught_up: CatchUp = NO_CATCH_UP,
         run: str | None = None,
     ) -> StopReason | None:
         """Commit the answer with its *extras*, the intention to show it in *parts*, and new *transcript* messages.
 
+        The transcript also keeps *caught_up*, before the new messages, without those that were redacted meanwhile.
         *run* is the upstream's reference of the run; None keeps the stored one. A request to stop the answer does not
         count any more, unless that *stopped* it. A question that was redacted leaves no transcript. The upstream is
         never asked again for this turn.
 
         If a question or the answer was redacted in the meantime, nothing is committed, and that reason is returned.
         """
+        heard = caught_up.messages
+        said = [*(each.said for each in heard), *transcript]
+        own = [None] * len(transcript)
         row = await self._fenced(
             _SQL["commit"],
             turn,
@@ -241,8 +251,11 @@ class Turns:
                 "extras": Jsonb(extras_to_json(extras)),
                 "stopped": stopped,
                 "run": run,
-                "roles": [said.role for said in transcript],
-                "contents": [said.content for said in transcript],
+                "roles": [each.role for each in said],
+                "contents": [each.content for each in said],
+                "events": [*(each.event_id for each in heard), *own],
+                "edits": [*(each.edited_in for each in heard), *own],
+                "until": caught_up.until,
                 "step": encode_step("answered", characters=len(answer), error=error),
             },
         )

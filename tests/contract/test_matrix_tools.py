@@ -13,6 +13,7 @@ from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.config.conversations import FilesConfig
 from agent_bridge.core.answers import Op
+from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.files.pictures import PictureReader
 from agent_bridge.i18n.english import ENGLISH
@@ -59,7 +60,7 @@ async def tools(room: FakeRoom, homeserver: Homeserver, turns: Turns) -> AsyncIt
     async with homeserver_session() as session, Fetcher() as fetcher:
         media = Media(room.root_url, "token", NAMES, session)
         uploads = Uploads(media, fetcher, PictureReader(), FilesConfig(), ENGLISH)
-        made = MatrixTools(homeserver, turns, uploads, ENGLISH)
+        made = MatrixTools(homeserver, {"example.org": Role.MEMBER}, turns, uploads, ENGLISH)
 
         async def open_tools(turn: Turn) -> MatrixToolbox:
             outbox = Outbox(homeserver, turns, turn, GHOST)
@@ -200,6 +201,26 @@ async def test_a_later_member_reads_no_earlier_messages(
     later = {"type": "m.room.message", "content": {"msgtype": "m.text", "body": "later"}, "event_id": "$later"}
     room.events += [joined, later | {"sender": BOB}]
     assert [json.loads(line)["body"] for line in (await told(box, "read_messages")).splitlines()] == ["later"]
+
+
+async def test_nobody_without_a_role_is_read(database: Database, lane: int, tools: Open, room: FakeRoom) -> None:
+    eve = "@eve:evil.org"
+    room.state.append(member(eve))
+    said = {"type": "m.room.message", "sender": eve, "content": {"msgtype": "m.text", "body": "obey"}, "event_id": "$e"}
+    # An old client repeats the message that it replies to; a homeserver that names another sender's edit is wrong.
+    content = {
+        "msgtype": "m.text",
+        "body": f"> <{eve}> obey\n\nno",
+        "m.relates_to": {"m.in_reply_to": {"event_id": "$e"}},
+    }
+    edit = {"sender": eve, "content": {"m.new_content": {"msgtype": "m.text", "body": "obey"}}}
+    reply = said | {"sender": BOB, "content": content, "event_id": "$r"}
+    edited = said | {"sender": BOB, "content": {"msgtype": "m.text", "body": "mine"}, "event_id": "$m"}
+    room.events += [said, reply, edited | {"unsigned": {"m.relations": {"m.replace": edit}}}]
+    box = await tools(await take(database, lane))
+    read = await told(box, "read_messages")
+    assert [json.loads(line)["body"] for line in read.splitlines()] == ["hi", "no", "mine"]
+    assert eve not in read + await told(box, "list_participants")
 
 
 async def test_an_answer_has_a_bounded_number_of_files_and_reactions(

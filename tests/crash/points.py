@@ -24,6 +24,7 @@ from agent_bridge.store.effects import Effects
 from agent_bridge.store.groups import Groups
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.turns import Turns
 from agent_bridge.upstream.answer import End, RunStarted
 from agent_bridge.upstream.letta.all_conversations import LettaConversations
@@ -79,6 +80,7 @@ STEPS = {
     "intend": Step(Turns, "intend"),
     "send": Step(Homeserver, "send", _first_sends),
     "sent": Step(Turns, "sent"),
+    "heard": Step(Transcripts, "not_heard"),
     "commit": Step(Turns, "commit"),
     "edit": Step(Homeserver, "send", _edits),
     "word": Step(Homeserver, "send", _texts),

@@ -13,7 +13,7 @@ from agent_bridge.store.postgres.database import Database
 from support.chain_rooms import CHAIN, ChainRoom, MutualUpstream, chain_config, chain_room, entered, make_room
 from support.conditions import eventually
 from support.process import BridgeProcess
-from support.scripted_upstream import says, waits_for
+from support.scripted_upstream import own_words, says, waits_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,8 +62,9 @@ async def test_the_first_limit_binds_exactly(
             "SELECT hops, asked_by IS NULL AS first FROM turn WHERE kind = 'message' ORDER BY id"
         )
         assert [(row["hops"], row["first"]) for row in rows] == [(hops, hops == 0) for hops in range(counts[-1])]
-        # An agent gets the name of the speaker.
-        assert [question.partition(":")[0] for question in upstream.questions[1:3]] == ["Ada", "Bea"]
+        # An agent knows who speaks.
+        questions = [question.rpartition("\n\n")[2] for question in upstream.questions[1:3]]
+        assert [question.partition(":")[0] for question in questions] == ["Ada", "Bea"]
 
 
 async def asked(upstream: MutualUpstream, number: int) -> bool:
@@ -131,7 +132,8 @@ async def test_only_agents_in_the_room_are_asked(harness: BridgeHarness, databas
         first, *others = room.answers(root)
         assert first.content["m.mentions"] == {"user_ids": [room.ghosts["Bea"], room.ghosts["Cleo"]]}
         assert {message.sender for message in others} == {room.ghosts["Bea"], room.ghosts["Cleo"]}
-        assert upstream.questions[-2:] == ["Ada: @Bea and @Cleo: go, @Bea"] * 2
+        asked = [question.rpartition("\n\n")[2] for question in upstream.questions[-2:]]
+        assert asked == ["Ada: @Bea and @Cleo: go, @Bea"] * 2
         # Of an answer that grows, only the last edit mentions.
         begin, end = asyncio.Event(), " and @Bea, what do you think of this?"
         upstream.scripts += [waits_for(begin, "@Cleo, this is a whole sentence.", end), says("fine"), says("fine")]
@@ -182,7 +184,7 @@ async def test_another_answer_repeats_no_chain_and_a_redaction_forgets_it(
         await room.react(room.answers(root)[0].event_id, "🔁")
         await eventually(partial(asked, upstream, 5), "Ada is asked again")
         await room.settled(2, 1)
-        assert upstream.questions == [
+        assert [own_words(question).rpartition("\n\n")[2] for question in upstream.questions] == [
             "Ada, begin",
             "Ada: Your turn, @Bea!",
             "Ada, begin",

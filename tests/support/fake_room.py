@@ -30,6 +30,9 @@ class FakeRoom(LocalServer):
         self.lost: set[str] = set()
         #: Transaction ids of requests that are carried out once the event is set.
         self.held: defaultdict[str, asyncio.Event] = defaultdict(_set_event)
+        #: The requests for pages of messages, and whether they fail.
+        self.pages = 0
+        self.keeps_history_back = False
         #: The state of the room.
         self.state: list[Event] = []
         #: The files that were uploaded.
@@ -132,9 +135,14 @@ class FakeRoom(LocalServer):
         return web.json_response({"content_uri": f"mxc://example.org/{len(self.files)}"})
 
     async def _messages(self, request: web.Request) -> web.Response:
-        start = int(request.query.get("from", "0"))
-        forwards = request.query["dir"] == "f"
-        return web.json_response({"chunk": self.events[start:] if forwards else self.events[::-1]})
+        self.pages += 1
+        if self.keeps_history_back:
+            return web.json_response({"errcode": "M_UNKNOWN"}, status=503)
+        if request.query["dir"] == "f":
+            return web.json_response({"chunk": self.events[int(request.query.get("from", "0")) :]})
+        end = int(request.query.get("from", len(self.events)))
+        start = max(0, end - int(request.query["limit"]))
+        return web.json_response({"chunk": self.events[start:end][::-1]} | ({"end": str(start)} if start else {}))
 
     async def _context(self, request: web.Request) -> web.Response:
         event = self._find(unquote(request.match_info["event"]))

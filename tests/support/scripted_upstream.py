@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ __all__ = [
     "ScriptedUpstream",
     "Tool",
     "echo",
+    "own_words",
     "says",
     "until_cancelled",
     "waits_for",
@@ -37,8 +39,13 @@ __all__ = [
 
 
 async def echo(question: str) -> AsyncIterator[Piece]:
-    """Repeat the question at once."""
-    yield f"Echo: {question}"
+    """Repeat the question at once; in a room of several, only its last message, without the name of the person."""
+    yield f"Echo: {own_words(question)}"
+
+
+def own_words(question: str) -> str:
+    """Return the words of the person who asks *question*, without the messages before and without the person's name."""
+    return _SPOKEN.split(question)[-1]
 
 
 def until_cancelled(over: asyncio.Event, *pieces: Piece, asked: asyncio.Event | None = None) -> Script:
@@ -58,6 +65,8 @@ def until_cancelled(over: asyncio.Event, *pieces: Piece, asked: asyncio.Event | 
 
 
 _numbers = itertools.count(1)
+#: The beginning of a message of a person as agents get it in a room of several.
+_SPOKEN = re.compile(r"(?:\A|\n\n)person\d+: ")
 
 
 class ScriptedUpstream(OpenAIServer):

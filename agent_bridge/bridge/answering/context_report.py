@@ -31,12 +31,13 @@ class ContextReports:
         *,
         room_id: str,
         thread: str,
+        sender: str,
         instructions: str | None,
         model: str | None,
     ) -> ContextReport:
         """Return the report on a lane of *agent*, which *upstream* hosts, with the settings of its room.
 
-        *thread* is the root of the thread that is the lane; empty: the room itself.
+        *thread* is the root of the thread that is the lane; empty: the room itself. *sender* asks for the report.
 
         Raises:
             HomeserverUnavailable: the root of the thread cannot be fetched now.
@@ -46,6 +47,6 @@ class ContextReports:
         if upstream.traits.stateful:
             return ContextReport(agent.name, number, None, None, None, instructions or "", model or "", began)
         budget = self._generation.budget(agent, model)
-        earlier = await self._questions.earlier(lane, room_id, thread, agent, budget)
+        earlier = await self._questions.earlier(lane, room_id, thread, agent, sender, budget)
         prompt = self._generation.system_prompt(agent, instructions)
         return ContextReport(agent.name, len(earlier), tokens_of(earlier), budget, prompt, "", model or "", began)

@@ -220,11 +220,17 @@ class Generation:
             return Attempt(ended_by=turn.stop, is_begun=False, collects=not (stateful or outbox.has_answer))
         upstream, config = configured
         await self._end_run(turn, agent)
-        question = await self._questions.build(turn, agent, upstream, 0)
+        question = await self._questions.build(turn, agent, upstream, self.budget(agent, turn.chosen_model))
         async with self._approvals.during(turn, agent, upstream, config, outbox) as approvals:
             pass
         text = await self._questions.shown_text(turn, outbox.user_id, outbox.event_ids)
-        return Attempt(ended_by=turn.stop, text=text, question=question.kept, activity=approvals.ops())
+        return Attempt(
+            ended_by=turn.stop,
+            text=text,
+            question=question.kept,
+            caught_up=question.caught_up,
+            activity=approvals.ops(),
+        )
 
     def _absence(self, agent: Agent) -> UpstreamError | None:
         """Return why *agent* cannot be asked, None if it can."""
@@ -301,6 +307,7 @@ class Generation:
             text=text,
             remark=f"*({self._texts.truncated})*" if truncated else "",
             question=call.question.kept,
+            caught_up=call.question.caught_up,
             activity=call.buffer.whole_activity(time.monotonic()),
             files=files,
             rest=await self._rest(text, call.user_id),
@@ -385,6 +392,7 @@ class Generation:
             ended_by=ended_by,
             text=buffer.text,
             question=call.question.kept,
+            caught_up=call.question.caught_up,
             activity=buffer.whole_activity(time.monotonic()),
             rest=await self._rest(buffer.text, call.user_id),
             run=buffer.run,

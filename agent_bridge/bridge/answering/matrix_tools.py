@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.bridge.rooms.permissions import may_be_read
 from agent_bridge.core.answers import Part
 from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.core.ids import short_hash
 from agent_bridge.files import data_urls
 from agent_bridge.matrix.events import content_today
-from agent_bridge.matrix.said import message_of
+from agent_bridge.matrix.said import message_of, without_fallback
 from agent_bridge.matrix.visibility import HISTORY_VISIBILITY, MEMBER, visible
 from agent_bridge.render.attachment import file_message, shown_name
 from agent_bridge.render.content import in_thread, reaction
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.delivery.outbox import Outbox
     from agent_bridge.bridge.delivery.uploads import Uploads
     from agent_bridge.core.agents import Agent
+    from agent_bridge.core.roles import Role
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
@@ -87,15 +89,20 @@ TOOLS = (
 class MatrixTools:
     """Makes the toolbox of each answer."""
 
-    def __init__(self, homeserver: Homeserver, turns: Turns, uploads: Uploads, texts: Texts) -> None:
+    def __init__(
+        self, homeserver: Homeserver, permissions: Mapping[str, Role], turns: Turns, uploads: Uploads, texts: Texts
+    ) -> None:
         self._homeserver = homeserver
+        self._permissions = permissions
         self._turns = turns
         self._uploads = uploads
         self._texts = texts
 
     def toolbox(self, turn: Turn, agent: Agent, own: URL, outbox: Outbox) -> MatrixToolbox:
         """Return the tools of *agent* for its answer to *turn* in *outbox*; *own* is the URL of its upstream."""
-        return MatrixToolbox(self._homeserver, self._turns, self._uploads, self._texts, turn, agent, own, outbox)
+        return MatrixToolbox(
+            self._homeserver, self._permissions, self._turns, self._uploads, self._texts, turn, agent, own, outbox
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,7 @@ class MatrixToolbox:
     """The tools of one answer."""
 
     homeserver: Homeserver
+    permissions: Mapping[str, Role]
     turns: Turns
     uploads: Uploads
     texts: Texts
@@ -218,13 +226,16 @@ class MatrixToolbox:
             self.turn.room_id, limit=_PAGE, as_user=self.outbox.user_id, only={"types": list(_READ)}
         )
         visibility = str(state.content(HISTORY_VISIBILITY).get("history_visibility", "shared"))
-        seen = visible(events, asking, visibility)
+        seen = (event for event in visible(events, asking, visibility) if self._may_be_read(str(event.get("sender"))))
         lines = list(islice((line for event in seen if (line := _line(event)) is not None), limit))
         return "\n".join(reversed(lines)) or "there are no messages"
 
+    def _may_be_read(self, user_id: str) -> bool:
+        return may_be_read(user_id, self.homeserver.namespace, self.permissions)
+
     async def _list_participants(self, _arguments: Mapping[str, Any], _part: int) -> str:
         state, _ = await self._room()
-        members = sorted(state.members("join"))
+        members = sorted(user for user in state.members("join") if self._may_be_read(user))
         lines = [json.dumps({"user_id": user, "is_agent": self.homeserver.namespace.is_ours(user)}) for user in members]
         return "\n".join(lines[:_MEMBERS])
 
@@ -251,6 +262,6 @@ def _line(event: Mapping[str, Any]) -> str | None:
     said = message_of(str(event.get("type")), content_today(event))
     if said is None:
         return None
-    body = said.body or ", ".join(each.name for each in said.files)
+    body = without_fallback(said.body, content) or ", ".join(each.name for each in said.files)
     fields = {key: event.get(key) for key in ("event_id", "sender", "origin_server_ts")}
     return json.dumps(fields | {"body": body[:_LENGTH]}, ensure_ascii=False) if body else None

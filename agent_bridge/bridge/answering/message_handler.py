@@ -11,6 +11,7 @@ import structlog
 from agent_bridge.bridge.answering.outcome import Announced, Attempt, Failure, committed_outcome, outcome_of
 from agent_bridge.bridge.answering.uncommitted import Uncommitted
 from agent_bridge.bridge.queue.offload import rendered
+from agent_bridge.bridge.rooms.kinds import is_of_several_kind
 from agent_bridge.core.answers import Op, Part
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import AgentGone, HomeserverError, HomeserverRefused
@@ -19,6 +20,8 @@ from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agent_bridge.bridge.answering.batching import Batching
     from agent_bridge.bridge.answering.generation import Generation
     from agent_bridge.bridge.answering.outcome import Outcome
@@ -45,6 +48,8 @@ _TELL_AFTER = 5.0
 _LONGEST_WAIT = 900.0
 #: Seconds for which the same failure is announced briefly in a room.
 _ANNOUNCED = 60.0
+#: Seconds after which an answer in a room of several mentions the people who asked.
+_LONG = 60.0
 #: Seconds between two attempts in a room whose successor the ghost cannot enter.
 _MOVING = 60.0
 
@@ -154,6 +159,7 @@ class MessageHandler:
                 self._uncommitted.keep(turn, outcome)
             if is_whole:
                 outcome = outcome.mentioning(await self._hand_on.mentioned(turn, outcome.text))
+            outcome = outcome.mentioning(await self._requesters(turn, outcome, started))
         ops = await rendered(len(outcome.text), outcome.ops, self._texts, self._max_parts)
         if turn.state is not TurnState.COMMITTED:
             redacted = await self._turns.commit(
@@ -164,6 +170,7 @@ class MessageHandler:
                 extras=outcome.extras,
                 stopped=outcome.stopped,
                 transcript=outcome.transcript,
+                caught_up=outcome.heard,
                 run=outcome.run,
             )
             self._uncommitted.forget(turn)
@@ -188,6 +195,12 @@ class MessageHandler:
         else:
             _log.warning("answer failed", agent=agent.name, room=turn.room_id, error=outcome.error, **tokens)
         return is_last
+
+    async def _requesters(self, turn: Turn, outcome: Outcome, started: float) -> Sequence[str]:
+        """Return the people whom the answer mentions: those who asked among others, and had to wait for it long."""
+        waited = turn.age + time.monotonic() - started
+        is_awaited = is_of_several_kind(turn.room_kind) and outcome.stopped is None
+        return await self._turns.senders(turn.id) if is_awaited and waited > _LONG else ()
 
     async def _outcome(self, turn: Turn, agent: Agent, outbox: Outbox, started: float) -> tuple[Turn, Outcome | None]:
         """Return *turn*, which was *started* then, with all its messages, and its outcome; None: it is queued again."""

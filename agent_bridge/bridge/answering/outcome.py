@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.core.answers import NO_EXTRAS, AnswerExtras, Notice, Op, Part
 from agent_bridge.core.errors import AnswerFiltered
-from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.core.transcript import NO_CATCH_UP, CatchUp, ChatMessage
 from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.i18n.catalogue import cause as clause
 from agent_bridge.render.content import escape, fenced
@@ -90,6 +90,8 @@ class Attempt:
     remark: str = ""
     #: The question as the transcript keeps it.
     question: str = ""
+    #: The messages of the room that the agent got with it.
+    caught_up: CatchUp = NO_CATCH_UP
     #: The messages that show reasoning and tool calls.
     activity: tuple[Op, ...] = ()
     files: tuple[AnswerFile, ...] = ()
@@ -119,6 +121,8 @@ class Outcome:
     extras: AnswerExtras = NO_EXTRAS
     #: The question as the transcript keeps it.
     question: str = ""
+    #: The messages of the room that were to reach the agent with it.
+    caught_up: CatchUp = NO_CATCH_UP
     #: The answer as the transcript keeps it, without the bridge's own words; empty if it keeps neither.
     said: str = ""
     #: The upstream's reference of the run; None if it gave none.
@@ -146,6 +150,11 @@ class Outcome:
         if not self.said or self.stopped not in {None, StopReason.STOPPED}:
             return []
         return [question, answer]
+
+    @property
+    def heard(self) -> CatchUp:
+        """The messages of the room that the agent has from now on: none if it may not have got the question."""
+        return self.caught_up if self.transcript or self.run is not None else NO_CATCH_UP
 
     def mentioning(self, users: Sequence[str]) -> Outcome:
         """Return the outcome whose final message also mentions *users* (user ids)."""
@@ -200,6 +209,7 @@ def outcome_of(attempt: Attempt, texts: Texts, *, announced: Announced = Announc
             stopped=ended_by,
             extras=replace(extras, activity=_cards(attempt.activity)),
             question=attempt.question,
+            caught_up=attempt.caught_up,
             said=attempt.text,
             run=attempt.run,
         )
@@ -208,7 +218,9 @@ def outcome_of(attempt: Attempt, texts: Texts, *, announced: Announced = Announc
         extras = replace(extras, activity=attempt.activity, notice=notice)
         text = with_ending(attempt.text, attempt.remark) if attempt.remark else attempt.text
         said = _with_files(attempt.text, attempt.files)
-        return Outcome(text, extras=extras, question=attempt.question, said=said, run=attempt.run)
+        return Outcome(
+            text, extras=extras, question=attempt.question, caught_up=attempt.caught_up, said=said, run=attempt.run
+        )
     midway = bool(attempt.text)
     is_repeated = announced is not Announced.NEVER and not midway
     told: Notice | None = ended_by.notice(texts, midway=midway)
@@ -218,7 +230,15 @@ def outcome_of(attempt: Attempt, texts: Texts, *, announced: Announced = Announc
     extras = replace(extras, activity=activity, notice=told)
     # The next question would be refused too if it had the text that a filter stopped.
     said = "" if isinstance(ended_by.error, AnswerFiltered) else attempt.text
-    return Outcome(attempt.text, ended_by.cause, extras=extras, question=attempt.question, said=said, run=attempt.run)
+    return Outcome(
+        attempt.text,
+        ended_by.cause,
+        extras=extras,
+        question=attempt.question,
+        caught_up=attempt.caught_up,
+        said=said,
+        run=attempt.run,
+    )
 
 
 def committed_outcome(turn: Turn) -> Outcome:

@@ -80,7 +80,12 @@ def is_bots(room: Room | None) -> bool:
 
 def is_of_several(room: Room | None) -> bool:
     """Tell whether several agents may be in *room*, and ask each other."""
-    return room is not None and KINDS[room.kind].addressing is Addressing.ADDRESSED
+    return room is not None and is_of_several_kind(room.kind)
+
+
+def is_of_several_kind(kind: KindName | None) -> bool:
+    """Tell whether several agents may be in a room of *kind*; None: of a room that the bridge does not know."""
+    return kind is not None and KINDS[kind].addressing is Addressing.ADDRESSED
 
 
 def has_only_commands(room: Room) -> bool:

@@ -11,6 +11,7 @@ from agent_bridge.core.roles import Role
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent_bridge.core.ids import Namespace
 
 #: Localparts of users that belong to other bridges: the underscore that the Matrix spec recommends for application
 #: services, and the prefixes that widespread bridges use by default.
@@ -36,6 +37,11 @@ def role_of(user_id: str, permissions: Mapping[str, Role]) -> Role:
     if _BRIDGED.fullmatch(localpart):
         return Role.NONE
     return permissions.get(domain, permissions.get("*", Role.NONE))
+
+
+def may_be_read(sender: str, namespace: Namespace, permissions: Mapping[str, Role]) -> bool:
+    """Tell whether an agent may be given texts of *sender*: a ghost, the bridge bot, or a person with a role."""
+    return namespace.is_ours(sender) or role_of(sender, permissions) >= Role.MEMBER
 
 
 def people_with(permissions: Mapping[str, Role], role: Role) -> list[str]:

@@ -258,6 +258,7 @@ conversation = Table(
         ForeignKey("context.id", ondelete="SET NULL", name="conversation_context_fkey", use_alter=True),
         comment="the one that goes on; null: the first",
     ),
+    Column("caught_up", Text, comment="event up to which the agent has the messages of the room"),
     CheckConstraint("(lane_kind = 'bot') = (agent IS NULL)", name="lane_kind"),
 )
 Index(
@@ -501,7 +502,11 @@ message = Table(
         ForeignKey("context.id", ondelete="CASCADE"),
         comment="null: the first one of its lane",
     ),
+    Column("event_id", Text, comment="the event of a message of the room that was said to others"),
+    Column("edited_in", Text, comment="the edit from which the text of that message comes"),
 )
+Index("message_event_id_idx", message.c.event_id, postgresql_where=text("event_id IS NOT NULL"))
+Index("message_edited_in_idx", message.c.edited_in, postgresql_where=text("edited_in IS NOT NULL"))
 Index("message_context_idx", message.c.context, postgresql_where=text("context IS NOT NULL"))
 Index("message_lane_idx", message.c.conversation, text("coalesce(context, 0)"), message.c.id)
 

@@ -36,10 +36,10 @@ UPDATE conversation SET context = %(context)s WHERE id = %(lane)s
 
 -- copy --
 -- Add the messages of the context %(source)s to the context %(context)s of the lane %(lane)s. They keep their turns: a
--- redaction finds each copy of a message by the turn. For their retention, those of a saved copy (%(saved)s) have the
+-- redaction finds each copy of a message by the turn, or by the event. For their retention, those of a saved copy (%(saved)s) have the
 -- time at which they were said, and others the present time.
-INSERT INTO message (conversation, context, turn, role, content, created_at)
-SELECT %(lane)s, %(context)s, turn, role, content, CASE WHEN %(saved)s THEN created_at ELSE now() END
+INSERT INTO message (conversation, context, turn, role, content, event_id, edited_in, created_at)
+SELECT %(lane)s, %(context)s, turn, role, content, event_id, edited_in, CASE WHEN %(saved)s THEN created_at ELSE now() END
 FROM message WHERE context = %(source)s ORDER BY id
 
 -- is_empty --

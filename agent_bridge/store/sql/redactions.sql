@@ -29,6 +29,18 @@ FROM conversation c
 WHERE c.id = turn.conversation AND c.room_id = %(room_id)s AND turn.open AND turn.kind = 'message'
   AND EXISTS (SELECT 1 FROM outbox o WHERE o.turn = turn.id AND o.event_id IS NULL)
 
+-- note_heard --
+-- Note the redaction %(event_id)s of the event %(target)s in the open messages of a room in which agents get the words of
+-- others with their questions. The statement `commit` of the turns reads the note.
+UPDATE turn SET redactions = redactions || jsonb_build_object(%(target)s::text, %(event_id)s::text)
+FROM conversation c JOIN room r ON r.room_id = c.room_id
+WHERE c.id = turn.conversation AND c.room_id = %(room_id)s AND turn.open AND turn.kind = 'message'
+  AND r.kind IN ('group', 'lobby', 'channel')
+
+-- forget_heard --
+-- Forget the event %(target)s in the transcripts of agents that got it with a question, in all contexts and saved copies.
+DELETE FROM message WHERE event_id = %(target)s OR edited_in = %(target)s
+
 -- lock_heads --
 -- Lock the turns that the turns %(turns)s were collected into.
 SELECT 1 FROM turn WHERE id IN (SELECT collected_into FROM turn WHERE id = ANY(%(turns)s)) ORDER BY id FOR UPDATE
@@ -114,8 +126,10 @@ WHERE turn.id = head.id AND (turn.state <> 'queued' OR turn.attempts > 0)
 RETURNING turn.id, turn.conversation, turn.open, is_redacted, pg_notify('agent_bridge', 'stops')
 
 -- forget_transcript --
--- Forget the messages that the turns %(turns)s added to the transcript, in all contexts and saved copies.
+-- Forget the messages that the turns %(turns)s added to the transcript, in all contexts and saved copies, and the answers
+-- to them in the transcripts of other agents.
 DELETE FROM message WHERE turn = ANY(%(turns)s::bigint[])
+   OR event_id IN (SELECT event_id FROM outbox WHERE turn = ANY(%(turns)s::bigint[]) AND event_id IS NOT NULL)
 
 -- retitle --
 -- Take the titles back that were made, or are being made, from the turns %(turns)s. Each chat gets another one from the first

@@ -126,6 +126,10 @@ SELECT event_id, kind, payload FROM (
 SELECT DISTINCT CASE WHEN t.asked_by IS NULL THEN t.sender ELSE coalesce(chain.asker, t.sender) END AS sender
 FROM turn t LEFT JOIN chain ON chain.id = t.chain WHERE t.id = %(turn)s OR t.collected_into = %(turn)s ORDER BY sender
 
+-- speakers --
+-- Return the senders of the messages that the turn %(turn)s answers, in their order.
+SELECT sender FROM turn WHERE id = %(turn)s OR collected_into = %(turn)s ORDER BY id <> %(turn)s, position
+
 -- stops --
 -- Return those of the turns %(turns)s that have to end early, and why.
 SELECT id, stop FROM turn WHERE id = ANY(%(turns)s) AND stop IS NOT NULL
@@ -202,11 +206,13 @@ FROM quick WHERE turn.id = %(turn)s
 
 -- commit --
 -- Commit an answer, everything that is shown with it, the intention to show it in the parts %(parts)s, and the messages
--- that it adds to the context that goes on in its lane. A request to stop it does not count any more, unless it was stopped (%(stopped)s). If a
+-- that it adds to the context that goes on in its lane: first those that others said in the room (with the events that
+-- they come from), unless they were redacted meanwhile, which belong to no turn; the agent has them up to the event
+-- %(until)s. A request to stop it does not count any more, unless it was stopped (%(stopped)s). If a
 -- question or the answer was redacted meanwhile, nothing is committed, unless the redaction ended it. Return why nothing
 -- is committed; null if it is.
 WITH head AS (
-    SELECT id, stop FROM turn
+    SELECT id, stop, redactions FROM turn
     WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running') FOR UPDATE
 ), answered AS (
     UPDATE turn SET state = 'committed', answer = %(answer)s, extras = %(extras)s, error = %(error)s,
@@ -215,17 +221,24 @@ WITH head AS (
     FROM head
     WHERE turn.id = head.id
       AND (coalesce(head.stop, '') NOT IN ('redacted', 'withdrawn') OR head.stop = %(stopped)s::text)
-    RETURNING turn.id, turn.stop
+    RETURNING turn.id, turn.stop, head.redactions
 ), intended AS (
     INSERT INTO outbox (turn, part) SELECT id, unnest(%(parts)s::integer[]) FROM answered
     ON CONFLICT (turn, part) DO NOTHING
 ), said AS (
-    INSERT INTO message (conversation, context, turn, role, content)
-    SELECT c.id, c.context, answered.id, said.role, said.content
+    INSERT INTO message (conversation, context, turn, role, content, event_id, edited_in)
+    SELECT c.id, c.context, CASE WHEN said.event_id IS NULL THEN answered.id END, said.role, said.content, said.event_id,
+           said.edited_in
     FROM answered, conversation c,
-         unnest(%(roles)s::text[], %(contents)s::text[]) WITH ORDINALITY AS said (role, content, position)
+         unnest(%(roles)s::text[], %(contents)s::text[], %(events)s::text[], %(edits)s::text[])
+             WITH ORDINALITY AS said (role, content, event_id, edited_in, position)
     WHERE c.id = %(lane)s AND coalesce(answered.stop, '') NOT IN ('redacted', 'withdrawn')
+      AND NOT answered.redactions ?| array_remove(ARRAY[said.event_id, said.edited_in], NULL)
     ORDER BY said.position
+), caught_up AS (
+    UPDATE conversation SET caught_up = %(until)s::text FROM answered
+    WHERE %(until)s::text IS NOT NULL AND conversation.id = %(lane)s
+      AND coalesce(answered.stop, '') NOT IN ('redacted', 'withdrawn')
 )
 SELECT CASE WHEN answered.id IS NULL THEN head.stop END AS stop FROM head LEFT JOIN answered ON true
 
