@@ -66,7 +66,7 @@ def until_cancelled(over: asyncio.Event, *pieces: Piece, asked: asyncio.Event | 
 
 _numbers = itertools.count(1)
 #: The beginning of a message of a person as agents get it in a room of several.
-_SPOKEN = re.compile(r"(?:\A|\n\n)person\d+: ")
+_SPOKEN = re.compile(r"(?:\A|\n\n)person\d+(?: \(@\S+\))?: ")
 
 
 class ScriptedUpstream(OpenAIServer):

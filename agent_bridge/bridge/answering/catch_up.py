@@ -77,22 +77,22 @@ class RoomReader:
         self._namespace = namespace
         self._permissions = permissions
         self._transcripts = transcripts
-        self._states: Shared[str, RoomState | None] = Shared()
+        self._states: Shared[tuple[str, str], RoomState | None] = Shared()
         self._pages: Shared[tuple[str, ...], tuple[list[Json], str | None]] = Shared()
 
-    async def speakers(self, room_id: str, ghost: str) -> Speakers:
-        """Return the names of the speakers of a room, with user ids if the homeserver tells no names of people.
+    async def speakers(self, place: Place) -> Speakers:
+        """Return the names of the speakers; people have user ids if the homeserver does not tell their names.
 
         Raises:
             StoreError: the names of the agents cannot be read.
         """
         try:
             async with asyncio.timeout(_PATIENCE):
-                state = await self._state(room_id, ghost)
+                state = await self._state(place)
         except (HomeserverError, TimeoutError) as error:
-            _log.warning("an agent gets no names of speakers", room=room_id, error=str(error))
+            _log.warning("an agent gets no names of speakers", room=place.room_id, error=str(error))
             state = None
-        return await self._speakers(state, room_id)
+        return await self._speakers(state, place.room_id)
 
     async def _speakers(self, state: RoomState | None, room_id: str) -> Speakers:
         agents = await self._transcripts.agents(room_id)
@@ -113,7 +113,7 @@ class RoomReader:
             return NO_CATCH_UP
         try:
             async with asyncio.timeout(_PATIENCE):
-                state = await self._state(place.room_id, place.ghost)
+                state = await self._state(place)
                 events = None if state is None else await self._before(place, state, position)
         except (HomeserverError, TimeoutError) as error:
             _log.warning("an agent is asked without what was said before", room=place.room_id, error=str(error))
@@ -128,8 +128,10 @@ class RoomReader:
         # The next question brings an answer that still grows.
         return CatchUp(_newest(heard, tokens), place.event_id if finished == found else None)
 
-    async def _state(self, room_id: str, ghost: str) -> RoomState | None:
-        return await self._states.get(room_id, partial(self._homeserver.room_state, room_id, ghost))
+    async def _state(self, place: Place) -> RoomState | None:
+        fetch = partial(self._homeserver.room_state, place.room_id, place.ghost)
+        # The people who ask may have entered a moment ago.
+        return await (fetch() if place.event_id is None else self._states.get((place.room_id, place.event_id), fetch))
 
     async def _before(self, place: Place, state: RoomState, position: str | None) -> list[Json] | None:
         """Return the events between *position* and the question that its people and the agent may see, newest first.

@@ -115,8 +115,8 @@ class Questions:
         ghost = self._namespace.user_id(agent.ghost)
         speakers, heard = None, NO_CATCH_UP
         if is_of_several_kind(await self._transcripts.room_kind(lane)):
-            speakers = await self._rooms.speakers(room_id, ghost)
             place = Place(lane, room_id, thread, ghost, (sender,), None)
+            speakers = await self._rooms.speakers(place)
             heard = await self._rooms.since_last_turn(place, tokens)
         root = await self._root(room_id, thread, ghost, speakers)
         return self._alternating((await self._history(lane, root, heard)).within(tokens), agent)
@@ -141,8 +141,9 @@ class Questions:
         ghost = self._namespace.user_id(agent.ghost)
         speakers, heard, senders = None, NO_CATCH_UP, [turn.sender] * len(turn.questions)
         if is_of_several_kind(turn.room_kind):
-            speakers = await self._rooms.speakers(turn.room_id, ghost)
-            heard = await self._rooms.since_last_turn(await self._place(turn, ghost), tokens)
+            place = await self._place(turn, ghost)
+            speakers = await self._rooms.speakers(place)
+            heard = await self._rooms.since_last_turn(place, tokens)
             senders = await self._turns.speakers(turn.id)
         parts: list[FileContent] = []
         for message, sender in zip(turn.questions, senders, strict=True):
