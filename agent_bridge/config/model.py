@@ -60,8 +60,8 @@ class HomeserverConfig(Section):
         ge=1,
         le=31_536_000,
         description="Seconds between two backfills of a room. A backfill reads the room's history for messages that "
-        "the homeserver did not deliver. It also runs after each start of the bridge or the homeserver. A chat that "
-        "nobody used for a day has one a day.",
+        "the homeserver did not deliver. It also runs after each start of the bridge or the homeserver. A quiet "
+        "chat has fewer: each after a quarter of the time since its last use, and at least one a day.",
     )
 
 

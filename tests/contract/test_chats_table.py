@@ -130,22 +130,29 @@ async def test_a_made_room_is_read_from_its_beginning_first(database: Database) 
     assert await Turns(database).take(lane) is None
 
 
-async def test_a_quiet_chat_is_compared_once_a_day_and_after_each_gap(database: Database) -> None:
+async def test_a_quiet_chat_is_compared_less_often_and_after_each_gap(database: Database) -> None:
     await made(database, await add_agent(database))
     histories = Histories(database)
 
-    async def is_due() -> bool:
+    async def is_due(compared: str, used: str) -> bool:
+        """Tell whether the chat is due that was *compared* and *used* so long ago."""
+        await database.execute(
+            "UPDATE room SET backfilled_at = now() - %s::interval, created_at = now() - %s::interval", (compared, used)
+        )
         return ROOM in {each.room_id for each in await histories.due(600, 10)}
 
-    await database.execute("UPDATE room SET backfilled_at = now() - interval '1 hour'")
-    assert await is_due()
-    await database.execute("UPDATE room SET created_at = created_at - interval '2 days'")
-    assert not await is_due()
-    await database.execute("UPDATE room SET backfilled_at = now() - interval '25 hours'")
-    assert await is_due()
-    await database.execute("UPDATE room SET backfilled_at = now()")
+    assert not await is_due("9 minutes", "9 minutes")
+    assert await is_due("11 minutes", "11 minutes")
+    assert not await is_due("29 minutes", "2 hours")
+    assert await is_due("31 minutes", "2 hours")
+    assert not await is_due("23 hours", "10 days")
+    assert await is_due("25 hours", "10 days")
+    await database.execute("UPDATE room SET used_at = now()")
+    assert await is_due("11 minutes", "10 days")
+    await database.execute("UPDATE room SET used_at = NULL")
+    assert not await is_due("0 s", "10 days")
     await histories.require_backfill()
-    assert await is_due()
+    assert ROOM in {each.room_id for each in await histories.due(600, 10)}
 
 
 @pytest.mark.parametrize("kind", ["chat", "dm"])

@@ -146,6 +146,13 @@ async def test_agents_answer_those_who_address_them(
             *(f"{room_id}/{localpart(ghosts[name])}" for name in NAMES),
             *(f"{room_id}/{localpart(ghosts[name])}/{of_bea.event_id}" for name in ("Bea", "Cleo")),
         }
+        # A ghost has not the power to take a 🔁 away, and the bot does.
+        again = await one.react(room_id, named, "🔁")
+
+        async def is_redacted() -> bool:
+            return not (await one.ask("GET", f"/rooms/{room_id}/event/{again}"))["content"]
+
+        await eventually(is_redacted, "the reaction is taken away")
 
 
 async def test_the_lobby_follows_the_agents(

@@ -55,9 +55,15 @@ class EditHandler:
         return None
 
     async def _remove_reaction(self, turn: Turn, outbox: Outbox) -> None:
-        """Redact the person's 🔁, so that the person can react once more."""
+        """Redact the person's 🔁, so that the person can react once more.
+
+        In rooms of several agents only the bot may have the power for it.
+        """
         txn_id = f"ab.{turn.key}.redact"
-        try:
-            await self._homeserver.redact(turn.room_id, turn.event_id, txn_id=txn_id, as_user=outbox.user_id)
-        except HomeserverRefused as error:
-            _log.info("a reaction is not removed", room=turn.room_id, error=str(error))
+        for user in (outbox.user_id, self._homeserver.namespace.bot):
+            try:
+                await self._homeserver.redact(turn.room_id, turn.event_id, txn_id=txn_id, as_user=user)
+            except HomeserverRefused as error:
+                _log.info("a reaction is not removed", room=turn.room_id, user=user, error=str(error))
+            else:
+                return

@@ -20,11 +20,11 @@ RETURNING pg_notify('agent_bridge', 'backfill')
 
 -- due --
 -- Return up to %(limit)s rooms to compare: first those whose lanes are held, of these first those with open turns; then
--- those that were not compared for %(interval)s seconds, or for a day if they are chats that nobody used for a day. A time
--- in the future means that the clock was set back. Also return the last position that was given: a sequence that has given
--- none yet holds the first one that it will give. The ghost reads the history of its home, of its direct chats and of the
--- chats that the bridge made; the bot that of other rooms, or the ghost that came first where the bot is not. Nobody reads a group that all of
--- them were removed from.
+-- those that were not compared for %(interval)s seconds, or, if they are chats, for a quarter of the time since their last
+-- use and at most a day. A time in the future means that the clock was set back. Also return the last position that was
+-- given: a sequence that has given none yet holds the first one that it will give. The ghost reads the history of its home,
+-- of its direct chats and of the chats that the bridge made; the bot that of other rooms, or the ghost that came first where
+-- the bot is not. Nobody reads a group that all of them were removed from.
 SELECT r.room_id, r.last_seen, r.backfill_requests,
        CASE WHEN r.kind = 'home' OR r.person IS NOT NULL THEN owner.ghost
             WHEN NOT r.bot_joined THEN (
@@ -38,8 +38,8 @@ WHERE r.room_id IS NOT NULL
   AND (r.kind <> 'group' OR r.bot_joined OR EXISTS (SELECT 1 FROM participant p WHERE p.room = r.id AND p.state = 'joined'))
   AND (r.needs_backfill OR r.backfilled_at IS NULL OR r.backfilled_at > now()
        OR r.backfilled_at < now() - make_interval(secs => CASE
-           WHEN r.person IS NOT NULL AND coalesce(r.used_at, r.created_at) < now() - interval '1 day'
-           THEN greatest(%(interval)s, 86400) ELSE %(interval)s END))
+           WHEN r.person IS NULL THEN %(interval)s
+           ELSE greatest(%(interval)s, least(86400, extract(epoch FROM now() - coalesce(r.used_at, r.created_at)) / 4)) END))
 ORDER BY r.needs_backfill DESC, r.needs_backfill AND EXISTS (
     SELECT 1 FROM conversation c JOIN turn t ON t.conversation = c.id WHERE c.room_id = r.room_id AND t.open
 ) DESC, r.backfilled_at NULLS FIRST
