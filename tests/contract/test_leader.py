@@ -225,7 +225,7 @@ async def test_the_state_of_the_leader(store_url: str) -> None:
         leadership = Leadership(database)
         assert await leadership.state() == LeaderState(None, None, None, None)
         await leadership.beat(0, 15.0)
-        await database.execute("INSERT INTO room (room_id, kind) VALUES ('!a', 'group'), ('!b', 'group')")
+        await database.execute("INSERT INTO room (room_id, kind) VALUES ('!a', 'bot'), ('!b', 'bot')")
         await Histories(database).require_backfill()
         async with open_locks(store_url) as locks, locks.hold(LEADER, 0):
             await database.execute(
@@ -347,6 +347,10 @@ async def test_readiness_tells_that_no_process_leads_and_that_rooms_wait(store_u
         await database.execute("INSERT INTO room (room_id, kind) VALUES ('!a', 'group')")
         await Histories(database).require_backfill()
         await leader.check()
+        # A group that nobody of the bridge is in cannot be read.
+        await database.execute("UPDATE room SET backfill_requested_at = now() - interval '10 minutes'")
+        await leader.check()
+        await database.execute("UPDATE room SET bot_joined = true")
         await database.execute("UPDATE room SET backfill_requested_at = now() - interval '10 minutes'")
         with pytest.raises(StoreError, match=r"rooms have waited for their backfill for 60\d s"):
             await leader.check()

@@ -21,7 +21,7 @@ from crash.asked import Answerer, AnsweringUpstream
 from crash.balancer import Balancer
 from crash.chats import NewChats
 from crash.faults import KILL, KILL_BOTH, Fault, Ground, deck
-from crash.group import enter_lobby
+from crash.group import enter_lobby, forget_lobby
 from crash.histories import Disturbance, Request, judge_groups, judge_repeats, judge_requests
 from crash.replica import Replica, takeovers
 from crash.report import Report
@@ -196,6 +196,7 @@ class Driver:
         """Start the bridges, with a line to the homeserver, one from it, and one to the database for each bridge."""
         to_synapse = await stack.enter_async_context(Line(self._harness.synapse.port))
         config = self._config(upstream, people, to_synapse)
+        await forget_lobby(config, self._harness.synapse.url)
         ports = [free_port() for _ in range(self._plan.processes)]
         behind = ports[0]
         if len(ports) > 1:

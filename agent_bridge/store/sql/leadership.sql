@@ -17,7 +17,9 @@ WHERE held.kind = %(kind)s AND held.key <> %(process)s AND session.state = 'idle
 SELECT held.pid, CASE WHEN session.state = 'idle' THEN extract(epoch FROM clock_timestamp() - session.state_change)::float
        END AS idle,
        (SELECT extract(epoch FROM clock_timestamp())::float - value::float FROM kv WHERE key = 'leader_beat') AS silent,
-       (SELECT extract(epoch FROM clock_timestamp() - min(backfill_requested_at))::float FROM room WHERE needs_backfill)
+       (SELECT extract(epoch FROM clock_timestamp() - min(backfill_requested_at))::float FROM room
+        WHERE needs_backfill AND (kind <> 'group' OR bot_joined OR EXISTS (
+            SELECT 1 FROM participant p WHERE p.room = room.id AND p.state = 'joined')))
            AS backfill_age
 FROM (SELECT (SELECT pid FROM advisory_lock WHERE kind = %(kind)s AND key = 0) AS pid) held
      LEFT JOIN pg_stat_activity session ON session.pid = held.pid
