@@ -11,6 +11,8 @@ import pytest
 from aiohttp import web
 
 from agent_bridge.core.agents import AgentState
+from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.session import homeserver_session
 from support.conditions import eventually
 from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream
@@ -282,10 +284,9 @@ async def test_without_a_space_rooms_work(harness: BridgeHarness, database_url: 
     async with ScriptedUpstream("alone") as upstream, Proxy(harness.synapse.url) as proxy:
         refused = 0
 
-        def refuse(_number: int, _method: str, path: str) -> web.Response | None:
+        def refuse(_number: int, method: str, path: str) -> web.Response | None:
             nonlocal refused
-            # The first room that the bridge makes is the Space.
-            if not path.endswith("/createRoom") or refused:
+            if method != "GET" or "directory" not in path:
                 return None
             refused += 1
             return web.json_response({"errcode": "M_FORBIDDEN", "error": "scripted"}, status=403)
@@ -296,6 +297,11 @@ async def test_without_a_space_rooms_work(harness: BridgeHarness, database_url: 
             [{"name": "u", "url": upstream.url}],
             homeserver={"address": proxy.url, "domain": "test.local"},
         )
+        async with homeserver_session() as session:
+            # The bridge has to look for the room that has the alias of the Space.
+            token = config.appservice.as_token.get_secret_value()
+            homeserver = Homeserver(harness.synapse.url, token, config.namespace, session)
+            await homeserver.create_room({"room_alias_name": config.namespace.space_alias_localpart})
         async with harness.bridge(config) as running:
             contact = await running.contact(upstream.names[0])
             assert refused

@@ -109,9 +109,8 @@ async def test_agents_answer_those_who_address_them(
         state = one.room(room_id).state
         assert state["m.room.join_rules", ""]["join_rule"] == "restricted"
         assert state["m.room.name", ""] == {"name": "Lobby"}
-        assert [each.body[:10] for each in two.room(room_id).said_by(running.homeserver.namespace.bot)] == [
-            "All agents"
-        ]
+        bot = running.homeserver.namespace.bot
+        await two.wait_for(lambda: [each.body[:10] for each in two.room(room_id).said_by(bot)] == ["All agents"])
         # People talk with each other.
         await one.say(room_id, "Hello Bob, do you know Ada?")
         # A name as the first word, a mention of two, a pill, a reply.
