@@ -21,7 +21,7 @@ from crash.asked import Answerer, AnsweringUpstream
 from crash.balancer import Balancer
 from crash.chats import NewChats
 from crash.faults import KILL, KILL_BOTH, Fault, Ground, deck
-from crash.group import enter_lobby, forget_lobby
+from crash.group import enter_lobby
 from crash.histories import Disturbance, Request, judge_groups, judge_repeats, judge_requests
 from crash.replica import Replica, takeovers
 from crash.report import Report
@@ -29,6 +29,7 @@ from crash.spots import begin_direct, enter
 from crash.talk import Talk, picture
 from crash.truth import disorder, judge_health, judge_memory, until_closed, until_forgotten
 from crash.verdict import Verdict
+from support.aliases import forget_lobby
 from support.conditions import eventually
 from support.severable_proxy import Line
 

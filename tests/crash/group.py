@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import random
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.core.errors import HomeserverRefused
-from agent_bridge.matrix.client import Homeserver
-from agent_bridge.matrix.session import homeserver_session
 from crash.asked import LAST
 from crash.spots import SETTLED_WITHIN, Spot, in_thread, join
 from support.conditions import eventually
@@ -64,15 +60,6 @@ class Group:
         if question.key.endswith(LAST) or draw.random() < _TO_ALL:
             return self.spots
         return [draw.choice(self.spots)]
-
-
-async def forget_lobby(config: Config, url: str) -> None:
-    """Take the alias away from the lobby of an earlier run: agents would get what was said there."""
-    token = config.appservice.as_token.get_secret_value()
-    async with homeserver_session() as session:
-        homeserver = Homeserver(url, token, config.namespace, session)
-        with suppress(HomeserverRefused):
-            await homeserver.remove_alias(config.namespace.alias(config.namespace.lobby_alias_localpart))
 
 
 async def enter_lobby(config: Config, spots: Sequence[Spot], count: int) -> Group:

@@ -11,8 +11,7 @@ import pytest
 from aiohttp import web
 
 from agent_bridge.core.agents import AgentState
-from agent_bridge.matrix.client import Homeserver
-from agent_bridge.matrix.session import homeserver_session
+from support.aliases import make_space
 from support.conditions import eventually
 from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream
@@ -297,11 +296,7 @@ async def test_without_a_space_rooms_work(harness: BridgeHarness, database_url: 
             [{"name": "u", "url": upstream.url}],
             homeserver={"address": proxy.url, "domain": "test.local"},
         )
-        async with homeserver_session() as session:
-            # The bridge has to look for the room that has the alias of the Space.
-            token = config.appservice.as_token.get_secret_value()
-            homeserver = Homeserver(harness.synapse.url, token, config.namespace, session)
-            await homeserver.create_room({"room_alias_name": config.namespace.space_alias_localpart})
+        await make_space(config, harness.synapse.url)
         async with harness.bridge(config) as running:
             contact = await running.contact(upstream.names[0])
             assert refused
@@ -346,6 +341,7 @@ async def test_a_space_that_failed_comes_later(harness: BridgeHarness, database_
             [{"name": "u", "url": upstream.url}],
             homeserver={"address": proxy.url, "domain": "test.local"},
         )
+        await make_space(config, harness.synapse.url)
         async with harness.bridge(config) as running:
             assert (await running.contact(upstream.names[0])).home.space is None
             assert refused.is_set()

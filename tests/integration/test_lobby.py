@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.store.postgres.database import Database
+from support.aliases import forget_lobby
 from support.bot_rooms import named_upstream
 from support.conditions import eventually
 from support.harness import DOMAIN, SHARED
@@ -41,7 +42,9 @@ async def running(harness: BridgeHarness, postgres: Server, upstream: ScriptedUp
     there = {"name": "u", "url": upstream.url, "session_header": "X-Session"}
     rooms = {"lobby": True, "join_rule": "restricted", "introduce": True}
     with postgres.migrated() as url:
-        async with harness.bridge(harness.config(url, [there], service=SHARED, rooms=rooms)) as running:
+        config = harness.config(url, [there], service=SHARED, rooms=rooms)
+        await forget_lobby(config, harness.synapse.url)
+        async with harness.bridge(config) as running:
             yield running
 
 
@@ -73,6 +76,12 @@ async def enter(running: Running, upstream: ScriptedUpstream, *people: Person) -
         return await first.resolve(ALIAS) or ""
 
     room_id = await eventually(made, "there is a lobby")
+
+    async def is_open() -> bool:
+        state = await running.homeserver.room_state(room_id)
+        return state is not None and state.content("m.room.join_rules").get("join_rule") == "restricted"
+
+    await eventually(is_open, "the members of the Space may enter the lobby")
     space = str(await first.resolve(f"#sharedbridge_space:{DOMAIN}"))
     lobby = Lobby(room_id, {str(each["name"]): f"@shared_{each['id']}:{DOMAIN}" for each in upstream.models})
     for person in people:
