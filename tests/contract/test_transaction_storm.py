@@ -11,7 +11,7 @@ import pytest
 
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.payloads import EditPayload, MessagePayload
-from agent_bridge.core.turns import TurnState
+from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.turns import Turns
 from support.change_requests import CHANGES, again, answer, asked, edit, note, redaction
@@ -84,8 +84,12 @@ class Storm:
             await collect(self._database, turn)
         if turn.attempts == 1 and self._chance.random() < 0.2:
             await Turns(self._database).put_back(turn, delay=0, failed=True, why="busy")
-        elif turn.kind in CHANGES or turn.state is TurnState.COMMITTED:
+        elif turn.kind in CHANGES:
             await finish(self._database, turn)
+        elif turn.state is TurnState.COMMITTED:
+            # Of several questions one may be redacted: the others are asked again.
+            if not (turn.stop is StopReason.REDACTED and await Turns(self._database).ask_the_rest(turn)):
+                await finish(self._database, turn)
         else:
             await answer(self._database, turn)
 
@@ -111,11 +115,15 @@ async def test_nothing_is_stuck_and_nothing_that_was_taken_back_is_left(
 ) -> None:
     taken_back = after_the_storm.taken_back
     assert await order(database) == []
-    rows = await database.rows("SELECT event_id, kind, payload, redacted, answer FROM turn WHERE kind = 'message'")
+    rows = await database.rows(
+        "SELECT id, event_id, kind, payload, redacted, answer, collected_into FROM turn WHERE kind = 'message'"
+    )
     assert {row["event_id"] for row in rows} == set(after_the_storm.said)
+    # The first of several questions has the answer to those that are left.
+    answers_others = {row["collected_into"] for row in rows if row["collected_into"] and not row["redacted"]}
     for row in rows:
         assert row["redacted"] == (content(row) == MessagePayload()) == (row["event_id"] in taken_back)
-        assert row["answer"] is None or row["event_id"] not in taken_back
+        assert row["answer"] is None or row["event_id"] not in taken_back or row["id"] in answers_others
     edits = [content(row) for row in await database.rows("SELECT kind, payload FROM turn WHERE kind = 'edit'")]
     texts = {edit.message.body for edit in edits if isinstance(edit, EditPayload)}
     assert len(texts) > 1
