@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -19,6 +20,8 @@ with without("prometheus_client"), in_place_of("mautrix.types", IdentityKey=str,
 #: Codes of a thing that does not exist, or that the user may not see. Another refusal, such as ``M_UNRECOGNIZED`` of a
 #: homeserver whose requests take a wrong route, does not tell that.
 _NOT_FOUND, _FORBIDDEN = "M_NOT_FOUND", "M_FORBIDDEN"
+#: Seconds for which the default room version is not asked again.
+_KEPT = 60.0
 #: Synapse's responses to a ping during its delivery of stored transactions; the bridge is reachable.
 _DELIVERING = ("AlreadyCancelled", "AlreadyCalled")
 
@@ -38,6 +41,9 @@ class Homeserver(Requester):
     ``as_user`` is a user id in the bridge's name space; None is the bot. Every method raises
     :class:`HomeserverUnavailable` if a repeat may succeed, else :class:`HomeserverRefused`.
     """
+
+    #: The default room version, and the end of its use in seconds of the monotonic clock: an upgrade may change it.
+    _default: tuple[str, float] = ("", 0.0)
 
     async def versions(self) -> Json:
         """Return ``GET /_matrix/client/versions``."""
@@ -75,10 +81,15 @@ class Homeserver(Requester):
 
         *version* None is the default room version of the homeserver.
         """
-        if version is None:
+        return (version or await self._default_version()) in LISTED_CREATOR
+
+    async def _default_version(self) -> str:
+        version, until = self._default
+        if time.monotonic() >= until:
             answer = await self.request(Method.GET, Path.v3.capabilities)
             version = str(field(answer, "capabilities", dict).get("m.room_versions", {}).get("default", "1"))
-        return version in LISTED_CREATOR
+            self._default = version, time.monotonic() + _KEPT
+        return version
 
     async def ping(self, appservice_id: str) -> float | None:
         """Let the homeserver ping the bridge (``POST …/appservice/{id}/ping``) and return the duration in milliseconds.

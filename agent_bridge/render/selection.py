@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from agent_bridge.core.names import one_line
-from agent_bridge.render.content import escape, link
+from agent_bridge.render.chats import chat_link
+from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
     from agent_bridge.core.results.commands import AgentEntry
@@ -59,8 +59,7 @@ def room_link(agent: AgentEntry) -> str:
     """Return the agent's name, as a link to its room when that exists."""
     if agent.room is None:
         return escape(agent.name)
-    room_id, via = quote(agent.room.room_id, safe="!:"), quote(agent.room.via, safe="")
-    return link(f"https://matrix.to/#/{room_id}?via={via}", agent.name)
+    return chat_link(agent.room, agent.name)
 
 
 def _option(option: AgentOption) -> str:

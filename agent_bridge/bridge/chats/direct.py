@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.rooms.entry import create
 from agent_bridge.bridge.rooms.introduction import introduce
 from agent_bridge.bridge.rooms.problems import problems_of
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
@@ -47,8 +48,6 @@ _PRESENT = frozenset({"join", "invite"})
 #: Former direct chats of a pair that may turn out to be over in one search.
 _STEPS = 3
 _KEY_LENGTH = 16
-#: Seconds in which a room that another turn makes gets its creator.
-_MAKING = 1.0
 
 
 class DirectChats:
@@ -72,7 +71,6 @@ class DirectChats:
         self._deletion = deletion
         self._config = config
         self._texts = texts
-        self._lists_creator: bool | None = None
         #: The account data of a ghost is read, and then written.
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -152,26 +150,20 @@ class DirectChats:
 
     async def _create(self, chat: ChatRoom, ghost: str) -> CreatedRoom:
         version = self._config.rooms.version
-        if self._lists_creator is None:
-            self._lists_creator = await self._homeserver.lists_creator(version)
         plan = RoomPlan(
             alias=self._namespace.direct_alias_localpart(chat.request_key or ""),
             name="",
             topic="",
             creator=ghost,
-            lists_creator=self._lists_creator,
+            lists_creator=await self._homeserver.lists_creator(version),
             powers={chat.person or "": MODERATOR_POWER},
             version=version,
         )
         content = direct_content(plan, person=chat.person or "")
         try:
-            return await self._homeserver.create_room(content, ghost)
-        except RoomOutOfReach:
-            # Another turn makes it at this moment, or the ghost has left a former room to which the alias points still.
-            await asyncio.sleep(_MAKING)
-        try:
-            return await self._homeserver.create_room(content, ghost)
+            return await create(self._homeserver, content, ghost)
         except RoomOutOfReach as error:
+            # The ghost has left the room to which the alias points still.
             _log.info("a former direct chat is out of reach", room=error.room_id)
             await self._homeserver.remove_alias(self._namespace.alias(plan.alias))
             return await self._homeserver.create_room(content, ghost)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.rooms.entry import newest_by_people
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.matrix.filters import said_by_others
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,10 +85,7 @@ class LostRooms:
 
     async def _newest(self, room_id: str, reader: str) -> str:
         """Return the newest event of a person in the room: at least, people have entered it."""
-        start, others = None, said_by_others(self._namespace, reader)
-        while True:
-            newest, start = await self._homeserver.messages(room_id, limit=1, start=start, as_user=reader, only=others)
-            if newest:
-                return str(newest[0]["event_id"])
-            if start is None:
-                raise HomeserverUnavailable(Text("homeserver_invalid"))
+        newest = await newest_by_people(self._homeserver, room_id, reader, reader)
+        if newest is None:
+            raise HomeserverUnavailable(Text("homeserver_invalid"))
+        return newest

@@ -40,7 +40,6 @@ class ChatMaker:
         self._kv = kv
         self._config = config
         self._texts = texts
-        self._lists_creator: bool | None = None
 
     @property
     def most(self) -> int:
@@ -91,14 +90,12 @@ class ChatMaker:
 
     async def _content(self, chat: ChatRoom, ghost: str) -> dict[str, Any]:
         rooms = self._config.rooms
-        if self._lists_creator is None:
-            self._lists_creator = await self._homeserver.lists_creator(rooms.version)
         plan = RoomPlan(
             alias=self._namespace.chat_alias_localpart(chat.request_key or ""),
             name=chat.name or "",
             topic="",
             creator=ghost,
-            lists_creator=self._lists_creator,
+            lists_creator=await self._homeserver.lists_creator(rooms.version),
             powers=chat_powers(self._namespace.bot, chat.person),
             version=rooms.version,
         )

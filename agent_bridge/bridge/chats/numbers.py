@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.rooms.entry import newest_by_people
 from agent_bridge.core.chats import FoundChat, TitledBy
 from agent_bridge.core.errors import UserNotRegistered
 from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.names import one_line
-from agent_bridge.matrix.filters import said_by_others
 from agent_bridge.matrix.rooms import CHAT
 from agent_bridge.store.postgres.signals import Topic
 
@@ -162,11 +162,5 @@ class NumberRepair:
             ghost=localpart,
             name=title or None,
             titled_by=(TitledBy.PERSON if by_person else TitledBy.MADE) if title else None,
-            seen=await self._newest(room_id, ghost, reader),
+            seen=await newest_by_people(self._homeserver, room_id, ghost, reader),
         )
-
-    async def _newest(self, room_id: str, ghost: str, reader: str) -> str | None:
-        """Return the newest event of a person in the room of *ghost*."""
-        others = said_by_others(self._namespace, ghost)
-        newest, _ = await self._homeserver.messages(room_id, limit=1, as_user=reader, only=others)
-        return str(newest[0]["event_id"]) if newest else None

@@ -14,6 +14,7 @@ import structlog
 
 from agent_bridge.bridge.chats.maker import chat_powers
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.rooms.entry import enter
 from agent_bridge.bridge.rooms.invitations import bring_in
 from agent_bridge.bridge.rooms.naming import chosen_by_person, edit_state
 from agent_bridge.bridge.rooms.power_levels import repaired_levels
@@ -190,15 +191,7 @@ class ChatReconciler:
 
     async def _look(self, chat: ChatRoom, room_id: str) -> RoomState | None:
         """Return the state of the room; None if neither the ghost nor the bot is in it or can enter it."""
-        users = self._users(chat)
-        for user in users:
-            state = await self._homeserver.room_state(room_id, user)
-            if state is not None:
-                return state
-        for user in users:
-            if await self._homeserver.can_join(room_id, user):
-                return await self._homeserver.room_state(room_id, user)
-        return None
+        return await enter(self._homeserver, room_id, self._users(chat))
 
     async def _lose(self, chat: ChatRoom, room_id: str) -> None:
         _log.warning("the room of a chat is gone", agent=chat.agent.name, room=room_id, number=chat.number)

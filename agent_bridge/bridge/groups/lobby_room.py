@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.rooms.entry import enter
 from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.bridge.rooms.naming import edit_state, set_field
 from agent_bridge.bridge.rooms.power_levels import repaired_levels
@@ -79,7 +80,7 @@ class LobbyRoom:
         reference = str(self._config.lobby)
         stored = await self._kv.get(KeyValues.LOBBY) or {}
         known = stored.get("room") if stored.get("reference") == reference else None
-        state = None if known is None else await self._entered(str(known))
+        state = None if known is None else await enter(self._homeserver, str(known), [self._namespace.bot])
         if state is None:
             state = await self._made() if self._is_made else await self._named(reference)
         if state is None:
@@ -110,20 +111,13 @@ class LobbyRoom:
     def _is_made(self) -> bool:
         return self._config.lobby is True
 
-    async def _entered(self, room_id: str) -> RoomState | None:
-        """Have the bot enter a room; return its state, None if the bot cannot enter it."""
-        state = await self._homeserver.room_state(room_id)
-        if state is None and await self._homeserver.can_join(room_id):
-            state = await self._homeserver.room_state(room_id)
-        return state
-
     async def _named(self, reference: str) -> RoomState | None:
         """Enter the room that the configuration names, or tell the administrators why that is not possible."""
         room_id = await self._homeserver.resolve_alias(reference) if reference.startswith("#") else reference
         if room_id is None:
             await self.tell("lobby_unknown", reference)
             return None
-        state = await self._entered(room_id)
+        state = await enter(self._homeserver, room_id, [self._namespace.bot])
         if state is None:
             await self.tell("lobby_closed", reference)
         elif state.is_space:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.rooms.entry import create, enter, newest_by_people
 from agent_bridge.bridge.rooms.invitations import bring_in
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, RoomOutOfReach
 from agent_bridge.core.ids import mark, short_hash
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.client import CreatedRoom
-from agent_bridge.matrix.filters import said_by_others
 from agent_bridge.matrix.rooms import RoomPlan, home_content
 from agent_bridge.render.content import message
 
@@ -35,8 +34,6 @@ _log = structlog.stdlib.get_logger(__name__)
 
 #: Rooms that may replace one another in a row, and rooms that may be found lost, in one look.
 _STEPS = 5
-#: Seconds in which a new room gets its creator.
-_MAKING = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,6 @@ class HomeRooms:
         self._config = config
         self._powers = powers
         self._texts = texts
-        self._lists_creator: bool | None = None
 
     async def enter(self, agent_room: AgentRoom, space: str | None) -> EnteredRoom:
         """Return the room of an agent, made if there is none, with its ghost and the bot in it as far as possible.
@@ -102,14 +98,7 @@ class HomeRooms:
         """Return the state of the room; None if neither the ghost nor the bot is in it or can enter it."""
         room_id, users = agent_room.home.room_id or "", self._users(agent_room)
         order = users if agent_room.home.bot_joined else users[::-1]
-        for user in order:
-            state = await self._homeserver.room_state(room_id, user)
-            if state is not None:
-                return state
-        for user in order:
-            if await self._homeserver.can_join(room_id, user):
-                return await self._homeserver.room_state(room_id, user)
-        return None
+        return await enter(self._homeserver, room_id, order)
 
     async def _make(self, agent_room: AgentRoom, space: str | None) -> bool:
         """Make the room, or adopt the one with the alias of the ghost; tell whether it is new."""
@@ -117,7 +106,8 @@ class HomeRooms:
         ghost = reader = self._namespace.user_id(agent.ghost)
         content = await self._content(agent_room, space)
         try:
-            made = await self._create(content, ghost)
+            # A query of the homeserver has it made at this moment, perhaps.
+            made = await create(self._homeserver, content, ghost)
         except RoomOutOfReach as error:
             if await self._homeserver.can_join(error.room_id):
                 # The bot invites the ghost, unless the ghost is banned.
@@ -137,9 +127,7 @@ class HomeRooms:
         await self._agents.introduced(home.id)
         _log.info("adopted an existing room", agent=agent.name, room=made.room_id)
         # Its messages were sent to an earlier bridge.
-        others = said_by_others(self._namespace, ghost)
-        newest, _ = await self._homeserver.messages(made.room_id, limit=1, as_user=reader, only=others)
-        seen = newest[0]["event_id"] if newest else None
+        seen = await newest_by_people(self._homeserver, made.room_id, ghost, reader)
         await self._agents.room_made(home.id, made.room_id, None, None, seen=seen)
         return False
 
@@ -165,24 +153,14 @@ class HomeRooms:
         if agent.avatar is not None:
             await self._agents.avatar_applied(home.id, agent.avatar)
 
-    async def _create(self, content: dict[str, Any], ghost: str) -> CreatedRoom:
-        try:
-            return await self._homeserver.create_room(content, ghost)
-        except RoomOutOfReach:
-            # Perhaps a query of the homeserver has it made at this moment, and its creator is about to enter.
-            await asyncio.sleep(_MAKING)
-            return await self._homeserver.create_room(content, ghost)
-
     async def _content(self, agent_room: AgentRoom, space: str | None) -> dict[str, Any]:
         agent, home = agent_room.agent, agent_room.home
-        if self._lists_creator is None:
-            self._lists_creator = await self._homeserver.lists_creator(self._config.version)
         plan = RoomPlan(
             alias=agent.ghost,
             name=home.name,
             topic=home.topic,
             creator=self._namespace.user_id(agent.ghost),
-            lists_creator=self._lists_creator,
+            lists_creator=await self._homeserver.lists_creator(self._config.version),
             powers=self._powers,
             version=self._config.version,
         )
@@ -231,10 +209,7 @@ class HomeRooms:
         room_id = await self._homeserver.resolve_alias(self._namespace.alias(agent_room.agent.ghost))
         if room_id is None or room_id == old.room_id:
             return None
-        for user in self._users(agent_room):
-            if await self._homeserver.can_join(room_id, user):
-                return await self._homeserver.room_state(room_id, user)
-        return None
+        return await enter(self._homeserver, room_id, self._users(agent_room))
 
     async def _unlist(self, space: str, room_id: str) -> None:
         """Remove a room that is not used any more from the Space."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from agent_bridge.bridge.rooms.entry import enter
 from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.bridge.rooms.naming import set_field
 from agent_bridge.bridge.rooms.power_levels import repaired_levels
@@ -145,11 +146,7 @@ class Space:
     async def _adopted(self, alias: str) -> RoomState | None:
         """Return the state of the existing Space *alias*; None if it cannot list rooms. The administrators are told."""
         room_id = await self._homeserver.resolve_alias(alias)
-        state = None
-        if room_id is not None:
-            state = await self._homeserver.room_state(room_id)
-            if state is None and await self._homeserver.can_join(room_id):
-                state = await self._homeserver.room_state(room_id)
+        state = None if room_id is None else await enter(self._homeserver, room_id, [self._namespace.bot])
         if room_id is None:
             cause = "space_unknown"
         elif state is None:
@@ -198,9 +195,7 @@ class Space:
         An earlier version of the bridge may have taken another room for the Space.
         """
         bot = self._namespace.bot
-        state = await self._homeserver.room_state(room_id)
-        if state is None and await self._homeserver.can_join(room_id):
-            state = await self._homeserver.room_state(room_id)
+        state = await enter(self._homeserver, room_id, [bot])
         for _ in range(_UPGRADES):
             if state is None or state.replacement is None:
                 return state if state is not None and state.is_space else None

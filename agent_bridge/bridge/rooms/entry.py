@@ -1,0 +1,60 @@
+"""Entering rooms that may exist already, and the point in their history from which the bridge goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.core.errors import RoomOutOfReach
+from agent_bridge.matrix.filters import said_by_others
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent_bridge.matrix.client import CreatedRoom, Homeserver
+    from agent_bridge.matrix.room_state import RoomState
+
+#: Seconds in which a room that another turn or process makes gets its creator.
+_MAKING = 1.0
+
+
+async def enter(homeserver: Homeserver, room_id: str, users: Sequence[str]) -> RoomState | None:
+    """Return the state of a room, which the first of *users* that can do so enters unless one of them is in it.
+
+    None: none of them is in the room or can enter it.
+
+    Raises:
+        HomeserverError: it is not known.
+    """
+    for user in users:
+        state = await homeserver.room_state(room_id, user)
+        if state is not None:
+            return state
+    for user in users:
+        if await homeserver.can_join(room_id, user):
+            return await homeserver.room_state(room_id, user)
+    return None
+
+
+async def create(homeserver: Homeserver, content: dict[str, Any], user: str) -> CreatedRoom:
+    """Create a room as *user*, or find the one with its alias, which is perhaps made at this moment.
+
+    Raises:
+        RoomOutOfReach: *user* cannot enter the room with the alias.
+    """
+    try:
+        return await homeserver.create_room(content, user)
+    except RoomOutOfReach:
+        # Its creator is perhaps about to enter it.
+        await asyncio.sleep(_MAKING)
+        return await homeserver.create_room(content, user)
+
+
+async def newest_by_people(homeserver: Homeserver, room_id: str, ghost: str, reader: str) -> str | None:
+    """Return the newest event of a person in the room of *ghost*, as *reader* sees it; None without one."""
+    others, start = said_by_others(homeserver.namespace, ghost), None
+    while True:
+        # A page may have no such event without being the last one.
+        events, start = await homeserver.messages(room_id, limit=1, start=start, as_user=reader, only=others)
+        if events or start is None:
+            return str(events[0]["event_id"]) if events else None
