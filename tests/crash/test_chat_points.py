@@ -12,6 +12,7 @@ import pytest
 
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.postgres.database import Database
+from crash.command_case import CommandCase, cases_of
 from support.bot_rooms import named_upstream
 from support.chat_rooms import linked_room
 from support.conditions import eventually
@@ -40,15 +41,8 @@ _QUICK = {"yes:after:leave:1"}
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(CommandCase):
     """A chat, a command in its room, and the point at which its process dies."""
-
-    command: str
-    point: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.command}:{self.point}"
 
     @property
     def title(self) -> str:
@@ -61,12 +55,7 @@ class Case:
         return f"!ab {blanks}rename New {self.title}" if self.command == "rename" else f"!ab {blanks}{self.command}"
 
 
-CASES = [
-    Case(command, f"{when}:{step}")
-    for command, steps in _STEPS.items()
-    for step in steps
-    for when in ("before", "after")
-]
+CASES = cases_of(Case, _STEPS)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import pytest
 
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.postgres.database import Database
+from crash.command_case import CommandCase, cases_of
 from support.conditions import eventually
 from support.process import BridgeProcess
 from support.scripted_app_server import ScriptedAppServer
@@ -51,15 +52,8 @@ _CHATS = """
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(CommandCase):
     """A room, a command in it, and the point at which its process dies."""
-
-    command: str
-    point: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.command}:{self.point}"
 
     @property
     def copy(self) -> str:
@@ -72,12 +66,7 @@ class Case:
         return f"!ab {blanks}reset" if self.command == "reset" else f"!ab {self.command} {self.copy}"
 
 
-CASES = [
-    Case(command, f"{when}:{step}")
-    for command, steps in _STEPS.items()
-    for step in steps
-    for when in ("before", "after")
-]
+CASES = cases_of(Case, _STEPS)
 
 
 @dataclass(frozen=True)

@@ -162,5 +162,5 @@ class NumberRepair:
             ghost=localpart,
             name=title or None,
             titled_by=(TitledBy.PERSON if by_person else TitledBy.MADE) if title else None,
-            seen=await newest_by_people(self._homeserver, room_id, ghost, reader),
+            seen=await newest_by_people(self._homeserver, room_id, reader, ghost),
         )

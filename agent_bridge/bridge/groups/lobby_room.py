@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.rooms.entry import enter
+from agent_bridge.bridge.rooms.entry import enter, newest_by_people
 from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.bridge.rooms.naming import edit_state, set_field
-from agent_bridge.bridge.rooms.power_levels import repaired_levels
+from agent_bridge.bridge.rooms.power_levels import repair_access
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.errors import HomeserverRefused, RoomOutOfReach
 from agent_bridge.core.ids import mark, short_hash
-from agent_bridge.matrix.filters import said_by_others
-from agent_bridge.matrix.rooms import GUESTS, RoomPlan, child_content, lobby_content, parent_content
+from agent_bridge.matrix.rooms import RoomPlan, child_content, lobby_content, parent_content
 from agent_bridge.render.content import in_backticks, message
 from agent_bridge.store.kv import KeyValues
 
@@ -85,7 +84,10 @@ class LobbyRoom:
             state = await self._made() if self._is_made else await self._named(reference)
         if state is None:
             return None
-        seen = None if state.room_id == known else await self._newest(state.room_id)
+        seen = None
+        if state.room_id != known:
+            # The agents answer what is said from now on.
+            seen = await newest_by_people(self._homeserver, state.room_id, self._namespace.bot)
         lobby = await self._lobbies.adopt(state.room_id, seen)
         if lobby is None:
             await self.tell("lobby_taken", state.room_id)
@@ -148,12 +150,6 @@ class LobbyRoom:
             made = await self._homeserver.create_room(content)
         return await self._homeserver.room_state(made.room_id)
 
-    async def _newest(self, room_id: str) -> str | None:
-        """Return the newest event that may ask for something: the agents answer what is said from now on."""
-        others = said_by_others(self._namespace)
-        newest, _ = await self._homeserver.messages(room_id, limit=1, only=others)
-        return newest[0]["event_id"] if newest else None
-
     async def _follow(self, lobby: Lobby, old: RoomState) -> tuple[Lobby, RoomState] | None:
         """Move to the room that replaces *old*; the next comparison goes on there."""
         new = await enter_successor(self._homeserver, old, [self._namespace.bot])
@@ -172,11 +168,7 @@ class LobbyRoom:
             await set_field(self._homeserver, state, _NAME, "name", self._texts.lobby_name, lobby.name_applied)
             if lobby.name_applied != self._texts.lobby_name:
                 await self._lobbies.named(lobby.id, self._texts.lobby_name)
-            repair = repaired_levels(state, self._namespace.bot, self._powers)
-            if repair is not None:
-                await self._homeserver.set_state(state.room_id, "m.room.power_levels", repair[1])
-            if state.content(GUESTS).get("guest_access") == "can_join":
-                await self._homeserver.set_state(state.room_id, GUESTS, {"guest_access": "forbidden"})
+            await repair_access(self._homeserver, state, self._powers)
             await self._open(lobby, state)
             await self._list(lobby, state)
         except HomeserverRefused as error:

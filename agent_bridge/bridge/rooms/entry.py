@@ -50,9 +50,9 @@ async def create(homeserver: Homeserver, content: dict[str, Any], user: str) -> 
         return await homeserver.create_room(content, user)
 
 
-async def newest_by_people(homeserver: Homeserver, room_id: str, ghost: str, reader: str) -> str | None:
-    """Return the newest event of a person in the room of *ghost*, as *reader* sees it; None without one."""
-    others, start = said_by_others(homeserver.namespace, ghost), None
+async def newest_by_people(homeserver: Homeserver, room_id: str, reader: str, *ghosts: str) -> str | None:
+    """Return the newest event of a room that is not by the bot or *ghosts*, as *reader* sees it; None without one."""
+    others, start = said_by_others(homeserver.namespace, *ghosts), None
     while True:
         # A page may have no such event without being the last one.
         events, start = await homeserver.messages(room_id, limit=1, start=start, as_user=reader, only=others)

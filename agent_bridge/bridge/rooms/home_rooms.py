@@ -127,7 +127,7 @@ class HomeRooms:
         await self._agents.introduced(home.id)
         _log.info("adopted an existing room", agent=agent.name, room=made.room_id)
         # Its messages were sent to an earlier bridge.
-        seen = await newest_by_people(self._homeserver, made.room_id, ghost, reader)
+        seen = await newest_by_people(self._homeserver, made.room_id, reader, ghost)
         await self._agents.room_made(home.id, made.room_id, None, None, seen=seen)
         return False
 

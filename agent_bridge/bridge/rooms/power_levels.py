@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.rooms.permissions import people_with
 from agent_bridge.core.roles import Role
-from agent_bridge.matrix.rooms import ADMIN_POWER, ENCRYPTION, MODERATOR_POWER, OUT_OF_REACH, event_levels
+from agent_bridge.matrix.rooms import ADMIN_POWER, ENCRYPTION, GUESTS, MODERATOR_POWER, OUT_OF_REACH, event_levels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.room_state import RoomState
 
 
@@ -47,6 +48,19 @@ def repaired_levels(
     elif power >= OUT_OF_REACH > state.level(ENCRYPTION, state=True) and not state.is_encrypted:
         levels["events"] = _object(found.get("events")) | {ENCRYPTION: OUT_OF_REACH}
     return None if levels == found else (editor, levels)
+
+
+async def repair_access(homeserver: Homeserver, state: RoomState, powers: Mapping[str, int]) -> None:
+    """Repair the power levels of a room of the bot, and keep guests out.
+
+    Raises:
+        HomeserverRefused: the bot has not the power for it.
+    """
+    repair = repaired_levels(state, homeserver.namespace.bot, powers)
+    if repair is not None:
+        await homeserver.set_state(state.room_id, "m.room.power_levels", repair[1])
+    if state.content(GUESTS).get("guest_access") == "can_join":
+        await homeserver.set_state(state.room_id, GUESTS, {"guest_access": "forbidden"})
 
 
 def _strongest(state: RoomState, users: Sequence[str]) -> str:

@@ -11,14 +11,14 @@ import structlog
 from agent_bridge.bridge.rooms.entry import enter
 from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.bridge.rooms.naming import set_field
-from agent_bridge.bridge.rooms.power_levels import repaired_levels
+from agent_bridge.bridge.rooms.power_levels import repair_access
 from agent_bridge.bridge.rooms.problems import strangers_in
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, RoomOutOfReach
 from agent_bridge.core.ids import short_hash
 from agent_bridge.core.rooms import JoinRule
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.matrix.rooms import GUESTS, JOIN_RULES, RoomPlan, space_content
+from agent_bridge.matrix.rooms import JOIN_RULES, RoomPlan, space_content
 from agent_bridge.render.content import in_backticks
 from agent_bridge.store.kv import KeyValues
 
@@ -238,11 +238,7 @@ class Space:
                 await set_field(self._homeserver, state, f"m.room.{field}", field, value, applied.get(field))
             if applied != names:
                 await self._kv.set(KeyValues.SPACE_NAMES, names)
-            repair = repaired_levels(state, self._namespace.bot, self._powers)
-            if repair is not None:
-                await self._homeserver.set_state(state.room_id, "m.room.power_levels", repair[1])
-            if state.content(GUESTS).get("guest_access") == "can_join":
-                await self._homeserver.set_state(state.room_id, GUESTS, {"guest_access": "forbidden"})
+            await repair_access(self._homeserver, state, self._powers)
         except HomeserverRefused as error:
             _log.warning("the Space cannot be repaired", room=state.room_id, error=str(error))
 
