@@ -179,8 +179,8 @@ async def _begin(
     if chosen is None:
         return await _offer(ctx, connection, known, title)
     await services.chat_maker.check_numbers(connection)
-    if await services.chats.count(connection, ctx.sender) >= services.chat_maker.most:
-        return {"most": services.chat_maker.most}
+    if most := await too_many(ctx, connection):
+        return most
     if selected is None:
         await services.selections.select(connection, ctx.sender, chosen.agent.id)
     wanted = NewChat(
@@ -192,6 +192,12 @@ async def _begin(
     )
     chat, number = await services.chats.add(connection, wanted)
     return {"chat": chat, "number": number, "title": title}
+
+
+async def too_many(ctx: CommandContext, connection: Connection) -> Effect:
+    """Return the largest number of chats if the caller has so many."""
+    most = ctx.services.chat_maker.most
+    return {"most": most} if await ctx.services.chats.count(connection, ctx.sender) >= most else {}
 
 
 async def _offer(

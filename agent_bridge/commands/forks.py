@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from agent_bridge.commands.arguments import ArgumentError, ChatTitle
-from agent_bridge.commands.chats import title_of
+from agent_bridge.commands.chats import title_of, too_many
 from agent_bridge.commands.conversation import Talk, marker_of, new_session, rename_copy, talk_of
 from agent_bridge.commands.effects import once, then
 from agent_bridge.commands.registry import CommandContext, Where, command
@@ -76,7 +76,7 @@ async def _choose(ctx: CommandContext, talk: Talk, connection: Connection) -> Ef
     point = await _point(ctx, talk, connection, ctx.reply_to)
     if point is None:
         return {"refused": ForkRefusal.UNKNOWN}
-    return await _too_many(ctx, connection) or {
+    return await too_many(ctx, connection) or {
         "session": point.session,
         "question": point.question,
         "attempts": point.attempts,
@@ -96,7 +96,7 @@ async def _begin(ctx: CommandContext, talk: Talk, title: str | None, ref: str | 
         # It was redacted in the meantime.
         return {"refused": ForkRefusal.UNKNOWN}
     await services.chat_maker.check_numbers(connection)
-    if most := await _too_many(ctx, connection):
+    if most := await too_many(ctx, connection):
         return most
     root = await _point(ctx, talk, connection, point.thread) if point.thread else None
     kind = None if ref is None else talk.agent.kind
@@ -117,12 +117,6 @@ async def _begin(ctx: CommandContext, talk: Talk, title: str | None, ref: str | 
 
 async def _point(ctx: CommandContext, talk: Talk, connection: Connection, event_id: str) -> ForkPoint | None:
     return await ctx.services.forks.point(connection, ctx.room_id, talk.agent.id, event_id)
-
-
-async def _too_many(ctx: CommandContext, connection: Connection) -> Effect:
-    """Return the largest number of chats if the caller has so many."""
-    most = ctx.services.chat_maker.most
-    return {"most": most} if await ctx.services.chats.count(connection, ctx.sender) >= most else {}
 
 
 async def _copy_on_server(ctx: CommandContext, talk: Talk, chosen: Effect) -> str | None:

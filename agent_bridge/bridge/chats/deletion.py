@@ -54,7 +54,7 @@ class ChatDeletion:
                 await self._leave(chat, chat.room_id)
             elif await deletion(self._homeserver, chat.delete_ref) is Deletion.RUNS:
                 return False
-            await self._remove_alias(chat)
+            await self.remove_alias(chat)
         await self._chats.forget(chat.id, why=self._texts.room_lost)
         _log.info("a chat is deleted", room=chat.room_id, number=chat.number)
         return True
@@ -69,7 +69,7 @@ class ChatDeletion:
         """
         await self._conversations.discard(chat, deletes=False, gives_up=gives_up)
         # A repeat after both have left finds no room any more.
-        await self._remove_alias(chat)
+        await self.remove_alias(chat)
         await self._leave(chat, room_id, says=not is_empty)
         await self._chats.forget(chat.id, why=self._texts.room_lost)
         _log.info("a chat ends, for its person has left it", room=room_id, number=chat.number)
@@ -95,7 +95,12 @@ class ChatDeletion:
             except HomeserverRefused as error:
                 _log.info("a room is left already", room=room_id, user=user, error=str(error))
 
-    async def _remove_alias(self, chat: ChatRoom) -> None:
+    async def remove_alias(self, chat: ChatRoom) -> None:
+        """Remove the alias by which the bridge finds the room of *chat* that it made; a repeat changes nothing.
+
+        Raises:
+            HomeserverUnavailable: a repeat continues.
+        """
         if chat.request_key is None:
             return
         is_direct = chat.kind is KindName.DM

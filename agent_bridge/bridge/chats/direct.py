@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.rooms.entry import create
+from agent_bridge.bridge.rooms.entry import create, enter
 from agent_bridge.bridge.rooms.introduction import introduce
 from agent_bridge.bridge.rooms.problems import problems_of
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
@@ -182,8 +182,9 @@ class DirectChats:
             await self._chats.forget(chat.id, why=self._texts.room_lost)
             return True
         ghost = self._ghost(chat)
-        state = await self._homeserver.room_state(chat.room_id, ghost)
-        if state is None and chat.status is ChatStatus.ACTIVE and await self._homeserver.can_join(chat.room_id, ghost):
+        if chat.status is ChatStatus.ACTIVE:
+            state = await enter(self._homeserver, chat.room_id, [ghost])
+        else:
             state = await self._homeserver.room_state(chat.room_id, ghost)
         if state is None:
             _log.info("a ghost is not in its direct chat any more", agent=chat.agent.name, room=chat.room_id)
@@ -279,15 +280,8 @@ class DirectChats:
             await self._homeserver.forget(chat.room_id or "", self._ghost(chat))
         except HomeserverRefused as error:
             _log.info("a direct chat is forgotten already", room=chat.room_id, error=str(error))
-        if chat.request_key is not None:
-            await self._remove_alias(chat.request_key)
+        await self._deletion.remove_alias(chat)
         await self._chats.forget(chat.id, why=self._texts.room_lost)
-
-    async def _remove_alias(self, key: str) -> None:
-        try:
-            await self._homeserver.remove_alias(self._namespace.alias(self._namespace.direct_alias_localpart(key)))
-        except HomeserverRefused as error:
-            _log.info("the alias of a direct chat is gone already", error=str(error))
 
     async def _note(self, chat: ChatRoom, *, is_direct: bool) -> None:
         """Add the room to the direct chats in the account data of the ghost, or remove it there."""
