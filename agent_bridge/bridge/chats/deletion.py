@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.rooms.entry import leave_for_good
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import mark
 from agent_bridge.core.rooms import KindName
@@ -88,12 +89,7 @@ class ChatDeletion:
         members = frozenset() if state is None else state.members("join", "invite")
         # A person may have invited other agents.
         guests = {user for user in members if self._namespace.is_ours(user)} - {self._namespace.bot, ghost}
-        for user in (self._namespace.bot, *sorted(guests), ghost):
-            try:
-                await self._homeserver.leave(room_id, "", user)
-                await self._homeserver.forget(room_id, user)
-            except HomeserverRefused as error:
-                _log.info("a room is left already", room=room_id, user=user, error=str(error))
+        await leave_for_good(self._homeserver, room_id, [self._namespace.bot, *sorted(guests), ghost])
 
     async def remove_alias(self, chat: ChatRoom) -> None:
         """Remove the alias by which the bridge finds the room of *chat* that it made; a repeat changes nothing.

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
+from agent_bridge.bridge.rooms.entry import leave_for_good
 from agent_bridge.bridge.rooms.invitations import bring_in
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, HomeserverRefused
+from agent_bridge.core.errors import BridgeError
 from agent_bridge.core.payloads import RefusalPayload, RefusalReason
 from agent_bridge.core.rooms import KindName, ParticipantState
 from agent_bridge.core.turns import Addressee, NewTurn, TurnKind
@@ -187,10 +188,5 @@ class GroupKeeper:
         _log.info("leaving an empty group", room=group.room_id)
         present = frozenset() if state is None else state.members("join", "invite")
         ours = {user for user in present if self._namespace.is_ours(user)}
-        for user in sorted({*ours, *self._known(group)}):
-            try:
-                await self._homeserver.leave(group.room_id, "", user)
-                await self._homeserver.forget(group.room_id, user)
-            except HomeserverRefused as error:
-                _log.info("a user is out of a group already", room=group.room_id, user=user, error=str(error))
+        await leave_for_good(self._homeserver, group.room_id, sorted({*ours, *self._known(group)}))
         await self._groups.forget(group, self._texts.room_lost)

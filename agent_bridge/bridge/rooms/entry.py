@@ -1,18 +1,22 @@
-"""Entering rooms that may exist already, and the point in their history from which the bridge goes on."""
+"""Entering rooms that may exist already, finding the point from which the bridge goes on in them, and leaving rooms."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.core.errors import RoomOutOfReach
+import structlog
+
+from agent_bridge.core.errors import HomeserverRefused, RoomOutOfReach
 from agent_bridge.matrix.filters import said_by_others
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from agent_bridge.matrix.client import CreatedRoom, Homeserver
     from agent_bridge.matrix.room_state import RoomState
+
+_log = structlog.stdlib.get_logger(__name__)
 
 #: Seconds in which a room that another turn or process makes gets its creator.
 _MAKING = 1.0
@@ -58,3 +62,17 @@ async def newest_by_people(homeserver: Homeserver, room_id: str, reader: str, *g
         events, start = await homeserver.messages(room_id, limit=1, start=start, as_user=reader, only=others)
         if events or start is None:
             return str(events[0]["event_id"]) if events else None
+
+
+async def leave_for_good(homeserver: Homeserver, room_id: str, users: Iterable[str]) -> None:
+    """Have *users* leave a room and forget it, one after the other; a repeat changes nothing.
+
+    Raises:
+        HomeserverUnavailable: a repeat continues.
+    """
+    for user in users:
+        try:
+            await homeserver.leave(room_id, "", user)
+            await homeserver.forget(room_id, user)
+        except HomeserverRefused as error:
+            _log.info("a room is left already", room=room_id, user=user, error=str(error))
