@@ -555,7 +555,7 @@ def test_the_help_of_a_command_has_its_usage_an_example_and_its_role() -> None:
     assert english(CommandHelp(INVITE, Role.MEMBER)).split("\n\n") == [
         f"`!ab invite <agent> [@user:server]`: {ENGLISH.commands.help['invite']}.",
         "For example: `!ab invite Ada`",
-        "It is for members.",
+        "This command is for members.",
     ]
 
 
@@ -567,7 +567,7 @@ def test_agents_are_a_numbered_list_for_a_phone() -> None:
     assert english(AgentChoices(options, 2, 3)).split("\n\n") == [
         "Agents:",
         "21. **Ada** ✓: writes and reviews code, writes and reviews code, writes and…\n22. **1\\. \\*Bea\\***",
-        "Send a number to choose, or a name behind `!ab agent`. ✓ is your choice.",
+        "Send a number or `!ab agent <name>` to choose. ✓ is your choice.",
         "Page 2 of 3. Another page: `!ab agent page 3`",
     ]
     assert english(AgentChoices((replace(options[1], number=1),), is_for_room=True)).split("\n\n") == [
