@@ -567,7 +567,7 @@ def test_agents_are_a_numbered_list_for_a_phone() -> None:
     assert english(AgentChoices(options, 2, 3)).split("\n\n") == [
         "Agents:",
         "21. **Ada** ✓: writes and reviews code, writes and reviews code, writes and…\n22. **1\\. \\*Bea\\***",
-        "Send a number or `!ab agent <name>` to choose. ✓ is your choice.",
+        "Send a number to choose, or `!ab agent` and a name. ✓ is your choice.",
         "Page 2 of 3. Another page: `!ab agent page 3`",
     ]
     assert english(AgentChoices((replace(options[1], number=1),), is_for_room=True)).split("\n\n") == [
