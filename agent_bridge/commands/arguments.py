@@ -8,7 +8,7 @@ a ``StrEnum``             one of its values, in any case                        
 ``OneAgent``              an agent's name, roughly; one word or a quoted text        ``<old>``
 ``AgentName``             the name of an agent that may have no room yet             ``<new>``
 ``AgentChoice``           a number of a list, an agent's name, or a page             ``[number|name|page n]``
-``AgentAndTitle``         a title, perhaps behind an agent as ``@name`` or ``#number``  ``[@agent|#number title]``
+``AgentAndTitle``         a title, perhaps behind an agent as ``@name`` or ``#number``  ``[@agent|#number] [title]``
 ``ChatTitle``             a title; takes several words                               ``<title>``
 ``WhichChat``             a number of the list of chats, or a title; several words   ``[number|title]``
 ``UserId``                a Matrix user id                                           ``<@user:server>``

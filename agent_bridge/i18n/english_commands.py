@@ -55,7 +55,7 @@ ENGLISH_COMMANDS = CommandTexts(
     placeholders={
         "which": "number|title",
         "title": "title",
-        "chat": "@agent|#number title",
+        "chat": "@agent|#number] [title",
         "agent": "agent",
         "choice": "number|name|page n",
         "user": "@user:server",

@@ -55,7 +55,7 @@ RUSSIAN_COMMANDS = CommandTexts(
     placeholders={
         "which": "номер|название",
         "title": "название",
-        "chat": "@agent|#number название",
+        "chat": "@agent|#number] [название",
         "agent": "агент",
         "choice": "номер|имя|page n",
         "old": "прежний",

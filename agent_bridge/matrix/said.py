@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agent_bridge.core.payloads import MediaKind, MessagePayload
 from agent_bridge.matrix.attachments import attachment_of
 from agent_bridge.matrix.events import clean
+from agent_bridge.matrix.pills import with_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -111,7 +112,7 @@ def _message(content: Mapping[str, Any]) -> MessagePayload:
         return MessagePayload(attachment.caption or "", attachment)
     if msgtype in _GALLERIES:
         return _gallery(content)
-    body = _string(content.get("body"))
+    body = with_names(_string(content.get("body")), content)
     if not body.strip():
         body = text_of_html(_string(content.get("formatted_body"))) or _extensible(content)
     if msgtype == _LOCATION:

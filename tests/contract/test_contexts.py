@@ -100,6 +100,13 @@ async def test_the_lane_goes_on_without_the_messages_before(database: Database, 
     assert turn.session == f"{ROOM}~$r"
 
 
+async def test_a_conversation_begins_with_its_first_question(database: Database, agent: int, lane: int) -> None:
+    """The messages of a turn are recorded together with its answer, which may come hours later."""
+    (row,) = await database.rows("UPDATE turn SET created_at = now() - interval '1 hour' RETURNING created_at")
+    await say(database, agent, "$r")
+    assert await Contexts(database).begun(lane) == (row["created_at"], 4)
+
+
 async def test_a_conversation_that_ended_goes_on_under_its_name(database: Database, agent: int, lane: int) -> None:
     first = await reset(database, agent, lane, "$r")
     async with database.transaction() as connection:

@@ -143,8 +143,8 @@ async def test_without_a_selection_the_list_makes_the_chat(desk: BotRoom) -> Non
         ("new @nobody-at-all x", "No agent is called nobody-at-all."),
         ("new #0", "The list has no number 0: it has 1 to 3."),
         ("new #99999 x", "The list has no number 99999: it has 1 to 3."),
-        (f"new {'x' * 201}", "`[@agent|#number title]` is too long: it has 200 characters at most."),
-        (f"new {'x' * 60_000}", "`[@agent|#number title]` is too long: it has 1000 characters at most."),
+        (f"new {'x' * 201}", "`[@agent|#number] [title]` is too long: it has 200 characters at most."),
+        (f"new {'x' * 60_000}", "`[@agent|#number] [title]` is too long: it has 1000 characters at most."),
     ],
 )
 async def test_wrong_arguments_make_no_chat(desk: BotRoom, running: Running, line: str, fault: str) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from agent_bridge.core.names import EMPTY_LETTERS
-from agent_bridge.matrix.said import is_reply, text_of_html
+from agent_bridge.matrix.pills import pills
+from agent_bridge.matrix.said import is_reply
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,10 +24,6 @@ _EMPHASIS = "*_~`"
 _AFTER_PREFIX = ":,"
 #: Punctuation that ends a sentence: people put it behind the word of a command.
 _END = ".,:;!?…"
-#: A link to a user, as clients put it into HTML for a mention (spec, "User and room mentions").
-_PILL = re.compile(r'<a\b[^>]*\bhref="https://matrix\.to/#/(?P<user>[^"?]+)[^"]*"[^>]*>(?P<name>.*?)</a>', re.DOTALL)
-#: Characters of HTML that are searched for a mention.
-_MOST_HTML = 1_000
 _AFTER_NAME = " \t\n:,"
 #: The sign before the word of a command that needs no prefix.
 _BARE = "!"
@@ -61,19 +57,6 @@ def bare_command(body: str, words: Collection[str]) -> str | None:
     return text[1:] if command_word(text[1:])[0] in words else None
 
 
-def with_pills(event: RoomEvent, command: str) -> str:
-    """Return *command* with user ids in place of the names that clients write for mentions.
-
-    A name may have several words, and two users may have the same one.
-    """
-    html = (event.text("formatted_body") or "")[:_MOST_HTML]
-    for pill in _PILL.finditer(html):
-        name, user = text_of_html(pill["name"]), unquote(pill["user"])
-        if name and user.startswith("@"):
-            command = command.replace(name, user, 1)
-    return command
-
-
 def command_word(line: str) -> tuple[str, str]:
     """Return the word of the command *line*, in small letters and as people mean it, and the rest of *line*."""
     word, rest = (*line.split(maxsplit=1), "", "")[:2]
@@ -90,9 +73,8 @@ def without_mention(event: RoomEvent, body: str, namespace: Namespace) -> str | 
     if namespace.bot not in ours or not (len(ours) == 1 or is_reply(event.content)):
         return None
     # A mention that makes a command stands at the beginning.
-    html = (event.text("formatted_body") or "")[:_MOST_HTML]
-    pills = [text_of_html(pill["name"]) for pill in _PILL.finditer(html)]
-    for name in (*pills, namespace.bot, f"@{namespace.bot_username}", namespace.bot_username):
+    shown = (pill.name for pill in pills(event.content))
+    for name in (*shown, namespace.bot, f"@{namespace.bot_username}", namespace.bot_username):
         if name and body.lstrip().casefold().startswith(name.casefold()):
             return body.lstrip()[len(name) :].lstrip(_AFTER_NAME).rstrip()
     return body.strip() if len(ours) == 1 else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.inbound.choices import confirmed, picked_by_message, picked_by_reaction
-from agent_bridge.bridge.inbound.prefix import bare_command, command_word, with_pills, without_mention, without_prefix
+from agent_bridge.bridge.inbound.prefix import bare_command, command_word, without_mention, without_prefix
 from agent_bridge.bridge.inbound.reactions import AGAIN, STOP, VERDICTS, lets_go_on, reaction_of
 from agent_bridge.bridge.rooms.addressing import addressees, asked_agent
 from agent_bridge.bridge.rooms.kinds import (
@@ -36,6 +36,7 @@ from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName
 from agent_bridge.core.turns import Addressee, Ignored, IgnoreReason, NewTurn, TurnKind
 from agent_bridge.matrix.bot_commands import command_in
+from agent_bridge.matrix.pills import with_ids
 from agent_bridge.matrix.said import LIVE_LOCATIONS, is_quiet, message_of, without_fallback
 
 if TYPE_CHECKING:
@@ -312,7 +313,7 @@ class Rules:
             command = bare_command(body, self.bare_words)
         if command is None and _is_words(event) and is_bots(room):
             command = body.strip()
-        return None if command is None else CommandPayload(with_pills(event, command))
+        return None if command is None else CommandPayload(with_ids(command, event.content))
 
     def _is_for_another_bot(self, event: RoomEvent) -> bool:
         """Tell whether *event* has a command that another bot described."""

@@ -6,10 +6,10 @@ import re
 import unicodedata
 from enum import Enum, auto
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, sole_agent
 from agent_bridge.core.rooms import AnswerMode, KindName, ParticipantState
+from agent_bridge.matrix.pills import pills
 from agent_bridge.matrix.said import message_of, without_fallback
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from agent_bridge.core.rooms import Participant, Room
     from agent_bridge.matrix.events import RoomEvent
 
-#: A link to a user, as clients put it into HTML for a mention (spec, "User and room mentions").
-_PILL = re.compile(r'\bhref="https://matrix\.to/#/(?P<user>(?:@|%40)[^"?/]+)')
-#: The end of the quotation that old clients put before a reply.
-_QUOTED = "</mx-reply>"
 #: The text behind a name at the beginning of a message: the name is no part of a word or of a user id.
 _BEHIND_NAME = re.compile(r"\s|\Z|[;!?…，：；！？、]|[,:.](?:\s|\Z)")  # noqa: RUF001
 #: Characters of a name at least.
@@ -84,7 +80,7 @@ def _answering(event: RoomEvent, room: Room, namespace: Namespace) -> tuple[Part
         return Silence.NOT_ADDRESSED
     if is_owned and all(each.agent == room.owner and each.answers is None for each in present):
         return tuple(present) or Silence.NOT_ADDRESSED
-    mentions = event.mentions | _pills(event)
+    mentions = event.mentions | {pill.user for pill in pills(event.content)}
     meant = _meant(event, room, present, mentions, namespace)
     if meant:
         found = [each for each in present if each.agent in meant]
@@ -118,12 +114,6 @@ def _unaddressed(event: RoomEvent, room: Room, present: Sequence[Participant]) -
     always = [each for each in able if answer_mode(room, each) is AnswerMode.ALWAYS]
     # If all are switched off, people are told that reason.
     return always or ([] if any(each.answers is not AnswerMode.OFF for each in able) else able)
-
-
-def _pills(event: RoomEvent) -> frozenset[str]:
-    """Return the user ids in the links of *event*, without those of a quotation."""
-    html = (event.text("formatted_body") or "").rpartition(_QUOTED)[2]
-    return frozenset(unquote(pill["user"]) for pill in _PILL.finditer(html))
 
 
 def _called(event: RoomEvent, present: Sequence[Participant], namespace: Namespace) -> set[int]:

@@ -52,9 +52,11 @@ FROM conversation c WHERE c.id = %(lane)s
 -- begun --
 -- Return the number of messages of the context that goes on in the lane %(lane)s, and when its conversation began; null
 -- if nothing was said in it yet.
-SELECT coalesce(x.started_at, min(m.created_at)) AS started_at, count(m.id) AS messages
+-- It began when its first question came: the messages of a turn are recorded at its end.
+SELECT coalesce(x.started_at, min(coalesce(t.created_at, m.created_at))) AS started_at, count(m.id) AS messages
 FROM conversation c LEFT JOIN context x ON x.id = c.context
      LEFT JOIN message m ON m.conversation = c.id AND coalesce(m.context, 0) = coalesce(c.context, 0)
+     LEFT JOIN turn t ON t.id = m.turn
 WHERE c.id = %(lane)s GROUP BY x.started_at
 
 -- instruct --
