@@ -82,7 +82,7 @@ async def _act(
     number = _NUMBER.fullmatch(choice)
     if choice and page is None:
         if number is None:
-            return await _select(ctx, connection, _named(ctx, choice, known), binds=binds)
+            return await _select(ctx, connection, await _named(ctx, choice, known), binds=binds)
         if shown is not None:
             return await _select(ctx, connection, numbered(int(number["number"]), shown, known), binds=binds)
     # The pages of one list have the same order and purpose: their numbers go on.
@@ -109,10 +109,10 @@ async def _select(ctx: CommandContext, connection: Connection, chosen: AgentRoom
     return {"agent": chosen.agent.id, "binds": binds}
 
 
-def _named(ctx: CommandContext, name: str, known: Mapping[int, AgentRoom]) -> AgentRoom:
+async def _named(ctx: CommandContext, name: str, known: Mapping[int, AgentRoom]) -> AgentRoom:
     """Return the agent that *name* means: a name, roughly, a user id or an alias."""
     visible = [each for each in known.values() if each.agent.state is not AgentState.HELD]
-    return present(the_agent(_CHOICE, name, visible, ctx.services.namespace.domain))
+    return present(await the_agent(_CHOICE, name, visible, ctx.services.namespace.domain))
 
 
 def numbered(number: int, shown: Sequence[int], known: Mapping[int, AgentRoom]) -> AgentRoom:

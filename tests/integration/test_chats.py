@@ -137,6 +137,13 @@ async def test_without_a_selection_the_list_makes_the_chat(desk: BotRoom) -> Non
     assert (await desk.ask("new")).body.endswith("with Bea is ready: open it")
 
 
+async def test_a_number_without_a_list_shows_the_list_and_keeps_the_title(desk: BotRoom) -> None:
+    await desk.ask("agent Ada")
+    listed = await desk.ask("new #2 Trip to Oslo")
+    assert listed.body.startswith("A number counts for ten minutes after its list. These are the agents:")
+    assert (await desk.ask("2")).body.startswith("The chat Trip to Oslo with Bea is ready")
+
+
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
