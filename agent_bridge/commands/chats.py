@@ -149,9 +149,10 @@ async def rename(ctx: CommandContext, title: ChatTitle) -> ChatRenamed | NotYour
         return NotYourChat("rename")
     if chat.kind is KindName.DM:
         return IsDirectChat(chat.agent.name)
-    wanted = title_of(title)
+    argument = Argument("title", required=True)
+    wanted = title_of(title, argument)
     if wanted is None:
-        raise ArgumentError(ArgumentProblem.MISSING, Argument("title", required=True))
+        raise ArgumentError(ArgumentProblem.MISSING, argument)
     ghost = ctx.services.namespace.user_id(chat.agent.ghost)
     await ctx.services.homeserver.set_state(ctx.room_id, "m.room.name", {"name": wanted}, as_user=ghost)
     await ctx.services.chats.renamed(chat.id, wanted)
@@ -254,13 +255,13 @@ async def _named(ctx: CommandContext, text: str, known: Mapping[int, AgentRoom])
     return present(chosen), title_of(" ".join(words[length:]))
 
 
-def title_of(text: str) -> str | None:
-    """Return *text* as a title in one line; None if nothing of it is visible.
+def title_of(text: str, argument: Argument = _CHAT) -> str | None:
+    """Return *text*, which is or ends *argument*, as a title in one line; None if nothing of it is visible.
 
     Raises:
         ArgumentError: it is too long.
     """
     title = one_line(text)
     if len(title) > _LONGEST:
-        raise ArgumentError(ArgumentProblem.TOO_LONG, _CHAT, most=_LONGEST)
+        raise ArgumentError(ArgumentProblem.TOO_LONG, argument, most=_LONGEST)
     return title or None

@@ -11,6 +11,7 @@ from agent_bridge.commands.effects import once
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.names import one_line
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group
 from agent_bridge.core.results.selection import (
     AgentChoices,
@@ -49,7 +50,9 @@ async def agent(
     """
     known = {each.agent.id: each for each in await ctx.services.agents.all()}
     room = (await ctx.services.rooms.contexts([ctx.room_id])).get(ctx.room_id)
-    effect = await once(ctx, partial(_act, ctx, choice or "", known, binds=room is not None and room.is_unbound))
+    # A word of which nothing is visible is no name.
+    wanted = choice if choice and one_line(choice) else ""
+    effect = await once(ctx, partial(_act, ctx, wanted, known, binds=room is not None and room.is_unbound))
     if "listed" in effect:
         return await listed(ctx, effect, known)
     chosen = known[effect["agent"]]
