@@ -28,6 +28,7 @@ a largest number of characters.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from dataclasses import dataclass
@@ -324,20 +325,21 @@ async def _given(_argument: Argument, _value: str, _ctx: CommandContext) -> bool
 
 
 async def _agent(argument: Argument, value: str, ctx: CommandContext) -> AgentRoom:
-    return the_agent(argument, value, await visible_agents(ctx), ctx.services.namespace.domain)
+    return await the_agent(argument, value, await visible_agents(ctx), ctx.services.namespace.domain)
 
 
-def the_agent(argument: Argument, value: str, agents: Sequence[AgentRoom], domain: str) -> AgentRoom:
-    """Return the one of *agents* that *value* means.
+async def the_agent(argument: Argument, value: str, agents: Sequence[AgentRoom], domain: str) -> AgentRoom:
+    """Return the one of *agents* that *value* means. Names are compared in a thread: there may be thousands.
 
     Raises:
         ArgumentError: it means none of them, or several.
     """
-    found = find_agents(value.removesuffix(f":{domain}"), agents)
+    found = await asyncio.to_thread(find_agents, value.removesuffix(f":{domain}"), agents)
     if len(found) == 1:
         return found[0]
     problem = ArgumentProblem.SEVERAL_AGENTS if found else ArgumentProblem.NO_SUCH_AGENT
-    candidates = found or similar_agents(value, [each for each in agents if each.agent.state is AgentState.ACTIVE])
+    active = [each for each in agents if each.agent.state is AgentState.ACTIVE]
+    candidates = found or await asyncio.to_thread(similar_agents, value, active)
     raise ArgumentError(problem, argument, value, tuple(agent_entry(each, domain) for each in candidates))
 
 

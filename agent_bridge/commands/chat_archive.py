@@ -18,6 +18,7 @@ from agent_bridge.core.results.chats import (
     DeletionAsked,
     DeletionConfirmed,
     IsDirectChat,
+    NotArchived,
     NothingToConfirm,
     NotYourChat,
 )
@@ -48,7 +49,9 @@ async def archive(ctx: CommandContext) -> ChatArchived | NotYourChat | IsDirectC
 
 
 @command("unarchive", group=Group.CHATS, role=Role.MEMBER, example="2")
-async def unarchive(ctx: CommandContext, which: WhichChat | None = None) -> ChatUnarchived | NotYourChat | IsDirectChat:
+async def unarchive(
+    ctx: CommandContext, which: WhichChat | None = None
+) -> ChatUnarchived | NotArchived | NotYourChat | IsDirectChat:
     """Take a chat of the caller out of the archive, or the one in whose room the command is given.
 
     Running twice has the effect of the first run.
@@ -59,7 +62,10 @@ async def unarchive(ctx: CommandContext, which: WhichChat | None = None) -> Chat
     mine = await ctx.services.chats.of_person(ctx.sender, ChatStatus.ARCHIVED)
     effect = await once(ctx, partial(_unarchive, ctx, which, mine))
     if not effect:
-        return NotYourChat("unarchive")
+        chat = await ctx.services.chats.in_room(ctx.room_id)
+        if chat is None or chat.person != ctx.sender:
+            return NotYourChat("unarchive")
+        return NotArchived(ChatName(chat.number or 0, chat.title))
     return ChatUnarchived(ChatName(effect["number"], effect["title"]))
 
 

@@ -15,7 +15,7 @@ from agent_bridge.commands.arguments import (
     words_of,
 )
 from agent_bridge.commands.effects import once
-from agent_bridge.commands.lookup import is_called
+from agent_bridge.commands.lookup import folded
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.commands.selection import in_order, listed, numbered, present
 from agent_bridge.core.agents import AgentState
@@ -149,9 +149,10 @@ async def rename(ctx: CommandContext, title: ChatTitle) -> ChatRenamed | NotYour
         return NotYourChat("rename")
     if chat.kind is KindName.DM:
         return IsDirectChat(chat.agent.name)
-    wanted = title_of(title)
+    argument = Argument("title", required=True)
+    wanted = title_of(title, argument)
     if wanted is None:
-        raise ArgumentError(ArgumentProblem.MISSING, Argument("title", required=True))
+        raise ArgumentError(ArgumentProblem.MISSING, argument)
     ghost = ctx.services.namespace.user_id(chat.agent.ghost)
     await ctx.services.homeserver.set_state(ctx.room_id, "m.room.name", {"name": wanted}, as_user=ghost)
     await ctx.services.chats.renamed(chat.id, wanted)
@@ -173,7 +174,9 @@ async def _begin(
     """
     services = ctx.services
     shown = await services.choices.shown(connection, ctx.sender, ChoiceKind.AGENTS)
-    chosen, title = _parsed(ctx, text, known, shown)
+    if shown is None and (numbered_title := _NUMBERED.fullmatch(text)):
+        return await _offer(ctx, connection, known, title_of(numbered_title["title"] or ""), renewed=True)
+    chosen, title = await _parsed(ctx, text, known, shown)
     if chosen is None and selected is not None and selected.agent.state is AgentState.ACTIVE:
         chosen = selected
     if chosen is None:
@@ -201,9 +204,14 @@ async def too_many(ctx: CommandContext, connection: Connection) -> Effect:
 
 
 async def _offer(
-    ctx: CommandContext, connection: Connection, known: Mapping[int, AgentRoom], title: str | None
+    ctx: CommandContext,
+    connection: Connection,
+    known: Mapping[int, AgentRoom],
+    title: str | None,
+    *,
+    renewed: bool = False,
 ) -> Effect:
-    """Show the list of agents; a number alone makes the chat with *title*."""
+    """Show the list of agents; a number alone makes the chat with *title*. *renewed*: the caller gave a number."""
     items = in_order(known.values())
     await ctx.services.choices.show(
         connection,
@@ -216,52 +224,44 @@ async def _offer(
         command="new",
         title=title,
     )
-    return {"listed": items, "page": 1, "renewed": False, "binds": False, "for": "new"}
+    return {"listed": items, "page": 1, "renewed": renewed, "binds": False, "for": "new"}
 
 
-def _parsed(
+async def _parsed(
     ctx: CommandContext, text: str, known: Mapping[int, AgentRoom], shown: ShownList | None
 ) -> tuple[AgentRoom | None, str | None]:
     """Return the agent that *text* begins with, None if with none, and the title, None if there is none."""
     number = _NUMBERED.fullmatch(text)
-    if number is not None:
-        chosen = numbered(int(number["number"]), [] if shown is None else shown.items, known)
-        title = title_of(number["title"] or "")
+    if number is not None and shown is not None:
         # The list of an earlier `new` was shown for its title.
-        return chosen, title or (None if shown is None else shown.title)
+        return numbered(int(number["number"]), shown.items, known), title_of(number["title"] or "") or shown.title
     if text.startswith("@") and text != "@":
-        return _named(ctx, text.removeprefix("@"), known)
+        return await _named(ctx, text.removeprefix("@"), known)
     quoted = words_of(text)
     return None, title_of(quoted[0] if len(quoted) == 1 else text)
 
 
-def _named(ctx: CommandContext, text: str, known: Mapping[int, AgentRoom]) -> tuple[AgentRoom, str | None]:
+async def _named(ctx: CommandContext, text: str, known: Mapping[int, AgentRoom]) -> tuple[AgentRoom, str | None]:
     """Return the agent whose name or user id *text* begins with, and the title behind it.
 
     The most words that are exactly a name are the name; else the first word is one, roughly.
     """
     words = words_of(text)
     visible = [each for each in known.values() if each.agent.state is not AgentState.HELD]
-    length = next(
-        (
-            count
-            for count in range(len(words), 0, -1)
-            if any(is_called(each, " ".join(words[:count])) for each in visible)
-        ),
-        1,
-    )
+    names = {folded(each.agent.name) for each in visible}
+    length = next((count for count in range(len(words), 0, -1) if folded(" ".join(words[:count])) in names), 1)
     name = " ".join(words[:length])
-    chosen = the_agent(_CHAT, name if ":" not in name else f"@{name}", visible, ctx.services.namespace.domain)
+    chosen = await the_agent(_CHAT, name if ":" not in name else f"@{name}", visible, ctx.services.namespace.domain)
     return present(chosen), title_of(" ".join(words[length:]))
 
 
-def title_of(text: str) -> str | None:
-    """Return *text* as a title in one line; None if nothing of it is visible.
+def title_of(text: str, argument: Argument = _CHAT) -> str | None:
+    """Return *text*, which is or ends *argument*, as a title in one line; None if nothing of it is visible.
 
     Raises:
         ArgumentError: it is too long.
     """
     title = one_line(text)
     if len(title) > _LONGEST:
-        raise ArgumentError(ArgumentProblem.TOO_LONG, _CHAT, most=_LONGEST)
+        raise ArgumentError(ArgumentProblem.TOO_LONG, argument, most=_LONGEST)
     return title or None

@@ -120,7 +120,7 @@ async def model(ctx: CommandContext, model: Words | None = None) -> ModelChoice 
     by_name = {each.casefold(): each for each in models} | {_OFF: own}
     wanted = by_name.get(model.strip().casefold())
     if wanted is None:
-        return talk.unknown(model, by_name.values())
+        return talk.unknown(model, by_name.values(), is_model=True)
 
     async def act(connection: Connection) -> Effect:
         chosen = None if wanted == own else wanted

@@ -29,13 +29,14 @@ class Talk:
         """Return the result of a command that changed nothing because of *reason*."""
         return ContextRefused(reason, self.agent.name, **values)
 
-    def unknown(self, name: str, names: Iterable[str]) -> ContextRefused:
-        """Return the result of a command whose *name* is none of *names*."""
+    def unknown(self, name: str, names: Iterable[str], *, is_model: bool = False) -> ContextRefused:
+        """Return the result of a command whose *name* is none of *names*, which are those of models or of copies."""
         by_name = {each.casefold(): each for each in names}
         similar = nearest(name, by_name)
         if similar is None:
-            return self.refused(ContextRefusal.UNKNOWN, name=name)
-        return self.refused(ContextRefusal.SIMILAR, name=name, nearest=by_name[similar])
+            return self.refused(ContextRefusal.UNKNOWN_MODEL if is_model else ContextRefusal.UNKNOWN, name=name)
+        reason = ContextRefusal.SIMILAR_MODEL if is_model else ContextRefusal.SIMILAR
+        return self.refused(reason, name=name, nearest=by_name[similar])
 
 
 def talk_of(ctx: CommandContext) -> Talk | ContextRefused:

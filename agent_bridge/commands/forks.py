@@ -20,7 +20,7 @@ from agent_bridge.commands.registry import CommandContext, Where, command
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.chats import NewChat
 from agent_bridge.core.results.chats import ChatGone, ChatMade, ForkRefusal, ForkRefused, TooManyChats
-from agent_bridge.core.results.commands import ArgumentProblem, Group, RoomAddress
+from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group, RoomAddress
 from agent_bridge.core.results.contexts import ContextRefused
 from agent_bridge.core.roles import Role
 from agent_bridge.upstream.capabilities import AskedQuestion
@@ -45,7 +45,7 @@ async def fork(
         return talk
     if talk.agent.state is not AgentState.ACTIVE:
         raise ArgumentError(ArgumentProblem.AGENT_GONE, value=talk.agent.name)
-    wanted = title_of(title or "")
+    wanted = title_of(title or "", Argument("title", required=False))
     chosen = await once(ctx, partial(_choose, ctx, talk))
     ref = None if chosen.keys() & {"refused", "most", "chat"} else await _copy_on_server(ctx, talk, chosen)
     is_over = "refused" in chosen or "most" in chosen

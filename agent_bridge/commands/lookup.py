@@ -55,39 +55,34 @@ def find_agents(name: str, agents: Sequence[AgentRoom], *, similar: bool = True)
     """
     ghost = name[1:] if name[:1] in _SIGILS else name
     typed, name = name, name.removeprefix("@")
-    folded = _folded(name)
+    sought = folded(name)
     comparisons: tuple[Callable[[AgentRoom], bool], ...] = (
         lambda c: c.agent.ghost == ghost or c.home.room_id == name,
         # Several entries of the configuration may have one model.
         lambda c: bool(
             {name, typed} & {c.agent.entry or c.agent.model, c.agent.name, c.home.name, c.agent.displayname}
         ),
-        lambda c: folded == _folded(c.agent.name),
-        lambda c: folded in {c.agent.ghost, _folded(c.agent.agent_id)},
-        lambda c: _folded(c.agent.name).startswith(folded),
-        lambda c: folded in _folded(c.agent.name),
-        lambda c: similar and difflib.SequenceMatcher(None, folded, _folded(c.agent.name)).ratio() >= _SIMILAR,
+        lambda c: sought == folded(c.agent.name),
+        lambda c: sought in {c.agent.ghost, folded(c.agent.agent_id)},
+        lambda c: folded(c.agent.name).startswith(sought),
+        lambda c: sought in folded(c.agent.name),
+        lambda c: similar and difflib.SequenceMatcher(None, sought, folded(c.agent.name)).ratio() >= _SIMILAR,
     )
-    for matches in comparisons if folded.strip() else comparisons[:2]:
+    for matches in comparisons if sought.strip() else comparisons[:2]:
         if found := [agent_room for agent_room in agents if matches(agent_room)]:
             return [each for each in found if each.agent.state is not AgentState.GONE] or found
     return []
 
 
-def is_called(agent_room: AgentRoom, name: str) -> bool:
-    """Tell whether *name* is the name of an agent, in any case."""
-    return _folded(agent_room.agent.name) == _folded(name)
-
-
 def similar_agents(name: str, agents: Sequence[AgentRoom]) -> list[AgentRoom]:
     """Return the agents whose names are most similar to *name*, the nearest first."""
-    folded = _folded(name.removeprefix("@"))
-    ratios = [(difflib.SequenceMatcher(None, folded, _folded(each.agent.name)).ratio(), each) for each in agents]
+    sought = folded(name.removeprefix("@"))
+    ratios = [(difflib.SequenceMatcher(None, sought, folded(each.agent.name)).ratio(), each) for each in agents]
     near = sorted((each for each in ratios if each[0] >= _SUGGESTED), key=lambda each: -each[0])
     return [agent_room for _, agent_room in near[:_SUGGESTIONS]]
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """Return *name* for comparisons: keyboards compose the same letter from different code points."""
     return unicodedata.normalize("NFC", name.casefold())
 

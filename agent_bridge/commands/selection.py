@@ -11,6 +11,7 @@ from agent_bridge.commands.effects import once
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.names import one_line
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group
 from agent_bridge.core.results.selection import (
     AgentChoices,
@@ -49,7 +50,9 @@ async def agent(
     """
     known = {each.agent.id: each for each in await ctx.services.agents.all()}
     room = (await ctx.services.rooms.contexts([ctx.room_id])).get(ctx.room_id)
-    effect = await once(ctx, partial(_act, ctx, choice or "", known, binds=room is not None and room.is_unbound))
+    # A word of which nothing is visible is no name.
+    wanted = choice if choice and one_line(choice) else ""
+    effect = await once(ctx, partial(_act, ctx, wanted, known, binds=room is not None and room.is_unbound))
     if "listed" in effect:
         return await listed(ctx, effect, known)
     chosen = known[effect["agent"]]
@@ -82,7 +85,7 @@ async def _act(
     number = _NUMBER.fullmatch(choice)
     if choice and page is None:
         if number is None:
-            return await _select(ctx, connection, _named(ctx, choice, known), binds=binds)
+            return await _select(ctx, connection, await _named(ctx, choice, known), binds=binds)
         if shown is not None:
             return await _select(ctx, connection, numbered(int(number["number"]), shown, known), binds=binds)
     # The pages of one list have the same order and purpose: their numbers go on.
@@ -109,10 +112,10 @@ async def _select(ctx: CommandContext, connection: Connection, chosen: AgentRoom
     return {"agent": chosen.agent.id, "binds": binds}
 
 
-def _named(ctx: CommandContext, name: str, known: Mapping[int, AgentRoom]) -> AgentRoom:
+async def _named(ctx: CommandContext, name: str, known: Mapping[int, AgentRoom]) -> AgentRoom:
     """Return the agent that *name* means: a name, roughly, a user id or an alias."""
     visible = [each for each in known.values() if each.agent.state is not AgentState.HELD]
-    return present(the_agent(_CHOICE, name, visible, ctx.services.namespace.domain))
+    return present(await the_agent(_CHOICE, name, visible, ctx.services.namespace.domain))
 
 
 def numbered(number: int, shown: Sequence[int], known: Mapping[int, AgentRoom]) -> AgentRoom:

@@ -153,18 +153,21 @@ class Namespace:
         is appended. The result follows the user-id grammar, starts with the prefix, is not one of *taken* and fits
         into :data:`MAX_ID_BYTES`, provided that prefix and domain leave room for a hash.
         """
-        unavailable = taken | {self.own_space_alias_localpart}
+
+        def is_free(localpart: str) -> bool:
+            return localpart not in taken and localpart != self.own_space_alias_localpart
+
         own = escape_localpart(agent_id).removeprefix(escape_localpart(self.username_prefix))
         room = MAX_ID_BYTES - len(f"@{self.username_prefix}:{self.domain}".encode())
         plain = self.username_prefix + own
-        if own and len(own) <= room and plain not in unavailable:
+        if own and len(own) <= room and is_free(plain):
             return plain
         digest = short_hash(f"{salt}/{agent_id}", _SHA256_DIGITS)
         hashed = (
             self.username_prefix + _with_suffix(own, digest[:length], room)
             for length in range(_HASH_LENGTH, _SHA256_DIGITS + 1)
         )
-        return next(localpart for localpart in hashed if localpart not in unavailable)
+        return next(filter(is_free, hashed))
 
     def _regex(self, sigil: str, localpart: str) -> str:
         # Anchored: Synapse needs only a match at the start, and example.org.net is another server.

@@ -99,6 +99,8 @@ class OpenChoice:
     events: frozenset[str]
     #: The command that a number alone gives.
     command: str = "agent"
+    #: Whether the person was shown the list of chats in the room since: it has numbers with another meaning.
+    is_covered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

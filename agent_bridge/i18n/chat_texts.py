@@ -57,6 +57,7 @@ class ChatTexts:
     #: because the bridge cannot delete it.
     archived: str
     unarchived: str
+    not_archived: str
     delete_asked: str
     deleted: str
     nothing_to_confirm: str

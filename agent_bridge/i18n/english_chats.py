@@ -39,6 +39,7 @@ ENGLISH_CHATS = ChatTexts(
         "archived` lists it."
     ),
     unarchived="{chat} is back.",
+    not_archived="{chat} is not in the archive.",
     delete_asked=(
         "Delete {chat} for good, with all its messages? Send `{prefix} yes` or react with ✅ within ten minutes."
     ),
@@ -49,7 +50,7 @@ ENGLISH_CHATS = ChatTexts(
         "homeserver only its "
         "administrators can delete rooms."
     ),
-    no_such_chat="None of your chats is *{value}*, or several are. `{prefix} chats` lists them with numbers.",
+    no_such_chat="None of your chats is *{value}*, or several are. `{prefix} {listing}` lists them with numbers.",
     title_prompt=(
         "Give a title for a conversation that begins as follows. Answer with the title only: at most six words, in the "
         "language of the question.\n\nQuestion: {question}\n\nAnswer: {answer}"

@@ -30,6 +30,7 @@ def render_context_refused(result: ContextRefused, texts: Texts, prefix: str) ->
     return texts.contexts.refused[result.reason].format(
         agent=escape(result.agent),
         name=escape(result.name),
+        typed=in_backticks(result.name),
         nearest=escape(result.nearest),
         most=result.most,
         prefix=prefix,

@@ -17,6 +17,7 @@ from agent_bridge.core.results.chats import (
     DeletionConfirmed,
     ForkRefused,
     IsDirectChat,
+    NotArchived,
     NothingToConfirm,
     NotYourChat,
     TooManyChats,
@@ -134,6 +135,7 @@ class ResultRenderer:
             IsDirectChat: lambda result: texts.commands.chats.is_direct.format(
                 agent=escape(result.agent), prefix=prefix
             ),
+            NotArchived: lambda result: texts.commands.chats.not_archived.format(chat=chat_name(result.name, texts)),
             NotYourChat: lambda _: texts.commands.chats.not_yours.format(prefix=prefix),
             ChatMade: lambda result: render_made(result, texts),
             ForkRefused: lambda result: render_fork_refused(result, texts, prefix),
@@ -241,7 +243,8 @@ class ResultRenderer:
             case ArgumentProblem.AGENT_GONE | ArgumentProblem.NO_SUCH_CHAT:
                 is_gone = result.problem is ArgumentProblem.AGENT_GONE
                 text = texts.commands.agent_is_gone if is_gone else texts.commands.chats.no_such_chat
-                return text.format(value=value, prefix=self._prefix)
+                listing = "chats archived" if result.usage.name == "unarchive" else "chats"
+                return text.format(value=value, prefix=self._prefix, listing=listing)
             case ArgumentProblem.NO_SUCH_NUMBER:
                 return texts.commands.no_such_number.format(value=value, most=result.most)
             case ArgumentProblem.SEVERAL_AGENTS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from psycopg.types.json import Jsonb
 from agent_bridge.core.agents import NO_SETTINGS, Agent, AgentSettings, AgentState
 from agent_bridge.core.rooms import HomeRoom, RoomProblem, Streaming, WhenBusy
 from agent_bridge.store.payloads import encode_step
-from agent_bridge.store.postgres.database import rows_of
+from agent_bridge.store.postgres.database import SLICE, rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("agents")
+_PROBLEMS = frozenset(str(problem) for problem in RoomProblem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +123,20 @@ def _home_from(row: Mapping[str, Any]) -> HomeRoom:
 
 def problems_from(codes: Iterable[str]) -> tuple[RoomProblem, ...]:
     """Return the problems with *codes*, without those that this program does not know."""
-    known = {str(problem) for problem in RoomProblem}
-    return tuple(RoomProblem(code) for code in codes if code in known)
+    return tuple(RoomProblem(code) for code in codes if code in _PROBLEMS)
 
 
 def _agent_room(row: DictRow) -> AgentRoom:
     return AgentRoom(agent_from(row["agent"]), _home_from(row["room"]))
+
+
+async def _agent_rooms(rows: Sequence[DictRow]) -> list[AgentRoom]:
+    """Return the agents of *rows*. Other tasks run between slices of them."""
+    found: list[AgentRoom] = []
+    for start in range(0, len(rows), SLICE):
+        found += map(_agent_room, rows[start : start + SLICE])
+        await asyncio.sleep(0)
+    return found
 
 
 async def _add(connection: Connection, new: DesiredAgent) -> None:
@@ -197,14 +207,15 @@ class Agents:
     async def configure(self, plan: Callable[[Sequence[AgentRoom]], EntryChanges]) -> EntryChanges:
         """Make the changes that *plan* finds for the agents that are known, all or none; return them.
 
-        Nobody else changes an agent meanwhile. An agent that is released, and not listed, counts as gone.
+        *plan* runs in a thread. Nobody else changes an agent meanwhile. An agent that is released, and not listed,
+        counts as gone.
         """
-        if not plan(await self.all()):
+        if not await asyncio.to_thread(plan, await self.all()):
             return EntryChanges()
         async with self._database.transaction() as connection:
             await connection.execute(_SQL["lock"])
             rows = await rows_of(connection, _SQL["homes"], {"agent": None, "upstream": None, "ghost": None})
-            changes = plan([_agent_room(row) for row in rows])
+            changes = await asyncio.to_thread(plan, await _agent_rooms(rows))
             # An entry may pass from one agent to another.
             for agent, is_listed in changes.released:
                 await connection.execute(_SQL["release"], {"agent": agent, "listed": is_listed})
@@ -341,4 +352,4 @@ class Agents:
         self, *, agent: int | None = None, upstream: str | None = None, ghost: str | None = None
     ) -> list[AgentRoom]:
         rows = await self._database.rows(_SQL["homes"], {"agent": agent, "upstream": upstream, "ghost": ghost})
-        return [_agent_room(row) for row in rows]
+        return await _agent_rooms(rows)

@@ -101,4 +101,5 @@ def _choice(row: DictRow) -> OpenChoice:
         is_passed=row["is_passed"],
         events=frozenset(row["events"]),
         command=row["command"],
+        is_covered=row["is_covered"],
     )

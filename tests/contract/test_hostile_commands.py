@@ -167,3 +167,32 @@ async def test_hostile_arguments_in_an_own_chat_change_nothing(
         after = await snapshot(database)
     # A list of chats replaces the one before: words that are no number of a page mean the first page.
     assert changed(before, after) - {"turn"} == ({"choice"} if name == "chats" else set())
+
+
+#: The answer to words that mean nothing in an own chat says which thing is wrong, and where to go from there.
+WRONG = {
+    f"rename {'x' * 201}": "`<title>` is too long",
+    f"fork {'x' * 201}": "`[title]` is too long",
+    "unarchive": "not in the archive",
+    "unarchive Bergen": "`!ab chats archived`",
+    "delete Bergen": "`!ab chats`",
+    "load Bergen": "No saved conversation is called *Bergen*. `!ab saves`",
+    "forget Bergen": "No saved conversation is called *Bergen*. `!ab saves`",
+    "model Bergen": "No model of the server is called *Bergen*. `!ab model`",
+    "agent \u200b": "1. **Bea**",
+}
+
+
+@pytest.mark.parametrize("body", WRONG, ids=lambda body: body.split()[0])
+async def test_a_refusal_names_the_thing_and_the_next_step(
+    database: Database, chat: tuple[int, int], body: str
+) -> None:
+    agent, lane = chat
+    async with command_services(database) as offline, aiohttp.ClientSession() as session:
+        services = replace(offline, upstreams={"up": connect("http://127.0.0.1:9/v1", session)})
+        reply_to = "$mine" if body.startswith("fork") else ""
+        payload = CommandPayload(body, reply_to=reply_to) if reply_to else CommandPayload(body)
+        await accept(database, new("$wrong", ROOM, agent, kind=TurnKind.COMMAND, payload=payload))
+        turn = await take(database, lane)
+        result = await REGISTRY.run(body, context_of(services, REGISTRY, turn, Role.MODERATOR))
+    assert WRONG[body] in ResultRenderer(ENGLISH, "!ab").render(result)

@@ -12,7 +12,7 @@ import pytest
 
 from agent_bridge.demo.account import call
 from support.bot_rooms import bot_chat, named_upstream
-from support.chat_rooms import new_chat
+from support.chat_rooms import linked_room, new_chat
 from support.conditions import eventually
 from support.harness import SHARED
 from support.scripted_app_server import ScriptedAppServer
@@ -131,6 +131,15 @@ async def test_a_reaction_of_the_person_confirms_a_deletion(
         assert (await desk.answer(before)).body == "Oslo is being deleted."
         await eventually(partial(is_gone, running.database, chat.room_id), "the chat is forgotten")
         assert not await is_gone(running.database, kept.room_id)
+
+
+async def test_a_room_that_is_left_cannot_be_entered_by_an_old_invitation(desk: BotRoom, running: Running) -> None:
+    room_id = linked_room((await desk.ask("new Oslo")).html)
+    await desk.person.wait_for(lambda: room_id in desk.person.invites)
+    assert (await desk.ask("delete Oslo")).body.startswith("Delete Oslo for good")
+    assert (await desk.ask("yes")).body == "Oslo is being deleted."
+    await eventually(partial(is_gone, running.database, room_id), "the chat is forgotten")
+    await desk.person.wait_for(lambda: room_id not in desk.person.invites, 10)
 
 
 async def test_a_chat_that_its_person_has_left_ends_after_a_day(desk: BotRoom, running: Running) -> None:

@@ -137,6 +137,25 @@ async def test_without_a_selection_the_list_makes_the_chat(desk: BotRoom) -> Non
     assert (await desk.ask("new")).body.endswith("with Bea is ready: open it")
 
 
+async def test_a_number_without_a_list_shows_the_list_and_keeps_the_title(desk: BotRoom) -> None:
+    await desk.ask("agent Ada")
+    listed = await desk.ask("new #2 Trip to Oslo")
+    assert listed.body.startswith("A number counts for ten minutes after its list. These are the agents:")
+    assert (await desk.ask("2")).body.startswith("The chat Trip to Oslo with Bea is ready")
+
+
+async def test_a_number_after_the_list_of_chats_chooses_no_agent(desk: BotRoom) -> None:
+    await desk.ask("agent Ada")
+    await new_chat(desk, "new Oslo")
+    listed = await desk.ask("agent")
+    assert (await desk.ask("chats")).body.startswith("Your chats:\n\n1. Oslo with Ada")
+    assert (await desk.ask("3")).body.startswith("There is no command 3.")
+    # A reaction means the list to which it belongs.
+    before = len(desk.said())
+    await desk.person.react(desk.room_id, listed.event_id, "3️⃣")
+    assert (await desk.answer(before)).body == "You have chosen Research."
+
+
 @pytest.mark.parametrize(
     ("line", "fault"),
     [

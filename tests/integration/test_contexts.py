@@ -73,7 +73,7 @@ async def test_a_reset_begins_a_new_conversation_and_load_restores_the_exact_tra
         await ask(talk, "six")
         assert told(upstream) == ["three", "Echo: three", "six"]
         assert await talk.command("forget Second part") == "Second part is deleted."
-        assert "There is no Second part here" in await talk.command("load Second part")
+        assert "No saved conversation is called Second part" in await talk.command("load Second part")
         assert before == [
             {"role": "user", "content": "one"},
             {"role": "assistant", "content": "Echo: one"},
@@ -234,8 +234,8 @@ async def test_members_see_the_context_and_moderators_change_it(harness: BridgeH
             await talk.running.homeserver.invite(talk.room_id, admin.user_id, talk.ghost)
             await admin.join(talk.room_id)
             await admin.wait_for(lambda: talk.room_id in admin.rooms)
-            assert "There is no 1st here" in await talk.command("load 1st", by=admin)
-            assert "There is no 1st here" in await talk.command("forget 1st", by=admin)
+            assert "No saved conversation is called 1st" in await talk.command("load 1st", by=admin)
+            assert "No saved conversation is called 1st" in await talk.command("forget 1st", by=admin)
             assert "No conversation" in await talk.command("saves", by=admin)
         assert "1. 1st: 2 messages, saved" in await talk.command("saves")
 

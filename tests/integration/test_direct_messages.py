@@ -15,7 +15,7 @@ from support.bot_rooms import NAMES, named_upstream
 from support.chat_rooms import linked_room
 from support.conditions import eventually
 from support.direct_chats import DirectChat, begin, direct_chat, ghost_of, upgrade
-from support.harness import SHARED
+from support.harness import DOMAIN, SHARED
 from support.people import TransactionSender
 from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream, waits_for
@@ -209,6 +209,19 @@ async def test_hostile_invitations_change_nothing(running: Running, person: Pers
     await chat.synced()
     listed = await running.homeserver.account_data(ghost, "m.direct")
     assert listed == {"@eve:test.local": 5, person.user_id: [room_id]}
+
+
+async def test_the_invitation_of_a_user_that_no_agent_has_ends(running: Running, person: Person) -> None:
+    room_id = await person.create_room(preset="private_chat", is_direct=True, invite=[f"@shared_nobody:{DOMAIN}"])
+
+    async def is_done() -> bool:
+        query = """
+            SELECT t.state FROM turn t JOIN conversation c ON c.id = t.conversation
+            WHERE c.room_id = %s AND t.kind = 'invitation'
+        """
+        return [row["state"] for row in await running.database.rows(query, (room_id,))] == ["done"]
+
+    await eventually(is_done, "the invitation is dealt with")
 
 
 async def test_messages_work_as_in_the_room_of_an_agent(

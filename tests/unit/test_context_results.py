@@ -87,3 +87,9 @@ def test_a_list_has_numbers() -> None:
         "",
         "Send a number to go on with one, or !ab load <name>.",
     ]
+
+
+def test_a_command_in_a_refusal_has_the_name_as_it_is_typed() -> None:
+    taken = ContextRefused(ContextRefusal.NAME_TAKEN, "Ada", "Oslo <2>", "", 100)
+    for texts in (ENGLISH, RUSSIAN):
+        assert "!ab forget Oslo <2>" in to_unmarked(ResultRenderer(texts, "!ab").render(taken))

@@ -37,6 +37,19 @@ def test_the_command_line_imports_the_bridge_only_to_run_it() -> None:
     assert modules & {"agent_bridge.app", "aiohttp", "mautrix", "procrastinate", "psycopg"} == set()
 
 
+def test_the_first_tile_loads_pillow_beside_the_event_loop() -> None:
+    program = (
+        "import asyncio, sys, threading\n"
+        "from agent_bridge.bridge.agents.avatars import draw_tile\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        assert name != 'PIL' or threading.current_thread() is not threading.main_thread()\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "asyncio.run(draw_tile('Ada', 'seed'))"
+    )
+    assert "PIL" in imported_by(program)
+
+
 def test_parts_that_were_left_out_can_be_imported_afterwards() -> None:
     modules = imported_by(
         "import agent_bridge.app\nimport rich.console, mautrix.types\nassert mautrix.types.IdentityKey is not str"

@@ -158,7 +158,7 @@ class Avatars:
                 )
             else:
                 return thumbnail.data, thumbnail.content_type
-        return await _tile(agent.name, f"{agent.upstream} {agent.agent_id}")
+        return await draw_tile(agent.name, f"{agent.upstream} {agent.agent_id}")
 
     async def _image(self, agent: Agent) -> bytes:
         """Return the picture that the configuration or the upstream has of an agent.
@@ -204,12 +204,18 @@ class Avatars:
         """Return the tile of *name*, uploaded before or now, as an ``mxc://`` URL."""
         avatar: str | None = await self._kv.get(key)
         if avatar is None:
-            avatar = await self._media.upload(*await _tile(name, key), "avatar")
+            avatar = await self._media.upload(*await draw_tile(name, key), "avatar")
             await self._kv.set(key, avatar)
         return avatar
 
 
-async def _tile(name: str, seed: str) -> tuple[bytes, str]:
-    from agent_bridge.files import tile  # loads Pillow, for the first tile only
+async def draw_tile(name: str, seed: str) -> tuple[bytes, str]:
+    """Return the tile of *name*, and its content type."""
+    return await asyncio.to_thread(_drawn, name, seed)
 
-    return await asyncio.to_thread(tile.tile, name, seed), tile.CONTENT_TYPE
+
+def _drawn(name: str, seed: str) -> tuple[bytes, str]:
+    # The first tile loads Pillow, which takes longer than the event loop may be blocked.
+    from agent_bridge.files import tile
+
+    return tile.tile(name, seed), tile.CONTENT_TYPE

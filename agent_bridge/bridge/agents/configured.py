@@ -135,7 +135,7 @@ class ConfiguredAgents:
         )
         made = await self._agents.configure(plan)
         if made:
-            _log_changes(made)
+            await asyncio.to_thread(_log_changes, made)
             # Lists may have agents that are released, and pictures of those that have an entry now.
             self._discovery.look_again()
         return is_complete

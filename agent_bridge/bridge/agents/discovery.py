@@ -55,6 +55,8 @@ class Watch:
     health: Health
     #: The last list of agents that the upstream returned.
     listed: Sequence[AgentInfo] = ()
+    #: The model ids in that list.
+    models: frozenset[str] = frozenset()
     #: Whether the tables contain that list.
     digested: bool = False
     #: Seconds for which the lists have lacked an agent, by row id. The time of a failure does not count.
@@ -117,7 +119,7 @@ class Discovery:
             return False
         if not watch.listed and watch.health.error == "":
             return None
-        return any(item.model == agent_id for item in watch.listed)
+        return agent_id in watch.models
 
     def look_again(self) -> None:
         """Have the next look at each upstream compare its list with the tables, although the list is the same."""
@@ -230,6 +232,7 @@ class Discovery:
         watch.missed = missed
         if listed is not UNCHANGED:
             watch.listed, watch.digested = listed, False
+            watch.models = frozenset(item.model for item in listed)
         if watch.digested and not confirmed and not due:
             # The list lacks the same agents as before.
             return replace(watch.health, error=None)

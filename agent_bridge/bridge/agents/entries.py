@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from agent_bridge.core.agents import AgentSettings, AgentState
 from agent_bridge.store.agents import DesiredAgent, EntryChanges
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from agent_bridge.config.agents import AgentConfig
     from agent_bridge.config.conversations import TemplatesConfig
@@ -60,7 +61,7 @@ def changes(
     ]
     added: list[DesiredAgent] = []
     changed: list[tuple[int, DesiredAgent]] = []
-    identities = {(each.agent.upstream, each.agent.agent_id) for each in known}
+    identities = _ids_by_upstream(each.agent for each in known)
     ghosts = {each.agent.ghost for each in known}
     for entry in entries:
         agent = chosen.get(entry.config.id)
@@ -70,8 +71,8 @@ def changes(
                 changed.append((agent.id, wanted))
             continue
         upstream = entry.upstream.name
-        agent_id = fresh_identity(entry.config.id, {taken for name, taken in identities if name == upstream})
-        identities.add((upstream, agent_id))
+        agent_id = fresh_identity(entry.config.id, identities[upstream])
+        identities[upstream].add(agent_id)
         ghost = namespace.localpart(agent_id, ghosts, salt=upstream)
         ghosts.add(ghost)
         added.append(_desired(entry, None, agent_id, ghost, templates))
@@ -85,35 +86,56 @@ def assign(entries: Sequence[Entry], known: Sequence[Agent]) -> dict[str, Agent]
     by the id in the upstream's list. An entry that moved to another upstream keeps its agent if no other one has the id
     there.
     """
+    agents = _KnownAgents(known)
     chosen: dict[str, Agent] = {}
-    for rule in (_stays, _has_identity, _moved, _is_listed):
+    taken: set[int] = set()
+    for rule in (agents.stay, agents.have_identity, agents.moved, agents.are_listed):
         for entry in entries:
             if entry.config.id in chosen:
                 continue
-            taken = {agent.id for agent in chosen.values()}
-            for agent in (each for each in known if each.id not in taken):
-                if rule(entry, agent, known):
-                    chosen[entry.config.id] = agent
-                    break
+            agent = next((each for each in rule(entry) if each.id not in taken), None)
+            if agent is not None:
+                chosen[entry.config.id] = agent
+                taken.add(agent.id)
     return chosen
 
 
-def _stays(entry: Entry, agent: Agent, _: Sequence[Agent]) -> bool:
-    return agent.entry == entry.config.id and agent.upstream == entry.upstream.name
+class _KnownAgents:
+    """Finds the agents that a rule of :func:`assign` gives an entry. The time does not grow with their number."""
+
+    def __init__(self, known: Sequence[Agent]) -> None:
+        self._ids = _ids_by_upstream(known)
+        self._by_entry: dict[tuple[str, str], list[Agent]] = defaultdict(list)
+        self._by_identity: dict[tuple[str, str], list[Agent]] = defaultdict(list)
+        self._by_old_entry: dict[str, list[Agent]] = defaultdict(list)
+        self._by_model: dict[tuple[str, str], list[Agent]] = defaultdict(list)
+        for agent in known:
+            self._by_identity[agent.upstream, agent.agent_id].append(agent)
+            if agent.entry is not None:
+                self._by_entry[agent.upstream, agent.entry].append(agent)
+                self._by_old_entry[agent.entry].append(agent)
+            elif agent.state is not AgentState.GONE:
+                self._by_model[agent.upstream, agent.model].append(agent)
+
+    def stay(self, entry: Entry) -> Iterable[Agent]:
+        return self._by_entry.get((entry.upstream.name, entry.config.id), ())
+
+    def have_identity(self, entry: Entry) -> Iterable[Agent]:
+        return self._by_identity.get((entry.upstream.name, entry.config.id), ())
+
+    def moved(self, entry: Entry) -> Iterable[Agent]:
+        there = self._ids[entry.upstream.name]
+        return (agent for agent in self._by_old_entry.get(entry.config.id, ()) if agent.agent_id not in there)
+
+    def are_listed(self, entry: Entry) -> Iterable[Agent]:
+        return self._by_model.get((entry.upstream.name, entry.config.id), ())
 
 
-def _has_identity(entry: Entry, agent: Agent, _: Sequence[Agent]) -> bool:
-    return (agent.upstream, agent.agent_id) == (entry.upstream.name, entry.config.id)
-
-
-def _moved(entry: Entry, agent: Agent, known: Sequence[Agent]) -> bool:
-    there = {each.agent_id for each in known if each.upstream == entry.upstream.name}
-    return agent.entry == entry.config.id and agent.agent_id not in there
-
-
-def _is_listed(entry: Entry, agent: Agent, _: Sequence[Agent]) -> bool:
-    is_there = agent.entry is None and agent.state is not AgentState.GONE
-    return is_there and (agent.upstream, agent.model) == (entry.upstream.name, entry.config.id)
+def _ids_by_upstream(agents: Iterable[Agent]) -> dict[str, set[str]]:
+    ids: dict[str, set[str]] = defaultdict(set)
+    for agent in agents:
+        ids[agent.upstream].add(agent.agent_id)
+    return ids
 
 
 def _desired(entry: Entry, agent: Agent | None, agent_id: str, ghost: str, templates: TemplatesConfig) -> DesiredAgent:

@@ -76,7 +76,10 @@ class ChatDeletion:
         _log.info("a chat ends, for its person has left it", room=room_id, number=chat.number)
 
     async def _leave(self, chat: ChatRoom, room_id: str, *, says: bool = True) -> None:
-        """Have the ghost leave the room with the bot; *says*: it tells the people that only they can leave it."""
+        """Have the ghost leave the room with the bot; *says*: it tells the people that only they can leave it.
+
+        Invitations that people have not accepted are withdrawn: a room without members cannot be entered.
+        """
         ghost, key = self._namespace.user_id(chat.agent.ghost), f"deleted.{chat.id}"
         text = self._texts.commands.chats.left.format(agent=escape(chat.agent.name))
         try:
@@ -87,9 +90,21 @@ class ChatDeletion:
             _log.info("a ghost leaves without a word", room=room_id, error=str(error))
         state = await self._homeserver.room_state(room_id, ghost)
         members = frozenset() if state is None else state.members("join", "invite")
+        invited = frozenset() if state is None else state.members("invite")
+        host = ghost if chat.kind is KindName.DM else self._namespace.bot
+        for person in sorted(user for user in invited if not self._namespace.is_ours(user)):
+            await self._withdraw(room_id, person, host)
         # A person may have invited other agents.
         guests = {user for user in members if self._namespace.is_ours(user)} - {self._namespace.bot, ghost}
         await leave_for_good(self._homeserver, room_id, [self._namespace.bot, *sorted(guests), ghost])
+
+    async def _withdraw(self, room_id: str, person: str, host: str) -> None:
+        """Withdraw the invitation of *person* as *host*, if the room permits it."""
+        content = {"membership": "leave"}
+        try:
+            await self._homeserver.set_state(room_id, "m.room.member", content, key=person, as_user=host)
+        except HomeserverRefused as error:
+            _log.info("an invitation is not withdrawn", room=room_id, user=person, error=str(error))
 
     async def remove_alias(self, chat: ChatRoom) -> None:
         """Remove the alias by which the bridge finds the room of *chat* that it made; a repeat changes nothing.

@@ -45,6 +45,7 @@ def picked_by_message(event: RoomEvent, body: str, room: Room | None) -> str | N
 
     In a room with an agent, the number has to be one of the list and in the thread of the list: it may be a word for
     the agent. There the list is open for the person's next message only. A reply to the list may have other words.
+    After the list of chats, a number alone chooses no agent, unless the room waits for one.
     """
     number = number_in(body)
     choice = None if room is None else room.choices.get(event.sender)
@@ -52,7 +53,7 @@ def picked_by_message(event: RoomEvent, body: str, room: Room | None) -> str | N
         return None
     if event.replies_to in choice.events and len(body) <= _WORDS:
         return _NAMED[choice.command].format(body.strip()) if number is None else _numbered(choice, number)
-    if number is None:
+    if number is None or (choice.is_covered and not room.is_unbound):
         return None
     is_listed = _counts(choice, number) and choice.thread == event.thread
     return _numbered(choice, number) if is_listed or has_only_commands(room) else None

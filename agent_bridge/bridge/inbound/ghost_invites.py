@@ -167,8 +167,14 @@ class GhostInvites:
         return {}
 
     async def _decline(self, turn: Turn, ghost: str) -> Mapping[int, str]:
-        """Have *ghost* say where it answers, invite the person there, and leave."""
+        """Have *ghost* say where it answers, invite the person there, and leave.
+
+        A user id that no agent ever had is no user: nobody can decline its invitation.
+        """
         agent_room = await self._agents.by_ghost(parse_user_id(ghost)[0])
+        if agent_room is None and not await self._homeserver.has_user(ghost):
+            _log.info("an invitation of no agent", ghost=ghost, sender=turn.sender, room=turn.room_id)
+            return {}
         if agent_room is None or agent_room.home.room_id is None:
             reason = self._texts.ghost_is_direct
         else:

@@ -108,6 +108,13 @@ class NotYourChat:
 
 
 @dataclass(frozen=True, slots=True)
+class NotArchived:
+    """The chat in whose room the command was given is not in the archive."""
+
+    name: ChatName
+
+
+@dataclass(frozen=True, slots=True)
 class IsDirectChat:
     """The command was given in a direct chat, which has neither a title nor a place in the archive."""
 
@@ -161,6 +168,7 @@ ChatResult: TypeAlias = (
     | DeletionConfirmed
     | ForkRefused
     | IsDirectChat
+    | NotArchived
     | NotYourChat
     | NothingToConfirm
     | TooManyChats

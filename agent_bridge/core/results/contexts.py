@@ -31,10 +31,12 @@ class ContextRefusal(StrEnum):
     NUMBER = "number"
     #: The person has saved as many copies as allowed.
     TOO_MANY = "too_many"
-    #: No copy or model has this name.
+    #: No copy has this name; the same, and one has a similar name.
     UNKNOWN = "unknown"
-    #: The same, and one has a similar name.
     SIMILAR = "similar"
+    #: No model has this name; the same, and one has a similar name.
+    UNKNOWN_MODEL = "unknown_model"
+    SIMILAR_MODEL = "similar_model"
     #: The copy was deleted in the meantime.
     GONE = "gone"
 

@@ -25,6 +25,8 @@ Connection = psycopg.AsyncConnection[DictRow]
 
 #: Seconds to wait for a free connection.
 POOL_TIMEOUT = 10.0
+#: Rows that are decoded at once: some milliseconds of work.
+SLICE = 200
 _STATEMENT_TIMEOUT = 30
 _SWALLOWED = 15_000
 #: Seconds at least between two replacements of all connections.
@@ -39,8 +41,17 @@ _HOPELESS = (psycopg.DataError, psycopg.IntegrityError)
 
 
 async def rows_of(connection: Connection, query: LiteralString, params: Params = None) -> list[DictRow]:
-    """Run one statement in the transaction of *connection* and return its rows."""
-    return await (await connection.execute(query, params)).fetchall()
+    """Run one statement in the transaction of *connection* and return its rows.
+
+    They are decoded in slices, between which other tasks run.
+    """
+    cursor = await connection.execute(query, params)
+    rows = slice_ = await cursor.fetchmany(SLICE)
+    while len(slice_) == SLICE:
+        await asyncio.sleep(0)
+        slice_ = await cursor.fetchmany(SLICE)
+        rows += slice_
+    return rows
 
 
 async def _configure(connection: psycopg.AsyncConnection[Any], *, synchronous_commit: bool) -> None:
@@ -199,8 +210,7 @@ class Database:
     async def rows(self, query: LiteralString, params: Params = None) -> list[DictRow]:
         """Run one statement in its own transaction and return its rows."""
         async with self._connection() as connection:
-            cursor = await connection.execute(query, params)
-            return await cursor.fetchall()
+            return await rows_of(connection, query, params)
 
     async def row(self, query: LiteralString, params: Params = None) -> DictRow | None:
         """Like :meth:`rows`, for a statement that returns at most one row."""
