@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.commands.arguments import InstructionText, Words
 from agent_bridge.commands.conversation import new_session, talk_of
 from agent_bridge.commands.effects import once
+from agent_bridge.commands.moderation import moderates
 from agent_bridge.commands.registry import CommandContext, Where, command
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.results.commands import Group, NotPermitted
@@ -86,7 +87,7 @@ async def instructions(
         return talk
     if text is None:
         return Instructions(talk.agent.name, ctx.instructions or "")
-    if ctx.role < Role.MODERATOR:
+    if not await moderates(ctx):
         return NotPermitted("instructions", Role.MODERATOR)
     new = "" if text.strip().casefold() == _OFF else text.strip()
 
@@ -115,7 +116,7 @@ async def model(ctx: CommandContext, model: Words | None = None) -> ModelChoice 
     models = sorted({each.model for each in found if each.state is AgentState.ACTIVE} | {own}, key=str.casefold)
     if model is None:
         return ModelChoice(talk.agent.name, ctx.chosen_model or own, own, tuple(models))
-    if ctx.role < Role.MODERATOR:
+    if not await moderates(ctx):
         return NotPermitted("model", Role.MODERATOR)
     by_name = {each.casefold(): each for each in models} | {_OFF: own}
     wanted = by_name.get(model.strip().casefold())

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.rooms.addressing import answer_mode
 from agent_bridge.commands.effects import once
+from agent_bridge.commands.moderation import moderates
 from agent_bridge.commands.registry import CommandContext, Where, command
 from agent_bridge.core.results.commands import AgentAnswers, Answers, Group, NotPermitted
 from agent_bridge.core.results.contexts import ContextRefusal, ContextRefused
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import AnswerMode, ParticipantState
-from agent_bridge.matrix.rooms import MODERATOR_POWER
 from agent_bridge.store.agents import AgentRoom
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ async def answer(
 ) -> Answers | ContextRefused | NotPermitted:
     """Set which messages of the room an agent answers, or show it for all of them.
 
-    *agent*: the one whose message the command replies to, or the only one, if it is left out. Moderators of the bridge
-    and people with the power of a moderator in the room change it.
+    *agent*: the one whose message the command replies to, or the only one, if it is left out. Moderators change it.
     """
     replied_to = [] if ctx.reply_to is None else [ctx.reply_to]
     rooms = await ctx.services.rooms.contexts([ctx.room_id], replied_to=replied_to)
@@ -37,7 +36,7 @@ async def answer(
         return ContextRefused(ContextRefusal.NO_AGENT)
     if mode is None:
         return Answers(tuple(AgentAnswers(_name(each), answer_mode(room, each)) for each in present))
-    if ctx.role < Role.MODERATOR and not await _moderates(ctx, present):
+    if not await moderates(ctx):
         return NotPermitted("answer", Role.MODERATOR)
     if agent is not None and agent.agent.id not in {each.agent for each in present}:
         return ContextRefused(ContextRefusal.UNKNOWN, name=agent.agent.name)
@@ -64,13 +63,3 @@ def _chosen(ctx: CommandContext, room: Room, present: list[Participant], agent: 
     if agent is None and len(present) == 1:
         return present[0]
     return next((each for each in present if each.agent == agent), None)
-
-
-async def _moderates(ctx: CommandContext, present: list[Participant]) -> bool:
-    """Tell whether the caller has the power of a moderator in the room."""
-    namespace = ctx.services.namespace
-    for user in (namespace.bot, *(namespace.user_id(each.ghost) for each in present)):
-        state = await ctx.services.homeserver.room_state(ctx.room_id, user)
-        if state is not None:
-            return state.power(ctx.sender) >= MODERATOR_POWER
-    return False

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, get_args, get_type_hints
 from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.commands.arguments import ArgumentError, bind, named_arguments, parameters_of, split_arguments
 from agent_bridge.commands.lookup import nearest
+from agent_bridge.commands.moderation import moderates
 from agent_bridge.core.results.commands import (
     ArgumentProblem,
     CommandUsage,
@@ -25,6 +26,7 @@ from agent_bridge.core.results.commands import (
     UnknownCommand,
     WrongRoom,
 )
+from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import WhenBusy
 
 if TYPE_CHECKING:
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.payloads import NamedValue
     from agent_bridge.core.results.commands import Result
-    from agent_bridge.core.roles import Role
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.approvals import Approvals
@@ -160,7 +161,7 @@ class Command:
     """
 
     usage: CommandUsage
-    #: The lowest role that may use it.
+    #: The lowest role that may use it. In the room of an agent, people with power in the room are moderators, too.
     role: Role
     where: Where
     #: Whether it refuses surplus words although it has no parameters.
@@ -233,7 +234,8 @@ class Registry:
         if found is None:
             typed = line.split(maxsplit=1)[0]
             return UnknownCommand(typed, nearest(name, self.commands))
-        if ctx.role < found.role:
+        is_of_room = found.role is Role.MODERATOR and found.where is Where.AGENT_ROOM and ctx.in_agent_room
+        if not (await moderates(ctx) if is_of_room else ctx.role >= found.role):
             return NotPermitted(found.name, found.role)
         if found.where is Where.AGENT_ROOM and not ctx.in_agent_room:
             return WrongRoom(found.name)

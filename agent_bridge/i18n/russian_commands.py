@@ -98,7 +98,12 @@ RUSSIAN_COMMANDS = CommandTexts(
     command_stopped="Команда `{command}` остановлена.",
     not_an_agents_room="Пожалуйста, отправьте эту команду в комнате агента.",
     # Dative, after «доступна только».
-    roles={"member": "участникам", "moderator": "модераторам", "admin": "администраторам", "owner": "владельцам"},
+    roles={
+        "member": "участникам",
+        "moderator": "модераторам комнаты",
+        "admin": "администраторам",
+        "owner": "владельцам",
+    },
     no_agents_yet="Агентов пока нет.",
     no_agents="Агентов пока нет. Состояние их серверов покажет `{prefix} status`.",
     agents_head_member="| Агент |",

@@ -226,7 +226,7 @@ async def test_members_see_the_context_and_moderators_change_it(harness: BridgeH
     ):
         await ask(talk, "one")
         for line in ("reset", "instructions Be rude", "model x", "load", "load x"):
-            assert "for moderators only" in await talk.command(line)
+            assert "for moderators of the room only" in await talk.command(line)
         assert "gets 2 messages before the next one" in await talk.command("context")
         assert "Saved as 1st" in await talk.command("save 1st")
         # The copies of a person are the person's own.

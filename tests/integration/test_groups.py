@@ -137,6 +137,18 @@ async def test_people_choose_what_an_agent_answers(running: Running, one: Person
     assert "answer off" in running.bridge.renderer.render(silent)
 
 
+async def test_people_with_power_moderate_their_room(running: Running, one: Person, two: Person) -> None:
+    room = await group(running, one, ADA, others=(two.user_id,))
+    await enter(two, room)
+    for line, does in {
+        "reset": "starts afresh",
+        "busy collect": "one answer",
+        "instructions Be brief": "from now on",
+    }.items():
+        assert "for moderators of the room only" in await command(room, line, two)
+        assert does in await command(room, line)
+
+
 async def test_a_thread_in_which_people_talk_with_each_other(running: Running, one: Person, two: Person) -> None:
     room = await group(running, one, ADA, BEA, others=(two.user_id,))
     await enter(two, room)
