@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from agent_bridge.core.rooms import Participant, Room
     from agent_bridge.matrix.events import RoomEvent
 
-#: A link to a user, as clients put it into HTML for a mention (spec, "User and room mentions").
-_PILL = re.compile(r'\bhref="https://matrix\.to/#/(?P<user>(?:@|%40)[^"?/]+)')
+#: A link to a user, as clients put it into HTML for a mention (spec, "User and room mentions", "URIs").
+_PILL = re.compile(r"""\bhref=["'](?:https://matrix\.to/#/(?:@|%40)|matrix:u/)(?P<user>[^"'?/]+)""")
 #: The end of the quotation that old clients put before a reply.
 _QUOTED = "</mx-reply>"
 #: The text behind a name at the beginning of a message: the name is no part of a word or of a user id.
-_BEHIND_NAME = re.compile(r"\s|\Z|[;!?…，：；！？、]|[,:.](?:\s|\Z)")  # noqa: RUF001
+_BEHIND_NAME = re.compile(r"\s|\Z|[,;!?、。]|[:.]+(?:\s|\Z)")
+#: Marks that stand behind a name without a blank, in the form that the comparison of names has.
+_WIDE_MARKS = str.maketrans({mark: f"{unicodedata.normalize('NFKC', mark)} " for mark in "：．…"})  # noqa: RUF001
 #: Characters of a name at least.
 _SHORTEST = 2
 
@@ -123,7 +125,7 @@ def _unaddressed(event: RoomEvent, room: Room, present: Sequence[Participant]) -
 def _pills(event: RoomEvent) -> frozenset[str]:
     """Return the user ids in the links of *event*, without those of a quotation."""
     html = (event.text("formatted_body") or "").rpartition(_QUOTED)[2]
-    return frozenset(unquote(pill["user"]) for pill in _PILL.finditer(html))
+    return frozenset(f"@{unquote(pill['user'])}" for pill in _PILL.finditer(html))
 
 
 def _called(event: RoomEvent, present: Sequence[Participant], namespace: Namespace) -> set[int]:
@@ -149,4 +151,4 @@ def _begins(text: str, name: str) -> bool:
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
+    return unicodedata.normalize("NFKC", text.translate(_WIDE_MARKS)).casefold()
