@@ -13,6 +13,7 @@ from support.conditions import eventually
 from support.direct_chats import direct_chat, ghost_of, upgrade
 from support.groups import Group, group
 from support.harness import DOMAIN, SHARED
+from support.scripted_upstream import own_words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -236,6 +237,47 @@ async def test_agents_follow_an_upgrade(running: Running, one: Person, *, invite
     assert await moved.participants() == dict.fromkeys(room.ghosts.values(), "joined")
     await moved.say("still here?")
     await moved.see(ADA, "Echo: still here?")
+
+
+async def test_agents_get_what_was_said_before_an_upgrade(
+    running: Running, harness: BridgeHarness, one: Person, two: Person, upstream: ScriptedUpstream
+) -> None:
+    room = await group(running, one, ADA, BEA, others=(two.user_id,))
+    await enter(two, room)
+    await room.tell("first", ADA)
+    await room.see(ADA, "Echo: first")
+    await room.tell("first of Bea", BEA)
+    await room.see(BEA, "Echo: first of Bea")
+    await two.say(room.room_id, "the number is seven")
+    new = await upgrade(one, room.room_id, *room.ghosts.values(), two.user_id)
+    moved = Group(running, one, new, room.ghosts)
+    await enter(two, moved)
+    await one.wait_for(lambda: moved.room.members() >= {*room.ghosts.values(), two.user_id})
+    await moved.synced(kind="group", people=2)
+    await one.say(new, "the colour is red")
+    await moved.tell("which number?", ADA)
+    await moved.see(ADA, "Echo: which number?")
+    heard = upstream.questions[-1].split("\n\n")
+    assert [text.partition(": ")[2] for text in heard] == [
+        "first of Bea",
+        "Echo: first of Bea",
+        "the number is seven",
+        "the colour is red",
+        "which number?",
+    ]
+    await moved.tell("and again?", ADA)
+    await moved.see(ADA, "Echo: which number?", "Echo: and again?")
+    assert own_words(upstream.questions[-1]) == "and again?"
+    assert "seven" not in upstream.questions[-1]
+    # A person who was not in the earlier room brings nothing of it.
+    async with harness.person() as late:
+        await one.invite(new, late.user_id)
+        await enter(late, moved)
+        await moved.synced(people=3)
+        await moved.tell("and I?", BEA, person=late)
+        await moved.see(BEA, "Echo: and I?")
+    assert "seven" not in upstream.questions[-1]
+    assert "red" in upstream.questions[-1]
 
 
 async def test_an_encrypted_room_is_told_once(running: Running, one: Person) -> None:
