@@ -115,6 +115,8 @@ ENGLISH = Texts(
     lobby_problems={
         "lobby_unknown": "The room `{room}` of `rooms.lobby` does not exist. Correct the configuration, or give a "
         "room this alias; the bridge tries again by itself.",
+        "lobby_away": "The homeserver of the room `{room}` of `rooms.lobby` does not respond. Compare the name of the "
+        "server; the bridge tries again by itself.",
         "lobby_closed": "The bot cannot enter the room `{room}` of `rooms.lobby`. Invite `{bot}` there; the bridge "
         "tries again by itself.",
         "lobby_is_space": "`{room}` of `rooms.lobby` is a Space. The lobby has to be a room.",
