@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.rooms.addressing import answer_mode
 from agent_bridge.commands.effects import once
 from agent_bridge.commands.registry import CommandContext, Where, command
-from agent_bridge.core.results.commands import AgentAnswers, Answers, Group, NotPermitted
+from agent_bridge.core.results.commands import AgentAnswers, Answers, Group
 from agent_bridge.core.results.contexts import ContextRefusal, ContextRefused
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import AnswerMode, ParticipantState
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @command("answer", group=Group.ROOM, role=Role.MEMBER, where=Where.AGENT_ROOM, example="mention Ada")
 async def answer(
     ctx: CommandContext, mode: AnswerMode | None = None, agent: AgentRoom | None = None
-) -> Answers | ContextRefused | NotPermitted:
+) -> Answers | ContextRefused:
     """Set which messages of the room an agent answers, or show it for all of them.
 
     *agent*: the one whose message the command replies to, or the only one, if it is left out. Moderators of the bridge
@@ -38,12 +38,12 @@ async def answer(
     if mode is None:
         return Answers(tuple(AgentAnswers(_name(each), answer_mode(room, each)) for each in present))
     if ctx.role < Role.MODERATOR and not await _moderates(ctx, present):
-        return NotPermitted("answer", Role.MODERATOR)
+        return ContextRefused(ContextRefusal.NOT_MODERATOR)
     if agent is not None and agent.agent.id not in {each.agent for each in present}:
         return ContextRefused(ContextRefusal.UNKNOWN, name=agent.agent.name)
     chosen = _chosen(ctx, room, present, None if agent is None else agent.agent.id)
     if chosen is None:
-        return ContextRefused(ContextRefusal.NO_AGENT)
+        return ContextRefused(ContextRefusal.UNNAMED)
 
     async def act(connection: Connection) -> Effect:
         await ctx.services.rooms.set_answers(connection, ctx.room_id, [chosen.agent], mode)

@@ -113,8 +113,8 @@ async def test_people_choose_what_an_agent_answers(running: Running, one: Person
     room = await group(running, one, ADA, BEA, others=(two.user_id,))
     await enter(two, room)
     refused = await command(room, "answer always Ada", two)
-    assert "moderator" in refused
-    assert "reply to a message" in await command(room, "answer always")
+    assert "moderators of this room" in refused
+    assert "write the name of one" in await command(room, "answer always")
     assert "every message" in await command(room, "answer always Ada")
     assert "does not answer" in await command(room, "answer off Bea")
     shown = await command(room, "answer")
