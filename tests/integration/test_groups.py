@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from agent_bridge.commands.lookup import MessageReference
 from support.bot_rooms import NAMES, bot_chat, named_upstream
@@ -13,7 +15,7 @@ from support.conditions import eventually
 from support.direct_chats import direct_chat, ghost_of, upgrade
 from support.groups import Group, group
 from support.harness import DOMAIN, SHARED
-from support.scripted_upstream import own_words
+from support.scripted_upstream import own_words, waits_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -209,6 +211,26 @@ async def test_an_agent_that_people_remove_comes_back_with_an_invitation(running
         await one.ask("POST", f"/rooms/{room.room_id}/ban", {"user_id": ghost})
     await room.synced(people=0)
     assert {*(await room.participants()).values()} == {"left"}
+
+
+async def test_an_agent_is_removed_while_it_answers(running: Running, one: Person, upstream: ScriptedUpstream) -> None:
+    room = await group(running, one, ADA, BEA)
+    ada = room.ghosts[ADA]
+    gate = asyncio.Event()
+    upstream.scripts.append(waits_for(gate, "This is a whole sentence.", " And its end."))
+    await room.tell("go on", ADA)
+    await one.wait_for(lambda: room.said_by(ADA))
+    with capture_logs() as logs:
+        await one.ask("POST", f"/rooms/{room.room_id}/kick", {"user_id": ada})
+        # Its turn is closed, and the worker of the turn learns it at the end of the answer.
+        await room.settled()
+        gate.set()
+        await one.invite(room.room_id, ada)
+        await one.wait_for(lambda: ada in room.room.members())
+        await room.tell("and now?", ADA)
+        await room.see(ADA, "This is a whole sentence.", "Echo: and now?")
+    # It is the ordinary course, and no fault.
+    assert not [line for line in logs if line["log_level"] in {"warning", "error"}]
 
 
 async def test_a_room_without_people_is_left(running: Running, one: Person) -> None:
