@@ -42,7 +42,7 @@ async def answer(
         return ContextRefused(ContextRefusal.UNKNOWN, name=agent.agent.name)
     chosen = _chosen(ctx, room, present, None if agent is None else agent.agent.id)
     if chosen is None:
-        return ContextRefused(ContextRefusal.NO_AGENT)
+        return ContextRefused(ContextRefusal.UNNAMED)
 
     async def act(connection: Connection) -> Effect:
         await ctx.services.rooms.set_answers(connection, ctx.room_id, [chosen.agent], mode)

@@ -57,10 +57,10 @@ ENGLISH = Texts(
     ),
     full_more="- … and {messages} more",
     chain_limits={
-        "hops": "The agents have asked each other {limit} times in a row.",
-        "pair": "Two agents have asked each other {limit} times within a minute.",
-        "turns": "The agents have given {limit} answers to one message.",
-        "tokens": "The agents have used {limit} tokens for one message.",
+        "hops": "The agents have reached the limit of questions to each other in a row: {limit}.",
+        "pair": "Two agents have reached the limit of questions to each other in a minute: {limit}.",
+        "turns": "The agents have reached the limit of answers to one message: {limit}.",
+        "tokens": "The agents have reached the limit of tokens for one message: {limit}.",
     },
     chain_resume="React with 👍 to let them go on. 🛑 ends it.",
     too_large="the file {name} is larger than {limit}",
@@ -115,6 +115,8 @@ ENGLISH = Texts(
     lobby_problems={
         "lobby_unknown": "The room `{room}` of `rooms.lobby` does not exist. Correct the configuration, or give a "
         "room this alias; the bridge tries again by itself.",
+        "lobby_away": "The homeserver of the room `{room}` of `rooms.lobby` does not respond. Compare the name of the "
+        "server; the bridge tries again by itself.",
         "lobby_closed": "The bot cannot enter the room `{room}` of `rooms.lobby`. Invite `{bot}` there; the bridge "
         "tries again by itself.",
         "lobby_is_space": "`{room}` of `rooms.lobby` is a Space. The lobby has to be a room.",

@@ -10,6 +10,7 @@ ENGLISH_CONTEXTS = ContextTexts(
     begun="**{agent}** starts afresh. `{prefix} load` brings the earlier conversation back.",
     refused={
         "no_agent": "Please reply to a message of an agent with this command: the room has several.",
+        "unnamed": "The room has several agents. Please write the name of one behind the command.",
         "no_upstream": "**{agent}** is no longer available.",
         "one_memory": (
             "The server of **{agent}** keeps one memory for all rooms, so no conversation can begin or be loaded here."

@@ -1,4 +1,4 @@
-"""Mentions in the HTML of a message: links to users, which clients show as pills (spec, "User and room mentions")."""
+"""Mentions in the HTML of a message: links to users (spec, "User and room mentions", "URIs"), shown as pills."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: A link to a user and the text that it shows. The search takes time in proportion to the HTML, also to a broken one.
+#: A link to a user, also as a URI, and its text. The search takes time in proportion to the HTML, also to a broken one.
 _PILL = re.compile(
-    r'\bhref="https://matrix\.to/#/(?P<user>(?:@|%40)[^"?/<>]+)[^"<>]{0,200}"[^<>]{0,200}>'
+    r"""\bhref=["'](?:https://matrix\.to/#/(?:@|%40)|matrix:u/)(?P<user>[^"'?/<>]+)[^"'<>]{0,200}["'][^<>]{0,200}>"""
     r"(?:(?P<name>.{0,500}?)</a>)?",
     re.DOTALL,
 )
@@ -45,7 +45,7 @@ def pills(content: Mapping[str, Any]) -> Iterator[Pill]:
     if isinstance(html, str):
         for found in _PILL.finditer(html.rpartition(_QUOTED)[2]):
             name = unescape(_TAG.sub("", found["name"] or ""))
-            yield Pill(unquote(found["user"]), " ".join(name.split()))
+            yield Pill(f"@{unquote(found['user'])}", " ".join(name.split()))
 
 
 def with_names(body: str, content: Mapping[str, Any]) -> str:

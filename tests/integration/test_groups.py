@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from agent_bridge.commands.lookup import MessageReference
 from support.bot_rooms import NAMES, bot_chat, named_upstream
@@ -13,6 +15,7 @@ from support.conditions import eventually
 from support.direct_chats import direct_chat, ghost_of, upgrade
 from support.groups import Group, group
 from support.harness import DOMAIN, SHARED
+from support.scripted_upstream import own_words, waits_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -112,8 +115,8 @@ async def test_people_choose_what_an_agent_answers(running: Running, one: Person
     room = await group(running, one, ADA, BEA, others=(two.user_id,))
     await enter(two, room)
     refused = await command(room, "answer always Ada", two)
-    assert "moderator" in refused
-    assert "reply to a message" in await command(room, "answer always")
+    assert "moderators of the room" in refused
+    assert "write the name of one" in await command(room, "answer always")
     assert "every message" in await command(room, "answer always Ada")
     assert "does not answer" in await command(room, "answer off Bea")
     shown = await command(room, "answer")
@@ -222,6 +225,26 @@ async def test_an_agent_that_people_remove_comes_back_with_an_invitation(running
     assert {*(await room.participants()).values()} == {"left"}
 
 
+async def test_an_agent_is_removed_while_it_answers(running: Running, one: Person, upstream: ScriptedUpstream) -> None:
+    room = await group(running, one, ADA, BEA)
+    ada = room.ghosts[ADA]
+    gate = asyncio.Event()
+    upstream.scripts.append(waits_for(gate, "This is a whole sentence.", " And its end."))
+    await room.tell("go on", ADA)
+    await one.wait_for(lambda: room.said_by(ADA))
+    with capture_logs() as logs:
+        await one.ask("POST", f"/rooms/{room.room_id}/kick", {"user_id": ada})
+        # Its turn is closed, and the worker of the turn learns it at the end of the answer.
+        await room.settled()
+        gate.set()
+        await one.invite(room.room_id, ada)
+        await one.wait_for(lambda: ada in room.room.members())
+        await room.tell("and now?", ADA)
+        await room.see(ADA, "This is a whole sentence.", "Echo: and now?")
+    # It is the ordinary course, and no fault.
+    assert not [line for line in logs if line["log_level"] in {"warning", "error"}]
+
+
 async def test_a_room_without_people_is_left(running: Running, one: Person) -> None:
     room = await group(running, one, ADA, BEA, preset="public_chat")
     await room.tell("hello", ADA)
@@ -248,6 +271,47 @@ async def test_agents_follow_an_upgrade(running: Running, one: Person, *, invite
     assert await moved.participants() == dict.fromkeys(room.ghosts.values(), "joined")
     await moved.say("still here?")
     await moved.see(ADA, "Echo: still here?")
+
+
+async def test_agents_get_what_was_said_before_an_upgrade(
+    running: Running, harness: BridgeHarness, one: Person, two: Person, upstream: ScriptedUpstream
+) -> None:
+    room = await group(running, one, ADA, BEA, others=(two.user_id,))
+    await enter(two, room)
+    await room.tell("first", ADA)
+    await room.see(ADA, "Echo: first")
+    await room.tell("first of Bea", BEA)
+    await room.see(BEA, "Echo: first of Bea")
+    await two.say(room.room_id, "the number is seven")
+    new = await upgrade(one, room.room_id, *room.ghosts.values(), two.user_id)
+    moved = Group(running, one, new, room.ghosts)
+    await enter(two, moved)
+    await one.wait_for(lambda: moved.room.members() >= {*room.ghosts.values(), two.user_id})
+    await moved.synced(kind="group", people=2)
+    await one.say(new, "the colour is red")
+    await moved.tell("which number?", ADA)
+    await moved.see(ADA, "Echo: which number?")
+    heard = upstream.questions[-1].split("\n\n")
+    assert [text.partition(": ")[2] for text in heard] == [
+        "first of Bea",
+        "Echo: first of Bea",
+        "the number is seven",
+        "the colour is red",
+        "which number?",
+    ]
+    await moved.tell("and again?", ADA)
+    await moved.see(ADA, "Echo: which number?", "Echo: and again?")
+    assert own_words(upstream.questions[-1]) == "and again?"
+    assert "seven" not in upstream.questions[-1]
+    # A person who was not in the earlier room brings nothing of it.
+    async with harness.person() as late:
+        await one.invite(new, late.user_id)
+        await enter(late, moved)
+        await moved.synced(people=3)
+        await moved.tell("and I?", BEA, person=late)
+        await moved.see(BEA, "Echo: and I?")
+    assert "seven" not in upstream.questions[-1]
+    assert "red" in upstream.questions[-1]
 
 
 async def test_an_encrypted_room_is_told_once(running: Running, one: Person) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -12,6 +13,7 @@ from agent_bridge.store.postgres.database import Database
 from support.aliases import forget_lobby
 from support.bot_rooms import named_upstream
 from support.conditions import eventually
+from support.direct_chats import upgrade
 from support.harness import DOMAIN, SHARED
 from support.person import is_space, space_children
 from support.process import BridgeProcess
@@ -245,6 +247,56 @@ async def test_an_existing_room_becomes_the_lobby(harness: BridgeHarness, databa
         await owner.wait_for(lambda: [each.body for each in owner.room(room_id).said_by(ada)] == ["Echo: Ada, hello"])
         assert owner.room(room_id).state["m.room.name", ""] == {"name": "Team"}
         assert len(await told_admins(admin)) == 1
+
+
+async def test_the_lobby_follows_its_alias(harness: BridgeHarness, database_url: str) -> None:
+    async with named_upstream("Ada") as upstream, harness.person() as owner, harness.person() as admin:
+        name = f"moving-{localpart(owner.user_id)}"
+        first = await owner.create_room(preset="private_chat", room_alias_name=name, invite=[BOT])
+        second = await owner.create_room(preset="private_chat", invite=[BOT])
+        there, ada = [{"name": "u", "url": upstream.url}], f"@agent_{upstream.models[0]['id']}:{DOMAIN}"
+        people = {DOMAIN: "member", admin.user_id: "admin"}
+        config = harness.config(
+            database_url, there, rooms={"lobby": f"#{name}:{DOMAIN}"}, permissions=people, space={"enabled": False}
+        )
+        async with harness.bridge(config):
+            await owner.wait_for(lambda: ada in owner.room(first).members())
+        directory = f"/directory/room/{quote(f'#{name}:{DOMAIN}')}"
+        await owner.ask("DELETE", directory)
+        # Without the alias, the room is the lobby as before.
+        async with harness.bridge(config):
+            await owner.say(first, "Ada, hello")
+            await owner.wait_for(lambda: owner.room(first).said_by(ada))
+        await owner.ask("PUT", directory, {"room_id": second})
+        async with harness.bridge(config):
+            await owner.wait_for(lambda: ada in owner.room(second).members())
+            await owner.say(second, "Ada, hello here")
+            await owner.wait_for(lambda: [each.body for each in owner.room(second).said_by(ada)])
+            # The earlier one stays as it is.
+            await owner.say(first, "Ada, hello again")
+            await owner.wait_for(lambda: len(owner.room(first).said_by(ada)) == 2)
+        # An alias that stays at the earlier room of an upgrade has not moved.
+        new = await upgrade(owner, second, BOT)
+        await owner.ask("DELETE", directory)
+        await owner.ask("PUT", directory, {"room_id": second})
+        for count in (1, 2):
+            async with harness.bridge(config) as running:
+                await owner.wait_for(lambda: ada in owner.room(new).members())
+                await owner.say(new, "Ada, hello there")
+                await owner.wait_for(lambda: len(owner.room(new).said_by(ada)) == count)  # noqa: B023
+                rows = await running.database.rows("SELECT room_id FROM room WHERE kind = 'lobby'")
+                assert {row["room_id"] for row in rows} == {first, new}
+
+
+async def test_the_administrators_are_told_that_a_server_does_not_respond(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    async with named_upstream("Ada") as upstream, harness.person() as admin:
+        there, people = [{"name": "u", "url": upstream.url}], {DOMAIN: "member", admin.user_id: "admin"}
+        rooms = {"lobby": "#team:nowhere.invalid"}
+        async with harness.bridge(harness.config(database_url, there, rooms=rooms, permissions=people)):
+            (told,) = await told_admins(admin)
+            assert "The homeserver of the room #team:nowhere.invalid" in told
 
 
 @pytest.mark.long

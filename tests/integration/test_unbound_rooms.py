@@ -8,6 +8,7 @@ import pytest
 
 from support.bot_rooms import NAMES, bot_room, named_upstream
 from support.conditions import eventually
+from support.direct_chats import ghost_of
 from support.harness import SHARED
 
 if TYPE_CHECKING:
@@ -218,3 +219,22 @@ async def test_messages_from_before_the_bot_joined_wait_too(harness: BridgeHarne
         await early.settled()
         await early.say("3")
         assert await early.answers_of("Research", 2) == ["Echo: one", "Echo: two"]
+
+
+async def test_the_first_agent_that_people_invite_answers_what_waited(room: BotRoom, harness: BridgeHarness) -> None:
+    await greeted(room, "one", "two")
+    edited = next(key for key, said in room.room.messages.items() if said.body == "two")
+    await room.person.edit(room.room_id, edited, "two!")
+    await waiting(room, 3)
+    async with harness.person() as other:
+        await room.person.invite(room.room_id, other.user_id)
+        await other.join(room.room_id)
+        # A room of several is a group: none of its agents has to be chosen.
+        ada, bea = [await ghost_of(room.running, name) for name in NAMES[:2]]
+        await room.person.invite(room.room_id, ada)
+        assert await room.answers_of(NAMES[0], 2) == ["Echo: one", "Echo: two!"]
+        await room.person.invite(room.room_id, bea)
+        await room.person.wait_for(lambda: bea in room.room.members())
+        await other.say(room.room_id, f"{NAMES[1]}, hello")
+        assert await room.answers_of(NAMES[1], 1) == [f"Echo: {NAMES[1]}, hello"]
+        assert await room.answers_of(NAMES[0], 2) == ["Echo: one", "Echo: two!"]

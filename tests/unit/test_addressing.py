@@ -72,6 +72,9 @@ def thread(root: str, target: str | None = None) -> dict[str, Any]:
             [1, 3],
             id="two pills, encoded",
         ),
+        pytest.param(html("<a href='https://matrix.to/#/@agent_ada:example.org'>x</a>"), [1], id="single quotes"),
+        pytest.param(html('<a href="matrix:u/agent_ada:example.org?action=chat">x</a>'), [1], id="a matrix: URI"),
+        pytest.param(html('<a href="matrix:r/agent_ada:example.org">x</a>'), [], id="a matrix: URI of a room"),
         pytest.param(html(f"<mx-reply>{pill('@agent_ada:example.org')}</mx-reply>hi"), [], id="a pill in a quotation"),
         pytest.param(html('<a href="https://matrix.to/#/!r/$agent_ada">x</a>'), [], id="a link to a message"),
         pytest.param(reply("$of-lovelace"), [2], id="a reply"),
@@ -109,6 +112,16 @@ def test_a_message_is_for_those_that_it_addresses(content: dict[str, Any], agent
         ("@agent_ada:example.org", [1]),
         ("ресёрч, привет", [3]),
         ("Ada. Are you there?", [1]),
+        ("Ada... are you there?", [1]),
+        ("Ada… are you there?", [1]),
+        ("Ada…привет", [1]),
+        ("Ada,hello", [1]),
+        ("Ada，你好", [1]),  # noqa: RUF001
+        ("Ada：你好", [1]),  # noqa: RUF001
+        ("Ada！你好", [1]),  # noqa: RUF001
+        ("Ada、こんにちは", [1]),
+        ("Ada。", [1]),
+        ("agent_ada：你好", [1]),  # noqa: RUF001
         ("Adam, hello", []),
         ("Ada's idea is good", []),
         ("ada.example.org is down", []),

@@ -25,6 +25,7 @@ def link(user: str, name: str) -> str:
         (f'<a class="pill" href="https://matrix.to/#/{ADA}" data-x="1">Ada</a>', [Pill(ADA, "Ada")]),
         (link(ADA, "<b>Ada</b> <i>L.</i>"), [Pill(ADA, "Ada L.")]),
         (f'<a href="https://matrix.to/#/{ADA}">without an end', [Pill(ADA, "")]),
+        ("<a href='matrix:u/agent_ada:test.local?action=chat'>Ada</a>", [Pill(ADA, "Ada")]),
         (link("!room:test.local", "a room"), []),
         (f"<mx-reply>{link(EVE, 'Eve')}</mx-reply>{link(ADA, 'Ada')}", [Pill(ADA, "Ada")]),
         (f"{link(ADA, 'Ada')} and {link(EVE, 'Eve')}", [Pill(ADA, "Ada"), Pill(EVE, "Eve")]),

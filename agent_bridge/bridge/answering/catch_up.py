@@ -138,7 +138,7 @@ class RoomReader:
 
         None: the question is older than *position*, and is asked again.
         """
-        visibility = str(state.content(HISTORY_VISIBILITY).get("history_visibility", "shared"))
+        visibility = _visibility(state)
         # Where all members see everything, the page of one agent serves the others.
         reader = "" if visibility in OPEN else place.ghost
         events, start = await self._newest_page(place, reader)
@@ -149,22 +149,42 @@ class RoomReader:
             visibility = JOINED
             after = await self._homeserver.position_after(place.room_id, place.event_id, place.ghost)
             events, start = await self._page(place, after)
-        for _ in range(_PAGES - 1):
-            if start is None or position in _ids(events):
-                break
-            page, start = await self._page(place, start)
-            events = [*events, *page]
+        events, is_whole = await self._back_to(position, place, events, start)
         ids = _ids(events)
         first = ids.index(place.event_id) + 1 if place.event_id in ids else 0
         last = ids.index(position) if position in ids else len(ids)
         if last < first:
             return None
-        between = {*ids[first:last]}
-        return [
-            dict(event)
-            for event in visible(events, (*place.people, place.ghost), visibility)
-            if event["event_id"] in between
-        ]
+        found = _seen(events, ids[first:last], place, visibility)
+        if position is not None and position not in ids and is_whole:
+            found += await self._before_upgrade(place, state, position)
+        return found
+
+    async def _before_upgrade(self, place: Place, state: RoomState, position: str) -> list[Json]:
+        """Return the events behind *position* in the room that the room of *place* replaces, newest first.
+
+        There are none if *position* is not there, or if somebody who asks is not a member there.
+        """
+        if state.predecessor is None:
+            return []
+        old = await self._homeserver.room_state(state.predecessor, place.ghost)
+        if old is None or old.replacement != place.room_id or not old.members("join").issuperset(place.people):
+            return []
+        there = replace(place, room_id=old.room_id)
+        events, _ = await self._back_to(position, there, *await self._page(there, None))
+        ids = _ids(events)
+        return _seen(events, ids[: ids.index(position)], there, _visibility(old)) if position in ids else []
+
+    async def _back_to(
+        self, position: str | None, place: Place, events: list[Json], start: str | None
+    ) -> tuple[list[Json], bool]:
+        """Return *events* with the pages before them, back to *position*, and whether the room has no earlier ones."""
+        for _ in range(_PAGES - 1):
+            if start is None or position in _ids(events):
+                break
+            page, start = await self._page(place, start)
+            events = [*events, *page]
+        return events, start is None
 
     async def _newest_page(self, place: Place, reader: str) -> tuple[list[Json], str | None]:
         if place.event_id is None:
@@ -190,6 +210,16 @@ class RoomReader:
 
 def _ids(events: Sequence[Json]) -> list[str]:
     return [event["event_id"] for event in events]
+
+
+def _visibility(state: RoomState) -> str:
+    return str(state.content(HISTORY_VISIBILITY).get("history_visibility", "shared"))
+
+
+def _seen(events: Sequence[Json], ids: Sequence[str], place: Place, visibility: str) -> list[Json]:
+    """Return those of *events*, newest first, that have one of *ids* and that all who ask, and the agent, may see."""
+    seen, wanted = visible(events, (*place.people, place.ghost), visibility), {*ids}
+    return [dict(event) for event in seen if event["event_id"] in wanted]
 
 
 def _heard(event: Json, names: Speakers) -> HeardMessage | None:

@@ -92,6 +92,12 @@ class Binding:
             await self._homeserver.leave(room_id, "", ghost)
         return owner
 
+    async def ask_waiting(self, room_id: str) -> None:
+        """Have the first agent of a group answer what waited there for the choice of one; a repeat asks nothing."""
+        async with self._database.transaction() as connection:
+            await self._intake_store.lock(connection, [room_id])
+            await self._lanes.wake(connection, await self._waiting.ask(connection, [room_id]))
+
     async def _enter(self, room_id: str, agent: Agent, ghost: str) -> bool:
         if agent.displayname_applied is None:
             # Its home is being made.

@@ -12,7 +12,7 @@ from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.bridge.rooms.naming import edit_state, set_field
 from agent_bridge.bridge.rooms.power_levels import repair_access
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
-from agent_bridge.core.errors import HomeserverRefused, RoomOutOfReach
+from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, RoomOutOfReach
 from agent_bridge.core.ids import mark, short_hash
 from agent_bridge.matrix.rooms import RoomPlan, child_content, lobby_content, parent_content
 from agent_bridge.render.content import in_backticks, message
@@ -38,6 +38,15 @@ _PARENT, _NAME = "m.space.parent", "m.room.name"
 _UPGRADES = 5
 #: How the Space sorts the lobby: before the rooms of agents.
 _FIRST = " "
+
+
+def _has_moved(stored: Mapping[str, str | None], target: str | None) -> bool:
+    """Tell whether people gave the configured alias to another room, *target*, since the lobby was *stored*.
+
+    An alias that an upgrade left at the earlier room, or took along, has not moved.
+    """
+    before = stored.get("target")
+    return None not in {target, before} and target not in {before, stored.get("room")}
 
 
 class LobbyRoom:
@@ -79,7 +88,11 @@ class LobbyRoom:
         reference = str(self._config.lobby)
         stored = await self._kv.get(KeyValues.LOBBY) or {}
         known = stored.get("room") if stored.get("reference") == reference else None
+        target = await self._alias_target(reference)
         state = None if known is None else await enter(self._homeserver, str(known), [self._namespace.bot])
+        if state is not None and state.replacement is None and _has_moved(stored, target):
+            # The former room stays as it is.
+            state = None
         if state is None:
             state = await self._made() if self._is_made else await self._named(reference)
         if state is None:
@@ -96,10 +109,11 @@ class LobbyRoom:
             # Found again, or a room of people.
             await self._agents.introduced(lobby.id)
             lobby = replace(lobby, introduced=True)
-        if state.room_id != known:
-            await self._kv.set(KeyValues.LOBBY, {"reference": reference, "room": state.room_id})
+        target = target or stored.get("target")
+        if (state.room_id, target) != (known, stored.get("target")):
+            await self._note(state.room_id, target)
         if state.replacement is not None:
-            return await self._follow(lobby, state)
+            return await self._follow(lobby, state, target)
         if self._is_made:
             await self._repair(lobby, state)
         return lobby, state
@@ -113,9 +127,34 @@ class LobbyRoom:
     def _is_made(self) -> bool:
         return self._config.lobby is True
 
+    async def _note(self, room_id: str, target: str | None) -> None:
+        """Store the room of the lobby, and the room to which the configured alias points."""
+        reference = str(self._config.lobby)
+        await self._kv.set(KeyValues.LOBBY, {"reference": reference, "room": room_id, "target": target})
+
+    async def _alias_target(self, reference: str) -> str | None:
+        """Return the room to which the configured alias points; None without one, or if that is not known now."""
+        if self._is_made or not reference.startswith("#"):
+            return None
+        try:
+            return await self._homeserver.resolve_alias(reference)
+        except HomeserverError as error:
+            _log.debug("the alias of the lobby is not known now", alias=reference, error=str(error))
+            return None
+
     async def _named(self, reference: str) -> RoomState | None:
-        """Enter the room that the configuration names, or tell the administrators why that is not possible."""
-        room_id = await self._homeserver.resolve_alias(reference) if reference.startswith("#") else reference
+        """Enter the room that the configuration names, or tell the administrators why that is not possible.
+
+        Raises:
+            HomeserverUnavailable: the homeserver of the alias does not respond. The administrators are told.
+        """
+        try:
+            room_id = await self._homeserver.resolve_alias(reference) if reference.startswith("#") else reference
+        except HomeserverUnavailable as error:
+            is_foreign = reference.partition(":")[2] != self._namespace.domain
+            if is_foreign and error.status is not None:
+                await self.tell("lobby_away", reference)
+            raise
         if room_id is None:
             await self.tell("lobby_unknown", reference)
             return None
@@ -150,7 +189,7 @@ class LobbyRoom:
             made = await self._homeserver.create_room(content)
         return await self._homeserver.room_state(made.room_id)
 
-    async def _follow(self, lobby: Lobby, old: RoomState) -> tuple[Lobby, RoomState] | None:
+    async def _follow(self, lobby: Lobby, old: RoomState, target: str | None) -> tuple[Lobby, RoomState] | None:
         """Move to the room that replaces *old*; the next comparison goes on there."""
         new = await enter_successor(self._homeserver, old, [self._namespace.bot])
         if new is None:
@@ -158,7 +197,7 @@ class LobbyRoom:
             return None
         await invite_members(self._homeserver, old, new, self._namespace.bot)
         await self._agents.room_moved(lobby.id, old.room_id, new.room_id)
-        await self._kv.set(KeyValues.LOBBY, {"reference": str(self._config.lobby), "room": new.room_id})
+        await self._note(new.room_id, target)
         moved = await self._lobbies.adopt(new.room_id, None)
         return None if moved is None else (moved, new)
 

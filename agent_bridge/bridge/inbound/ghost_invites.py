@@ -111,6 +111,7 @@ class GhostInvites:
         """Have *agent* answer in a room of people; in an encrypted one its voice says that agents cannot read it."""
         if state.is_space or not await self._groups.admit(state, ghost, turn.event_id):
             return await self._decline(turn, ghost)
+        await self._binding.ask_waiting(turn.room_id)
         _log.info("agent is in a room of people", agent=agent.name, sender=turn.sender, room=turn.room_id)
         if not (state.is_encrypted and await self._groups.is_voice(turn.room_id, ghost)):
             return {}

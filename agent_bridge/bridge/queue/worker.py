@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +20,7 @@ from agent_bridge.core.errors import (
     LockLost,
     StoreError,
     StoreRefused,
+    TurnLost,
     UserNotRegistered,
 )
 from agent_bridge.core.turns import TurnState
@@ -176,7 +178,9 @@ class Worker:
                         return
         except StoreError as error:
             seconds = self._pauses.begin(lane)
-            _log.warning("a lane is left to the sweep", lane=lane, error=str(error), seconds=seconds)
+            # People close turns in the ordinary course: they redact the question, or remove the agent.
+            level = logging.INFO if isinstance(error, TurnLost) else logging.WARNING
+            _log.log(level, "a lane is left to the sweep", lane=lane, error=str(error), seconds=seconds)
             if isinstance(error, LockLost) and turn is not None:
                 await self._show_again(turn)
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.events import RoomEvent
 
 #: The text behind a name at the beginning of a message: the name is no part of a word or of a user id.
-_BEHIND_NAME = re.compile(r"\s|\Z|[;!?…，：；！？、]|[,:.](?:\s|\Z)")  # noqa: RUF001
+_BEHIND_NAME = re.compile(r"\s|\Z|[,;!?、。]|[:.]+(?:\s|\Z)")
+#: Marks that stand behind a name without a blank, in the form that the comparison of names has.
+_WIDE_MARKS = str.maketrans({mark: f"{unicodedata.normalize('NFKC', mark)} " for mark in "：．…"})  # noqa: RUF001
 #: Characters of a name at least.
 _SHORTEST = 2
 
@@ -139,4 +141,4 @@ def _begins(text: str, name: str) -> bool:
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
+    return unicodedata.normalize("NFKC", text.translate(_WIDE_MARKS)).casefold()

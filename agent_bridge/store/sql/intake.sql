@@ -92,13 +92,16 @@ GROUP BY c.room_id
 
 -- waiting --
 -- Return the messages and the edits that wait in those of the rooms %(rooms)s whose people have chosen an agent by now, in
--- their order, with the agent. An event that the agent was asked about waits no more. A message that was edited into a
--- command does not wait, unless it was edited into a message again.
-SELECT t.event_id, t.sender, t.payload, c.room_id, c.thread_id AS thread, r.owner AS agent, a.ghost,
+-- their order, with the agent: in a group, into which they have invited agents, the one that came first. An event that the
+-- agent was asked about waits no more. A message that was edited into a command does not wait, unless it was edited into a
+-- message again.
+SELECT t.event_id, t.sender, t.payload, c.room_id, c.thread_id AS thread, a.id AS agent, a.ghost,
        (extract(epoch FROM t.said_at) * 1000)::bigint AS said_at
-FROM room r JOIN agent a ON a.id = r.owner JOIN conversation c ON c.room_id = r.room_id
-     JOIN turn t ON t.conversation = c.id
-WHERE r.room_id = ANY(%(rooms)s) AND r.kind = 'chat' AND t.kind = 'choice' AND NOT t.redacted
+FROM room r JOIN agent a ON a.id = CASE r.kind WHEN 'chat' THEN r.owner WHEN 'group' THEN (
+         SELECT p.agent FROM participant p WHERE p.room = r.id AND p.state = 'joined' ORDER BY p.created_at, p.agent LIMIT 1
+     ) END
+     JOIN conversation c ON c.room_id = r.room_id JOIN turn t ON t.conversation = c.id
+WHERE r.room_id = ANY(%(rooms)s) AND t.kind = 'choice' AND NOT t.redacted
   AND NOT EXISTS (SELECT 1 FROM turn asked WHERE asked.event_id = t.event_id AND asked.kind <> 'choice')
   AND NOT EXISTS (
       SELECT 1 FROM conversation lane JOIN turn command ON command.conversation = lane.id
