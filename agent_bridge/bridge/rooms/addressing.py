@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, sole_agent
+from agent_bridge.core.names import can_be_called, undecorated
 from agent_bridge.core.rooms import AnswerMode, KindName, ParticipantState
 from agent_bridge.matrix.said import message_of, without_fallback
 
@@ -24,9 +25,9 @@ _PILL = re.compile(r'\bhref="https://matrix\.to/#/(?P<user>(?:@|%40)[^"?/]+)')
 #: The end of the quotation that old clients put before a reply.
 _QUOTED = "</mx-reply>"
 #: The text behind a name at the beginning of a message: the name is no part of a word or of a user id.
-_BEHIND_NAME = re.compile(r"\s|\Z|[;!?…，：；！？、]|[,:.](?:\s|\Z)")  # noqa: RUF001
-#: Characters of a name at least.
-_SHORTEST = 2
+_BEHIND_NAME = re.compile(r"\s|\Z|[;!?…、]|[,:.](?:\s|\Z)")
+#: Signs with the width of a Chinese letter have a blank in them, which the normalised ones must not lose.
+_WIDE_SIGNS = str.maketrans({"，": ", ", "：": ": ", "．": ". ", "。": ". "})  # noqa: RUF001
 
 
 class Silence(Enum):
@@ -127,26 +128,37 @@ def _pills(event: RoomEvent) -> frozenset[str]:
 
 
 def _called(event: RoomEvent, present: Sequence[Participant], namespace: Namespace) -> set[int]:
-    """Return the agents whose name, or user id, the text of *event* begins with: those of the longest name."""
+    """Return the agents whose name, or user id, the text of *event* begins with: those of the longest name.
+
+    The emoji of a name may be left out, unless another agent has just that name.
+    """
     said = message_of(event.type, event.content) if event.type == "m.room.message" else None
     if said is None:
         return set()
-    text = _folded(without_fallback(said.body, event.content)).lstrip().removeprefix("@")
-    longest, called = 0, set[int]()
+    text = _folded(without_fallback(said.body, event.content)).lstrip()
+    best, called = (0, False), set[int]()
     for each in present:
-        names = {*map(_folded, (*each.names, each.ghost, namespace.user_id(each.ghost).removeprefix("@")))}
-        length = max((len(name) for name in names if _begins(text, name)), default=0)
-        if length > longest:
-            longest, called = length, set[int]()
-        if length and length == longest:
+        user = namespace.user_id(each.ghost).removeprefix("@")
+        exact = {*map(_folded, (*each.names, each.ghost, user))}
+        names = exact.union(_folded(undecorated(name)) for name in each.names)
+        fit = max(((len(name), name in exact) for name in names if _begins(text, name)), default=(0, False))
+        if fit > best:
+            best, called = fit, set[int]()
+        if fit == best and fit[0]:
             called.add(each.agent)
     return called
 
 
 def _begins(text: str, name: str) -> bool:
-    is_name = len(name) >= _SHORTEST and text.startswith(name)
-    return is_name and _BEHIND_NAME.match(text, len(name)) is not None
+    """Tell whether *text* begins with *name*: with a word, or behind ``@``."""
+    if not can_be_called(name):
+        return False
+    at = 1 if text.startswith("@") else 0
+    end = at + len(name)
+    # Chinese and Japanese have no blanks between words: there the sign tells that the name is no part of a word.
+    goes_on = at and unicodedata.east_asian_width(text[end : end + 1] or " ") in "WF"
+    return text.startswith(name, at) and (bool(goes_on) or _BEHIND_NAME.match(text, end) is not None)
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
+    return unicodedata.normalize("NFKC", text.translate(_WIDE_SIGNS)).casefold()
