@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agent_bridge.commands.lookup import MessageReference
+from agent_bridge.core.rooms import WhenBusy
+from agent_bridge.store.rooms import Rooms
 from support.bot_rooms import NAMES, bot_chat, named_upstream
 from support.conditions import eventually
 from support.direct_chats import direct_chat, ghost_of, upgrade
 from support.groups import Group, group
 from support.harness import DOMAIN, SHARED
+from support.scripted_upstream import waits_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -135,6 +139,28 @@ async def test_people_choose_what_an_agent_answers(running: Running, one: Person
     assert first != last
     silent = await running.bridge.traces.find(MessageReference(off, room.room_id))
     assert "answer off" in running.bridge.renderer.render(silent)
+
+
+async def test_messages_that_several_people_sent_meanwhile_keep_their_names(
+    running: Running, one: Person, two: Person, upstream: ScriptedUpstream
+) -> None:
+    room = await group(running, one, ADA, BEA, others=(two.user_id,))
+    await enter(two, room)
+    assert await Rooms(running.database).set_when_busy(room.room_id, WhenBusy.COLLECT)
+    gate = asyncio.Event()
+    upstream.scripts.append(waits_for(gate, "first ", "answer"))
+    await room.tell("first", ADA)
+    await one.wait_for(lambda: room.said_by(ADA))
+    events = [await room.tell(f"question {n}", ADA, person=who) for n, who in enumerate((one, two, one))]
+
+    async def waits() -> bool:
+        return bool(await running.database.rows("SELECT 1 FROM turn WHERE event_id = %s", (events[-1],)))
+
+    await eventually(waits, "the last one waits")
+    gate.set()
+    await room.see(ADA, "first answer", "Echo: question 2")
+    names = [person.user_id[1:].partition(":")[0] for person in (one, two, one)]
+    assert upstream.questions[-1] == "\n\n".join(f"{name}: question {n}" for n, name in enumerate(names))
 
 
 async def test_a_thread_in_which_people_talk_with_each_other(running: Running, one: Person, two: Person) -> None:
