@@ -22,6 +22,12 @@ NONCHARACTERS = (
     *(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF)),
 )
 _NONE = re.compile(f"[{''.join(NONCHARACTERS)}]")
+#: Categories of symbols such as emoji and stars, of modifiers, and of marks around signs (keycaps).
+_DECORATION = frozenset({"So", "Sk", "Me"})
+#: Signs that choose between the picture and the text of a symbol.
+_VARIANTS = frozenset(map(chr, range(0xFE00, 0xFE10)))
+#: A joiner that joins no letters: the emoji around it are gone.
+_LOOSE_JOINER = re.compile(r"(?:(?<=\s)|\A)[\u200c\u200d]+|[\u200c\u200d]+(?=\s|\Z)")
 
 
 def one_line(text: str) -> str:
@@ -38,6 +44,23 @@ def one_line(text: str) -> str:
     )
     line = " ".join("".join(kept).split())
     return line if any(sign not in _JOINERS and not unicodedata.category(sign).startswith("M") for sign in line) else ""
+
+
+def undecorated(name: str) -> str:
+    """Return *name* in one line without emoji and other symbols, which people leave out when they write it.
+
+    Empty if nothing else is in it.
+    """
+    if name.isascii():
+        # Most names. Signs such as ``^`` are no decoration there.
+        return one_line(name)
+    kept = (" " if sign in _VARIANTS or unicodedata.category(sign) in _DECORATION else sign for sign in name)
+    return one_line(_LOOSE_JOINER.sub("", "".join(kept)))
+
+
+def can_be_called(name: str) -> bool:
+    """Tell whether *name* is long enough to call somebody: two characters, or one that is a word, as in Chinese."""
+    return len(name) > 1 or (name.isalpha() and unicodedata.east_asian_width(name) in "WF")
 
 
 def printable(text: str, kept: frozenset[str] = _KEPT_IN_TEXT) -> str:

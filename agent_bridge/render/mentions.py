@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from agent_bridge.core.names import can_be_called, undecorated
 from agent_bridge.render.markdown.html import to_html
 from agent_bridge.render.markdown.unmarked import to_unmarked
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 #: Characters of an answer that are searched, and places in it that may be a mention, at most.
 _SEARCHED, _PLACES = 100_000, 2_000
-#: Characters of a name at least, and those by which names are looked up.
-_SHORTEST = 2
 #: Elements whose text is shown and not said: code, quotations, sections with reasoning.
 _SILENT = frozenset({"code", "pre", "blockquote", "details"})
 #: Elements that stand in the middle of a word or a sentence.
@@ -102,14 +101,10 @@ class _Said(HTMLParser):
 
 def _called(text: str, names: Mapping[str, Iterable[str]]) -> Iterable[tuple[int, str]]:
     """Yield the positions in *text* at which users are called by a name, and the users."""
-    users: defaultdict[str, list[str]] = defaultdict(list)
-    for user, own in names.items():
-        for form in {_folded(form).strip().removeprefix("@") for name in own for form in _forms(name)}:
-            if len(form) >= _SHORTEST:
-                users[form].append(user)
+    users = _users(names)
     by_start: defaultdict[str, list[str]] = defaultdict(list)
     for name in sorted(users, key=len, reverse=True):
-        by_start[name[:_SHORTEST]].append(name)
+        by_start[name[0]].append(name)
     at = -1
     for _ in range(_PLACES):
         at = text.find("@", at + 1)
@@ -118,10 +113,27 @@ def _called(text: str, names: Mapping[str, Iterable[str]]) -> Iterable[tuple[int
         if at and _BEFORE.match(text, at - 1):
             continue
         start = at + 1
-        for name in by_start.get(text[start : start + _SHORTEST], ()):
+        for name in by_start.get(text[start : start + 1], ()):
             if text.startswith(name, start) and _ends(text, start + len(name)):
                 yield from ((at, user) for user in users[name])
                 break
+
+
+def _users(names: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    """Return the users by their names, in the form in which names are compared.
+
+    The emoji of a name may be left out, unless another user has just that name.
+    """
+    exact: defaultdict[str, list[str]] = defaultdict(list)
+    plain: defaultdict[str, list[str]] = defaultdict(list)
+    for user, own in names.items():
+        whole = {_folded(form).strip().removeprefix("@") for name in own for form in _forms(name)}
+        bare = {_folded(undecorated(form)).removeprefix("@") for name in own for form in _forms(name)}
+        for form in filter(can_be_called, whole):
+            exact[form].append(user)
+        for form in filter(can_be_called, bare - whole):
+            plain[form].append(user)
+    return plain | exact
 
 
 def _forms(name: str) -> tuple[str, ...]:

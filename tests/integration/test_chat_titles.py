@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pytest
 from support.bot_rooms import BotRoom, bot_chat, named_upstream
 from support.chat_rooms import Chat, linked_room, new_chat
 from support.conditions import eventually
-from support.scripted_upstream import says
+from support.scripted_upstream import says, waits_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -120,6 +121,33 @@ async def test_a_model_gives_the_title(
         await chat.answers_of("Ada", 2)
         said = [each["content"] for each in upstream.asked[-1]["messages"]]
         assert said == ["Plan a cheap trip to Oslo, please", "Gladly.", "Go on"]
+
+
+async def test_a_name_that_is_set_while_the_model_makes_the_title_stays(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    async with (
+        named_upstream("Ada") as upstream,
+        desk(harness, database_url, upstream, chats={"titles": "model"}) as room,
+    ):
+        chat, gate = await new_chat(room), asyncio.Event()
+        upstream.scripts += [says("Gladly."), waits_for(gate, "Trip ", "to Oslo")]
+        await chat.say("Plan a trip")
+
+        async def title_asked() -> bool:
+            return len(upstream.asked) == 2
+
+        await eventually(title_asked, "the model is asked for a title")
+        await chat.person.set_state(chat.room_id, "m.room.name", {"name": "Mine"})
+        await is_titled_by(chat, "person")
+        gate.set()
+        # The next title waits until this one is made.
+        other = await new_chat(room)
+        upstream.scripts += [says("Gladly."), says("Bergen")]
+        await other.say("Plan another trip")
+        await has_name(other, "Bergen")
+        row = await chat.synced()
+        assert (row["name"], row["titled_by"]) == ("Mine", "person")
 
 
 async def test_a_server_that_keeps_conversations_is_not_asked_for_a_title(

@@ -10,6 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent_bridge.commands.lookup import MessageReference
+from agent_bridge.core.rooms import WhenBusy
+from agent_bridge.store.rooms import Rooms
 from support.bot_rooms import NAMES, bot_chat, named_upstream
 from support.conditions import eventually
 from support.direct_chats import direct_chat, ghost_of, upgrade
@@ -150,6 +152,28 @@ async def test_people_with_power_moderate_their_room(running: Running, one: Pers
     }.items():
         assert "for moderators of the room only" in await command(room, line, two)
         assert does in await command(room, line)
+
+
+async def test_messages_that_several_people_sent_meanwhile_keep_their_names(
+    running: Running, one: Person, two: Person, upstream: ScriptedUpstream
+) -> None:
+    room = await group(running, one, ADA, BEA, others=(two.user_id,))
+    await enter(two, room)
+    assert await Rooms(running.database).set_when_busy(room.room_id, WhenBusy.COLLECT)
+    gate = asyncio.Event()
+    upstream.scripts.append(waits_for(gate, "first ", "answer"))
+    await room.tell("first", ADA)
+    await one.wait_for(lambda: room.said_by(ADA))
+    events = [await room.tell(f"question {n}", ADA, person=who) for n, who in enumerate((one, two, one))]
+
+    async def waits() -> bool:
+        return bool(await running.database.rows("SELECT 1 FROM turn WHERE event_id = %s", (events[-1],)))
+
+    await eventually(waits, "the last one waits")
+    gate.set()
+    await room.see(ADA, "first answer", "Echo: question 2")
+    names = [person.user_id[1:].partition(":")[0] for person in (one, two, one)]
+    assert upstream.questions[-1] == "\n\n".join(f"{name}: question {n}" for n, name in enumerate(names))
 
 
 async def test_a_thread_in_which_people_talk_with_each_other(running: Running, one: Person, two: Person) -> None:

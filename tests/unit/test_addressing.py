@@ -137,6 +137,46 @@ def test_the_name_of_an_agent_as_the_first_word(body: str, agents: list[int]) ->
     assert asked(body) == agents
 
 
+DECORATED = tuple(
+    Participant(number, f"agent_{number}", names=(name,))
+    for number, name in enumerate(("小蝶🦋", "Scout ★ Bot", "👩\u200d💻 Dev", "Ada", "Ada ❤️", "包", "🦋", "Rex™ 1️⃣"))
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "agents"),
+    [
+        # People leave the emoji of a name out.
+        ("小蝶 你好", [0]),
+        ("小蝶，你好", [0]),  # noqa: RUF001
+        ("小蝶🦋 你好", [0]),
+        ("Scout Bot: hello", [1]),
+        ("Scout ★ Bot: hello", [1]),
+        ("Scout, hello", []),
+        ("Dev, hello", [2]),
+        ("Rex 1 hello", [7]),
+        # The agent with just that name is meant.
+        ("Ada, hello", [3]),
+        ("Ada ❤️, hello", [4]),
+        # A single character may be a word.
+        ("包，你好", [5]),  # noqa: RUF001
+        ("包装", []),
+        ("🦋 hello", []),
+        # Behind the sign, a text without blanks may go on.
+        ("@小蝶你好", [0]),
+        ("@Ada你好", [3]),
+        ("小蝶你好", []),
+        ("@Adam", []),
+    ],
+)
+def test_the_emoji_of_a_name_may_be_left_out(body: str, agents: list[int]) -> None:
+    raw = {"event_id": "$e", "room_id": "!r", "type": "m.room.message", "sender": "@bob:example.org"}
+    event = parse_event(raw | {"content": {"msgtype": "m.text", "body": body}})
+    assert event is not None
+    room = Room("!r", KindName.GROUP, None, DECORATED)
+    assert [each.agent for each in addressees(event, room, NAMES)] == agents
+
+
 def test_the_name_stands_behind_the_quotation_of_a_reply() -> None:
     assert asked("> <@bob:example.org> Ada Lovelace\n\nAda, what is this?", **reply("$of-bob")) == [1]
     assert asked("> <@bob:example.org> x\n\nwhat is this?", **reply("$of-bob")) == []

@@ -103,6 +103,16 @@ def test_a_name_of_two_agents_mentions_both() -> None:
     assert mentioned_in("@ada and @x", names) == ("@a:x", "@b:x")
 
 
+def test_the_emoji_of_a_name_may_be_left_out() -> None:
+    names = {"@a:x": ("小蝶🦋",), "@b:x": ("Scout ★ Bot",), "@c:x": ("Ada",), "@d:x": ("Ada ❤️",), "@e:x": ("包",)}
+    assert mentioned_in("@小蝶 and @小蝶🦋", names) == ("@a:x",)
+    assert mentioned_in("请@Scout Bot处理", names) == ("@b:x",)
+    assert mentioned_in("@Ada, go", names) == ("@c:x",)
+    assert mentioned_in("@Ada ❤️, go", names) == ("@d:x",)
+    assert mentioned_in("@包 go", names) == ("@e:x",)
+    assert mentioned_in("@Scout go", names) == ()
+
+
 def test_text_without_a_sign_needs_no_search() -> None:
     assert not may_mention("Ada, hello")
 

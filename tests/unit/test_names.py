@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.core.names import one_line
+from agent_bridge.core.names import can_be_called, one_line, undecorated
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,24 @@ def test_any_name(name: str) -> None:
     assert one_line(line) == line
     assert line == line.strip()
     assert not {unicodedata.category(sign) for sign in line if sign not in "\u200c\u200d"} & {"Cc", "Cs", "Co"}
+
+
+@pytest.mark.parametrize(
+    ("name", "bare"),
+    [
+        ("小蝶🦋", "小蝶"),
+        ("Papillon🦋Bot", "Papillon Bot"),
+        ("👩\u200d💻 Dev ❤\ufe0f", "Dev"),
+        ("🏴\U000e0067\U000e0062\U000e007f🇳🇴 Ada 1\ufe0f\u20e3", "Ada 1"),
+        ("C++ ^_^", "C++ ^_^"),
+        ("می\u200cخواهم ★", "می\u200cخواهم"),  # noqa: RUF001
+        ("🦋", ""),
+    ],
+)
+def test_a_name_without_its_emoji(name: str, bare: str) -> None:
+    assert undecorated(name) == bare
+
+
+@pytest.mark.parametrize(("name", "callable_"), [("Al", True), ("包", True), ("A", False), ("🦋", False), ("", False)])
+def test_a_single_letter_calls_nobody_unless_it_is_a_word(name: str, *, callable_: bool) -> None:
+    assert can_be_called(name) is callable_

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.bridge.chats.titles import first_words
+from agent_bridge.bridge.chats.titles import first_words, unquoted
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,24 @@ def test_a_title_is_one_short_line(text: str) -> None:
     assert len(title) <= 50
     assert "\n" not in title
     assert title == title.strip()
+
+
+@pytest.mark.parametrize(
+    ("answer", "title"),
+    [
+        ('"Trip to Oslo".', "Trip to Oslo"),
+        ("«Поездка в Осло.»", "Поездка в Осло"),
+        ("„Reise nach Oslo“", "Reise nach Oslo"),
+        ("*“Trip to Oslo”*", "Trip to Oslo"),
+        # Quotes of a part.
+        ('"Trip" to Oslo', '"Trip" to Oslo'),
+        ('Meaning of "tre"', 'Meaning of "tre"'),
+        ('"Peer Gynt" and "Brand"', '"Peer Gynt" and "Brand"'),
+        # The answer was cut.
+        ('"Trip to', "Trip to"),
+        ('"', ""),
+        ("", ""),
+    ],
+)
+def test_only_quotes_around_the_whole_title_are_removed(answer: str, title: str) -> None:
+    assert unquoted(answer) == title

@@ -31,8 +31,9 @@ _log = structlog.stdlib.get_logger(__name__)
 _WORDS, _CHARACTERS = 6, 50
 #: The end of a sentence. Some scripts write no blank behind it.
 _SENTENCE = re.compile(r"(?<=[.!?…])\s|(?<=[。！？])")  # noqa: RUF001
-#: Quotes, and marks of Markdown, that models put around a title.
-_AROUND = " \t\"'`*_#«»„“”‘’.:"  # noqa: RUF001
+#: Marks of Markdown and signs that models put around a title, and quotes with those that close them.
+_AROUND = " \t`*_#.:"
+_QUOTES = {'"': '"', "'": "'", "«": "»", "»": "«", "„": "“", "“": "”", "‘": "’"}  # noqa: RUF001
 #: Chats that get a title at the same time, seconds for the model's answer, and characters of the messages that it gets.
 _TOGETHER, _PATIENCE, _EXCERPT = 4, 10.0, 2_000
 
@@ -93,7 +94,7 @@ class Titles:
         except (UpstreamError, TimeoutError) as error:
             _log.info("the model gave no title", agent=chat.agent.name, error=str(error) or "no answer in time")
             return ""
-        return _shortened(one_line(to_unmarked(text).strip().partition("\n")[0]).strip(_AROUND))
+        return _shortened(unquoted(one_line(to_unmarked(text).strip().partition("\n")[0])))
 
 
 def first_words(text: str) -> str:
@@ -103,6 +104,15 @@ def first_words(text: str) -> str:
     if len(words) > _WORDS:
         return _shortened(" ".join(words[:_WORDS]).rstrip(",;:–—-") + "…")  # noqa: RUF001
     return _shortened(sentence.rstrip(".…"))
+
+
+def unquoted(title: str) -> str:
+    """Return *title* without the marks around it, and without quotes around the whole: quotes of a part stay."""
+    title = title.strip(_AROUND)
+    closing = _QUOTES.get(title[:1])
+    if closing is None or title.find(closing, 1) not in {-1, len(title) - 1}:
+        return title
+    return title[1:].removesuffix(closing).strip(_AROUND)
 
 
 def _shortened(title: str) -> str:

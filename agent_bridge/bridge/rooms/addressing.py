@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.rooms.kinds import KINDS, Addressing, sole_agent
+from agent_bridge.core.names import can_be_called, undecorated
 from agent_bridge.core.rooms import AnswerMode, KindName, ParticipantState
 from agent_bridge.matrix.pills import pills
 from agent_bridge.matrix.said import message_of, without_fallback
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 _BEHIND_NAME = re.compile(r"\s|\Z|[,;!?、。]|[:.]+(?:\s|\Z)")
 #: Marks that stand behind a name without a blank, in the form that the comparison of names has.
 _WIDE_MARKS = str.maketrans({mark: f"{unicodedata.normalize('NFKC', mark)} " for mark in "：．…"})  # noqa: RUF001
-#: Characters of a name at least.
-_SHORTEST = 2
 
 
 class Silence(Enum):
@@ -119,25 +118,36 @@ def _unaddressed(event: RoomEvent, room: Room, present: Sequence[Participant]) -
 
 
 def _called(event: RoomEvent, present: Sequence[Participant], namespace: Namespace) -> set[int]:
-    """Return the agents whose name, or user id, the text of *event* begins with: those of the longest name."""
+    """Return the agents whose name, or user id, the text of *event* begins with: those of the longest name.
+
+    The emoji of a name may be left out, unless another agent has just that name.
+    """
     said = message_of(event.type, event.content) if event.type == "m.room.message" else None
     if said is None:
         return set()
-    text = _folded(without_fallback(said.body, event.content)).lstrip().removeprefix("@")
-    longest, called = 0, set[int]()
+    text = _folded(without_fallback(said.body, event.content)).lstrip()
+    best, called = (0, False), set[int]()
     for each in present:
-        names = {*map(_folded, (*each.names, each.ghost, namespace.user_id(each.ghost).removeprefix("@")))}
-        length = max((len(name) for name in names if _begins(text, name)), default=0)
-        if length > longest:
-            longest, called = length, set[int]()
-        if length and length == longest:
+        user = namespace.user_id(each.ghost).removeprefix("@")
+        exact = {*map(_folded, (*each.names, each.ghost, user))}
+        names = exact.union(_folded(undecorated(name)) for name in each.names)
+        fit = max(((len(name), name in exact) for name in names if _begins(text, name)), default=(0, False))
+        if fit > best:
+            best, called = fit, set[int]()
+        if fit == best and fit[0]:
             called.add(each.agent)
     return called
 
 
 def _begins(text: str, name: str) -> bool:
-    is_name = len(name) >= _SHORTEST and text.startswith(name)
-    return is_name and _BEHIND_NAME.match(text, len(name)) is not None
+    """Tell whether *text* begins with *name*: with a word, or behind ``@``."""
+    if not can_be_called(name):
+        return False
+    at = 1 if text.startswith("@") else 0
+    end = at + len(name)
+    # Chinese and Japanese have no blanks between words: there the sign tells that the name is no part of a word.
+    goes_on = at and unicodedata.east_asian_width(text[end : end + 1] or " ") in "WF"
+    return text.startswith(name, at) and (bool(goes_on) or _BEHIND_NAME.match(text, end) is not None)
 
 
 def _folded(text: str) -> str:
