@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from support.conditions import eventually
 from support.direct_chats import direct_chat, ghost_of, upgrade
 from support.groups import Group, group
 from support.harness import DOMAIN, SHARED
+from support.scripted_upstream import waits_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -135,6 +137,51 @@ async def test_people_choose_what_an_agent_answers(running: Running, one: Person
     assert first != last
     silent = await running.bridge.traces.find(MessageReference(off, room.room_id))
     assert "answer off" in running.bridge.renderer.render(silent)
+
+
+async def test_an_edit_addresses_a_message_to_other_agents(
+    running: Running, one: Person, upstream: ScriptedUpstream
+) -> None:
+    room = await group(running, one, ADA, BEA, RESEARCH)
+
+    async def edit(event: str, text: str, *users: str) -> str:
+        new = {"msgtype": "m.text", "body": text, "m.mentions": {"user_ids": [*users]}}
+        relation = {"rel_type": "m.replace", "event_id": event}
+        return await one.send(room.room_id, "m.room.message", new | {"m.new_content": new, "m.relates_to": relation})
+
+    async def answers(*texts: list[str]) -> None:
+        """Wait until no turn is open, and the agents have said *texts*."""
+        await one.wait_for(lambda: [room.said_by(agent) for agent in room.ghosts] == [*texts])
+        await room.settled()
+
+    ada, bea = room.ghosts[ADA], room.ghosts[BEA]
+    root = await room.say("a thread")
+    thread = {"rel_type": "m.thread", "event_id": root}
+    content = {"msgtype": "m.text", "body": "one", "m.mentions": {"user_ids": [ada]}, "m.relates_to": thread}
+    first = await one.send(room.room_id, "m.room.message", content)
+    await answers(["Echo: one"], [], [])
+    # To another agent: the answer that there is stays.
+    await edit(first, "two", bea)
+    await answers(["Echo: one"], ["Echo: two"], [])
+    assert room.messages_of(BEA)[-1].content["m.relates_to"]["event_id"] == root
+    # To both, and to those that have it.
+    await edit(first, "three", ada, bea)
+    await answers(["Echo: three"], ["Echo: three"], [])
+    await edit(first, "four")
+    await answers(["Echo: four"], ["Echo: four"], [])
+    # To a person.
+    last = await edit(first, "five", STRANGER)
+    asked = len(upstream.asked)
+    # An answer that is being given ends, but not that of another agent.
+    gate = asyncio.Event()
+    upstream.scripts += [waits_for(gate, "begun ", "and ended")] * 2
+    second = await room.tell("six", ADA, RESEARCH)
+    await one.wait_for(lambda: [*map(len, map(room.said_by, room.ghosts))] == [2, 1, 1])
+    story = await running.bridge.traces.find(MessageReference(last, room.room_id))
+    assert "one for others" in running.bridge.renderer.render(story)
+    await edit(second, "seven", bea, room.ghosts[RESEARCH])
+    await answers(["Echo: four", "begun\n\n*(stopped)*"], ["Echo: four", "Echo: seven"], ["Echo: seven"])
+    assert len(upstream.asked) == asked + 4
 
 
 async def test_a_thread_in_which_people_talk_with_each_other(running: Running, one: Person, two: Person) -> None:
