@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _PILL = re.compile(r'\bhref="https://matrix\.to/#/(?P<user>(?:@|%40)[^"?/]+)')
 #: The end of the quotation that old clients put before a reply.
 _QUOTED = "</mx-reply>"
+#: The begin or the end of a quotation that a person chose.
+_QUOTATION = re.compile(r"<(?P<end>/?)blockquote\b[^<>]*>", re.IGNORECASE)
 #: The text behind a name at the beginning of a message: the name is no part of a word or of a user id.
 _BEHIND_NAME = re.compile(r"\s|\Z|[;!?…，：；！？、]|[,:.](?:\s|\Z)")  # noqa: RUF001
 #: Characters of a name at least.
@@ -146,8 +148,20 @@ def _unaddressed(event: RoomEvent, room: Room, present: Sequence[Participant]) -
 
 def _pills(event: RoomEvent) -> frozenset[str]:
     """Return the user ids in the links of *event*, without those of a quotation."""
-    html = (event.text("formatted_body") or "").rpartition(_QUOTED)[2]
+    html = _unquoted((event.text("formatted_body") or "").rpartition(_QUOTED)[2])
     return frozenset(unquote(pill["user"]) for pill in _PILL.finditer(html))
+
+
+def _unquoted(html: str) -> str:
+    """Return *html* without its quotations, in which others speak."""
+    depth = begin = 0
+    kept: list[str] = []
+    for tag in _QUOTATION.finditer(html):
+        if depth == 0:
+            kept.append(html[begin : tag.start()])
+        depth = max(depth - 1, 0) if tag["end"] else depth + 1
+        begin = tag.end()
+    return "".join(kept) + (html[begin:] if depth == 0 else "")
 
 
 def _called(event: RoomEvent, present: Sequence[Participant], namespace: Namespace) -> set[int]:
