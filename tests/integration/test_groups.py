@@ -89,6 +89,11 @@ async def test_a_ghost_alone_with_a_person_answers_everything(running: Running, 
     await room.see(ADA, "Echo: hello")
     assert (await room.synced(people=1))["kind"] == "group"
     assert "every message" in await command(room, "answer")
+    # The bridge bot is no further person.
+    await one.invite(room.room_id, running.homeserver.namespace.bot)
+    await room.synced(people=1, bot_joined=True)
+    await room.say("and now?")
+    await one.wait_for(lambda: room.said_by(ADA)[-1] == "Echo: and now?")
 
 
 async def test_agents_among_several_answer_those_who_address_them(running: Running, one: Person, two: Person) -> None:
