@@ -97,6 +97,8 @@ class Edits:
         withdrawn: list[int] = []
         if change.addressees is not None:
             agents = {each.agent for each in change.addressees}
+            if not may_wait and agents - {row["agent"] for row in targets}:
+                return Noted(refusal=ChangeRefusal.FULL)
             withdrawn = await self._withdraw(connection, change, [row for row in targets if row["agent"] not in agents])
             targets = [row for row in targets if row["agent"] in agents]
             if not targets:
