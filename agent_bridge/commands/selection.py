@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -153,8 +154,15 @@ async def listed(ctx: CommandContext, effect: Effect, known: Mapping[int, AgentR
     page = min(max(effect["page"], 1), pages)
     start = (page - 1) * _PAGE
     selected = (await ctx.services.selections.selected([ctx.sender])).get(ctx.sender)
+    names = Counter(known[item].agent.name.casefold() for item in items)
     options = tuple(
-        AgentOption(number, known[item].agent.name, known[item].agent.description, is_current=item == selected)
+        AgentOption(
+            number,
+            known[item].agent.name,
+            known[item].agent.description,
+            is_current=item == selected,
+            ghost=known[item].agent.ghost if names[known[item].agent.name.casefold()] > 1 else "",
+        )
         for number, item in enumerate(items[start : start + _PAGE], start + 1)
     )
     return AgentChoices(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from agent_bridge.core.payloads import MessagePayload
+
+if TYPE_CHECKING:
+    from agent_bridge.core.turns import Addressee
 
 
 class ChangeKind(StrEnum):
@@ -31,6 +35,8 @@ class ChangeRequest:
     target: str
     #: The new content; for :attr:`ChangeKind.EDIT` only.
     message: MessagePayload = MessagePayload()  # noqa: RUF009  # frozen, so all may share it
+    #: The agents that the new content addresses; None: it addresses nobody, and is for those that have the message.
+    addressees: tuple[Addressee, ...] | None = None
     #: Time of the event, as in :class:`NewTurn`.
     said_at: int = 0
     #: Whether its sender is told if it changes nothing.

@@ -123,6 +123,8 @@ class IgnoreReason(StrEnum):
     DEAD_LETTER = "dead_letter"
     #: An equal request waited already.
     MERGED = "merged"
+    #: It edits a message into one for others than the agents that have it.
+    FOR_OTHERS = "for_others"
     #: It asked to end an answer, which was done at once.
     STOP = "stop"
     #: It decided about a tool call, or came too late for it.

@@ -245,6 +245,7 @@ ENGLISH_COMMANDS = CommandTexts(
         "no_text": "it has no text",
         "permission": "its sender has no role (`permissions`)",
         "merged": "an equal request waited already",
+        "for_others": "it made the message one for others, so the agent keeps the earlier text",
         "stop": "it asked to stop an answer, which the bridge did at once",
         "decision": "it decided about a tool of the agent",
         "resume": "it let agents go on, or came too late for that",

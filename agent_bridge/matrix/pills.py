@@ -19,7 +19,9 @@ _PILL = re.compile(
 )
 _TAG = re.compile(r"<[^<>]*>")
 #: The end of the quotation that old clients put before a reply.
-_QUOTED = "</mx-reply>"
+_FALLBACK_END = "</mx-reply>"
+#: The begin or the end of a quotation that a person chose.
+_QUOTATION = re.compile(r"<(?P<end>/?)blockquote\b[^<>]*>", re.IGNORECASE)
 #: The text behind a user id: the id is no part of a longer one.
 _BEHIND_ID = r"(?![\w=/+-]|[.:]\w)"
 #: Characters of a name at most. A longer text is no name.
@@ -39,11 +41,15 @@ class Pill:
     name: str
 
 
-def pills(content: Mapping[str, Any]) -> Iterator[Pill]:
-    """Yield the mentions in the HTML of the message *content*, without those of a quotation."""
+def pills(content: Mapping[str, Any], *, in_quotations: bool = True) -> Iterator[Pill]:
+    """Yield the mentions in the HTML of the message *content*, without those of the message that it replies to.
+
+    *in_quotations*: also those in quotations, in which others speak.
+    """
     html = content.get("formatted_body")
     if isinstance(html, str):
-        for found in _PILL.finditer(html.rpartition(_QUOTED)[2]):
+        said = html.rpartition(_FALLBACK_END)[2]
+        for found in _PILL.finditer(said if in_quotations else _unquoted(said)):
             name = unescape(_TAG.sub("", found["name"] or ""))
             yield Pill(f"@{unquote(found['user'])}", " ".join(name.split()))
 
@@ -70,3 +76,15 @@ def with_ids(body: str, content: Mapping[str, Any]) -> str:
         if pill.name:
             body = body.replace(pill.name, pill.user, 1)
     return body
+
+
+def _unquoted(html: str) -> str:
+    """Return *html* without its quotations."""
+    depth = begin = 0
+    kept: list[str] = []
+    for tag in _QUOTATION.finditer(html):
+        if depth == 0:
+            kept.append(html[begin : tag.start()])
+        depth = max(depth - 1, 0) if tag["end"] else depth + 1
+        begin = tag.end()
+    return "".join(kept) + (html[begin:] if depth == 0 else "")

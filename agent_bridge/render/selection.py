@@ -66,6 +66,7 @@ def _option(option: AgentOption) -> str:
     description = one_line(option.description)
     if len(description) > _DESCRIPTION:
         description = f"{description[:_DESCRIPTION].rstrip()}…"
-    mark = " ✓" if option.is_current else ""
+    mark = f" (`{option.ghost}`)" if option.ghost else ""
+    mark += " ✓" if option.is_current else ""
     more = f": {escape(description)}" if description else ""
     return f"{option.number}. **{escape(option.name)}**{mark}{more}"

@@ -14,14 +14,16 @@ from agent_bridge.core.changes import ChangeKind
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.ids import turn_key
 from agent_bridge.core.payloads import AgainPayload, EditPayload
-from agent_bridge.core.turns import TurnKind
+from agent_bridge.core.turns import NewTurn, TurnKind
 from agent_bridge.store.contents import apply_edits, has_new_edit, lock_messages
-from agent_bridge.store.payloads import encode, encode_step
+from agent_bridge.store.payloads import decode, encode, encode_step
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from psycopg.rows import DictRow
 
     from agent_bridge.core.changes import ChangeRequest
     from agent_bridge.core.turns import Turn
@@ -39,13 +41,15 @@ class ChangeRefusal(StrEnum):
     MERGED = "merged"
     #: As many messages and changes wait in the room as are allowed.
     FULL = "full"
+    #: The new content is for others than the agents that have the message.
+    FOR_OTHERS = "for_others"
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
     """The result of a change."""
 
-    #: The lanes in which it waits, or whose waiting message it has changed.
+    #: The lanes in which it waits, whose waiting message it has changed, or whose answer it has ended.
     lanes: Sequence[int] = ()
     refusal: ChangeRefusal | None = None
 
@@ -56,11 +60,33 @@ class Edits:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def shared(self, connection: Connection, change: ChangeRequest) -> NewTurn | None:
+        """Return the turns of the message that the edit *change* addresses to agents, with its first content.
+
+        Some of these agents may have the message already. None: no agent has it, or another person sent it.
+        """
+        values = {"room_id": change.room_id, "target": change.target, "sender": change.sender}
+        rows = await rows_of(connection, _SQL["shared"], values)
+        if not (rows and change.addressees):
+            return None
+        return NewTurn(
+            event_id=change.target,
+            room_id=change.room_id,
+            kind=TurnKind.MESSAGE,
+            sender=change.sender,
+            payload=decode(TurnKind.MESSAGE, rows[0]["payload"]),
+            addressees=change.addressees,
+            thread=rows[0]["thread"],
+            said_at=change.said_at,
+        )
+
     async def note(self, connection: Connection, change: ChangeRequest, *, may_wait: bool = True) -> Noted:
         """Write an edit or a request for another answer, within the caller's transaction.
 
         A message that waits gets its new content now. An edit takes the place of an edit that waits. Unless it
         *may_wait*, the change is refused where it needs a further place in the queue. A known change is not written.
+        The agents that new content does not address, if it addresses any, keep the message as it was; their answers
+        that are not complete yet end.
         """
         again = change.kind is ChangeKind.AGAIN
         kind = TurnKind.AGAIN if again else TurnKind.EDIT
@@ -68,6 +94,15 @@ class Edits:
         targets = await rows_of(connection, _SQL["lock_targets"], values)
         if not targets:
             return Noted(refusal=ChangeRefusal.UNKNOWN)
+        withdrawn: list[int] = []
+        if change.addressees is not None:
+            agents = {each.agent for each in change.addressees}
+            if not may_wait and agents - {row["agent"] for row in targets}:
+                return Noted(refusal=ChangeRefusal.FULL)
+            withdrawn = await self._withdraw(connection, change, [row for row in targets if row["agent"] not in agents])
+            targets = [row for row in targets if row["agent"] in agents]
+            if not targets:
+                return Noted(withdrawn, ChangeRefusal.FOR_OTHERS)
         heads = [row["head"] for row in targets]
         locked = await rows_of(connection, _SQL["lock_heads"], {"heads": heads})
         due = {row["id"] for row in locked if row["due"]}
@@ -102,7 +137,12 @@ class Edits:
         )
         for head in () if again else sorted(due):
             await apply_edits(connection, head)
-        return Noted([row["conversation"] for row in noted])
+        return Noted([*withdrawn, *(row["conversation"] for row in noted)])
+
+    async def _withdraw(self, connection: Connection, change: ChangeRequest, targets: Sequence[DictRow]) -> list[int]:
+        """End the answers to the messages *targets*, which *change* takes from their agents; return the lanes."""
+        values = {"targets": [row["id"] for row in targets], "event_id": change.event_id}
+        return [row["conversation"] for row in await rows_of(connection, _SQL["withdraw"], values)]
 
     async def ask_again(self, turn: Turn) -> bool:
         """Queue the message that *turn* changes again, in the position of *turn*; tell whether the change is accepted.

@@ -57,12 +57,13 @@ class IntakeStore:
         await connection.execute(_SQL["lock"], {"kind": ROOM, "rooms": list(room_ids)})
 
     async def accept(
-        self, connection: Connection, turns: Iterable[NewTurn], *, waited: bool = False
+        self, connection: Connection, turns: Iterable[NewTurn], *, waited: bool = False, shared: bool = False
     ) -> dict[str, list[int]]:
         """Write *turns* in their order, within the caller's transaction, which has locked their rooms.
 
         Return the lanes of the turns that are new, by event. An event that has a turn already is skipped; so is a turn
         whose ``once_key`` an earlier turn has. *waited*: the events come from :meth:`waiting`.
+        *shared*: the messages have turns of other agents.
         """
         wanted: dict[str, NewTurn] = {}
         for new in turns:
@@ -85,6 +86,7 @@ class IntakeStore:
                 "once_keys": [new.once_key for new, _ in rows],
                 "said_at": [new.said_at for new, _ in rows],
                 "waited": waited,
+                "shared": shared,
             },
         )
         lanes: dict[str, list[int]] = {}

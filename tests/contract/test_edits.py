@@ -12,7 +12,7 @@ from agent_bridge.core.answers import AnswerExtras, Notice
 from agent_bridge.core.changes import StopRequest
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.payloads import Attachment, MediaKind, MessagePayload, RefusalPayload, RefusalReason
-from agent_bridge.core.turns import StopReason, TurnKind, TurnState
+from agent_bridge.core.turns import Addressee, StopReason, TurnKind, TurnState
 from agent_bridge.store.edits import ChangeRefusal, Edits, Noted
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
@@ -27,6 +27,7 @@ from support.turn_rows import (
     OTHER,
     ROOM,
     accept,
+    add_agent,
     all_rows,
     collect,
     content,
@@ -726,3 +727,28 @@ async def test_an_edit_waits_for_an_answer_that_is_shown_once_more(database: Dat
     assert (shown.event_id, shown.state) == (paused.event_id, TurnState.COMMITTED)
     await turns.finish(shown, TurnState.DONE, {0: "$a0"})
     assert await edits.ask_again(await take(database, lane))
+
+
+async def test_an_edit_for_another_agent_takes_the_message_from_the_first_one(database: Database, lane: int) -> None:
+    other = await add_agent(database, "Gala", "!home-of-gala:example.org")
+    change = replace(edit("secret"), addressees=(Addressee(other, f"agent_{other}"),))
+    edits, intake = Edits(database), IntakeStore(database)
+    async with database.transaction() as connection:
+        await intake.lock(connection, [ROOM])
+        # Gala needs a place in the queue.
+        assert await edits.note(connection, change, may_wait=False) == Noted(refusal=ChangeRefusal.FULL)
+        assert await edits.shared(connection, replace(change, sender=CAROL)) is None
+        for _ in range(2):
+            shared = await edits.shared(connection, change)
+            assert shared is not None
+            await intake.accept(connection, [shared], shared=True)
+            noted = await edits.note(connection, change)
+    assert noted.refusal is None
+    (hers,) = [row["id"] for row in await database.rows("SELECT id FROM conversation WHERE agent = %s", (other,))]
+    # The message that waited for the first agent is closed without an answer.
+    assert [row["stop"] for row in await all_rows(database) if row["conversation"] == lane] == ["stopped"]
+    turn = await take(database, hers)
+    assert (turn.event_id, turn.body) == ("$q", "secret")
+    await answer(database, turn)
+    await note(database, redaction("$edit"))
+    assert "secret" not in await texts_in(database)

@@ -92,6 +92,11 @@ async def test_a_ghost_alone_with_a_person_answers_everything(running: Running, 
     await room.see(ADA, "Echo: hello")
     assert (await room.synced(people=1))["kind"] == "group"
     assert "every message" in await command(room, "answer")
+    # The bridge bot is no further person.
+    await one.invite(room.room_id, running.homeserver.namespace.bot)
+    await room.synced(people=1, bot_joined=True)
+    await room.say("and now?")
+    await one.wait_for(lambda: room.said_by(ADA)[-1] == "Echo: and now?")
 
 
 async def test_agents_among_several_answer_those_who_address_them(running: Running, one: Person, two: Person) -> None:
@@ -174,6 +179,51 @@ async def test_messages_that_several_people_sent_meanwhile_keep_their_names(
     await room.see(ADA, "first answer", "Echo: question 2")
     names = [person.user_id[1:].partition(":")[0] for person in (one, two, one)]
     assert upstream.questions[-1] == "\n\n".join(f"{name}: question {n}" for n, name in enumerate(names))
+
+
+async def test_an_edit_addresses_a_message_to_other_agents(
+    running: Running, one: Person, upstream: ScriptedUpstream
+) -> None:
+    room = await group(running, one, ADA, BEA, RESEARCH)
+
+    async def edit(event: str, text: str, *users: str) -> str:
+        new = {"msgtype": "m.text", "body": text, "m.mentions": {"user_ids": [*users]}}
+        relation = {"rel_type": "m.replace", "event_id": event}
+        return await one.send(room.room_id, "m.room.message", new | {"m.new_content": new, "m.relates_to": relation})
+
+    async def answers(*texts: list[str]) -> None:
+        """Wait until no turn is open, and the agents have said *texts*."""
+        await one.wait_for(lambda: [room.said_by(agent) for agent in room.ghosts] == [*texts])
+        await room.settled()
+
+    ada, bea = room.ghosts[ADA], room.ghosts[BEA]
+    root = await room.say("a thread")
+    thread = {"rel_type": "m.thread", "event_id": root}
+    content = {"msgtype": "m.text", "body": "one", "m.mentions": {"user_ids": [ada]}, "m.relates_to": thread}
+    first = await one.send(room.room_id, "m.room.message", content)
+    await answers(["Echo: one"], [], [])
+    # To another agent: the answer that there is stays.
+    await edit(first, "two", bea)
+    await answers(["Echo: one"], ["Echo: two"], [])
+    assert room.messages_of(BEA)[-1].content["m.relates_to"]["event_id"] == root
+    # To both, and to those that have it.
+    await edit(first, "three", ada, bea)
+    await answers(["Echo: three"], ["Echo: three"], [])
+    await edit(first, "four")
+    await answers(["Echo: four"], ["Echo: four"], [])
+    # To a person.
+    last = await edit(first, "five", STRANGER)
+    asked = len(upstream.asked)
+    # An answer that is being given ends, but not that of another agent.
+    gate = asyncio.Event()
+    upstream.scripts += [waits_for(gate, "begun ", "and ended")] * 2
+    second = await room.tell("six", ADA, RESEARCH)
+    await one.wait_for(lambda: [*map(len, map(room.said_by, room.ghosts))] == [2, 1, 1])
+    story = await running.bridge.traces.find(MessageReference(last, room.room_id))
+    assert "one for others" in running.bridge.renderer.render(story)
+    await edit(second, "seven", bea, room.ghosts[RESEARCH])
+    await answers(["Echo: four", "begun\n\n*(stopped)*"], ["Echo: four", "Echo: seven"], ["Echo: seven"])
+    assert len(upstream.asked) == asked + 4
 
 
 async def test_a_thread_in_which_people_talk_with_each_other(running: Running, one: Person, two: Person) -> None:

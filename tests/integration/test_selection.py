@@ -68,6 +68,23 @@ async def test_a_keycap_on_the_list_chooses(chat: BotRoom) -> None:
     assert "You have chosen Research" in (await chat.answer(before)).body
 
 
+async def test_agents_of_one_name_are_told_apart(harness: BridgeHarness, database_url: str) -> None:
+    async with named_upstream("Ada", "Bea", "Cleo") as upstream, harness.person() as person:
+        upstream.models[1]["name"] = "ada"
+        config = harness.config(database_url, [{"name": "scripted", "url": upstream.url}])
+        async with harness.bridge(config) as running:
+            await running.agents_known(3)
+            ghosts = {each.agent.model: each.agent.ghost for each in await running.agents.all()}
+            ada, bea, _ = (ghosts[model["id"]] for model in upstream.models)
+            chat = await bot_chat(running, person)
+            assert "You have chosen ada" in (await chat.ask(f"agent {bea}")).body
+            assert [line.partition(":")[0] for line in (await chat.ask("agent")).body.splitlines()[2:5]] == [
+                f"1. Ada ({ada})",
+                f"2. ada ({bea}) ✓",
+                "3. Cleo",
+            ]
+
+
 async def test_a_name_may_be_approximate(chat: BotRoom, running: Running) -> None:
     ghost = running.homeserver.namespace.user_id((await running.contact("Bea")).agent.ghost)
     for line, name in (

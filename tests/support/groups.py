@@ -36,7 +36,8 @@ class Group(BotRoom):
         await self.settled()
         last = await self.say("that was all, @nobody") if not texts else ""
         await self.person.wait_for(lambda: not last or last in self.room.messages)
-        assert self.said_by(agent) == [*texts]
+        # The last edit of an answer may reach the client after the turn is closed.
+        await self.person.wait_for(lambda: self.said_by(agent) == [*texts])
 
     async def tell(self, text: str, *agents: str, person: Person | None = None) -> str:
         """Have a person mention *agents*; return the event."""

@@ -75,6 +75,16 @@ def thread(root: str, target: str | None = None) -> dict[str, Any]:
         pytest.param(html("<a href='https://matrix.to/#/@agent_ada:example.org'>x</a>"), [1], id="single quotes"),
         pytest.param(html('<a href="matrix:u/agent_ada:example.org?action=chat">x</a>'), [1], id="a matrix: URI"),
         pytest.param(html('<a href="matrix:r/agent_ada:example.org">x</a>'), [], id="a matrix: URI of a room"),
+        pytest.param(
+            html(f"<blockquote>a<BLOCKQUOTE>b</BLOCKQUOTE>{pill('@agent_ada:example.org')}</blockquote>hi"),
+            [],
+            id="a pill in a quotation that a person chose",
+        ),
+        pytest.param(
+            html(f"<blockquote>a</blockquote>{pill('@agent_ada:example.org')}<blockquote>b</blockquote>"),
+            [1],
+            id="a pill between quotations",
+        ),
         pytest.param(html(f"<mx-reply>{pill('@agent_ada:example.org')}</mx-reply>hi"), [], id="a pill in a quotation"),
         pytest.param(html('<a href="https://matrix.to/#/!r/$agent_ada">x</a>'), [], id="a link to a message"),
         pytest.param(reply("$of-lovelace"), [2], id="a reply"),

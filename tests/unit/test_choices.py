@@ -106,6 +106,8 @@ def test_a_command_that_needs_no_prefix_goes_to_the_bot_of_its_thread() -> None:
         ("3\ufe0f\u20e3", 3),
         ("3\u20e3", 3),
         ("🔟", 10),
+        ("\uff11\uff12", 12),
+        ("\uff13\uff0e", 3),
         ("0", 0),
         ("", None),
         ("-1", None),

@@ -449,6 +449,25 @@ def test_a_member_changes_a_message(body: str, said: str) -> None:
     assert RULES.decide(asked, IN_GROUP) == replace(expected, is_expected=False)
 
 
+@pytest.mark.parametrize(
+    ("mentioned", "agents"),
+    [
+        ((), None),
+        (("@agent_gala:example.org",), (8,)),
+        ((STRANGER,), ()),
+        ((STRANGER, GHOST), (AGENT,)),
+        ((BOB,), None),
+    ],
+)
+def test_an_edit_is_for_those_whom_it_addresses(mentioned: tuple[str, ...], agents: tuple[int, ...] | None) -> None:
+    content = edit_of("$x", "better")
+    content["m.new_content"]["m.mentions"] = {"user_ids": [*mentioned]}
+    change = RULES.decide(event(content), IN_GROUP)
+    assert isinstance(change, ChangeRequest)
+    found = None if change.addressees is None else tuple(each.agent for each in change.addressees)
+    assert found == agents
+
+
 def test_a_command_is_corrected_by_an_edit() -> None:
     asked = event(edit_of("$x", "!Ab help"))
     for decide in (at_home, in_bot_room, elsewhere):

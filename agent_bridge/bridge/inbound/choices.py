@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 #: How each command is given a number of the list, and the name of an entry: other words behind ``new`` are a title.
 _NUMBERED = {"agent": "agent {}", "new": "new #{}", "load": "load {}"}
 _NAMED = {"agent": "agent {}", "new": "new @{}", "load": "load {}"}
-#: A number, also with the sign of a list behind it, or as a keycap (1️⃣).
-_NUMBER = re.compile(r"(?P<digits>[0-9]{1,4})(?:[.)]|\ufe0f?\u20e3)?")
+#: A number, also with the sign of a list behind it, in the wide signs of Chinese and Japanese, or as a keycap (1️⃣).
+_NUMBER = re.compile(r"(?P<digits>[0-9\uff10-\uff19]{1,4})(?:[.)\uff0e\uff09\u3001]|\ufe0f?\u20e3)?")
 _TEN = "🔟"
 #: Characters of a reply that chooses.
 _WORDS = 100

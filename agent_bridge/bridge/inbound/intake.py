@@ -53,6 +53,9 @@ _TOLD_BEFORE = {
     RefusalReason.PERMISSION: IgnoreReason.PERMISSION,
 }
 
+#: Why a change is noted as ignored.
+_UNCHANGED = {ChangeRefusal.MERGED: IgnoreReason.MERGED, ChangeRefusal.FOR_OTHERS: IgnoreReason.FOR_OTHERS}
+
 
 @dataclass(frozen=True, slots=True)
 class BackfillResult:
@@ -371,6 +374,8 @@ class Intake:
         The homeserver may deliver a change before its message. A change of an unknown message is left to a backfill of
         its room, which takes both in their order.
         """
+        if change.may_wait and (shared := await self._edits.shared(connection, change)) is not None:
+            await self._intake_store.accept(connection, [shared], shared=True)
         noted = await self._edits.note(connection, change, may_wait=change.may_wait)
         match noted.refusal:
             case None:
@@ -382,10 +387,9 @@ class Intake:
                     return []
                 payload = RefusalPayload(RefusalReason.UNKNOWN_TARGET)
             case _:
-                is_merged = noted.refusal is ChangeRefusal.MERGED
-                reason = IgnoreReason.MERGED if is_merged else IgnoreReason.CHANGE
+                reason = _UNCHANGED.get(noted.refusal, IgnoreReason.CHANGE)
                 await self._intake_store.ignore(connection, [Ignored(change.event_id, change.room_id, reason)])
-                return []
+                return list(noted.lanes)
         # People do not see the reactions and replies to a reaction.
         target = change.target if change.kind is ChangeKind.AGAIN else ""
         refused = self._rules.refused_change(change, replace(payload, target=target))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.inbound.choices import confirmed, picked_by_message, picked_by_reaction
 from agent_bridge.bridge.inbound.prefix import bare_command, command_word, without_mention, without_prefix
 from agent_bridge.bridge.inbound.reactions import AGAIN, STOP, VERDICTS, lets_go_on, reaction_of
-from agent_bridge.bridge.rooms.addressing import addressees, asked_agent
+from agent_bridge.bridge.rooms.addressing import addressees, asked_agent, readdressed
 from agent_bridge.bridge.rooms.kinds import (
     has_agents,
     has_owner,
@@ -40,11 +40,11 @@ from agent_bridge.matrix.pills import with_ids
 from agent_bridge.matrix.said import LIVE_LOCATIONS, is_quiet, message_of, without_fallback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.payloads import Payload, SentEvent
-    from agent_bridge.core.rooms import Room
+    from agent_bridge.core.rooms import Participant, Room
     from agent_bridge.matrix.events import RoomEvent
 
 _WORDS = ("m.text", "m.emote")
@@ -251,9 +251,11 @@ class Rules:
         is_expected = self._is_for_us(event, room)
         if said is not None and event.target is not None and room is not None and room.is_unbound:
             return self._waiting(event, EditPayload(event.target, said))
-        if said is None or not has_agents(room):
+        if said is None or room is None or not has_agents(room):
             return self._unreadable(event, room) if is_expected else None
-        return _change(event, ChangeKind.EDIT, event.target, said, is_expected=is_expected)
+        change = _change(event, ChangeKind.EDIT, event.target, said, is_expected=is_expected)
+        agents = readdressed(edited, room, self.namespace)
+        return change if change is None or agents is None else replace(change, addressees=_addressees_of(agents))
 
     def _message(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored | None:
         said = _said(event)
@@ -284,7 +286,7 @@ class Rules:
             kind=TurnKind.MESSAGE,
             sender=event.sender,
             payload=replace(said, reply_to=event.replies_to),
-            addressees=tuple(Addressee(each.agent, each.ghost) for each in agents),
+            addressees=_addressees_of(agents),
             thread=event.thread,
             said_at=event.timestamp,
         )
@@ -385,6 +387,10 @@ class Rules:
 
 def _is_words(event: RoomEvent) -> bool:
     return event.type == "m.room.message" and event.text("msgtype") in _WORDS
+
+
+def _addressees_of(agents: Iterable[Participant]) -> tuple[Addressee, ...]:
+    return tuple(Addressee(each.agent, each.ghost) for each in agents)
 
 
 def _ignored(event: RoomEvent, reason: IgnoreReason) -> Ignored:

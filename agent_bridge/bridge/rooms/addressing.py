@@ -14,7 +14,7 @@ from agent_bridge.matrix.pills import pills
 from agent_bridge.matrix.said import message_of, without_fallback
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.rooms import Participant, Room
@@ -41,6 +41,15 @@ def addressees(event: RoomEvent, room: Room, namespace: Namespace) -> tuple[Part
     """Return the agents in *room* that have to answer the message *event*, in the order of the room's participants."""
     found = _answering(event, room, namespace)
     return () if isinstance(found, Silence) else found
+
+
+def readdressed(event: RoomEvent, room: Room, namespace: Namespace) -> tuple[Participant, ...] | None:
+    """Return the agents that answer *event*, the new content of a message, because it addresses them.
+
+    None: it addresses nobody, so it is for the agents that have the message.
+    """
+    addressed = _addressed(event, room, namespace)
+    return None if addressed is None else _listening(addressed)
 
 
 def why_silent(event: RoomEvent, room: Room, namespace: Namespace) -> Silence | None:
@@ -81,17 +90,32 @@ def _answering(event: RoomEvent, room: Room, namespace: Namespace) -> tuple[Part
         return Silence.NOT_ADDRESSED
     if is_owned and all(each.agent == room.owner and each.answers is None for each in present):
         return tuple(present) or Silence.NOT_ADDRESSED
-    mentions = event.mentions | {pill.user for pill in pills(event.content)}
-    meant = _meant(event, room, present, mentions, namespace)
-    if meant:
-        found = [each for each in present if each.agent in meant]
-    elif mentions - {event.sender} and not is_owned:
+    addressed = _addressed(event, room, namespace)
+    if addressed == ():
         return Silence.FOR_OTHERS
-    else:
-        found = _unaddressed(event, room, present)
+    found = _unaddressed(event, room, present) if addressed is None else addressed
     if not found:
         return Silence.NOT_ADDRESSED
-    return tuple(each for each in found if each.answers is not AnswerMode.OFF) or Silence.OFF
+    return _listening(found) or Silence.OFF
+
+
+def _listening(agents: Iterable[Participant]) -> tuple[Participant, ...]:
+    """Return those of *agents* that people have not switched off."""
+    return tuple(each for each in agents if each.answers is not AnswerMode.OFF)
+
+
+def _addressed(event: RoomEvent, room: Room, namespace: Namespace) -> tuple[Participant, ...] | None:
+    """Return the agents in *room* that *event* addresses: none if it is for others; None if it addresses nobody.
+
+    A message that mentions only people is for the agent whose room it is.
+    """
+    present = _present(room)
+    mentions = event.mentions | {pill.user for pill in pills(event.content, in_quotations=False)}
+    meant = _meant(event, room, present, mentions, namespace)
+    if meant:
+        return tuple(each for each in present if each.agent in meant)
+    is_owned = KINDS[room.kind].addressing is Addressing.OWNER
+    return () if mentions - {event.sender} and not is_owned else None
 
 
 def _meant(

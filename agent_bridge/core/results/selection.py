@@ -19,6 +19,8 @@ class AgentOption:
     description: str
     #: Whether the person has selected it.
     is_current: bool
+    #: Localpart of its ghost, if another agent has the same name; else empty.
+    ghost: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,16 @@
+-- shared --
+-- Return the thread and the first content of the message %(target)s of the person %(sender)s, which agents were asked.
+SELECT c.thread_id AS thread, coalesce(t.original, t.payload) AS payload
+FROM turn t JOIN conversation c ON c.id = t.conversation
+WHERE c.room_id = %(room_id)s AND c.agent IS NOT NULL AND t.event_id = %(target)s AND t.kind = 'message'
+  AND t.sender = %(sender)s AND t.asked_by IS NULL AND NOT t.redacted
+ORDER BY t.id LIMIT 1
+
 -- lock_targets --
 -- Lock and return the messages that a change is about: those of the event %(target)s, or for another answer also the
 -- one that the event answers. New content counts only from the sender of the message. A message that was collected is
 -- answered by another turn (head). The message of an agent that asks another agent is no question here, but the answer.
-SELECT t.id, t.conversation, coalesce(t.collected_into, t.id) AS head, a.ghost
+SELECT t.id, t.conversation, coalesce(t.collected_into, t.id) AS head, a.ghost, c.agent
 FROM turn t JOIN conversation c ON c.id = t.conversation JOIN agent a ON a.id = c.agent
 WHERE c.room_id = %(room_id)s AND t.kind = 'message' AND NOT t.redacted
   AND ((t.event_id = %(target)s AND t.asked_by IS NULL)
@@ -65,6 +73,15 @@ WITH target AS (
     RETURNING pg_notify('agent_bridge', 'stops')
 )
 SELECT conversation FROM noted
+
+-- withdraw --
+-- End the answers to the messages %(targets)s, which are locked, because their edit %(event_id)s is for others; and earlier
+-- edits that wait. Return the lanes. An answer to further messages goes on.
+UPDATE turn SET stop = 'stopped', stopped_by = %(event_id)s, not_before = NULL
+WHERE state IN ('queued', 'running') AND coalesce(stop, 'edited') IN ('edited', 'interrupted')
+  AND ((id = ANY(%(targets)s::bigint[]) AND NOT EXISTS (SELECT 1 FROM turn part WHERE part.collected_into = turn.id))
+       OR (kind = 'edit' AND target = ANY(%(targets)s::bigint[])))
+RETURNING conversation, pg_notify('agent_bridge', 'stops')
 
 -- target --
 -- Return the message that the change %(turn)s is about, and the turn that answers it.

@@ -7,7 +7,9 @@ FROM (SELECT DISTINCT hashtext(room) AS key FROM unnest(%(rooms)s::text[]) AS ro
 -- accept --
 -- Write turns and the lanes that they need, both in the order of the turns. An event that has a turn already, and a
 -- turn whose once_key is taken, are skipped. The turns of events that waited for the choice of an agent (%(waited)s) come
--- beside those in which they waited. A message that others got a moment before its agent entered the room is for it, too. Return the event and the lane of each turn that was written.
+-- beside those in which they waited, and those of a message that gets further agents (%(shared)s) beside those that it has.
+-- A message that others got a moment before its agent entered the room is for it, too. Return the event and the lane of
+-- each turn that was written.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(
         %(events)s::text[], %(rooms)s::text[], %(threads)s::text[], %(agents)s::bigint[], %(keys)s::text[],
@@ -18,6 +20,7 @@ WITH asked AS MATERIALIZED (
     )
     WHERE NOT EXISTS (
         SELECT 1 FROM turn WHERE turn.event_id = asked.event_id AND NOT (%(waited)s AND turn.kind = 'choice')
+          AND NOT (%(shared)s AND turn.kind = 'message')
           AND NOT (asked.kind = 'message' AND turn.kind = 'message' AND turn.created_at > now() - interval '1 hour' AND EXISTS (
               SELECT 1 FROM participant p JOIN room r ON r.id = p.room
               WHERE r.room_id = asked.room_id AND p.agent = asked.agent AND p.created_at > turn.created_at)))
