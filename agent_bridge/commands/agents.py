@@ -9,6 +9,7 @@ from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.commands.arguments import PageNumber, UserId
 from agent_bridge.commands.entries import agent_entry, personal_entries
 from agent_bridge.commands.lookup import visible_agents
+from agent_bridge.commands.pages import number_of_pages
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.ids import parse_user_id
@@ -33,11 +34,10 @@ _FIRST = PageNumber(1)
 async def agents(ctx: CommandContext, page: PageNumber = _FIRST) -> AgentList:
     """List the agents, fifty on a page. Only reads."""
     found = sorted(await visible_agents(ctx), key=lambda each: each.agent.name.casefold())
-    pages = max(1, -(-len(found) // _PAGE))
-    number = min(max(page, 1), pages)
-    shown = found[(number - 1) * _PAGE : number * _PAGE]
+    pages = number_of_pages(page, len(found), _PAGE)
+    shown = found[(page - 1) * _PAGE : page * _PAGE]
     entries = await personal_entries(ctx, shown)
-    return AgentList(entries, is_for_admin=ctx.role >= Role.ADMIN, page=number, pages=pages)
+    return AgentList(entries, is_for_admin=ctx.role >= Role.ADMIN, page=page, pages=pages)
 
 
 @command("invite", group=Group.AGENTS, role=Role.MEMBER, example="Ada @bob:example.org")

@@ -17,7 +17,7 @@ a ``StrEnum``             one of its values, in any case                        
 ``InstructionText``       any text; takes several words                              ``[text|off]``
 ``SaveName``              a name, in one line; takes several words                   ``[name]``
 ``CommandWord``           the name of a command; words behind it are ignored         ``[command]``
-``PageNumber``            the number of a page; any other word is the first page     ``[page]``
+``PageNumber``            the number of a page                                       ``[page]``
 keyword-only ``bool``     the parameter's name, given or left out; stands last       ``[all]``
 ========================= ========================================================== =====================
 
@@ -73,8 +73,8 @@ CommandWord = NewType("CommandWord", str)
 #: An agent that one word or a quoted text names, so that another argument can follow.
 OneAgent = NewType("OneAgent", AgentRoom)
 
-#: Digits of the number of a page.
-_DIGITS = 6
+#: The number of a page.
+_PAGE = re.compile(r"[0-9]{1,9}")
 #: Characters of an argument: names and ids, references (a link may stand in a sentence), and any text.
 _NAME, _TITLED, _REFERENCE, _TEXT = 300, 1_000, 2_000, 10_000
 #: Characters of instructions, and of the name of a conversation.
@@ -101,7 +101,7 @@ class ArgumentError(Exception):
         self.value = value
         #: As in :class:`~agent_bridge.core.results.commands.InvalidArguments`.
         self.candidates = candidates
-        #: The largest number that is permitted, of characters or of an entry; 0 where there is none.
+        #: The largest number that is permitted, of characters, of an entry or of a page; 0 where there is none.
         self.most = most
 
 
@@ -363,8 +363,10 @@ async def _user(argument: Argument, value: str, _ctx: CommandContext) -> UserId:
     return UserId(value)
 
 
-async def _page(_argument: Argument, value: str, _ctx: CommandContext) -> PageNumber:
-    return PageNumber(int(value[:_DIGITS]) if value.isascii() and value.isdecimal() else 1)
+async def _page(argument: Argument, value: str, _ctx: CommandContext) -> PageNumber:
+    if _PAGE.fullmatch(value) is None:
+        raise ArgumentError(ArgumentProblem.UNKNOWN_WORD, argument, value)
+    return PageNumber(int(value))
 
 
 async def _reference(_argument: Argument, value: str, _ctx: CommandContext) -> MessageReference:

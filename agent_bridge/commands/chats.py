@@ -16,6 +16,7 @@ from agent_bridge.commands.arguments import (
 )
 from agent_bridge.commands.effects import once
 from agent_bridge.commands.lookup import folded
+from agent_bridge.commands.pages import number_of_pages
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.commands.selection import in_order, listed, numbered, present
 from agent_bridge.core.agents import AgentState
@@ -102,9 +103,8 @@ async def chats(
     store, status = ctx.services.chats, ChatStatus.ARCHIVED if archived else ChatStatus.ACTIVE
     person = None if all_ else ctx.sender
     number_of = await store.number_of(person, status)
-    pages = max(1, -(-number_of // _PAGE))
-    number = min(max(page, 1), pages)
-    start = (number - 1) * _PAGE
+    pages = number_of_pages(page, number_of, _PAGE)
+    start = (page - 1) * _PAGE
     if all_:
         found = await store.of_person(None, status, skip=start, limit=_PAGE)
     else:
@@ -114,7 +114,7 @@ async def chats(
         found = listed_chats[start : start + _PAGE]
     return ChatList(
         tuple(_entry(ctx, each, start + at, is_of_all=all_) for at, each in enumerate(found, 1)),
-        page=number,
+        page=page,
         pages=pages,
         is_of_all=all_,
         is_archive=archived,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.commands.arguments import AgentChoice, ArgumentError, the_agent
 from agent_bridge.commands.effects import once
 from agent_bridge.commands.entries import agent_entry
+from agent_bridge.commands.pages import number_of_pages
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.names import one_line
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 #: Agents of one page.
 _PAGE = 20
-_WANTED_PAGE = re.compile(r"page(?:\s+(?P<page>[0-9]{1,6}))?", re.IGNORECASE)
+_WANTED_PAGE = re.compile(r"page(?:\s+(?P<page>[0-9]{1,9}))?", re.IGNORECASE)
 #: The argument of the command.
 _CHOICE = Argument("choice", required=False)
 _NUMBER = re.compile(r"#?(?P<number>[0-9]{1,6})")
@@ -78,7 +79,7 @@ async def _act(
     """Show a page of the list, or select the agent that *choice* means.
 
     Raises:
-        ArgumentError: *choice* means no agent.
+        ArgumentError: *choice* means no agent, or no page of the list.
     """
     found = await ctx.services.choices.shown(connection, ctx.sender, ChoiceKind.AGENTS)
     shown = None if found is None else found.items
@@ -93,6 +94,8 @@ async def _act(
     goes_on = page is not None and found is not None
     items = shown if goes_on and shown is not None else in_order(known.values())
     purpose = found.command if goes_on and found is not None else "agent"
+    wanted = int(page["page"] or 1) if page is not None else 1
+    number_of_pages(wanted, len(items), _PAGE)
     await ctx.services.choices.show(
         connection,
         ctx.sender,
@@ -104,7 +107,6 @@ async def _act(
         command=purpose,
         title=found.title if goes_on and found is not None else None,
     )
-    wanted = int(page["page"] or 1) if page is not None else 1
     return {"listed": items, "page": wanted, "renewed": number is not None, "binds": binds, "for": purpose}
 
 
@@ -150,8 +152,8 @@ def in_order(agents: Iterable[AgentRoom]) -> list[int]:
 async def listed(ctx: CommandContext, effect: Effect, known: Mapping[int, AgentRoom]) -> AgentChoices:
     """Return the page of the list of agents that the command has shown."""
     items: list[int] = effect["listed"]
-    pages = max(1, -(-len(items) // _PAGE))
-    page = min(max(effect["page"], 1), pages)
+    page: int = effect["page"]
+    pages = number_of_pages(page, len(items), _PAGE)
     start = (page - 1) * _PAGE
     selected = (await ctx.services.selections.selected([ctx.sender])).get(ctx.sender)
     names = Counter(known[item].agent.name.casefold() for item in items)

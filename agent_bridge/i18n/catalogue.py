@@ -55,6 +55,7 @@ class Texts:
     failure: Noun
     interruption: Noun
     character: Noun
+    page: Noun
     #: Lengths of time, in the grammatical case of ``{age}`` and ``{duration}``.
     day: Noun
     hour: Noun

@@ -40,6 +40,8 @@ class CommandTexts:
     no_such_agent_but: str
     agent_is_gone: str
     no_such_number: str
+    no_such_page: str
+    unknown_word: str
     did_you_mean: str
     unknown_command: str
     unknown_command_help: str

@@ -20,6 +20,7 @@ ENGLISH = Texts(
     failure=("failure", "failures"),
     interruption=("interruption", "interruptions"),
     character=("character", "characters"),
+    page=("page", "pages"),
     day=("day", "days"),
     hour=("hour", "hours"),
     minute=("minute", "minutes"),

@@ -236,21 +236,6 @@ class ResultRenderer:
         texts, value = self._texts, escape(shortened(result.value))
         argument = "" if result.argument is None else self._argument(result.argument)
         match result.problem:
-            case ArgumentProblem.NO_SUCH_AGENT:
-                names = ", ".join(f"*{escape(each.name)}*" for each in result.candidates)
-                text = texts.commands.no_such_agent_but if names else texts.commands.no_such_agent
-                return text.format(value=value, names=names)
-            case ArgumentProblem.AGENT_GONE | ArgumentProblem.NO_SUCH_CHAT:
-                is_gone = result.problem is ArgumentProblem.AGENT_GONE
-                text = texts.commands.agent_is_gone if is_gone else texts.commands.chats.no_such_chat
-                listing = "chats archived" if result.usage.name == "unarchive" else "chats"
-                return text.format(value=value, prefix=self._prefix, listing=listing)
-            case ArgumentProblem.NO_SUCH_NUMBER:
-                return texts.commands.no_such_number.format(value=value, most=result.most)
-            case ArgumentProblem.SEVERAL_AGENTS:
-                several = [f"{escape(each.name)} (`{each.ghost}`)" for each in result.candidates[:_CANDIDATES]]
-                more = ["…"] if len(result.candidates) > _CANDIDATES else []
-                return texts.commands.did_you_mean.format(value=value, names=", ".join(several + more))
             case ArgumentProblem.MISSING:
                 fault = texts.commands.argument_missing.format(argument=argument)
             case ArgumentProblem.NOT_A_CHOICE | ArgumentProblem.WRONG_TYPE:
@@ -262,7 +247,32 @@ class ResultRenderer:
             case ArgumentProblem.TOO_LONG:
                 characters = texts.count(result.most, texts.character)
                 fault = texts.commands.argument_too_long.format(argument=argument, characters=characters)
+            case _:
+                return self._meaningless(result, value)
         return "\n\n".join([fault, *self._how_to_use(result.usage)])
+
+    def _meaningless(self, result: InvalidArguments, value: str) -> str:
+        """Return the line that tells why *value*, the words of *result*, means nothing."""
+        texts = self._texts.commands
+        match result.problem:
+            case ArgumentProblem.NO_SUCH_AGENT:
+                names = ", ".join(f"*{escape(each.name)}*" for each in result.candidates)
+                text = texts.no_such_agent_but if names else texts.no_such_agent
+                return text.format(value=value, names=names)
+            case ArgumentProblem.SEVERAL_AGENTS:
+                several = [f"{escape(each.name)} (`{each.ghost}`)" for each in result.candidates[:_CANDIDATES]]
+                more = ["…"] if len(result.candidates) > _CANDIDATES else []
+                return texts.did_you_mean.format(value=value, names=", ".join(several + more))
+            case ArgumentProblem.NO_SUCH_NUMBER:
+                return texts.no_such_number.format(value=value, most=result.most)
+            case ArgumentProblem.NO_SUCH_PAGE:
+                return texts.no_such_page.format(value=value, pages=self._texts.count(result.most, self._texts.page))
+            case ArgumentProblem.UNKNOWN_WORD:
+                return f"{texts.unknown_word.format(value=value)} {self._how_to_use(result.usage)[0]}"
+        is_gone = result.problem is ArgumentProblem.AGENT_GONE
+        text = texts.agent_is_gone if is_gone else texts.chats.no_such_chat
+        listing = "chats archived" if result.usage.name == "unarchive" else "chats"
+        return text.format(value=value, prefix=self._prefix, listing=listing)
 
     def _wrong_value(self, result: InvalidArguments, value: str) -> str:
         texts, argument = self._texts.commands, result.argument

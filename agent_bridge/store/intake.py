@@ -118,6 +118,16 @@ class IntakeStore:
         found = await rows_of(connection, _SQL["waiting"], {"rooms": list(room_ids)})
         return [WaitingEvent(**{**row, "payload": decode(TurnKind.CHOICE, row["payload"])}) for row in found]
 
+    async def move_waiting(self, connection: Connection, old: str, new: str) -> set[int]:
+        """Have the events that wait in the room *old* go on to wait in *new*; return the lane if any does.
+
+        Within the caller's transaction, which has locked both rooms. Both have yet to get an agent, else nothing
+        changes. The next turn of the lane shows the list of agents in *new*. A list that was shown in *old* counts
+        there, and commands that are not answered yet are answered there.
+        """
+        rows = await rows_of(connection, _SQL["move_waiting"], {"old": old, "new": new})
+        return {row["conversation"] for row in rows}
+
     async def known(self, event_ids: Collection[str], connection: Connection | None = None) -> set[str]:
         """Return those of *event_ids* that have a turn or were ignored; *connection*: as its transaction sees them."""
         values = {"events": list(event_ids)}

@@ -82,12 +82,19 @@ class Rooms:
         rows = await self._database.rows(_SQL["contexts"], values | {"replied_to": [*replied_to, *threads]})
         return {row["room_id"]: _room(row) for row in rows}
 
-    async def enter(self, room_id: str, kind: KindName, seen: str) -> HistoryCursor:
+    async def enter(
+        self, room_id: str, kind: KindName, seen: str, connection: Connection | None = None
+    ) -> HistoryCursor:
         """Record that the bridge bot has joined a room, after its invitation *seen*; return the cursor for a backfill.
 
         A room that is known keeps its kind, except a group that turns out to be a conversation of one person.
+        *connection*: within its transaction.
         """
-        row = await self._database.row(_SQL["enter"], {"room_id": room_id, "kind": kind, "seen": seen})
+        values = {"room_id": room_id, "kind": kind, "seen": seen}
+        if connection is None:
+            row = await self._database.row(_SQL["enter"], values)
+        else:
+            row = next(iter(await rows_of(connection, _SQL["enter"], values)), None)
         if row is None:
             raise StoreError(f"the room {room_id} was not recorded")
         return HistoryCursor(room_id, (), None, seen, row["position"], row["backfill_requests"])

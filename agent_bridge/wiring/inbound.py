@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.chats.binding import Binding, WaitingEvents
+from agent_bridge.bridge.chats.unbound_rooms import UnboundRooms
 from agent_bridge.bridge.inbound.backfill import Backfill
 from agent_bridge.bridge.inbound.ghost_invites import GhostInvites
 from agent_bridge.bridge.inbound.intake import Intake
@@ -97,6 +98,17 @@ def build_invites(
         inbound.rules,
         settings.texts,
     )
+    unbound = UnboundRooms(
+        clients.homeserver, stores.database, stores.rooms, IntakeStore(stores.database), stores.lanes
+    )
     return InviteHandler(
-        clients.homeserver, stores.turns, stores.rooms, ghosts, groups, inbound.backfill, inbound.rules, settings.texts
+        clients.homeserver,
+        stores.turns,
+        stores.rooms,
+        ghosts,
+        groups,
+        unbound,
+        inbound.backfill,
+        inbound.rules,
+        settings.texts,
     )

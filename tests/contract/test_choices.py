@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.bridge.chats.binding import WaitingEvents
+from agent_bridge.core.errors import StoreError
 from agent_bridge.core.rooms import ChoiceKind, KindName
-from agent_bridge.core.turns import TurnKind
+from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.matrix.events import parse_event
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.chats import Chats
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.intake import Intake
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.postgres.database import Connection, Database
+
+#: The room that replaces the room of the tests.
+NEW = "!new:example.org"
 
 
 @pytest.fixture
@@ -135,6 +139,55 @@ async def lists_turn(database: Database, intake: Intake) -> int:
     lane = await database.row("SELECT conversation FROM turn WHERE event_id = '$command'")
     assert lane is not None
     return (await take(database, lane["conversation"])).id
+
+
+async def moved(database: Database) -> set[int]:
+    """Have what waits in the room go on in its successor, as the bot enters that; return the lane."""
+    async with database.transaction() as connection:
+        await IntakeStore(database).lock(connection, [ROOM, NEW])
+        await Rooms(database).enter(NEW, KindName.CHAT, "$seen", connection)
+        return await IntakeStore(database).move_waiting(connection, ROOM, NEW)
+
+
+async def test_waiting_messages_move_to_the_room_that_replaces_theirs(database: Database, ada: int) -> None:
+    """A worker shows the list in the old room: the newest message shows it again, and that worker loses its turn."""
+    intake = real_intake(database)
+    await intake.take("1", [event("$1", "one"), event("$2", "two"), edit("$e1", "$1", "eins"), event("$3", "secret")])
+    row = await database.row("SELECT conversation AS lane FROM turn WHERE event_id = '$1'")
+    assert row is not None
+    turns = Turns(database)
+    while (shows := await take(database, row["lane"])).event_id != "$e1":
+        await turns.finish(shows, TurnState.DONE, {})
+    await shown(database, shows.id)
+    await intake.take("2", [redaction("$r1", "$3"), event("$c", "!ab agent 2")])
+    (lane,) = await moved(database)
+    with pytest.raises(StoreError):
+        await turns.finish(shows, TurnState.DONE, {})
+    # A repeat moves nothing.
+    assert await moved(database) == set()
+    open_ = await database.rows(
+        """SELECT t.event_id, c.room_id FROM turn t JOIN conversation c ON c.id = t.conversation
+        WHERE t.open AND t.kind <> 'redact' ORDER BY t.position"""
+    )
+    assert [(each["event_id"], each["room_id"]) for each in open_] == [
+        ("$2", NEW),
+        ("$e1", NEW),
+        ("$c", NEW),
+    ]
+    assert (await take(database, lane)).room_id == NEW
+    ((_, room_id, choice),) = await Choices(database).open([BOB], [ROOM, NEW])
+    assert (room_id, choice.events) == (NEW, frozenset())
+    async with database.transaction() as connection:
+        await Rooms(database).bind(connection, NEW, ada)
+        await WaitingEvents(IntakeStore(database), Edits(database)).ask(connection, [ROOM, NEW])
+    assert await asked(database) == [("$1", "eins"), ("$2", "two")]
+
+
+async def test_nothing_moves_from_a_room_that_has_an_agent(database: Database, ada: int) -> None:
+    await real_intake(database).take("1", [event("$1", "one")])
+    await bound(database, ada)
+    assert await moved(database) == set()
+    assert await asked(database) == [("$1", "one")]
 
 
 @pytest.mark.usefixtures("ada")

@@ -165,8 +165,7 @@ async def test_hostile_arguments_in_an_own_chat_change_nothing(
             expect_a_short_answer(await REGISTRY.run(body, context_of(services, REGISTRY, turn, Role.MODERATOR)), case)
             await finish(database, turn)
         after = await snapshot(database)
-    # A list of chats replaces the one before: words that are no number of a page mean the first page.
-    assert changed(before, after) - {"turn"} == ({"choice"} if name == "chats" else set())
+    assert changed(before, after) - {"turn"} == set()
 
 
 #: The answer to words that mean nothing in an own chat says which thing is wrong, and where to go from there.
@@ -180,6 +179,11 @@ WRONG = {
     "forget Bergen": "No saved conversation is called *Bergen*. `!ab saves`",
     "model Bergen": "No model of the server is called *Bergen*. `!ab model`",
     "agent \u200b": "1. **Bea**",
+    "agent page 0": "The list has no page 0: it has 1 page.",
+    "agent page 99": "The list has no page 99: it has 1 page.",
+    "chats 99": "The list has no page 99: it has 1 page.",
+    "chats zzz": "The word *zzz* is unknown here. Usage: `!ab chats [page] [archived] [all]`",
+    "agents zzz archived": "*archived* is not expected here.",
 }
 
 

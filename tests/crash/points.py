@@ -71,7 +71,8 @@ class Step:
 
 
 #: By name: the methods that write the turn down or carry it out. The transaction of ``accept``, ``interrupt`` and
-#: ``wake`` is committed when ``intake`` ends, those of ``show`` and ``bind`` when the methods behind them end.
+#: ``wake`` is committed when ``intake`` ends, those of ``show``, ``bind`` and ``move_waiting`` when the methods behind
+#: them end.
 STEPS = {
     "accept": Step(IntakeStore, "accept"),
     "interrupt": Step(IntakeStore, "interrupt"),
@@ -95,6 +96,7 @@ STEPS = {
     "enter": Step(Homeserver, "join"),
     "bind": Step(Rooms, "bind"),
     "ask": Step(WaitingEvents, "ask"),
+    "move_waiting": Step(IntakeStore, "move_waiting"),
     "rename": Step(LettaConversations, "rename"),
     "duplicate": Step(LettaConversations, "duplicate"),
     "archive": Step(LettaConversations, "archive"),

@@ -156,7 +156,8 @@ async def test_long_lists_have_pages_and_their_numbers_go_on(harness: BridgeHarn
             upstream.models.append({"id": f"first-{upstream.names[0]}", "name": "A first one", "object": "model"})
             await running.bridge.discovery.sync()
             assert "21. Agent 20" in (await chat.ask("agent page 2")).body
-            assert "45. Agent 44" in (await chat.ask("agent page 9")).body
+            assert "45. Agent 44" in (await chat.ask("agent page 3")).body
+            assert (await chat.ask("agent page 9")).body == "The list has no page 9: it has 3 pages."
             assert "You have chosen Agent 40" in (await chat.ask("41")).body
             assert "1. A first one" in (await chat.ask("agent")).body
 

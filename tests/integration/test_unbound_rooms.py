@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.bot_rooms import NAMES, bot_room, named_upstream
+from agent_bridge.i18n.english import ENGLISH
+from support.bot_rooms import NAMES, BotRoom, bot_room, named_upstream
 from support.conditions import eventually
-from support.direct_chats import ghost_of
+from support.direct_chats import ghost_of, upgrade
 from support.harness import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from support.bot_rooms import BotRoom
     from support.harness import BridgeHarness, Running
     from support.postgres import Server
     from support.scripted_upstream import ScriptedUpstream
@@ -238,3 +238,74 @@ async def test_the_first_agent_that_people_invite_answers_what_waited(room: BotR
         await other.say(room.room_id, f"{NAMES[1]}, hello")
         assert await room.answers_of(NAMES[1], 1) == [f"Echo: {NAMES[1]}, hello"]
         assert await room.answers_of(NAMES[0], 2) == ["Echo: one", "Echo: two!"]
+
+
+async def test_messages_go_on_to_wait_in_the_room_that_replaces_theirs(room: BotRoom) -> None:
+    """With their edits and their order, ahead of the messages of the new room; a thread stays behind."""
+    first = await room.say("wrnog")
+    root = await room.say("root")
+    thread = {"m.relates_to": {"rel_type": "m.thread", "event_id": root}}
+    await room.person.send(room.room_id, "m.room.message", {"msgtype": "m.text", "body": "inside"} | thread)
+    gone = await room.say("secret")
+    became = await room.say("help")
+    await room.person.edit(room.room_id, first, "right")
+    await room.person.redact(room.room_id, gone)
+    await waiting(room, 5 + 1)
+    before = len(room.said())
+    await room.person.edit(room.room_id, became, "!ab help")
+    await room.answer(before)
+    new = BotRoom(room.running, room.person, await upgrade(room.person, room.room_id))
+    await room.person.invite(new.room_id, room.running.homeserver.namespace.bot)
+    await new.say("early")
+    await room.person.wait_for(lambda: len(new.said()) == 2)
+    await new.settled()
+    greeting, listed = new.said()
+    assert "choose the agent" in greeting.body
+    assert listed.body.startswith("Which agent should answer in this room?")
+    keycaps = [f"{number}\ufe0f\u20e3" for number in (1, 2, 3)]
+    await room.person.wait_for(lambda: new.room.reactions_to(listed.event_id) == keycaps)
+    await new.say("late")
+    assert (await new.ask("2")).body == "Bea answers in this room from now on."
+    echoes = [f"Echo: {text}" for text in ("right", "root", "inside", "early", "late")]
+    assert await new.answers_of("Bea", 5) == echoes
+    await room.settled()
+    assert len(new.said()) == 3
+
+
+async def test_without_the_bot_in_the_new_room_messages_wait_where_they_are(room: BotRoom) -> None:
+    await greeted(room, "one")
+    new = BotRoom(room.running, room.person, await upgrade(room.person, room.room_id))
+    # The person who upgraded the room may still speak there.
+    await room.say("two")
+    await waiting(room, 2)
+    assert len(room.said()) == 2
+    await room.person.invite(new.room_id, room.running.homeserver.namespace.bot)
+    await new.answer(1)
+    await new.say("1")
+    assert await new.answers_of("Ada", 2) == ["Echo: one", "Echo: two"]
+
+
+async def test_a_room_that_only_claims_to_replace_another_one_gets_nothing(room: BotRoom) -> None:
+    await greeted(room, "hello")
+    claims = {"predecessor": {"room_id": room.room_id, "event_id": room.said()[0].event_id}}
+    other = await bot_room(room.running, room.person, creation_content=claims)
+    assert (await other.ask("1")).body.startswith("Which agent")
+    await other.settled()
+    await room.say("!ab agent Ada")
+    assert await room.answers_of("Ada", 1) == ["Echo: hello"]
+
+
+async def test_a_room_that_is_encrypted_is_told_once(running: Running, harness: BridgeHarness) -> None:
+    state = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
+    secret = {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "x"}
+    async with harness.person() as person:
+        bot = running.homeserver.namespace.bot
+        room_id = await person.create_room(preset="private_chat", invite=[bot], initial_state=[state])
+        room = BotRoom(running, person, room_id)
+        # One perhaps before the bot has joined, and one afterwards.
+        messages = [await person.send(room_id, "m.room.encrypted", secret)]
+        await person.wait_for(room.said)
+        messages.append(await person.send(room_id, "m.room.encrypted", secret))
+        await person.wait_for(lambda: all(room.room.reactions_to(each) == ["⚠️"] for each in messages))
+        await room.settled()
+        assert [each.body for each in room.said()] == [ENGLISH.encrypted]

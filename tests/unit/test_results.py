@@ -616,3 +616,6 @@ def test_a_choice_is_told_with_the_agent_that_stays() -> None:
     assert english(no_agent) == "No agent is called *reserch*. Did you mean *Ada*, *Adam \\*1\\**?"
     beyond = InvalidArguments(INVITE, ArgumentProblem.NO_SUCH_NUMBER, INVITE.arguments[0], "9", most=3)
     assert english(beyond) == "The list has no number 9: it has 1 to 3."
+    for number, pages in ((1, "1 страница"), (3, "3 страницы"), (5, "5 страниц")):
+        no_page = InvalidArguments(INVITE, ArgumentProblem.NO_SUCH_PAGE, value="9", argument=None, most=number)
+        assert ResultRenderer(RUSSIAN, "!ab").render(no_page) == f"Страницы 9 в списке нет: в нём {pages}."

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.delivery.outbox import Outbox
+from agent_bridge.bridge.inbound.rules import told_once
 from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.answers import Reply
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable
 from agent_bridge.core.ids import parse_user_id
-from agent_bridge.core.payloads import InvitationPayload
+from agent_bridge.core.payloads import InvitationPayload, RefusalReason
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName, ParticipantState
 from agent_bridge.core.turns import TurnState
@@ -22,6 +23,7 @@ from agent_bridge.matrix.rooms import SPACE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent_bridge.bridge.chats.unbound_rooms import UnboundRooms
     from agent_bridge.bridge.groups.group_rooms import GroupRooms
     from agent_bridge.bridge.inbound.backfill import Backfill
     from agent_bridge.bridge.inbound.ghost_invites import GhostInvites
@@ -50,6 +52,7 @@ class InviteHandler:
         rooms: Rooms,
         ghosts: GhostInvites,
         groups: GroupRooms,
+        unbound: UnboundRooms,
         backfill: Backfill,
         rules: Rules,
         texts: Texts,
@@ -59,6 +62,7 @@ class InviteHandler:
         self._rooms = rooms
         self._ghosts = ghosts
         self._groups = groups
+        self._unbound = unbound
         self._backfill = backfill
         self._namespace = rules.namespace
         self._permissions = rules.permissions
@@ -105,12 +109,17 @@ class InviteHandler:
             # The invitation was withdrawn, or the room is out of reach: there is nothing left to answer.
             return None
         create = await self._homeserver.state(turn.room_id, "m.room.create")
-        await self._groups.follow_into(RoomState.of(turn.room_id, [create]))
+        state = RoomState.of(turn.room_id, [create])
+        await self._groups.follow_into(state)
         kind = await self._kind_of(turn.room_id, invitation)
-        room = await self._rooms.enter(turn.room_id, kind, turn.event_id)
+        is_encrypted = await self._homeserver.state(turn.room_id, "m.room.encryption") is not None
+        if is_encrypted:
+            # Before a message is taken in that would be refused in the same words.
+            await self._turns.claim_day(turn, told_once(RefusalReason.ENCRYPTED, turn.room_id, turn.sender))
+        room = await self._unbound.enter(state, kind, turn.event_id)
         # The homeserver never hands over the messages from before the bot joined.
         await self._backfill.backfill(room)
-        if await self._homeserver.state(turn.room_id, "m.room.encryption") is not None:
+        if is_encrypted:
             return Reply(self._texts.encrypted)
         greetings = {
             KindName.BOT: self._texts.hello,

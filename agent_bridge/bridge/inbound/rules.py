@@ -361,7 +361,7 @@ class Rules:
                 # The reason is another one after another selection.
                 once = f"{once}:{room.selections.get(event.sender)}"
         elif reason is RefusalReason.PERMISSION:
-            once = f"{reason}:{event.room_id}:{event.sender}"
+            once = told_once(reason, event.room_id, event.sender)
         else:
             return _ignored(event, IgnoreReason.PERMISSION)
         payload = RefusalPayload(reason, event.thread)
@@ -409,7 +409,12 @@ def _said_at(event: RoomEvent | ChangeRequest) -> int:
 
 def _once_a_day(event: RoomEvent | ChangeRequest, reason: RefusalReason) -> str:
     """Return the key of a reason that a person is told once a day in a room."""
-    return f"{reason}:{event.room_id}:{event.sender}:{_said_at(event) // _DAY}"
+    return f"{told_once(reason, event.room_id, event.sender)}:{_said_at(event) // _DAY}"
+
+
+def told_once(reason: RefusalReason, room_id: str, person: str) -> str:
+    """Return the key of a reason that *person* is told once in a room."""
+    return f"{reason}:{room_id}:{person}"
 
 
 def _change(

@@ -111,6 +111,10 @@ class ArgumentProblem(StrEnum):
     AGENT_GONE = "agent_gone"
     #: A number beyond the list that the person was shown.
     NO_SUCH_NUMBER = "no_such_number"
+    #: A number that no page of a list has.
+    NO_SUCH_PAGE = "no_such_page"
+    #: A word in the place of the number of a page.
+    UNKNOWN_WORD = "unknown_word"
     SEVERAL_AGENTS = "several_agents"
     #: No chat of the person has this number or title, or several have.
     NO_SUCH_CHAT = "no_such_chat"
@@ -122,7 +126,7 @@ class InvalidArguments:
 
     usage: CommandUsage
     problem: ArgumentProblem
-    #: The argument that has the problem; None for surplus words.
+    #: The argument that has the problem; None for surplus words, and where the problem says which one it is.
     argument: Argument | None
     #: The words that have the problem, empty for a missing argument.
     value: str = ""
@@ -130,7 +134,7 @@ class InvalidArguments:
     #: :attr:`ArgumentProblem.NO_SUCH_AGENT`.
     candidates: tuple[AgentEntry, ...] = ()
     #: The largest number of characters, for :attr:`ArgumentProblem.TOO_LONG`; or of the list, for
-    #: :attr:`ArgumentProblem.NO_SUCH_NUMBER`.
+    #: :attr:`ArgumentProblem.NO_SUCH_NUMBER`; or of pages, for :attr:`ArgumentProblem.NO_SUCH_PAGE`.
     most: int = 0
 
 

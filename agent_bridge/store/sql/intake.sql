@@ -119,6 +119,39 @@ WHERE r.room_id = ANY(%(rooms)s) AND t.kind = 'choice' AND NOT t.redacted
   )
 ORDER BY t.position
 
+-- move_waiting --
+-- Have what waits for the choice of an agent in the room %(old)s wait in %(new)s, in the bot's lane, if neither has an agent:
+-- the threads stay behind. Commands that are not answered yet come along, and those that withdraw messages. The newest
+-- message shows the list again. More attempts than before end the work on a turn that has begun in the old room, and its
+-- events stay behind. A list that was shown in the old room counts in the new one. A repeat changes nothing.
+WITH lane AS (
+    INSERT INTO conversation (room_id, thread_id, lane_kind)
+    SELECT n.room_id, '', 'bot' FROM room o, room n
+    WHERE o.room_id = %(old)s AND o.kind = 'chat' AND o.owner IS NULL
+      AND n.room_id = %(new)s AND n.kind = 'chat' AND n.owner IS NULL
+    ON CONFLICT (room_id, thread_id, coalesce(agent, 0)) DO UPDATE SET lane_kind = EXCLUDED.lane_kind
+    RETURNING id
+), moving AS (
+    SELECT t.id, t.kind, t.open OR t.id = (
+               SELECT w.id FROM turn w JOIN conversation l ON l.id = w.conversation
+               WHERE l.room_id = %(old)s AND w.kind = 'choice' AND NOT w.redacted AND NOT w.payload ? 'target'
+               ORDER BY w.position DESC LIMIT 1) AS goes_on
+    FROM conversation c JOIN turn t ON t.conversation = c.id
+    WHERE c.room_id = %(old)s AND c.agent IS NULL
+      AND (t.kind = 'choice' OR (t.kind = 'command' AND (t.open OR t.payload ->> 'target' IS NOT NULL)))
+), left_behind AS (
+    UPDATE outbox SET event_id = NULL FROM moving, lane WHERE outbox.turn = moving.id AND (moving.kind = 'choice' OR moving.goes_on)
+), listed AS (
+    UPDATE choice SET room_id = %(new)s, thread_id = '' FROM lane WHERE choice.room_id = %(old)s AND kind = 'agents'
+)
+UPDATE turn SET conversation = lane.id, attempts = attempts + goes_on::integer,
+       state = CASE WHEN NOT goes_on OR (turn.kind = 'command' AND state = 'committed') THEN state ELSE 'queued' END,
+       answer = CASE WHEN goes_on AND turn.kind = 'choice' THEN NULL ELSE answer END,
+       effect = CASE WHEN goes_on AND turn.kind = 'choice' THEN NULL ELSE effect END,
+       not_before = CASE WHEN NOT goes_on THEN not_before END, finished_at = CASE WHEN NOT goes_on THEN finished_at END
+FROM moving, lane WHERE turn.id = moving.id
+RETURNING turn.conversation
+
 -- known --
 -- Return those of the events %(events)s that have a turn or were ignored.
 SELECT event_id FROM turn WHERE event_id = ANY(%(events)s)

@@ -300,11 +300,12 @@ WHERE conversation = %(lane)s AND id <> %(turn)s AND state = 'failed' AND error 
 LIMIT 1
 
 -- claim_day --
--- Make the turn %(turn)s the one that tells of %(what)s today, if no other turn does; return a row if it is the one.
-UPDATE turn SET once_key = %(what)s || ':' || (now() AT TIME ZONE 'UTC')::date
+-- Make the turn %(turn)s the one that tells of %(what)s today, if no other turn does; return a row if it is the one. The
+-- key has the number of the day, as those of refusals.
+UPDATE turn SET once_key = %(what)s || ':' || floor(extract(epoch FROM now()) / 86400)
 WHERE id = %(turn)s AND attempts = %(attempts)s AND NOT EXISTS (
     SELECT 1 FROM turn other
-    WHERE other.once_key = %(what)s || ':' || (now() AT TIME ZONE 'UTC')::date AND other.id <> %(turn)s
+    WHERE other.once_key = %(what)s || ':' || floor(extract(epoch FROM now()) / 86400) AND other.id <> %(turn)s
 )
 RETURNING id
 
