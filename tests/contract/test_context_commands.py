@@ -168,6 +168,8 @@ async def test_wrong_input_changes_nothing(database: Database, commands: Command
 @pytest.mark.parametrize("line", ["reset", "load first", "load", "instructions Be brief", "model frieda"])
 async def test_members_change_nothing_that_concerns_others(database: Database, commands: Commands, line: str) -> None:
     await commands.give("save first", Role.MEMBER)
+    # Nobody of the bridge is in the room, so the homeserver has no power of the caller to tell.
+    await database.execute("UPDATE participant SET state = 'left'")
     before = await tables(database)
     assert isinstance(await commands.give(line, Role.MEMBER), NotPermitted)
     assert await tables(database) == before

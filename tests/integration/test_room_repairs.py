@@ -507,7 +507,7 @@ async def test_a_suspended_ghost_is_asked_once(shared: SharedBridge) -> None:
         asked = [await talk.say(text) for text in ("hello", "again")]
         await talk.person.wait_for(lambda: all("⚠️" in talk.room.reactions_to(each) for each in asked))
         assert upstream.questions == ["hello"]
-        await talk.say("!ab agents 99")
+        await talk.say("!ab agents")
         for text in ("The account of", "(its account is suspended)"):
             await talk.person.wait_for(partial(was_told, talk, text))
         await call(http, "PUT", account, {"suspend": False})
