@@ -9,8 +9,9 @@ import aiohttp
 import pytest
 
 from agent_bridge.commands.handler import context_of
+from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.payloads import CommandPayload
-from agent_bridge.core.results.commands import InvalidArguments, NotPermitted, Result
+from agent_bridge.core.results.commands import InvalidArguments, Result
 from agent_bridge.core.results.contexts import (
     ContextBegun,
     ContextForgotten,
@@ -166,12 +167,12 @@ async def test_wrong_input_changes_nothing(database: Database, commands: Command
 
 
 @pytest.mark.parametrize("line", ["reset", "load first", "load", "instructions Be brief", "model frieda"])
-async def test_members_change_nothing_that_concerns_others(database: Database, commands: Commands, line: str) -> None:
+async def test_a_member_is_looked_up_in_the_room(database: Database, commands: Commands, line: str) -> None:
+    """The homeserver of this test cannot be reached: the command is tried again, and has changed nothing."""
     await commands.give("save first", Role.MEMBER)
-    # Nobody of the bridge is in the room, so the homeserver has no power of the caller to tell.
-    await database.execute("UPDATE participant SET state = 'left'")
     before = await tables(database)
-    assert isinstance(await commands.give(line, Role.MEMBER), NotPermitted)
+    with pytest.raises(HomeserverUnavailable):
+        await commands.give(line, Role.MEMBER)
     assert await tables(database) == before
 
 
