@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import io
-import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
-from support.agent_entries import AgentFile
 from support.process import BridgeProcess
 from support.scripted_upstream import ScriptedUpstream, says
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from support.harness import BridgeHarness, Conversation
     from support.postgres import Server
@@ -57,20 +54,13 @@ class Scene:
     upstream: ScriptedUpstream
     talk: Conversation
 
-    async def stats(self) -> dict[str, Any]:
-        """Return the statistics since the last call."""
-        known = len(self.bridge.logged("process_stats"))
-        self.bridge.signal(signal.SIGUSR1)
-        await self.bridge.wait_until(lambda: len(self.bridge.logged("process_stats")) > known)
-        return self.bridge.logged("process_stats")[-1]
-
     async def answered(self, **content: str) -> dict[str, Any]:
         """Send a message with *content*; return the statistics of the time until its answer is sent."""
-        await self.stats()
+        await self.bridge.stats()
         known = len(self.bridge.logged("answer sent"))
         await self.talk.person.send(self.talk.room_id, "m.room.message", content)
         await self.bridge.wait_until(lambda: len(self.bridge.logged("answer sent")) > known)
-        return await self.stats()
+        return await self.bridge.stats()
 
 
 @pytest.fixture(scope="module")
@@ -119,27 +109,3 @@ async def test_a_file(scene: Scene, name: str) -> None:
     url = await scene.talk.person.upload(make(), content_type, name)
     found = await scene.answered(msgtype=msgtype, body="look", filename=name, url=url)
     assert found["blocked"] <= LIMIT, found["blocked_by"]
-
-
-async def test_thousands_of_configured_agents(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
-    count = 1_500
-    async with ScriptedUpstream("model") as upstream:
-        (model,) = (each["id"] for each in upstream.models)
-        there = {"name": "scripted", "url": upstream.url, "exclude": ["*"], "poll_interval": 60}
-        file = AgentFile(tmp_path / "agents.yaml", {"first": {"label": "First", "model": model}})
-        async with harness.talk(database_url, upstream) as talk:
-            pass
-        config = harness.config(
-            database_url, [there], logging={"format": "json"}, agents_file=str(file.path), rooms={"private": True}
-        )
-        async with harness.watching(talk) as talk, BridgeProcess(tmp_path, config) as bridge:
-            await bridge.wait_for("agent configured")
-            scene = Scene(bridge, upstream, talk)
-            await talk.command("agent First")
-            await scene.stats()
-            file.entries = {f"many-{number}": {"label": f"Many {number}", "model": model} for number in range(count)}
-            file.write()
-            await bridge.wait_until(lambda: len(bridge.logged("agent configured")) == 1 + count)
-            assert "No agent is called" in await talk.command("agent nobody at all")
-            found = await scene.stats()
-            assert found["blocked"] <= LIMIT, found["blocked_by"]

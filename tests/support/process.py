@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.config.example import render
@@ -53,3 +54,10 @@ class BridgeProcess(Program):
     async def wait_for(self, event: str, within: float = DEADLINE) -> None:
         """Wait until it logged *event*; raises the errors of :meth:`wait_until`."""
         await self.wait_until(lambda: bool(self.logged(event)), within)
+
+    async def stats(self) -> dict[str, Any]:
+        """Return the statistics since the last call."""
+        known = len(self.logged("process_stats"))
+        self.signal(signal.SIGUSR1)
+        await self.wait_until(lambda: len(self.logged("process_stats")) > known)
+        return self.logged("process_stats")[-1]
