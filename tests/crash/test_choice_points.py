@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,21 +10,16 @@ import pytest
 
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.postgres.database import Database
+from crash.bot_rooms import BotRooms
 from support.bot_rooms import NAMES, named_upstream
 from support.conditions import eventually
-from support.process import BridgeProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
-    from agent_bridge.config.model import Config
     from support.harness import BridgeHarness
-    from support.person import Person
     from support.postgres import Server
 
-_DIES_WITHIN = 60.0
-BOT = "@agentbridge:test.local"
 #: The steps of the turn that shows the list, and of the command that binds the room.
 _LIST = ("accept", "show", "effect", "commit", "word", "finish")
 _BIND = ("accept", "effect", "invite", "enter", "bind", "ask", "commit", "word", "finish")
@@ -80,77 +73,43 @@ class Aftermath:
     participants: int
 
 
-class Rooms:
-    """The rooms of a person with the bot, and the processes of the bridge."""
+class Rooms(BotRooms):
+    """The rooms of the cases."""
 
-    def __init__(self, folder: Path, config: Config, person: Person, database: Database) -> None:
-        self._folder = folder
-        self._config = config
-        self._person = person
-        self._database = database
-
-    def process(self) -> BridgeProcess:
-        """Return an ordinary process."""
-        return BridgeProcess(self._folder, self._config)
-
-    async def make(self) -> str:
-        """Make a room with the bot, and wait for the greeting."""
-        room_id = await self._person.create_room(preset="private_chat", invite=[BOT])
-        await self.told(room_id, 1)
-        return room_id
-
-    async def told(self, room_id: str, count: int) -> None:
-        """Wait until the bot has said *count* messages."""
-        await self._person.wait_for(lambda: len(self._person.room(room_id).said_by(BOT)) >= count)
-
-    async def doom(self, case: Case, room_id: str) -> int | None:
+    async def die(self, case: Case, room_id: str) -> int | None:
         """Run a process that dies at the point of *case*, and return its exit code."""
         text = case.choice if case.binds else case.question
-        launcher = ("crash.doomed", case.point, text)
-        async with BridgeProcess(self._folder, self._config, launcher=launcher) as process:
-            await process.wait_for("listening")
-            await self._person.say(room_id, text)
-            with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(process.wait(), _DIES_WITHIN)
-        return None
+        return await self.doom(case.point, text, self.person.say(room_id, text))
 
     async def look(self, code: int | None, room_id: str, ghost: str) -> Aftermath:
         """Return the present state of a room."""
-        room = self._person.room(room_id)
-        turns = await self._database.rows(
+        room = self.person.room(room_id)
+        turns = await self.database.rows(
             """
             SELECT 1 FROM turn t JOIN conversation c ON c.id = t.conversation
             WHERE c.room_id = %s AND c.agent IS NOT NULL
             """,
             (room_id,),
         )
-        participants = await self._database.rows(
+        participants = await self.database.rows(
             "SELECT 1 FROM participant p JOIN room r ON r.id = p.room WHERE r.room_id = %s", (room_id,)
         )
         return Aftermath(
             code,
-            [message.body for message in room.said_by(BOT)],
+            self.said(room_id),
             [message.body for message in room.said_by(ghost)],
             room.members(),
             len(turns),
             len(participants),
         )
 
-    async def closed(self) -> None:
-        """Wait until no turn is open."""
-
-        async def idle() -> bool:
-            return not await self._database.rows("SELECT 1 FROM turn WHERE open")
-
-        await eventually(idle, "every turn is closed", 120)
-
     async def ghost(self, name: str) -> str:
         """Wait until the agent called *name* has a room; return the user id of its ghost."""
 
         async def settled() -> str | None:
-            for each in await Agents(self._database).all():
+            for each in await Agents(self.database).all():
                 if each.agent.name == name and each.home.name_applied:
-                    return self._config.namespace.user_id(each.agent.ghost)
+                    return self.config.namespace.user_id(each.agent.ghost)
             return None
 
         return await eventually(settled, f"the agent {name} has a room")
@@ -178,7 +137,7 @@ async def aftermath(
                     if case.binds:
                         await person.say(room_ids[case], case.question)
                         await rooms.told(room_ids[case], 2)
-            codes = {case: await rooms.doom(case, room_ids[case]) for case in cases}
+            codes = {case: await rooms.die(case, room_ids[case]) for case in cases}
             async with rooms.process():
                 for case in cases:
                     await rooms.told(room_ids[case], 2)

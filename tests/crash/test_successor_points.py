@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,22 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.store.postgres.database import Database
+from crash.bot_rooms import BOT, BotRooms
 from support.bot_rooms import NAMES, named_upstream
-from support.conditions import eventually
 from support.direct_chats import upgrade
-from support.process import BridgeProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
-    from agent_bridge.config.model import Config
     from support.harness import BridgeHarness
-    from support.person import Person
     from support.postgres import Server
 
-_DIES_WITHIN = 60.0
-BOT = "@agentbridge:test.local"
 _STEPS = ("accept", "enter", "move_waiting", "search", "commit", "word", "finish")
 #: Points that the quick form has.
 _QUICK = {"after:move_waiting:1", "after:search:1", "before:finish:1"}
@@ -45,64 +37,33 @@ class Aftermath:
     agents: list[str]
 
 
-class Rooms:
-    """A person's rooms with the bot, and the processes of the bridge."""
+class Rooms(BotRooms):
+    """The rooms of the cases."""
 
-    def __init__(self, folder: Path, config: Config, person: Person, database: Database) -> None:
-        self._folder = folder
-        self._config = config
-        self._person = person
-        self._database = database
-
-    def process(self) -> BridgeProcess:
-        """Return an ordinary process."""
-        return BridgeProcess(self._folder, self._config)
-
-    def said(self, room_id: str) -> list[str]:
-        """Return the messages of the bot."""
-        return [message.body for message in self._person.room(room_id).said_by(BOT)]
-
-    async def make(self, point: str) -> str:
+    async def wait_in(self, point: str) -> str:
         """Make a room in which two messages wait, and the list is shown."""
-        room_id = await self._person.create_room(preset="private_chat", invite=[BOT])
-        await self._person.wait_for(lambda: self.said(room_id))
+        room_id = await self.make()
         for number in (1, 2):
-            await self._person.say(room_id, f"{number} of {point}")
-        await self._person.wait_for(lambda: len(self.said(room_id)) == 2)
+            await self.person.say(room_id, f"{number} of {point}")
+        await self.told(room_id, 2)
         return room_id
 
-    async def doom(self, point: str, room_id: str) -> int | None:
+    async def invite(self, point: str, room_id: str) -> int | None:
         """Run a process that dies at *point* of the invitation into the new room, and return its exit code."""
-        async with BridgeProcess(self._folder, self._config, launcher=("crash.doomed", point, point)) as process:
-            await process.wait_for("listening")
-            await self._person.set_state(room_id, "m.room.member", {"membership": "invite", "reason": point}, BOT)
-            with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(process.wait(), _DIES_WITHIN)
-        return None
-
-    async def listed(self, room_id: str) -> None:
-        """Wait for the list in the new room."""
-        await self._person.wait_for(lambda: len(self.said(room_id)) == 2)
+        invitation = {"membership": "invite", "reason": point}
+        return await self.doom(point, point, self.person.set_state(room_id, "m.room.member", invitation, BOT))
 
     async def look(self, code: int | None, old: str, new: str) -> Aftermath:
         """Wait until both messages are answered, and return the present state."""
-        room = self._person.room(new)
+        room = self.person.room(new)
 
         def answers() -> list[str]:
-            others = {BOT, self._person.user_id}
+            others = {BOT, self.person.user_id}
             return [message.body for message in room.messages.values() if message.sender not in others]
 
-        await self._person.wait_for(lambda: len(answers()) >= 2)
+        await self.person.wait_for(lambda: len(answers()) >= 2)
         await self.closed()
         return Aftermath(code, self.said(old), self.said(new), answers())
-
-    async def closed(self) -> None:
-        """Wait until no turn is open."""
-
-        async def idle() -> bool:
-            return not await self._database.rows("SELECT 1 FROM turn WHERE open")
-
-        await eventually(idle, "every turn is closed", 120)
 
 
 @pytest.fixture(scope="module")
@@ -121,13 +82,13 @@ async def aftermath(
             rooms = Rooms(folder, harness.config(url, [there], logging={"format": "json"}), person, database)
             async with rooms.process() as process:
                 await process.wait_for("listening")
-                old = {point: await rooms.make(point) for point in points}
+                old = {point: await rooms.wait_in(point) for point in points}
                 await rooms.closed()
                 new = {point: await upgrade(person, old[point]) for point in points}
-            codes = {point: await rooms.doom(point, new[point]) for point in points}
+            codes = {point: await rooms.invite(point, new[point]) for point in points}
             async with rooms.process():
                 for point in points:
-                    await rooms.listed(new[point])
+                    await rooms.told(new[point], 2)
                 for point in points:
                     await person.say(new[point], "!ab agent 2")
                 yield {point: await rooms.look(codes[point], old[point], new[point]) for point in points}
