@@ -59,7 +59,7 @@ def undecorated(name: str) -> str:
 
 
 def can_be_called(name: str) -> bool:
-    """Tell whether *name* is long enough to call somebody: two characters, or one that is a word, as in Chinese."""
+    """Tell whether *name* is long enough to call an agent: two characters, or one that is a word, as in Chinese."""
     return len(name) > 1 or (name.isalpha() and unicodedata.east_asian_width(name) in "WF")
 
 

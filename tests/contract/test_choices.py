@@ -142,7 +142,7 @@ async def lists_turn(database: Database, intake: Intake) -> int:
 
 
 async def moved(database: Database) -> set[int]:
-    """Have what waits in the room go on in its successor, as the bot enters that; return the lane."""
+    """Have the waiting events of the room go on in its successor, as the bot enters that; return the lane."""
     async with database.transaction() as connection:
         await IntakeStore(database).lock(connection, [ROOM, NEW])
         await Rooms(database).enter(NEW, KindName.CHAT, "$seen", connection)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def forget_lobby(config: Config, url: str) -> None:
-    """Take the alias away from the lobby of an earlier bridge: agents would get what was said there."""
+    """Take the alias away from the lobby of an earlier bridge: agents would get the messages of its people."""
     async with _bot(config, url) as homeserver:
         with suppress(HomeserverRefused):
             await homeserver.remove_alias(config.namespace.alias(config.namespace.lobby_alias_localpart))

@@ -1,4 +1,4 @@
-"""The agents that stand for the entries of the configuration: who gets which, and how long it takes to find them."""
+"""The agents that stand for the entries of the configuration: the choice of the agents, and its time."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ class RoomReader:
     async def _before_upgrade(self, place: Place, state: RoomState, position: str) -> list[Json]:
         """Return the events behind *position* in the room that the room of *place* replaces, newest first.
 
-        There are none if *position* is not there, or if somebody who asks is not a member there.
+        There are none if *position* is not there, or if one of the people of *place* is not a member there.
         """
         if state.predecessor is None:
             return []
@@ -217,7 +217,7 @@ def _visibility(state: RoomState) -> str:
 
 
 def _seen(events: Sequence[Json], ids: Sequence[str], place: Place, visibility: str) -> list[Json]:
-    """Return those of *events*, newest first, that have one of *ids* and that all who ask, and the agent, may see."""
+    """Return the *events* with one of *ids*, newest first, that the people and the agent of *place* may see."""
     seen, wanted = visible(events, (*place.people, place.ghost), visibility), {*ids}
     return [dict(event) for event in seen if event["event_id"] in wanted]
 

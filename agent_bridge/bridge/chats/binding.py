@@ -93,7 +93,7 @@ class Binding:
         return owner
 
     async def ask_waiting(self, room_id: str) -> None:
-        """Have the first agent of a group answer what waited there for the choice of one; a repeat asks nothing."""
+        """Have the first agent of a group answer the events that waited for a choice; a repeat asks nothing."""
         async with self._database.transaction() as connection:
             await self._intake_store.lock(connection, [room_id])
             await self._lanes.wake(connection, await self._waiting.ask(connection, [room_id]))

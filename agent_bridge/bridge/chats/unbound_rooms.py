@@ -1,4 +1,4 @@
-"""Rooms without an agent: the bridge bot enters them, and what waits for the choice of an agent follows an upgrade."""
+"""Rooms without an agent: the bridge bot enters them, and their waiting events follow an upgrade."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class UnboundRooms:
         room_id = state.room_id
         old = await self._replaced(state)
         async with self._database.transaction() as connection:
-            # People cannot choose an agent in the room before it is recorded: nothing overtakes what waits.
+            # People cannot choose an agent in the room before it is recorded: nothing overtakes the waiting events.
             await self._intake_store.lock(connection, [room_id] if old is None else [old, room_id])
             cursor = await self._rooms.enter(room_id, kind, seen, connection)
             moved = set() if old is None else await self._intake_store.move_waiting(connection, old, room_id)

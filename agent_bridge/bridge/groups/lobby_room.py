@@ -94,12 +94,12 @@ class LobbyRoom:
             # The former room stays as it is.
             state = None
         if state is None:
-            state = await self._made() if self._is_made else await self._named(reference)
+            state = await self._made() if self._is_made else await self._named(reference, target)
         if state is None:
             return None
         seen = None
         if state.room_id != known:
-            # The agents answer what is said from now on.
+            # The agents answer the messages from now on.
             seen = await newest_by_people(self._homeserver, state.room_id, self._namespace.bot)
         lobby = await self._lobbies.adopt(state.room_id, seen)
         if lobby is None:
@@ -142,14 +142,17 @@ class LobbyRoom:
             _log.debug("the alias of the lobby is not known now", alias=reference, error=str(error))
             return None
 
-    async def _named(self, reference: str) -> RoomState | None:
+    async def _named(self, reference: str, target: str | None) -> RoomState | None:
         """Enter the room that the configuration names, or tell the administrators why that is not possible.
+
+        *target*: the room to which its alias points, if that is known.
 
         Raises:
             HomeserverUnavailable: the homeserver of the alias does not respond. The administrators are told.
         """
         try:
-            room_id = await self._homeserver.resolve_alias(reference) if reference.startswith("#") else reference
+            is_alias = target is None and reference.startswith("#")
+            room_id = await self._homeserver.resolve_alias(reference) if is_alias else target or reference
         except HomeserverUnavailable as error:
             is_foreign = reference.partition(":")[2] != self._namespace.domain
             if is_foreign and error.status is not None:

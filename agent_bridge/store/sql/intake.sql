@@ -120,7 +120,7 @@ WHERE r.room_id = ANY(%(rooms)s) AND t.kind = 'choice' AND NOT t.redacted
 ORDER BY t.position
 
 -- move_waiting --
--- Have what waits for the choice of an agent in the room %(old)s wait in %(new)s, in the bot's lane, if neither has an agent:
+-- Have the events that wait for the choice of an agent in the room %(old)s wait in %(new)s, in the bot's lane, if neither has an agent:
 -- the threads stay behind. Commands that are not answered yet come along, and those that withdraw messages. The newest
 -- message shows the list again. More attempts than before end the work on a turn that has begun in the old room, and its
 -- events stay behind. A list that was shown in the old room counts in the new one. A repeat changes nothing.
