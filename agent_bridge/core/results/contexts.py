@@ -17,7 +17,6 @@ class ContextRefusal(StrEnum):
     NO_AGENT = "no_agent"
     #: The command takes the name of an agent, and the room has several.
     UNNAMED = "unnamed"
-    #: The caller moderates neither the room nor the bridge.
     #: The configuration has the agent's server no more.
     NO_UPSTREAM = "no_upstream"
     #: The agent's server has one memory for all rooms.
