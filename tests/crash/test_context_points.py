@@ -140,7 +140,11 @@ class Rooms:
             await process.wait_for("listening")
             room_id = self._homes[model][0]
             if case.command == "fork":
-                answers = [each for each in self._person.room(room_id).messages.values() if each.body == "Echo: one"]
+                # The last edit of the answer may come a moment after its turn has ended.
+                said = self._person.room(room_id).messages
+                answers = await self._person.wait_for(
+                    lambda: [each for each in said.values() if each.body == "Echo: one"]
+                )
                 await self._person.reply(room_id, answers[0].event_id, case.text)
             else:
                 await self._person.say(room_id, case.text)
