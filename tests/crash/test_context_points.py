@@ -121,7 +121,12 @@ class Rooms:
 
     async def say(self, model: str, text: str) -> None:
         """Say *text* in the room of an agent, and wait until it is answered."""
-        await self._person.say(self._homes[model][0], text)
+        event = await self._person.say(self._homes[model][0], text)
+
+        async def taken() -> bool:
+            return bool(await self._database.rows("SELECT 1 FROM turn WHERE event_id = %s", (event,)))
+
+        await eventually(taken, f"{text!r} has a turn", 120)
         await self.closed()
 
     async def closed(self) -> None:
@@ -130,7 +135,6 @@ class Rooms:
         async def idle() -> bool:
             return not await self._database.rows("SELECT 1 FROM turn WHERE open")
 
-        await asyncio.sleep(0.1)
         await eventually(idle, "every turn is closed", 120)
 
     async def doom(self, case: Case, model: str) -> int | None:
