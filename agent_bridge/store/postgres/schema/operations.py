@@ -1,0 +1,37 @@
+"""Long work of the leader."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, ForeignKey, Index, Integer, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from agent_bridge.store.postgres.schema.base import metadata, now, row_id
+
+operation = Table(
+    "operation",
+    metadata,
+    row_id(),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False, unique=True, comment="of equal requests only the first is written"),
+    Column("params", JSONB, nullable=False),
+    Column("state", Text, nullable=False, server_default="queued"),
+    Column("cursor", JSONB, comment="the position from which the work goes on; null: its beginning"),
+    Column("done", Integer, nullable=False, server_default="0"),
+    Column("total", Integer, comment="null: not known yet"),
+    Column("found", JSONB, nullable=False, server_default="[]", comment="the results of the steps up to the cursor"),
+    Column("error", Text),
+    Column("tries", Integer, nullable=False, server_default="0", comment="failures since the last progress"),
+    Column("requested_by", Text, nullable=False, comment="user id; the operator of the command line: empty"),
+    Column(
+        "turn",
+        BigInteger,
+        ForeignKey("turn.id", ondelete="SET NULL"),
+        index=True,
+        comment="the command whose answer shows the progress",
+    ),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=now),
+    Column("finished_at", DateTime(timezone=True), index=True),
+    CheckConstraint("state = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text])", name="state"),
+    Index("operation_open_idx", "id", postgresql_where=text("finished_at IS NULL")),
+    comment="long work of the leader, one piece after the other",
+)
