@@ -25,9 +25,12 @@ from benchmarks.page import Entry, entry, line, page
 from benchmarks.poll import idle_poll
 from benchmarks.provision import provision
 from benchmarks.rename import rename
+from benchmarks.repair import repair
 from benchmarks.restart import restart, takeover
+from benchmarks.role_change import role_change
 from benchmarks.rooms import ROOMS, thousand_rooms
 from benchmarks.speedup import speedup
+from benchmarks.start import idle_start
 from benchmarks.streaming import streaming
 from benchmarks.talk import latency, throughput
 
@@ -60,6 +63,9 @@ _MEASURES: Mapping[str, Measure] = {
     "new_chat": new_chat,
     "many_chats": many_chats,
     "groups": groups,
+    "role_change": role_change,
+    "start": idle_start,
+    "repair": repair,
 }
 
 

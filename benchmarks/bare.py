@@ -14,7 +14,7 @@ from agent_bridge.core.ids import mark
 from agent_bridge.demo.account import call
 from agent_bridge.files import tile
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.matrix.rooms import ADMIN_POWER, RoomPlan, chat_content, child_content, home_content, space_content
+from agent_bridge.matrix.rooms import RoomPlan, chat_content, child_content, home_content, space_content
 from agent_bridge.render.content import message
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Bare:
         await self._ask("PUT", f"/profile/{_q(ghost)}/displayname", {"displayname": f"Agent {number}"}, ghost)
         self._ghost, self._picture_url = ghost, await self._avatar(ghost)
         avatar = self._picture_url
-        content = home_content(self._plan(localpart, ghost), bot=bot, space=self._space, domain=domain, avatar=avatar)
+        content = home_content(self._plan(localpart, ghost, bot), space=self._space, domain=domain, avatar=avatar)
         room_id: str = (await self._ask("POST", "/createRoom", content, ghost))["room_id"]
         await self._ask("POST", f"/rooms/{_q(room_id)}/join", {})
         introduction = message(ENGLISH.introduction.format(name=f"Agent {number}"), mark=mark(ghost, 0), notice=True)
@@ -75,18 +75,19 @@ class Bare:
 
     async def chat(self, person: str) -> str:
         """Create a chat of *person* with the ghost that was created last, and return the room id. The bot stays out."""
-        ghost, bot = self._ghost, self._namespace.bot
+        ghost = self._ghost
         plan = RoomPlan(
             alias=self._namespace.chat_alias_localpart(uuid4().hex),
             name="A new chat",
             topic="",
             creator=ghost,
             lists_creator=False,
-            powers=chat_powers(bot, person),
+            powers=chat_powers(person),
+            bot=self._namespace.bot,
         )
         number, domain = next(self._numbers), self._namespace.domain
         content = chat_content(
-            plan, bot=bot, person=person, number=number, space=self._space, domain=domain, avatar=self._picture_url
+            plan, person=person, number=number, space=self._space, domain=domain, avatar=self._picture_url
         )
         room_id: str = (await self._ask("POST", "/createRoom", content, ghost))["room_id"]
         return room_id
@@ -107,14 +108,15 @@ class Bare:
     async def _ask(self, method: str, path: str, content: dict[str, Any], as_user: str | None = None) -> Any:
         return await call(self._http, method, _V3 + path, content, query={"user_id": as_user or self._namespace.bot})
 
-    def _plan(self, alias: str, creator: str) -> RoomPlan:
+    def _plan(self, alias: str, creator: str, bot: str | None = None) -> RoomPlan:
         return RoomPlan(
             alias=alias,
             name=f"Room of {alias}",
             topic=f"Chat with {alias}",
             creator=creator,
             lists_creator=False,
-            powers={self._namespace.bot: ADMIN_POWER},
+            powers={},
+            bot=bot,
         )
 
 

@@ -21,7 +21,8 @@ class Aim:
     def missed_by(self, value: float) -> float | None:
         """Return by how many percent of the limit *value* misses the aim; None if it meets the aim."""
         worse = self.limit - value if self.at_least else value - self.limit
-        return worse / self.limit * 100 if worse > 0 else None
+        # One that must be nothing is missed by its number.
+        return worse / (self.limit or 1) * 100 if worse > 0 else None
 
     def __str__(self) -> str:
         return f"{'≥' if self.at_least else '≤'} {self.limit:g}"

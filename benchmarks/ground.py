@@ -33,6 +33,8 @@ BRIDGES = (
     *("streaming", "first-words", "deltas", "idle"),
     *("new-chat", "many-chats", "no-chats", "groups"),
     *("app-server-letta", "app-server-openai"),
+    "role-change",
+    *("start", "start-one", "repair"),
 )
 #: Baselines, each with its own namespace.
 BASELINES = ("latency-echo", "throughput-echo", "provision-bare", "new-chat-bare")

@@ -21,7 +21,7 @@ from support.severable_proxy import Line
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.demo.client import Person
     from agent_bridge.upstream.base import Upstream
     from benchmarks.ground import Ground

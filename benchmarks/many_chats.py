@@ -35,6 +35,8 @@ WHERE room_id IS NULL OR changes <> changes_applied OR check_requests <> checked
    OR backfilled_at IS NULL OR (command_role IS NOT NULL AND commands_described IS NULL)
 """
 _MADE = "SELECT room_id FROM room WHERE person = %s AND room_id IS NOT NULL"
+#: Days for which nobody has used the chats: then each is compared once a day.
+_UNUSED = 7
 #: Chats that nobody used for %s days. The times of their comparisons are spread evenly over the interval of seconds, as
 #: they are after some intervals.
 _AGE = """
@@ -66,7 +68,7 @@ class Measured:
     made: float
     #: From the start of the process with chats until every room was compared.
     compared: float
-    #: Chats that nobody used for a day, chats that were used today, and no chats.
+    #: Chats that nobody used for days, chats that were used today, and no chats.
     unused: Idle
     used: Idle
     without: Idle
@@ -105,7 +107,7 @@ async def many_chats(ground: Ground, people: int = PEOPLE, each: int = CHATS_OF_
         await asyncio.sleep(_SETTLE)
         for bridge in (ours, plain):
             await _settled(bridge)
-        _age(ours, days=2, interval=86_400)
+        _age(ours, days=_UNUSED, interval=86_400)
         unused, without = await _idle(ground, [ours, plain])
         memory, plain_memory = (resident_megabytes(bridge.program.pid) for bridge in (ours, plain))
         interval = config.homeserver.backfill_interval
@@ -134,16 +136,16 @@ def figures(measured: Measured) -> list[Figure]:
     how = (
         f"Two bridges with {AGENTS} agents each are idle at the same time, after a start; one has {measured.chats} "
         f"chats of {measured.people} people, made by `!ab new`, each with its person in the room. Nobody has used the "
-        f"chats for a day. {_BLOCKS * _BLOCK:g} s. "
+        f"chats for {_UNUSED} days. {_BLOCKS * _BLOCK:g} s. "
     )
     today = "chats that were used today"
     return [
         Figure(
             "many_chats_idle_requests",
             unused.requests - without.requests,
-            f"{how}Requests per minute to the homeserver that the bridge with chats makes more. It compares each chat "
-            "with the history on the homeserver once a day. A chat that was used within a day is compared every "
-            f"{measured.interval:g} s, as each room of an agent is.",
+            f"{how}Requests per minute to the homeserver that the bridge with chats makes more. It compares a "
+            "chat with the history on the homeserver after a quarter of the time since its last use, and at least once "
+            f"a day. A chat that is in use is compared every {measured.interval:g} s, as each room of an agent is.",
             Aim(1),
             parts={
                 "with chats, per minute": unused.requests,

@@ -26,6 +26,7 @@ from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.config.load import load
 from agent_bridge.core.ids import mark, turn_key
 from agent_bridge.core.payloads import MessagePayload
+from agent_bridge.core.roles import Roles
 from agent_bridge.core.rooms import KindName, Participant, Room
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import NewTurn
@@ -57,7 +58,7 @@ class StatelessRelay:
 
     def __init__(self, config: Config, homeserver: Homeserver, agents: Upstream) -> None:
         self._namespace = config.namespace
-        self._rules = Rules(config.namespace, config.permissions, config.bot.prefix)
+        self._rules = Rules(config.namespace, Roles.fixed(config.permissions, config.namespace), config.bot.prefix)
         self._history_tokens = config.upstreams[0].history_tokens
         self._homeserver = homeserver
         self._receipts = Receipts(homeserver)

@@ -97,7 +97,8 @@ class Upstream(OpenAIServer):
         """Yield the pieces of the answer when they are due."""
         text = question["messages"][-1]["content"]
         asked = self.asked_at[text]
-        for at, piece in self.tellings.get(text) or _cut(text, self.pace):
+        # An answer with what was said before would contain earlier answers, and grow with each question.
+        for at, piece in self.tellings.get(text) or _cut(text.rpartition("\n")[2], self.pace):
             await asyncio.sleep(asked + at - time.monotonic())
             self.began_at.setdefault(text, time.monotonic())
             yield piece
