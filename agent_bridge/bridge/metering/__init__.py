@@ -1,0 +1,1 @@
+"""Metering: the tokens and the cost of requests to agents are recorded, added up and limited."""
