@@ -99,6 +99,23 @@ class Namespace:
         """Localpart of the alias of the lobby that the bridge makes; no ghost has such a name."""
         return f"{self.username_prefix}~lobby"
 
+    def home_alias_localpart(self, ghost: str) -> str:
+        """Return the localpart of the alias of the home of *ghost*, which links and proxies carry without harm.
+
+        A slash and a plus sign become ``=2f`` and ``=2b``, which no ghost has in its name. An alias that would be too
+        long is the name of the ghost.
+        """
+        escaped = ghost.replace("/", "=2f").replace("+", "=2b")
+        return escaped if len(self.alias(escaped).encode()) <= MAX_ID_BYTES else ghost
+
+    def home_aliases(self, ghost: str) -> list[str]:
+        """Return the aliases that the home of *ghost* may have: the present one, then that of earlier versions."""
+        return [self.alias(each) for each in dict.fromkeys((self.home_alias_localpart(ghost), ghost))]
+
+    def ghost_of_alias(self, localpart: str) -> str:
+        """Return the localpart of the ghost whose home has the alias *localpart*."""
+        return localpart.replace("=2f", "/").replace("=2b", "+")
+
     def chat_alias_localpart(self, key: str) -> str:
         """Return the localpart of the alias of the chat that the turn *key* asked for; no ghost has such a name."""
         return f"{self.username_prefix}~chat_{key}"
@@ -146,7 +163,7 @@ class Namespace:
         )
 
     def localpart(self, agent_id: str, taken: frozenset[str] | set[str] = frozenset(), *, salt: str = "") -> str:
-        """Derive the localpart of an agent's ghost, which is the localpart of its room's alias too.
+        """Derive the localpart of an agent's ghost.
 
         A leading prefix is not repeated: ``agent-4bea`` becomes ``agent_4bea``. If the escaped id is empty, too
         long, one of *taken* or the alias of the Space, a short hash of the id and of *salt* (the upstream's name)

@@ -28,7 +28,7 @@ COMMANDS = all_commands().commands
 #: Words that no command can use. Those that ignore words answer as without them.
 WORDS = "zzzzzzzz"
 ALL = [f"{name} {WORDS}" for name in COMMANDS]
-PEOPLE = {"ordinary": Role.MEMBER, "helper": Role.MODERATOR, "admin": Role.ADMIN}
+PEOPLE = {"ordinary": Role.MEMBER, "helper": Role.MODERATOR, "admin": Role.ADMIN, "boss": Role.OWNER}
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,8 @@ async def config(harness: BridgeHarness, postgres: Server) -> AsyncIterator[Conf
                     f"@helper:{DOMAIN}": "moderator",
                     f"@admin:{DOMAIN}": "admin",
                     f"@stranger:{DOMAIN}": "none",
+                    f"@robot:{DOMAIN}": "agent",
+                    f"@boss:{DOMAIN}": "owner",
                 },
             )
 
@@ -56,7 +58,10 @@ async def running(harness: BridgeHarness, config: Config) -> AsyncIterator[Runni
         yield running
 
 
-@pytest.mark.parametrize("name", PEOPLE)
+# An owner is refused nothing.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if name == "boss" else ()) for name in PEOPLE]
+)
 async def test_a_command_is_refused_below_its_role(harness: BridgeHarness, running: Running, name: str) -> None:
     async with harness.person(name) as person:
         chat = await bot_chat(running, person)
@@ -114,3 +119,19 @@ async def test_strangers_give_no_command(harness: BridgeHarness, running: Runnin
             ([stranger.user_id, "@eve:elsewhere.example"],),
         )
         assert rows == []
+
+
+async def test_a_bot_is_answered_only_if_it_mentions_the_agent(harness: BridgeHarness, running: Running) -> None:
+    await eventually(running.agents.all, "there is an agent")
+    (found,) = await running.agents.all()
+    async with harness.person("robot") as robot:
+        talk = await running.join(robot, found.agent.name)
+        await talk.say("hello")
+        await talk.say("!ab help")
+        content = {"msgtype": "m.text", "body": "are you there?", "m.mentions": {"user_ids": [talk.ghost]}}
+        await robot.send(talk.room_id, "m.room.message", content)
+        (answer,) = await talk.wait_for_answers(1)
+        assert answer.body == "Echo: are you there?"
+        # The homeserver delivers events in their order. The earlier ones asked for nothing, not even for a notice.
+        rows = await running.database.rows("SELECT kind FROM turn WHERE sender = %s", (robot.user_id,))
+        assert [row["kind"] for row in rows] == ["message"]

@@ -200,3 +200,24 @@ def test_keys_stay_the_same_between_releases() -> None:
 def test_hashes(text: str, length: int) -> None:
     assert re.fullmatch(f"[0-9a-f]{{{length}}}", short_hash(text, length))
     assert short_hash(text, 64).startswith(short_hash(text, length))
+
+
+@pytest.mark.parametrize("ghost", ["agent_ada", "agent_a/b+c", "agent_=2d=3d2f"])
+def test_an_alias_of_a_home_fits_links_and_names_its_ghost(ghost: str) -> None:
+    localpart = NAMES.home_alias_localpart(ghost)
+    assert not set("/+") & set(localpart)
+    assert NAMES.ghost_of_alias(localpart) == ghost
+    assert NAMES.home_aliases(ghost)[0] == f"#{localpart}:{NAMES.domain}"
+    assert (len(NAMES.home_aliases(ghost)) > 1) == ("/" in ghost)
+
+
+@given(st.text(max_size=300))
+def test_two_homes_never_share_an_alias(agent_id: str) -> None:
+    ghosts = {
+        NAMES.localpart(agent_id),
+        NAMES.localpart(agent_id.replace("/", "=2f")),
+        NAMES.localpart("a/=2f" + agent_id),
+    }
+    aliases = {alias for ghost in ghosts for alias in NAMES.home_aliases(ghost)}
+    assert len({NAMES.home_alias_localpart(ghost) for ghost in ghosts}) == len(ghosts)
+    assert all(len(alias.encode()) <= MAX_ID_BYTES for alias in aliases)

@@ -1,26 +1,50 @@
-"""Roles as power levels of rooms, and the levels that a room of the bridge needs."""
+"""Roles as power levels of rooms, and the levels that a room of the bridge needs, as pure functions."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.bridge.rooms.permissions import people_with
-from agent_bridge.core.roles import Role
-from agent_bridge.matrix.rooms import ADMIN_POWER, ENCRYPTION, GUESTS, MODERATOR_POWER, OUT_OF_REACH, event_levels
+from agent_bridge.core.roles import Role, SourceKind
+from agent_bridge.matrix.rooms import (
+    ADMIN_POWER,
+    BRIDGE_POWER,
+    ENCRYPTION,
+    MODERATOR_POWER,
+    OUT_OF_REACH,
+    OWNER_POWER,
+    POWER_LEVELS,
+    event_levels,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.core.roles import RoleBook
     from agent_bridge.matrix.room_state import RoomState
 
+#: Power levels of the roles; other roles have none.
+_POWERS = {Role.OWNER: OWNER_POWER, Role.ADMIN: ADMIN_POWER, Role.MODERATOR: MODERATOR_POWER}
+#: Members with a level because of a pattern or a domain, at most: the event has to stay small.
+MAX_UNNAMED = 300
+#: Sources of a role that name no user.
+_UNNAMED = frozenset({SourceKind.PATTERN, SourceKind.DOMAIN, SourceKind.ANYONE})
 
-def room_powers(bot: str, permissions: Mapping[str, Role]) -> dict[str, int]:
-    """Return the power levels, by user id, of the *bot* and of the users that *permissions* names with a role."""
-    moderators = dict.fromkeys(people_with(permissions, Role.MODERATOR), MODERATOR_POWER)
-    admins = dict.fromkeys(people_with(permissions, Role.ADMIN), ADMIN_POWER)
-    return moderators | admins | {bot: ADMIN_POWER}
+
+def level_of(role: Role) -> int:
+    """Return the power level of *role*; 0 for roles without one."""
+    return _POWERS.get(role, 0)
+
+
+def role_powers(book: RoleBook) -> dict[str, int]:
+    """Return the power levels, by user id, of the moderators, admins and owners that the *book* names."""
+    return {user: _POWERS[book.role_of(user)] for user in book.named(Role.MODERATOR)}
+
+
+def has_unnamed_level(book: RoleBook, user: str) -> bool:
+    """Tell whether *user* has a role with a power level because of a pattern or a domain."""
+    source = book.source_of(user)
+    return source.kind in _UNNAMED and source.role >= Role.MODERATOR
 
 
 def repaired_levels(
@@ -28,42 +52,29 @@ def repaired_levels(
 ) -> tuple[str, dict[str, Any]] | None:
     """Return the user that repairs the levels of a room, and the content of ``m.room.power_levels``; None if no repair.
 
-    The *bot* administers the room, as the creator gave it the *powers*. The *speaker* may send messages. Members
-    without the power of a moderator invite nobody. Where the creator is above all levels, nobody else switches
-    encryption on. A room that was left half-made gets all levels. All other levels stay as they are: people may have
-    chosen them. Changes that the homeserver refuses to the user are left out (spec, "Authorization rules").
+    The *bot* administers the room; if it does not, people get the *powers* again, too. The *speaker* may send
+    messages. Members without the power of a moderator invite nobody. Where the creator is above all levels, nobody else
+    switches encryption on. A room that was left half-made gets all levels. All other levels stay as they are: people
+    may have chosen them. Changes that the homeserver refuses to the user are left out (spec, "Authorization rules").
     """
-    editor = _strongest(state, [bot] if speaker is None else [speaker, bot])
+    editor = strongest(state, [bot] if speaker is None else [speaker, bot])
     # The first levels of a room can be any.
     power = state.power(editor) if state.has_levels else math.inf
-    found = state.content("m.room.power_levels")
-    wanted = dict(powers) if state.power(bot) < ADMIN_POWER or not state.has_levels else {}
+    found = state.content(POWER_LEVELS)
+    wanted = {**powers, bot: BRIDGE_POWER} if state.power(bot) < ADMIN_POWER or not state.has_levels else {}
     if speaker is not None and (not state.may_talk(speaker) or (state.lists_creator and not state.has_levels)):
-        wanted[speaker] = ADMIN_POWER
+        wanted[speaker] = BRIDGE_POWER
     levels = dict(found) | {"users": _raised(state, wanted, power)}
     if state.invite_level < MODERATOR_POWER <= power:
         levels["invite"] = MODERATOR_POWER
     if not state.has_levels:
         levels["events"] = event_levels(lists_creator=state.lists_creator)
     elif power >= OUT_OF_REACH > state.level(ENCRYPTION, state=True) and not state.is_encrypted:
-        levels["events"] = _object(found.get("events")) | {ENCRYPTION: OUT_OF_REACH}
+        levels["events"] = as_object(found.get("events")) | {ENCRYPTION: OUT_OF_REACH}
     return None if levels == found else (editor, levels)
 
 
-async def repair_access(homeserver: Homeserver, state: RoomState, powers: Mapping[str, int]) -> None:
-    """Repair the power levels of a room of the bot, and keep guests out.
-
-    Raises:
-        HomeserverRefused: the bot has not the power for it.
-    """
-    repair = repaired_levels(state, homeserver.namespace.bot, powers)
-    if repair is not None:
-        await homeserver.set_state(state.room_id, "m.room.power_levels", repair[1])
-    if state.content(GUESTS).get("guest_access") == "can_join":
-        await homeserver.set_state(state.room_id, GUESTS, {"guest_access": "forbidden"})
-
-
-def _strongest(state: RoomState, users: Sequence[str]) -> str:
+def strongest(state: RoomState, users: Sequence[str]) -> str:
     """Return the one of *users* with the most power, of those in the room; the first one of several."""
     return max(users, key=lambda user: (state.membership(user) == "join", state.power(user)))
 
@@ -76,8 +87,9 @@ def _raised(state: RoomState, wanted: Mapping[str, int], power: float) -> dict[s
         is_lower = not state.has_levels or state.power(user) < reachable
         if is_lower and user not in state.creators_above_levels:
             changes[user] = reachable
-    return _object(state.content("m.room.power_levels").get("users")) | changes
+    return as_object(state.content(POWER_LEVELS).get("users")) | changes
 
 
-def _object(value: object) -> dict[str, Any]:
+def as_object(value: object) -> dict[str, Any]:
+    """Return a copy of *value* if it is an object; else an empty one."""
     return dict(value) if isinstance(value, dict) else {}

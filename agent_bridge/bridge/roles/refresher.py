@@ -1,0 +1,55 @@
+"""Keeps the book of roles and the mutes that this process uses equal to the newest ones of the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.store.postgres.signals import Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent_bridge.core.roles import Role, Roles
+    from agent_bridge.store.postgres.signals import Signals
+    from agent_bridge.store.roles import RoleStore
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class RoleRefresher:
+    """A duty of every process. The leader also writes a book when its configuration has other *permissions*."""
+
+    def __init__(self, store: RoleStore, roles: Roles, permissions: Mapping[str, Role], signals: Signals) -> None:
+        self._store = store
+        self._roles = roles
+        self._permissions = permissions
+        self._signals = signals
+
+    async def run(self) -> None:
+        """Refresh the roles after each change, until cancelled."""
+        with self._signals.subscription(Topic.ROLES) as wake:
+            await every(FALLBACK, self.refresh, name="roles", wake=wake)
+
+    async def refresh(self) -> None:
+        """Read the newest book and the mutes. Before there is a book, the configuration of this process counts.
+
+        Raises:
+            StoreError: the roles stay as they are.
+        """
+        before = self._roles.book.version
+        book, mutes = await self._store.current()
+        self._roles.replace(self._roles.book if book is None else book, mutes)
+        if before and self._roles.book.version != before:
+            _log.info("a newer book of roles counts", version=self._roles.book.version)
+
+    async def publish(self) -> None:
+        """Let the permissions of this process's configuration count, and read them. For the leader.
+
+        Raises:
+            StoreError: the roles stay as they are.
+        """
+        await self._store.publish(self._permissions)
+        await self.refresh()
