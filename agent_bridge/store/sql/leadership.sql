@@ -16,7 +16,8 @@ WHERE held.kind = %(kind)s AND held.key <> %(process)s AND session.state = 'idle
 -- since the last sign of life of a leader, and the seconds for which the longest waiting room has needed a backfill.
 SELECT held.pid, CASE WHEN session.state = 'idle' THEN extract(epoch FROM clock_timestamp() - session.state_change)::float
        END AS idle,
-       (SELECT extract(epoch FROM clock_timestamp())::float - value::float FROM kv WHERE key = 'leader_beat') AS silent,
+       (SELECT extract(epoch FROM clock_timestamp())::float - value::float FROM kv
+        WHERE key = 'leader_beat' AND jsonb_typeof(value) = 'number') AS silent,
        (SELECT extract(epoch FROM clock_timestamp() - min(backfill_requested_at))::float FROM room
         WHERE needs_backfill AND (kind <> 'group' OR bot_joined OR EXISTS (
             SELECT 1 FROM participant p WHERE p.room = room.id AND p.state = 'joined')))

@@ -1,0 +1,74 @@
+"""Operations: long work that the leader does step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+
+class OperationState(StrEnum):
+    """States of an operation."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A piece of long work, and how far it is done."""
+
+    #: Row id.
+    id: int
+    kind: str
+    #: An object of JSON.
+    params: Mapping[str, Any]
+    state: OperationState
+    #: The position from which it goes on: a value of JSON; None: its beginning.
+    cursor: Any
+    #: Steps that are done, and all steps (None: not known yet).
+    done: int
+    total: int | None
+    #: The results of the steps that are done: values of JSON.
+    found: Sequence[Any]
+    #: Why it failed; None: it did not.
+    error: str | None
+    #: Failures since the last progress.
+    tries: int
+    #: Row id of the turn whose answer shows the progress; None: no room does.
+    turn: int | None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it is done or failed."""
+        return self.state in {OperationState.DONE, OperationState.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Steps that are done."""
+
+    done: int
+    total: int
+    cursor: object
+    #: The results of the steps since the last progress.
+    found: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """The answer to a command that shows the progress of an operation."""
+
+    room_id: str
+    #: None: the answer is not sent yet.
+    event_id: str | None
+    #: Public name of the turn.
+    key: str
+    #: Localpart of the ghost that sent it; None: the bot did.
+    voice: str | None

@@ -1,0 +1,96 @@
+"""Operations: the table ``operation``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg.types.json import Jsonb
+
+from agent_bridge.core.errors import StoreError
+from agent_bridge.core.operations import Notice, Operation, OperationState
+from agent_bridge.store.postgres.database import rows_of
+from agent_bridge.store.postgres.statements import Statements
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from psycopg.rows import DictRow
+
+    from agent_bridge.core.operations import Progress
+    from agent_bridge.store.postgres.database import Connection, Database
+
+_SQL = Statements("operations")
+
+
+class OperationStore:
+    """Operations. Every method raises :class:`StoreError`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def request(
+        self,
+        connection: Connection,
+        kind: str,
+        key: str,
+        params: Mapping[str, Any],
+        *,
+        by: str = "",
+        turn: int | None = None,
+    ) -> int:
+        """Write an operation within the caller's transaction, unless one has *key*; return its row id.
+
+        *by* is the user id of the person who asks for it. The answer to *turn* shows the progress.
+        """
+        values: dict[str, object] = {"kind": kind, "key": key, "params": Jsonb(params), "by": by, "turn": turn}
+        await connection.execute(_SQL["request"], values)
+        return int((await rows_of(connection, _SQL["id_of"], {"key": key}))[0]["id"])
+
+    async def request_alone(self, kind: str, key: str, params: Mapping[str, Any]) -> int:
+        """Write an operation, unless one has *key*; return its row id."""
+        async with self._database.transaction() as connection:
+            return await self.request(connection, kind, key, params)
+
+    async def find(self, operation: int) -> Operation | None:
+        """Return the operation with a row id; None if there is none."""
+        row = await self._database.row(_SQL["find"], {"operation": operation})
+        return None if row is None else _operation(row)
+
+    async def next(self) -> Operation | None:
+        """Return the oldest operation that is not finished; None if there is none."""
+        row = await self._database.row(_SQL["next"])
+        return None if row is None else _operation(row)
+
+    async def progress(self, operation: Operation, progress: Progress) -> None:
+        """Record steps of *operation* that are done, with their results.
+
+        Raises:
+            StoreError: also if another process has recorded some since *operation* was read.
+        """
+        values: dict[str, object] = {
+            "operation": operation.id,
+            "before": operation.done,
+            "done": progress.done,
+            "total": progress.total,
+            "cursor": Jsonb(progress.cursor),
+            "found": Jsonb(list(progress.found)),
+        }
+        if await self._database.execute(_SQL["progress"], values) == 0:
+            raise StoreError("another process goes on with the operation")
+
+    async def failed(self, operation: int) -> None:
+        """Record a failure of an operation that goes on."""
+        await self._database.execute(_SQL["failed"], {"operation": operation})
+
+    async def finish(self, operation: int, error: str | None = None) -> None:
+        """End an operation, because of *error* if it failed."""
+        await self._database.execute(_SQL["finish"], {"operation": operation, "error": error})
+
+    async def notice(self, turn: int) -> Notice | None:
+        """Return the answer that shows the progress, None if there is none and will be none."""
+        row = await self._database.row(_SQL["notice"], {"turn": turn})
+        return None if row is None else Notice(row["room_id"], row["event_id"], row["key"], row["voice"])
+
+
+def _operation(row: DictRow) -> Operation:
+    return Operation(**{**row, "state": OperationState(row["state"])})

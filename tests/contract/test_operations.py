@@ -1,0 +1,140 @@
+"""Operations on a real PostgreSQL: requested once, resumed from their position, ended with a reason."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent_bridge.bridge.queue.operations import Operations
+from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.errors import HomeserverUnavailable, RateLimited, StoreError
+from agent_bridge.core.operations import Operation, OperationState, Progress
+from agent_bridge.i18n.catalogue import Text
+from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.postgres.database import Database
+from agent_bridge.store.postgres.signals import Signals
+from agent_bridge.store.prune import prune
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with Database(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(database: Database) -> OperationStore:
+    return OperationStore(database)
+
+
+@dataclass
+class Counting:
+    """Work of three steps, each of which may fail first."""
+
+    failures: list[Exception] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    reports: list[tuple[str, int, str | None]] = field(default_factory=list)
+
+    async def run(self, operation: Operation) -> AsyncGenerator[Progress, None]:
+        for step in range((operation.cursor or 0) + 1, 4):
+            if self.failures:
+                raise self.failures.pop(0)
+            self.steps.append(step)
+            yield Progress(step, 3, step, ({"step": step},))
+
+    async def report(self, operation: Operation) -> None:
+        self.reports.append((str(operation.state), operation.done, operation.error))
+
+
+def running(store: OperationStore, work: Counting) -> Operations:
+    return Operations(
+        store, {"count": work.run}, {"count": work.report}, Signals(), retry=Backoff(first=0.001, cap=0.001)
+    )
+
+
+async def found(store: OperationStore, operation: int) -> Operation:
+    read = await store.find(operation)
+    assert read is not None
+    return read
+
+
+async def test_a_request_counts_once(store: OperationStore) -> None:
+    first = await store.request_alone("count", "key", {"a": 1})
+    assert await store.request_alone("count", "key", {"a": 2}) == first
+    assert (await found(store, first)).params == {"a": 1}
+    assert await store.request_alone("count", "other", {}) != first
+
+
+async def test_an_operation_runs_to_its_end(store: OperationStore) -> None:
+    operation, work = await store.request_alone("count", "key", {}), Counting()
+    await running(store, work).run_all()
+    ended = await found(store, operation)
+    assert (ended.state, ended.done, ended.total, ended.cursor, ended.is_finished) == ("done", 3, 3, 3, True)
+    assert ended.found == [{"step": 1}, {"step": 2}, {"step": 3}]
+    assert work.reports == [("done", 3, None)]
+    assert await store.next() is None
+
+
+async def test_it_goes_on_from_its_position(store: OperationStore) -> None:
+    operation = await store.request_alone("count", "key", {})
+    await store.progress(await found(store, operation), Progress(2, 3, 2, ("before the kill",)))
+    work = Counting([HomeserverUnavailable(Text("homeserver_away", said="x")), RateLimited(0.01)])
+    await running(store, work).run_all()
+    assert work.steps == [3]
+    assert (await found(store, operation)).found == ["before the kill", {"step": 3}]
+
+
+async def test_a_leader_that_was_replaced_stores_nothing(store: OperationStore) -> None:
+    operation = await store.request_alone("count", "key", {})
+    before = await found(store, operation)
+    await store.progress(before, Progress(1, 3, 1))
+    with pytest.raises(StoreError):
+        await store.progress(before, Progress(1, 3, 1, ("twice",)))
+    await store.finish(operation)
+    with pytest.raises(StoreError):
+        await store.progress(await found(store, operation), Progress(2, 3, 2))
+
+
+async def test_an_operation_without_progress_fails_with_its_reason(store: OperationStore) -> None:
+    operation = await store.request_alone("count", "key", {})
+    away = [HomeserverUnavailable(Text("homeserver_away", said="x")) for _ in range(20)]
+    work = Counting([*away])
+    await running(store, work).run_all()
+    ended = await found(store, operation)
+    assert (ended.state, ended.error) == (OperationState.FAILED, "the homeserver cannot be reached: x")
+    assert work.reports == [("failed", 0, ended.error)]
+    # The next one is not affected.
+    following = await store.request_alone("count", "next", {})
+    await running(store, work).run_all()
+    assert (await found(store, following)).state is OperationState.DONE
+
+
+async def test_an_unknown_kind_ends(store: OperationStore) -> None:
+    operation = await store.request_alone("later", "key", {})
+    await running(store, Counting()).run_all()
+    assert (await found(store, operation)).error == "unknown kind: later"
+
+
+async def test_others_wait_for_the_end(store: OperationStore) -> None:
+    operation, seen = await store.request_alone("count", "key", {}), []
+    work = running(store, Counting())
+    waiting = asyncio.create_task(work.wait(operation, lambda each: seen.append(each.done)))
+    await work.run_all()
+    assert (await asyncio.wait_for(waiting, 10)).done == 3
+    with pytest.raises(StoreError):
+        await work.wait(operation + 1, lambda _: None)
+
+
+async def test_old_operations_are_deleted(database: Database, store: OperationStore) -> None:
+    ended, kept = [await store.request_alone("count", key, {}) for key in ("ended", "open")]
+    await store.finish(ended)
+    await database.execute("UPDATE operation SET finished_at = finished_at - interval '8 days'")
+    await prune(database, turns_days=7, transcript_days=7)
+    assert await store.find(ended) is None
+    assert await store.find(kept) is not None
