@@ -100,7 +100,10 @@ def is_watched(room: Room | None) -> bool:
 
 def takes_bare_commands(room: Room | None) -> bool:
     """Tell whether ``!`` and the word of a command is one in *room*: the bridge made it, or no agent is there yet."""
-    if room is None:
-        return False
-    is_made = room.is_ours or (room.kind is KindName.CHAT and room.person is not None)
-    return is_made or room.is_unbound or KINDS[room.kind].is_ours
+    return room is not None and (room.is_unbound or is_made(room))
+
+
+def is_made(room: Room) -> bool:
+    """Tell whether the bridge made *room*; a lobby counts, also one that the configuration names."""
+    is_chat = room.is_ours or (room.kind is KindName.CHAT and room.person is not None)
+    return is_chat or KINDS[room.kind].is_ours

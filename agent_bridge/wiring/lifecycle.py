@@ -1,0 +1,73 @@
+"""The parts that work on many rooms when an operator or a person requests it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_bridge.bridge.lifecycle.repair import REPAIR, Repair, RepairSteps
+from agent_bridge.bridge.lifecycle.repair_reports import RepairReports
+from agent_bridge.bridge.lifecycle.retirement import RetirementKeeper, rules_of
+from agent_bridge.bridge.queue.operations import Operations
+from agent_bridge.bridge.rooms.removal import RoomRemoval
+from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.repairs import ComparedRooms
+from agent_bridge.store.retirement import RetirementStore
+
+if TYPE_CHECKING:
+    from agent_bridge.bridge.rooms.editor import StateEditor
+    from agent_bridge.clients import Clients
+    from agent_bridge.stores import Stores
+    from agent_bridge.wiring.agents import AgentParts
+    from agent_bridge.wiring.settings import Settings
+
+
+def build_operations(settings: Settings, stores: Stores, clients: Clients, agents: AgentParts) -> Operations:
+    """Build the part that runs long work, with its kinds."""
+    config, store = settings.config, OperationStore(stores.database)
+    rooms = ComparedRooms(stores.database, private=config.rooms.private)
+    repair = Repair(clients.homeserver, rooms, _steps(settings, agents), config.rooms.concurrency)
+    reports = RepairReports(clients.homeserver, store, settings.texts, config.bot.prefix)
+    return Operations(store, {REPAIR: repair.run}, {REPAIR: reports.show}, stores.signals)
+
+
+def build_retirement_keeper(
+    settings: Settings, stores: Stores, clients: Clients, agents: AgentParts
+) -> RetirementKeeper:
+    """Build the part that retires agents and removes their rooms."""
+    return RetirementKeeper(
+        clients.homeserver,
+        RetirementStore(stores.database),
+        stores.agents,
+        stores.chats,
+        agents.space,
+        RoomRemoval(clients.homeserver),
+        agents.admin_room,
+        rules_of(settings.config),
+        {each.name for each in settings.config.upstreams if each.ephemeral},
+        stores.signals,
+        settings.texts,
+    )
+
+
+def _steps(settings: Settings, agents: AgentParts) -> RepairSteps:
+    """Return the comparisons of the packages that keep rooms; an editor that changes nothing has steps of its own."""
+    homes, chats, lobby = agents.reconciler, agents.chats.reconciler, agents.lobby_room
+    config = settings.config
+
+    async def home(agent: int, editor: StateEditor) -> None:
+        await (homes.compare if editor.is_dry else homes.reconcile)(agent, editor)
+
+    async def chat(room: int, editor: StateEditor) -> None:
+        await (chats.compare if editor.is_dry else chats.reconcile)(room, editor)
+
+    async def lobby_home(editor: StateEditor) -> None:
+        await (lobby.compare if editor.is_dry else lobby.enter)(editor)
+
+    return RepairSteps(
+        space=agents.space.repair,
+        home=home,
+        chat=chat,
+        lobby=None if config.rooms.lobby is False else lobby_home,
+        space_name=config.space.name if config.space.enabled else "",
+        lobby_name=settings.texts.lobby_name,
+    )
