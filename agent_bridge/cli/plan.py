@@ -1,34 +1,43 @@
-"""``agent-bridge plan``: the rooms that keep their agents if the kind of an upstream changes. It writes nothing."""
+"""``agent-bridge plan``: the changes of the next pass, and the rooms that keep their agents if a kind changes."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import aclosing
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
 
+from agent_bridge.bridge.agents.configured import entries_of
+from agent_bridge.bridge.agents.pass_plan import PassPlanner, ask_all
 from agent_bridge.bridge.agents.switch import Unclear, compare_kinds
 from agent_bridge.cli.probe import without_credentials
 from agent_bridge.cli.remedies import remedy_for
+from agent_bridge.config.agents_source import AgentsSource
 from agent_bridge.config.kinds import as_kind, parse_kind, unused_keys
-from agent_bridge.core.agents import AgentState
-from agent_bridge.core.errors import ConfigError, UpstreamError
+from agent_bridge.core.errors import ConfigError
 from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.render.markdown.unmarked import to_unmarked
+from agent_bridge.render.repairs import render_plan
 from agent_bridge.store.agents import Agents
+from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres import migrate
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.postgres.embedded import database_uri
-from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agent_bridge.bridge.agents.pass_plan import Lists
     from agent_bridge.bridge.agents.switch import Switch
-    from agent_bridge.config.model import Config, UpstreamConfig
+    from agent_bridge.config.model import Config
+    from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.core.agents import Agent
+    from agent_bridge.core.results.repairs import PassPlan
     from agent_bridge.store.agents import AgentRoom
     from agent_bridge.upstream.base import AgentInfo
 
@@ -39,10 +48,36 @@ _REASONS = {
 }
 
 
-async def plan(config: Config, name: str | None, kind: str | None) -> tuple[str, bool]:
-    """Compare the list of each upstream, or of the one called *name* as *kind*, with the agents that are known of it.
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """The result of ``agent-bridge plan``."""
 
-    Returns the comparison in words, and whether each upstream answered and each room keeps its agent.
+    #: The comparison of upstreams whose kind changes, in words; empty without one.
+    kinds: str
+    #: Whether each upstream answered and, if its kind changes, each room keeps its agent.
+    is_clear: bool
+    passes: PassPlan
+
+    @property
+    def exit_code(self) -> int:
+        """0: nothing to do; 1: an upstream does not answer, or an agent is unclear; 4: something to do."""
+        if not self.is_clear:
+            return 1
+        return 4 if self.passes.has_changes or self.passes.is_held else 0
+
+    @property
+    def text(self) -> str:
+        """The result for people."""
+        return "\n\n".join(filter(None, [self.kinds, to_unmarked(render_plan(self.passes, ENGLISH))]))
+
+    @property
+    def json(self) -> str:
+        """The result for programs: the fields of :class:`~agent_bridge.core.results.repairs.PassPlan`."""
+        return json.dumps(asdict(self.passes), ensure_ascii=False, indent=2)
+
+
+async def plan(config: Config, name: str | None, kind: str | None) -> PlanResult:
+    """Compare the list of each upstream, or of the one called *name* as *kind*, with the agents that are known of it.
 
     Raises:
         ConfigError: there is no such upstream or kind, or *kind* needs the name of one.
@@ -50,18 +85,25 @@ async def plan(config: Config, name: str | None, kind: str | None) -> tuple[str,
     """
     wanted = None if kind is None else parse_kind(kind)
     upstreams = [each if wanted is None else as_kind(each, wanted) for each in _chosen(config, name, kind)]
-    async with database_uri(config.database) as uri:
-        await asyncio.to_thread(migrate.check, uri)
-        async with Database(uri) as database:
-            found = {each.name: await Agents(database).of_upstream(each.name) for each in upstreams}
-    # The configuration tells the model of an agent that has an entry.
-    rooms = {name: [each for each in known if each.agent.entry is None] for name, known in found.items()}
+    entries = entries_of(await asyncio.to_thread(AgentsSource(config, None).read), config.upstreams)
     async with aiohttp.ClientSession() as session:
-        sections = [await _section(each, rooms[each.name], session) for each in upstreams]
+        async with database_uri(config.database) as uri:
+            await asyncio.to_thread(migrate.check, uri)
+            async with Database(uri) as database:
+                agents = Agents(database)
+                found = {each.name: await agents.of_upstream(each.name) for each in upstreams}
+                lists = await ask_all(upstreams, session)
+                planner = PassPlanner(agents, KeyValues(database), config, ENGLISH)
+                own = [each for each in entries if each.upstream.name in found]
+                passes = await planner.plan(upstreams, lists, own)
+        # The configuration tells the model of an agent that has an entry.
+        rooms = {name: [each for each in known if each.agent.entry is None] for name, known in found.items()}
         before = {each.name: each for each in config.upstreams}
+        sections = [await _section(each, rooms[each.name], lists) for each in upstreams]
         changed = [each for each in upstreams if before[each.name].kind != each.kind]
         changes = [await _change(before[each.name], each, session) for each in changed]
-    return "\n\n".join([*(text for text, _ in sections), *changes]), all(is_clear for _, is_clear in sections)
+    kinds = "\n\n".join([*(text for text, _ in sections if text), *changes])
+    return PlanResult(kinds, not lists.errors and all(is_clear for _, is_clear in sections), passes)
 
 
 def _chosen(config: Config, name: str | None, kind: str | None) -> Sequence[UpstreamConfig]:
@@ -76,34 +118,27 @@ def _chosen(config: Config, name: str | None, kind: str | None) -> Sequence[Upst
     return chosen
 
 
-async def _section(
-    config: UpstreamConfig, rooms: Sequence[AgentRoom], session: aiohttp.ClientSession
-) -> tuple[str, bool]:
-    """Return the comparison of one upstream in words, and whether it is clear."""
+async def _section(config: UpstreamConfig, rooms: Sequence[AgentRoom], lists: Lists) -> tuple[str, bool]:
+    """Return the comparison of one upstream in words, empty if its kind does not change, and whether it is clear."""
     head = f"{config.name} (kind: {config.kind}, {without_credentials(config.url)})"
-    async with aclosing(make_upstream(config, session, MemoryConversations())) as upstream:
-        try:
-            agents = await upstream.agents()
-        except UpstreamError as error:
-            remedy = await remedy_for(error, config)
-            return f"{head}: {error.says(ENGLISH)}{f' → {remedy}' if remedy else ''}", False
-        listed = () if agents is UNCHANGED else agents
-        facts = ", ".join(filter(None, [upstream.server, ENGLISH.count(len(listed), ENGLISH.agent)]))
-    known = [each.agent for each in rooms]
-    switch = compare_kinds(known, listed, config.kind)
-    lines = [f"{head}: {facts}", *_lines(config, rooms, listed, switch)]
-    return "\n".join(lines), not switch.unclear
+    if (error := lists.errors.get(config.name)) is not None:
+        remedy = await remedy_for(error, config)
+        return f"{head}: {error.says(ENGLISH)}{f' → {remedy}' if remedy else ''}", False
+    listed = lists.found[config.name]
+    if not any(each.agent.kind != config.kind and not each.agent.state.is_at_rest for each in rooms):
+        return "", True
+    facts = ", ".join(filter(None, [lists.servers[config.name], ENGLISH.count(len(listed), ENGLISH.agent)]))
+    switch = compare_kinds([each.agent for each in rooms], listed, config.kind)
+    return "\n".join([f"{head}: {facts}", *_lines(config, rooms, listed, switch)]), not switch.unclear
 
 
 def _lines(
     config: UpstreamConfig, rooms: Sequence[AgentRoom], listed: Sequence[AgentInfo], switch: Switch
 ) -> list[str]:
-    waiting = [each.agent for each in rooms if each.agent.kind != config.kind]
-    if not any(agent.state is not AgentState.GONE for agent in waiting):
-        return ["  The kind has not changed: nothing to compare."]
     room_ids = {each.agent.id: each.home.room_id or "no room yet" for each in rooms}
     settled = {each.agent.model for each in rooms if each.agent.kind == config.kind}
-    new = [each for each in listed if each.model not in settled | {item.model for _, item in switch.found}]
+    settled |= {item.model for _, item in switch.found}
+    new = [each for each in listed if each.model not in settled]
     held = [(agent, _reason(agent, reason, listed)) for agent, reason in switch.unclear]
     rows = [
         *(("keeps", agent.name, f"{agent.model} → {item.model}", room_ids[agent.id]) for agent, item in switch.found),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from agent_bridge.cli import cli
 from agent_bridge.cli.plan import plan
+from agent_bridge.config.conversations import SpaceConfig, TemplatesConfig
 from agent_bridge.config.model import Config
 from agent_bridge.core.errors import ConfigError
 from agent_bridge.store.agents import Agents
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOWHERE = "http://127.0.0.1:9"
+#: Names of rooms and ghosts as the records of the tests have them.
+PLAIN = TemplatesConfig(displayname="Agent {name}", room_name="{name} - Chat", room_topic="Chat with {name}")
 
 
 @pytest.fixture
@@ -61,8 +65,9 @@ async def test_each_room_is_compared(server: TwoInterfaces, database_url: str, d
     before, values = await agents.all(), await database.rows("SELECT * FROM kv")
     server.by_id |= {"agent-3": "Egon", "agent-4": "Zoe"}
     up = {"name": "up", "url": server.api_url, "history": "server", "session_header": "X-Key"}
-    text, is_clear = await plan(config(database_url, up), None, "letta")
-    assert not is_clear
+    result = await plan(config(database_url, up), None, "letta")
+    text = result.text
+    assert (result.is_clear, result.exit_code) == (False, 1)
     assert cells(text)[1:6] == [
         ["keeps", "Dora", "Dora → agent-1", "!dora:bed.test"],
         ["HELD", "Egon", "the list has several agents of this name: agent-2, agent-3", "no room yet"],
@@ -79,8 +84,10 @@ async def test_each_room_is_compared(server: TwoInterfaces, database_url: str, d
 
 async def test_each_room_keeps_its_agent(server: TwoInterfaces, database_url: str, database: Database) -> None:
     await Agents(database).add([wanted("Dora")])
-    text, is_clear = await plan(config(database_url, {"name": "up", "url": server.url, "kind": "letta"}), "up", None)
-    assert is_clear
+    result = await plan(config(database_url, {"name": "up", "url": server.url, "kind": "letta"}), "up", None)
+    text = result.text
+    assert (result.is_clear, result.exit_code) == (True, 4)
+    assert result.passes.create == ("Dora", "Egon")
     assert ["new", "Egon", "agent-2", "no room yet"] in cells(text)
     # The configuration has the kind already.
     assert "Nothing was written" not in text
@@ -91,14 +98,25 @@ async def test_the_way_back_tells_that_tools_run_without_a_question(
 ) -> None:
     await Agents(database).add([wanted("Dora")])
     up = {"name": "up", "url": server.api_url, "kind": "letta"}
-    text, _ = await plan(config(database_url, up), "up", "openai")
+    text = (await plan(config(database_url, up), "up", "openai")).text
     assert "With kind: openai the bridge asks nobody about tools: they run if the server lets them." in text
 
 
-async def test_the_kind_has_not_changed(server: TwoInterfaces, database_url: str, database: Database) -> None:
-    await Agents(database).add([wanted("Dora")])
-    text, is_clear = await plan(config(database_url, {"name": "up", "url": server.api_url}), None, None)
-    assert (is_clear, "The kind has not changed" in text) == (True, True)
+async def test_nothing_to_do(server: TwoInterfaces, database_url: str, database: Database) -> None:
+    agents = Agents(database)
+    await agents.add([wanted("Dora"), wanted("Egon")])
+    for each in await agents.all():
+        await agents.displayname_applied(each.agent.id, each.agent.displayname)
+        await agents.room_made(each.home.id, f"!{each.agent.name}:bed.test", each.home.name, each.home.topic)
+    up = {"name": "up", "url": server.api_url}
+    settings = config(database_url, up).model_copy(update={"templates": PLAIN, "space": SpaceConfig(enabled=False)})
+    result = await plan(settings, None, None)
+    assert (result.text, result.exit_code) == ("The next pass changes nothing.", 0)
+    server.by_id |= {"agent-3": "Zoe\x1b[31m\u202e*x*"}
+    result = await plan(settings, None, None)
+    assert result.exit_code == 4
+    assert result.text == "The next pass would:\n\n• create 1 room: Zoe[31m*x*\n\nNothing was changed."
+    assert json.loads(result.json)["create"] == ["Zoe[31m*x*"]
 
 
 async def test_the_command(server: TwoInterfaces, database_url: str, database: Database, tmp_path: Path) -> None:
@@ -110,14 +128,16 @@ async def test_the_command(server: TwoInterfaces, database_url: str, database: D
     assert ["keeps", "Dora", "Dora → agent-1", "no room yet"] in cells(result.output)
     await database.execute("UPDATE agent SET state = 'gone' WHERE name = 'Emil'")
     result = await asyncio.to_thread(CliRunner().invoke, cli, command)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 4, result.output
+    result = await asyncio.to_thread(CliRunner().invoke, cli, [*command, "--json"])
+    assert json.loads(result.output)["create"] == ["Dora", "Egon"]
 
 
 async def test_a_server_that_does_not_answer(database_url: str, database: Database) -> None:
     await Agents(database).add([wanted("Dora")])
-    text, is_clear = await plan(config(database_url, {"name": "up", "url": NOWHERE}), None, "letta")
-    assert not is_clear
-    assert "up could not be reached" in text
+    result = await plan(config(database_url, {"name": "up", "url": NOWHERE}), None, "letta")
+    assert result.exit_code == 1
+    assert "up could not be reached" in result.text
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,19 @@ async def test_a_room_that_the_homeserver_left_half_made_is_completed(desk: BotR
     assert state["m.room.power_levels", ""]["invite"] == 50
 
 
+async def test_a_room_that_the_homeserver_left_without_members_is_replaced(desk: BotRoom, running: Running) -> None:
+    """Synapse makes the alias before the membership of the creator, and can die in between."""
+    ghost, key = await ghost_of(running), "2" * 16
+    alias = running.homeserver.namespace.chat_alias_localpart(key)
+    bare = await running.homeserver.create_room({"room_alias_name": alias, "preset": "private_chat"}, ghost)
+    await running.homeserver.leave(bare.room_id, "", ghost)
+    room_id, number = await make_left_behind(desk, running, key)
+    assert room_id != bare.room_id
+    entered = await enter_chat(running, desk.person, room_id)
+    assert (entered.number, entered.room.name) == (number, "Left behind")
+    await entered.synced()
+
+
 async def test_a_chat_whose_room_is_gone_is_forgotten(chat: Chat) -> None:
     ghost, bot = await ghost_of(chat.running), chat.running.homeserver.namespace.bot
     space = (await chat.row())["space"]
@@ -185,6 +198,7 @@ async def upgraded(running: Running, room_id: str, user: str) -> str:
     return str(answer["replacement_room"])
 
 
+@pytest.mark.long
 async def test_another_space_lists_the_chats(chat: Chat) -> None:
     running = chat.running
     former = str(await KeyValues(running.database).get(KeyValues.SPACE))

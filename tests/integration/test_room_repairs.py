@@ -136,6 +136,7 @@ async def test_nobody_of_the_bridge_is_left(shared: SharedBridge) -> None:
         assert [answer.body for answer in await again.wait_for_answers(1)] == ["Echo: hello"]
 
 
+@pytest.mark.long
 async def test_a_change_during_a_comparison_is_compared_too(harness: BridgeHarness, database_url: str) -> None:
     """The bot has left, and while the ghost invites it, the ghost leaves, too."""
     async with ScriptedUpstream("during") as upstream, Proxy(harness.synapse.url) as proxy:
@@ -174,7 +175,7 @@ async def test_a_change_during_a_comparison_is_compared_too(harness: BridgeHarne
 async def test_members_invite_nobody(shared: SharedBridge) -> None:
     async with ScriptedUpstream("closed") as upstream, shared.talk(upstream) as talk:
         levels = await content(talk.running, talk.room_id, "m.room.power_levels")
-        assert (levels["invite"], levels["events"]["m.room.encryption"]) == (50, 101)
+        assert (levels["invite"], levels["events"]["m.room.encryption"]) == (50, 151)
         assert await content(talk.running, talk.room_id, "m.room.guest_access") == {"guest_access": "forbidden"}
         open_ = {"invite": 0, "events": levels["events"] | {"m.room.encryption": 100}}
         homeserver = talk.running.homeserver
@@ -280,6 +281,7 @@ async def _asked(upstream: ScriptedUpstream, times: int) -> bool:
     return len(upstream.asked) >= times
 
 
+@pytest.mark.long
 async def test_a_foreign_successor_is_left(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("foreign") as upstream, harness.person() as person:
         config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})
@@ -303,6 +305,7 @@ async def test_a_foreign_successor_is_left(harness: BridgeHarness, database_url:
                 }
 
 
+@pytest.mark.long
 async def test_a_room_that_a_tombstone_names_wrongly_is_not_left(harness: BridgeHarness, database_url: str) -> None:
     """The Space, or the room of another agent: ghost or bot were members before."""
     async with ScriptedUpstream("first", "second") as upstream, harness.person() as person:
@@ -379,6 +382,7 @@ async def test_profile_and_alias_are_repaired(shared: SharedBridge) -> None:
         await eventually(resolved, "the alias exists again")
 
 
+@pytest.mark.long
 async def test_held_agents_with_a_room_are_not_new(harness: BridgeHarness, database_url: str, postgres: Server) -> None:
     """The database is lost: agents whose rooms exist are adopted, however many they are."""
     async with ScriptedUpstream("kept1", "kept2", "kept3") as upstream, harness.person() as person:
@@ -496,6 +500,7 @@ def was_told(talk: Conversation, text: str) -> bool:
     return any(text in each.body for each in talk.from_bot)
 
 
+@pytest.mark.long
 async def test_a_suspended_ghost_is_asked_once(shared: SharedBridge) -> None:
     async with (
         ScriptedUpstream("suspended") as upstream,
@@ -539,6 +544,7 @@ async def test_a_ban_is_respected_and_reported(harness: BridgeHarness, database_
                 assert (await home_of(talk)).home.problems == ()
 
 
+@pytest.mark.long
 async def test_a_room_that_cannot_be_compared_is_not_held_for_ever(harness: BridgeHarness, database_url: str) -> None:
     async with (
         Proxy(harness.synapse.url) as proxy,

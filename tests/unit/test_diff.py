@@ -283,7 +283,7 @@ def test_everybody_is_counted_once(
     assert sorted(item.name for item in items) == sorted(names)
     people = [person.id for person in (*census.missing, *(who for who, _ in (*census.present, *census.back)))]
     assert len(people) == len(set(people))
-    there = {person.id for person in known if person.state is not AgentState.GONE}
+    there = {person.id for person in known if not person.state.is_at_rest}
     assert there <= set(people)
     assert {person.id for person in census.missing} <= there
     # Only a rename changes a model, and at most one is believed in a poll.
@@ -318,3 +318,12 @@ def test_fill_leaves_braces_in_names_alone(template: str, text: str) -> None:
 )
 def test_an_identity_is_never_given_twice(taken: set[str], identity: str) -> None:
     assert fresh_identity("A", taken) == identity
+
+
+@pytest.mark.parametrize(("by", "group"), [(None, "back"), ("@admin:x.org", "present")])
+def test_a_list_brings_back_a_retired_agent_unless_a_person_retired_it(by: str | None, group: str) -> None:
+    ada = replace(agent(1, "Ada", state=AgentState.RETIRED), retired_by=by)
+    [item] = stable(Ada="Ada")
+    census = diff_agents([ada], [item])
+    assert getattr(census, group) == ((ada, item),)
+    assert diff_agents([ada], []) == AgentDiff((), (), (), ())

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.agents import AgentState
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -20,9 +18,9 @@ class AgentDiff:
 
     #: Listed and not known.
     added: tuple[AgentInfo, ...]
-    #: Known and listed, perhaps by another name.
+    #: Known and listed, perhaps by another name; also those that a person retired.
     present: tuple[tuple[Agent, AgentInfo], ...]
-    #: Known as gone and listed again.
+    #: Known as gone, or retired by nobody, and listed again.
     back: tuple[tuple[Agent, AgentInfo], ...]
     #: Known and not listed.
     missing: tuple[Agent, ...]
@@ -36,9 +34,7 @@ def diff_agents(known: Sequence[Agent], listed: Sequence[AgentInfo], missed: Col
     is no guessing.
     """
     # Of two agents that were called the same at different times, the one that is there comes first, then the latest.
-    by_model = {
-        agent.model: agent for agent in sorted(known, key=lambda agent: (agent.state is not AgentState.GONE, agent.id))
-    }
+    by_model = {agent.model: agent for agent in sorted(known, key=lambda agent: (not agent.state.is_at_rest, agent.id))}
     added: list[AgentInfo] = []
     present: list[tuple[Agent, AgentInfo]] = []
     back: list[tuple[Agent, AgentInfo]] = []
@@ -46,12 +42,12 @@ def diff_agents(known: Sequence[Agent], listed: Sequence[AgentInfo], missed: Col
         agent = by_model.get(item.model)
         if agent is None:
             added.append(item)
-        elif agent.state is AgentState.GONE:
+        elif agent.state.is_at_rest and agent.retired_by is None:
             back.append((agent, item))
         else:
             present.append((agent, item))
     there = {agent.id for agent, _ in present}
-    missing = [agent for agent in known if agent.state is not AgentState.GONE and agent.id not in there]
+    missing = [agent for agent in known if not agent.state.is_at_rest and agent.id not in there]
     vanished = [agent for agent in missing if agent.id not in missed]
     # A name that an agent had which is gone by now may be given to another.
     appeared = [*added, *(item for _, item in back)]

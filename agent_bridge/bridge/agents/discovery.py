@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.agents.decisions import Limits, decide
 from agent_bridge.bridge.agents.desired import desired_agent, fresh_identity
-from agent_bridge.bridge.agents.diff import diff_agents
-from agent_bridge.bridge.agents.identity import HeldChange, hold_unclear
-from agent_bridge.bridge.agents.switch import find_known, hold_unknown
+from agent_bridge.bridge.agents.switch import find_known
+from agent_bridge.bridge.agents.watch import Watch
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
@@ -25,11 +25,12 @@ from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.capabilities import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from agent_bridge.bridge.agents.decisions import PassDecision
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
     from agent_bridge.config.conversations import TemplatesConfig
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
     from agent_bridge.i18n.catalogue import Texts
@@ -42,39 +43,6 @@ _log = structlog.stdlib.get_logger(__name__)
 _CAP = 30.0
 #: The longest ``Retry-After`` that is respected, in seconds.
 _LONGEST_WAIT = 900.0
-#: One agent may go at any time. Several at once that are this share of all wait for an operator's word.
-_MANY = 0.1
-
-
-@dataclass
-class Watch:
-    """The state of discovery for one upstream."""
-
-    upstream: Upstream
-    config: UpstreamConfig
-    health: Health
-    #: The last list of agents that the upstream returned.
-    listed: Sequence[AgentInfo] = ()
-    #: The model ids in that list.
-    models: frozenset[str] = frozenset()
-    #: Whether the tables contain that list.
-    digested: bool = False
-    #: Seconds for which the lists have lacked an agent, by row id. The time of a failure does not count.
-    missed: dict[int, float] = field(default_factory=dict)
-    #: When the last list arrived, by the clock of the discovery; None after a failure.
-    listed_at: float | None = None
-    failures: int = 0
-    #: Seconds that the upstream asked to wait; None: it named no time.
-    retry_after: float | None = None
-    #: Whether the database knows that the upstream may be restarted since its last list.
-    restart_noted: bool = False
-    #: One pass at a time, whether the clock or a person asked for it.
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    @property
-    def forgets(self) -> bool:
-        """Whether a restart of the upstream loses its conversations."""
-        return self.upstream.traits.forgets
 
 
 class Discovery:
@@ -194,7 +162,7 @@ class Discovery:
             else:
                 if not watch.health.ok:
                     _log.info("upstream reachable", upstream=health.name, agents=health.agents)
-                    _warn_of_history(watch)
+                    watch.warn_of_history()
                 watch.failures = 0
                 watch.restart_noted = False
                 upstream = watch.upstream
@@ -228,7 +196,7 @@ class Discovery:
         elapsed = 0.0 if watch.listed_at is None else now - watch.listed_at
         watch.listed_at = now
         missed = {agent: seconds + elapsed for agent, seconds in watch.missed.items()}
-        due = self._due(watch, watch.missed) != self._due(watch, missed)
+        due = watch.due() != watch.due(missed)
         watch.missed = missed
         if listed is not UNCHANGED:
             watch.listed, watch.digested = listed, False
@@ -247,37 +215,25 @@ class Discovery:
     async def _digest(self, watch: Watch, listed: Sequence[AgentInfo], *, confirmed: bool) -> Health:
         count, listed = len(listed), await self._without_entries(watch, listed)
         known, unclear = await find_known(self._agents, watch.config, listed, confirmed=confirmed)
-        diff = diff_agents([agent_room.agent for agent_room in known.values()], listed, watch.missed)
-        diff, unknown = hold_unknown(diff, unclear)
-        diff, held = (diff, HeldChange()) if confirmed else hold_unclear(diff, watch.missed)
-        held += unknown
-        self._report_held(watch, held)
-        watch.missed = {agent.id: watch.missed.get(agent.id, 0.0) for agent in diff.missing}
-        due = self._due(watch, watch.missed)
-        gone = [agent for agent in diff.missing if agent.id in due]
-        active = sum(agent_room.agent.state is AgentState.ACTIVE for agent_room in known.values())
-        # Agents that went a little later went for the same reason.
-        many = len(diff.missing) > 1 and len(diff.missing) >= _MANY * active
-        # A list of another kind of upstream removes no agent.
-        many = many or any(agent.id in unclear for agent in diff.missing)
-        doubted = len(diff.missing) if gone and many and not confirmed else 0
+        config = watch.config
+        limits = Limits(
+            gone_after=config.gone_after, max_new_agents=config.max_new_agents, holds_many=not config.ephemeral
+        )
+        decision = decide(known, listed, watch.missed, unclear, limits, confirmed=confirmed)
+        watch.report_held(decision.held)
+        watch.missed = {agent.id: watch.missed.get(agent.id, 0.0) for agent in decision.missing}
+        doubted = len(decision.doubted)
         if doubted and doubted != watch.health.doubted:
             _log.warning("many agents gone at once: waiting for `sync all`", upstream=watch.config.name, agents=doubted)
-        for agent, item in diff.present:
-            state = AgentState.ACTIVE if confirmed else agent.state
+        for agent, item, state in (*decision.present, *decision.back):
             await self._update(known[agent.id], item.model, item.name, state)
             await self._describe(agent, item)
-        for agent, item in diff.back:
-            # One that never got a room was held when it went.
-            housed = confirmed or known[agent.id].home.room_id is not None
-            await self._update(known[agent.id], item.model, item.name, AgentState.ACTIVE if housed else AgentState.HELD)
-            await self._describe(agent, item)
-        for agent in () if doubted else gone:
+        for agent in decision.gone:
             await self._update(known[agent.id], agent.model, agent.name, AgentState.GONE)
             del watch.missed[agent.id]
-        if diff.added:
-            await self._add(watch, diff.added, confirmed=confirmed)
-        waiting = await self._waiting(watch)
+        if decision.added:
+            await self._add(watch, decision)
+        held, waiting = decision.held, await self._waiting(watch)
         health = Health(watch.config.name, None, count, doubted, held.vanished_names, held.appeared_ids, waiting)
         return replace(health, appeared_names=held.appeared_names)
 
@@ -297,21 +253,6 @@ class Discovery:
         """Return the number of agents that get no rooms before an operator's word."""
         agents = await self._agents.of_upstream(watch.config.name)
         return sum(each.agent.state is AgentState.HELD for each in agents)
-
-    @staticmethod
-    def _report_held(watch: Watch, held: HeldChange) -> None:
-        if held.appeared and (held.vanished_names, held.appeared_ids) != (watch.health.vanished, watch.health.appeared):
-            _log.warning(
-                "agents may have other names: waiting for `same <old> <new>` or `sync all`",
-                upstream=watch.config.name,
-                missing=held.vanished_names,
-                new=held.appeared_ids,
-            )
-
-    @staticmethod
-    def _due(watch: Watch, missed: Mapping[int, float]) -> set[int]:
-        """Return the agents that count as gone by the time for which lists have lacked them."""
-        return {agent for agent, seconds in missed.items() if seconds >= watch.config.gone_after}
 
     async def _update(self, agent_room: AgentRoom, model: str, name: str, state: AgentState) -> None:
         agent, home = agent_room.agent, agent_room.home
@@ -333,7 +274,7 @@ class Discovery:
         if name != agent.name:
             _log.info("agent renamed", upstream=agent.upstream, agent=agent.name, name=name)
         if state is not agent.state:
-            became = {AgentState.GONE: "gone", AgentState.ACTIVE: "back", AgentState.HELD: "held"}[state]
+            became = "back" if state is AgentState.ACTIVE else state
             _log.info(f"agent {became}", upstream=agent.upstream, agent=agent.name, name=name)
         await self._agents.update(agent.id, wanted)
         self._reconcile(agent.id)
@@ -345,17 +286,15 @@ class Discovery:
             await self._agents.describe(agent.id, image, description)
             self._reconcile(agent.id)
 
-    async def _add(self, watch: Watch, added: Sequence[AgentInfo], *, confirmed: bool) -> None:
-        limit = len(added) if confirmed else watch.config.max_new_agents
+    async def _add(self, watch: Watch, decision: PassDecision) -> None:
         ghosts = await self._agents.ghosts()
         identities = {each.agent.agent_id for each in await self._agents.of_upstream(watch.config.name)}
         wanted: list[DesiredAgent] = []
-        for count, item in enumerate(added):
+        for item, state in decision.added:
             agent_id = fresh_identity(item.model, identities)
             identities.add(agent_id)
             ghost = self._namespace.localpart(agent_id, ghosts, salt=watch.config.name)
             ghosts.add(ghost)
-            state = AgentState.ACTIVE if count < limit else AgentState.HELD
             wanted.append(
                 desired_agent(
                     self._templates,
@@ -374,22 +313,13 @@ class Discovery:
         for added_agent in wanted:
             upstream, name = added_agent.upstream, added_agent.name
             _log.info("agent added", upstream=upstream, agent=name, name=name, state=added_agent.state)
-        if len(added) > limit:
+        if decision.waiting:
             _log.warning(
                 "too many new agents at once: the rest waits for `sync all`",
                 upstream=watch.config.name,
-                waiting=len(added) - limit,
-                max_new_agents=limit,
+                waiting=len(decision.waiting),
+                max_new_agents=watch.config.max_new_agents,
             )
         for agent_room in await self._agents.of_upstream(watch.config.name):
             if agent_room.home.room_id is None:
                 self._reconcile(agent_room.agent.id)
-
-
-def _warn_of_history(watch: Watch) -> None:
-    is_letta = watch.config.model_ids == "auto" and any(not item.id_lasts for item in watch.listed)
-    if is_letta and not watch.upstream.traits.stateful:
-        _log.warning(
-            "Letta ignores earlier answers in a request: agent-bridge doctor names the settings that it needs",
-            upstream=watch.config.name,
-        )

@@ -22,8 +22,8 @@ class Steps:
 
     def __init__(self, agent_room: AgentRoom) -> None:
         self._agent_room = agent_room
-        # A refused display name is requested again at the next start only.
-        self.problems = {RoomProblem.NO_DISPLAYNAME} & set(agent_room.home.problems)
+        # A refused display name is requested again at the next start only, and levels of roles are not a step.
+        self.problems = {RoomProblem.NO_DISPLAYNAME, RoomProblem.LEVEL_STUCK} & set(agent_room.home.problems)
 
     async def attempt(self, problem: RoomProblem, step: Awaitable[bool | None]) -> bool:
         """Carry out *step*; a refusal is *problem*. Tell whether the step changed the room's state."""

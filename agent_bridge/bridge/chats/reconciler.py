@@ -8,16 +8,18 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from agent_bridge.bridge.chats.maker import chat_powers
+from agent_bridge.bridge.queue.key_locks import KeyLocks
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.rooms.editor import StateEditor, chosen_by_person
 from agent_bridge.bridge.rooms.entry import enter
-from agent_bridge.bridge.rooms.invitations import bring_in
-from agent_bridge.bridge.rooms.naming import chosen_by_person, edit_state
-from agent_bridge.bridge.rooms.power_levels import repaired_levels
+from agent_bridge.bridge.rooms.invitations import bring_in, try_invite
+from agent_bridge.bridge.rooms.level_repairs import repair_needed_levels
 from agent_bridge.bridge.rooms.problems import problems_of
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.backoff import Backoff
@@ -25,6 +27,8 @@ from agent_bridge.core.chats import ChatStatus
 from agent_bridge.core.errors import BridgeError, HomeserverRefused, UpstreamError
 from agent_bridge.core.ids import short_hash
 from agent_bridge.core.names import one_line
+from agent_bridge.core.results.repairs import Outcome, Part
+from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName, RoomProblem
 from agent_bridge.matrix.rooms import chat_child_content, parent_content
 from agent_bridge.store.postgres.signals import Topic
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.chats.listing import ChatListing
     from agent_bridge.bridge.chats.maker import ChatMaker
     from agent_bridge.core.chats import ChatRoom
+    from agent_bridge.core.roles import Roles
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.room_state import RoomState
@@ -72,6 +77,7 @@ class ChatReconciler:
         conversations: ChatConversations,
         direct: DirectChats,
         listing: ChatListing,
+        roles: Roles,
         signals: Signals,
         texts: Texts,
     ) -> None:
@@ -84,8 +90,10 @@ class ChatReconciler:
         self._conversations = conversations
         self._direct = direct
         self._listing = listing
+        self._roles = roles
         self._signals = signals
         self._texts = texts
+        self._locks = KeyLocks()
         #: Chats that are being compared; how often each failed in a row, and when it may be tried again, by a monotonic
         #: clock.
         self._running: set[int] = set()
@@ -147,14 +155,41 @@ class ChatReconciler:
         except BridgeError as error:
             _log.debug("the lanes of a chat keep waiting", chat=chat, error=str(error))
 
-    async def reconcile(self, chat: int) -> bool:
+    async def reconcile(self, chat: int, editor: StateEditor | None = None) -> bool:
         """Bring the room of the chat with row id *chat* to its desired state, as far as possible.
 
-        Return False if the homeserver is at work on it, True otherwise.
+        Return False if the homeserver is at work on it, True otherwise. Of two runs for the same chat the second waits.
+        *editor* collects the differences.
 
         Raises:
             HomeserverError, StoreError: a step failed; the steps before it are done.
         """
+        async with self._locks.hold(chat):
+            return await self._reconcile(chat, editor or StateEditor(self._homeserver))
+
+    async def compare(self, chat: int, editor: StateEditor) -> None:
+        """Have *editor*, which changes nothing, collect the differences of the room of a chat.
+
+        Raises:
+            HomeserverError, StoreError: it is not known whether there are more of them.
+        """
+        found = await self._chats.find(chat)
+        if found is None or found.person is None or found.status is ChatStatus.DELETING:
+            return
+        users = self._users(found)
+        for user in users if found.room_id is not None else ():
+            state = await self._homeserver.room_state(found.room_id or "", user)
+            if state is not None and state.replacement is None:
+                for member, part in zip(users, (Part.GHOST_JOINED, Part.BOT_JOINED), strict=True):
+                    if state.membership(member) not in {"join", "ban"}:
+                        editor.note(part, Outcome.WOULD_SET)
+                await self._levels(editor, found, state)
+                await self._name(editor, found, state)
+                await self._list(editor, found, state)
+                return
+        editor.note(Part.ROOM, Outcome.WOULD_SET)
+
+    async def _reconcile(self, chat: int, editor: StateEditor) -> bool:
         for _ in range(_UPGRADES):
             found = await self._chats.find(chat)
             if found is None:
@@ -173,7 +208,7 @@ class ChatReconciler:
                 await self._lose(found, found.room_id)
                 return True
             if state.replacement is None or not await self._follow(found, state):
-                await self._repair(found, state)
+                await self._repair(editor, found, state)
                 return True
         # The next look goes on from there.
         return False
@@ -220,18 +255,18 @@ class ChatReconciler:
             _log.info("a former chat stays in the Space", room=room_id, error=str(error))
         await self._chats.listed(chat.id, None)
 
-    async def _repair(self, chat: ChatRoom, state: RoomState) -> None:
+    async def _repair(self, editor: StateEditor, chat: ChatRoom, state: RoomState) -> None:
         """Repair the members, the power levels, the name and the entry of the Space; record what is left."""
         ghost, bot = self._users(chat)
         # The person may have gone on to the room that replaces this one.
         if chat.person is not None and state.replacement is None and await self._has_ended(chat, chat.person, state):
             return
-        state = await self._complete(chat, state)
+        state = await self._complete(editor, chat, state)
         refused: set[RoomProblem] = set()
         if chat.person is not None and state.replacement is None:
-            await _attempt(refused, RoomProblem.STATE_REFUSED, self._levels(chat, state))
-            await _attempt(refused, RoomProblem.STATE_REFUSED, self._name(chat, state))
-            await _attempt(refused, RoomProblem.NOT_IN_SPACE, self._list(chat, state))
+            await _attempt(refused, RoomProblem.STATE_REFUSED, self._levels(editor, chat, state))
+            await _attempt(refused, RoomProblem.STATE_REFUSED, self._name(editor, chat, state))
+            await _attempt(refused, RoomProblem.NOT_IN_SPACE, self._list(editor, chat, state))
         problems = {*problems_of(state, ghost, bot), *refused}
         if chat.person is None:
             # People decide about their own rooms.
@@ -247,8 +282,14 @@ class ChatReconciler:
         await self._chats.applied(chat, sorted(problems))
 
     async def _has_ended(self, chat: ChatRoom, person: str, state: RoomState) -> bool:
-        """Tell whether *chat* has ended: *person* has left its room for a day. Record whether the person has left."""
-        is_left = state.membership(person) in {"leave", "ban"}
+        """Tell whether *chat* has ended: *person* has left its room for a day. Record whether the person has left.
+
+        A chat whose person lost the role waits in the archive. With a role the person may bring it back, and is
+        invited again.
+        """
+        if state.lost_role(person) and self._roles.of(person) >= Role.MEMBER and chat.status is ChatStatus.ACTIVE:
+            await try_invite(self._homeserver, state.room_id, person, self._users(chat)[0])
+        is_left = state.membership(person) in {"leave", "ban"} and not state.lost_role(person)
         if is_left != chat.is_left:
             await self._chats.left(chat.id, is_left=is_left)
         if not (is_left and chat.is_abandoned):
@@ -260,12 +301,12 @@ class ChatReconciler:
         await self._deletion.abandon(chat, state.room_id, is_empty=not others, gives_up=gives_up)
         return True
 
-    async def _complete(self, chat: ChatRoom, state: RoomState) -> RoomState:
+    async def _complete(self, editor: StateEditor, chat: ChatRoom, state: RoomState) -> RoomState:
         """Bring the ghost and the bot into the room, and record whether the bot is in it; return the new state."""
         ghost, bot = self._users(chat)
         joined = [
-            await bring_in(self._homeserver, state.room_id, user, helper)
-            for user, helper in ((ghost, bot), (bot, ghost))
+            await editor.step(part, partial(bring_in, self._homeserver, state.room_id, user, helper))
+            for user, helper, part in ((ghost, bot, Part.GHOST_JOINED), (bot, ghost, Part.BOT_JOINED))
             if state.membership(user) not in {"join", "ban"}
         ]
         if any(joined):
@@ -276,30 +317,30 @@ class ChatReconciler:
             await self._chats.entered(chat.id, bot_joined=bot_joined)
         return state
 
-    async def _levels(self, chat: ChatRoom, state: RoomState) -> None:
+    async def _levels(self, editor: StateEditor, chat: ChatRoom, state: RoomState) -> None:
         ghost, bot = self._users(chat)
-        repair = repaired_levels(state, bot, chat_powers(bot, chat.person), ghost)
-        if repair is not None:
-            editor, levels = repair
-            await self._homeserver.set_state(state.room_id, "m.room.power_levels", levels, as_user=editor)
+        # The person decides about the others.
+        await repair_needed_levels(editor, state, bot, chat_powers(chat.person), ghost)
 
-    async def _name(self, chat: ChatRoom, state: RoomState) -> None:
+    async def _name(self, editor: StateEditor, chat: ChatRoom, state: RoomState) -> None:
         """Give the room its name, unless a person chose another one: that is the title then."""
         ghost, _ = self._users(chat)
         present = state.content(_NAME).get("name")
+        if editor.is_dry and present == chat.name:
+            return
         if chosen_by_person(state, _NAME, self._namespace, is_applied=present == chat.name_applied):
             name = one_line(present)[:_LONGEST] if isinstance(present, str) else ""
-            if (name or None) != chat.name or chat.titled_by is None:
+            if not editor.is_dry and ((name or None) != chat.name or chat.titled_by is None):
                 await self._chats.named_by_person(chat.id, name or None)
             return
         wanted = chat.name
         if wanted is None and chat.name_redacted:
             wanted = self._maker.name_of(chat.agent, None)
         if wanted is not None and present != wanted:
-            if chat.name_redacted and present is not None:
+            if chat.name_redacted and present is not None and not editor.is_dry:
                 await self._redact_name(state, ghost)
-            await edit_state(self._homeserver, state, _NAME, {"name": wanted}, ghost)
-        if wanted is not None and (present != wanted or chat.name_redacted):
+            await editor.edit(state, _NAME, {"name": wanted}, ghost)
+        if not editor.is_dry and wanted is not None and (present != wanted or chat.name_redacted):
             await self._chats.named(chat.id, wanted)
 
     async def _redact_name(self, state: RoomState, ghost: str) -> None:
@@ -311,26 +352,30 @@ class ChatReconciler:
         except HomeserverRefused as error:
             _log.info("the former name of a chat stays in its history", room=state.room_id, error=str(error))
 
-    async def _list(self, chat: ChatRoom, state: RoomState) -> None:
+    async def _list(self, editor: StateEditor, chat: ChatRoom, state: RoomState) -> None:
         """Have the Space list the room, in an order that tells nothing about it; an archived chat is not listed."""
         if chat.status is ChatStatus.ARCHIVED:
-            if chat.space is not None:
+            if chat.space is not None and not editor.is_dry:
                 await self._unlist(chat, chat.space, state.room_id)
             return
         if chat.person is None or chat.number is None:
             return
-        space = await self._listing.space_of(chat.person)
-        if space is None or space == chat.space:
+        space = chat.space if editor.is_dry else await self._listing.space_of(chat.person)
+        if space is None:
             return
         ghost, _ = self._users(chat)
         domain = self._namespace.domain
+        content = chat_child_content(domain, chat.number)
+        if space == chat.space:
+            await editor.content(state, _PARENT, parent_content(domain), ghost, key=space)
+            await self._listing.keep(editor, space, state.room_id, content)
+            return
         if chat.space is not None:
             await self._unlist(chat, chat.space, state.room_id)
             if state.content(_PARENT, chat.space):
-                await edit_state(self._homeserver, state, _PARENT, {}, ghost, key=chat.space)
-        if not state.content(_PARENT, space):
-            await edit_state(self._homeserver, state, _PARENT, parent_content(domain), ghost, key=space)
-        await self._listing.add(space, state.room_id, chat_child_content(domain, chat.number))
+                await editor.edit(state, _PARENT, {}, ghost, key=chat.space)
+        await editor.content(state, _PARENT, parent_content(domain), ghost, key=space)
+        await self._listing.add(space, state.room_id, content)
         await self._chats.listed(chat.id, space)
 
     def _users(self, chat: ChatRoom) -> tuple[str, str]:

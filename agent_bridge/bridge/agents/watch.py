@@ -1,0 +1,77 @@
+"""The state of discovery for one upstream."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from agent_bridge.bridge.agents.identity import HeldChange
+    from agent_bridge.config.upstreams import UpstreamConfig
+    from agent_bridge.core.upstreams import Health
+    from agent_bridge.upstream.base import AgentInfo, Upstream
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass
+class Watch:
+    """The state of discovery for one upstream."""
+
+    upstream: Upstream
+    config: UpstreamConfig
+    health: Health
+    #: The last list of agents that the upstream returned.
+    listed: Sequence[AgentInfo] = ()
+    #: The model ids in that list.
+    models: frozenset[str] = frozenset()
+    #: Whether the tables contain that list.
+    digested: bool = False
+    #: Seconds for which the lists have lacked an agent, by row id. The time of a failure does not count.
+    missed: dict[int, float] = field(default_factory=dict)
+    #: When the last list arrived, by the clock of the discovery; None after a failure.
+    listed_at: float | None = None
+    failures: int = 0
+    #: Seconds that the upstream asked to wait; None: it named no time.
+    retry_after: float | None = None
+    #: Whether the database knows that the upstream may be restarted since its last list.
+    restart_noted: bool = False
+    #: One pass at a time, whether the clock or a person asked for it.
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def forgets(self) -> bool:
+        """Whether a restart of the upstream loses its conversations."""
+        return self.upstream.traits.forgets
+
+    def due(self, missed: Mapping[int, float] | None = None) -> set[int]:
+        """Return the agents that count as gone by the seconds for which lists have lacked them.
+
+        *missed*: other seconds than those of the last list.
+        """
+        seconds = self.missed if missed is None else missed
+        return {agent for agent, each in seconds.items() if each >= self.config.gone_after}
+
+    def report_held(self, held: HeldChange) -> None:
+        """Log a change of names that waits for an operator's word, once."""
+        if held.appeared and (held.vanished_names, held.appeared_ids) != (self.health.vanished, self.health.appeared):
+            _log.warning(
+                "agents may have other names: waiting for `same <old> <new>` or `sync all`",
+                upstream=self.config.name,
+                missing=held.vanished_names,
+                new=held.appeared_ids,
+            )
+
+    def warn_of_history(self) -> None:
+        """Log that the upstream is a server of Letta that forgets the earlier messages of a request."""
+        is_letta = self.config.model_ids == "auto" and any(not item.id_lasts for item in self.listed)
+        if is_letta and not self.upstream.traits.stateful:
+            _log.warning(
+                "Letta ignores earlier answers in a request: agent-bridge doctor names the settings that it needs",
+                upstream=self.config.name,
+            )

@@ -1,0 +1,95 @@
+"""``agent-bridge repair``: has the running bridge compare and repair rooms, or does it alone if no process leads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from agent_bridge.app import build
+from agent_bridge.bridge.lifecycle.repair import REPAIR
+from agent_bridge.bridge.lifecycle.repair_reports import report_of
+from agent_bridge.commands.lookup import find_agents
+from agent_bridge.core.errors import ConfigError
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.render.markdown.unmarked import to_unmarked
+from agent_bridge.render.repairs import render_repair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from agent_bridge.config.model import Config
+    from agent_bridge.core.operations import Operation
+    from agent_bridge.core.results.repairs import RepairReport
+    from agent_bridge.lifecycle import Bridge
+
+#: Seconds between two tries to lead, while another process leads and may end.
+_TRY = 2.0
+
+
+async def repair(
+    config: Config, file: Path, agent: str | None, *, force: bool, dry: bool, show: Callable[[str], None]
+) -> RepairReport:
+    """Compare all rooms, or those of the agent called *agent*, and repair them; *show* gets the progress.
+
+    *force* replaces the state that people chose. *dry* changes nothing.
+
+    Raises:
+        ConfigError: no agent has the name, or several have.
+        StoreError: the database cannot be used.
+    """
+    async with build(config, file=file) as bridge:
+        params = {"agent": None if agent is None else await _row_id(bridge, agent), "force": force, "dry": dry}
+        operation = await bridge.operation_store.request_alone(REPAIR, f"cli.{uuid4().hex}", params)
+
+        def seen(found: Operation) -> None:
+            show(render_repair(report_of(found), ENGLISH, ""))
+
+        waiting = asyncio.create_task(bridge.operations.wait(operation, seen))
+        leading = asyncio.create_task(_lead(bridge))
+        try:
+            await asyncio.wait([waiting, leading], return_when=asyncio.FIRST_COMPLETED)
+            if leading.done():
+                # It raises if it failed.
+                leading.result()
+            return report_of(await waiting)
+        finally:
+            for task in (waiting, leading):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+
+async def _lead(bridge: Bridge) -> None:
+    """Run the operations as the leader, as soon as no other process leads."""
+    while not await bridge.leader.lead_for(bridge.operations.run_all):  # noqa: ASYNC110  # no event tells of the end
+        await asyncio.sleep(_TRY)
+
+
+async def _row_id(bridge: Bridge, name: str) -> int:
+    found = find_agents(name, await bridge.agents.all(), similar=False)
+    if len(found) != 1:
+        names = ", ".join(f"{each.agent.name} ({each.agent.ghost})" for each in found)
+        raise ConfigError(f"several agents are called {name}: {names}" if found else f"no agent is called {name}")
+    return found[0].agent.id
+
+
+def exit_code(report: RepairReport) -> int:
+    """Return 0 if no difference is left, 1 if rooms were not compared, 4 if differences are left."""
+    if report.error or any(room.error for room in report.rooms):
+        return 1
+    return 0 if report.is_clean else 4
+
+
+def as_text(report: RepairReport, prefix: str) -> str:
+    """Return the result for people; all rooms are listed."""
+    return to_unmarked(render_repair(report, ENGLISH, prefix, most=len(report.rooms)))
+
+
+def as_json(report: RepairReport) -> str:
+    """Return the result for programs: the fields of :class:`~agent_bridge.core.results.repairs.RepairReport`."""
+    return json.dumps(asdict(report), ensure_ascii=False, indent=2)

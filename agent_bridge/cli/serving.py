@@ -1,0 +1,66 @@
+"""Runs the work of a process until a signal stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+Result = TypeVar("Result")
+
+#: Signals that stop the bridge. A terminal that is closed sends SIGHUP.
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def serve(work: Coroutine[Any, Any, None], stop_timeout: float) -> None:
+    """Await *work* as :func:`until_stopped` does, in an event loop for many connections.
+
+    A stop that takes longer than *stop_timeout* seconds ends the process with code 1, also if the event loop hangs.
+    """
+    import uvloop
+
+    from agent_bridge.cli.process import set_limits
+
+    set_limits()
+    uvloop.run(until_stopped(work, stop_timeout))
+
+
+async def until_stopped(work: Coroutine[Any, Any, Result], stop_timeout: float | None = None) -> Result | None:
+    """Await *work*; SIGINT, SIGTERM or SIGHUP cancels it, a second one ends the process at once."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+        for number in _STOPS:
+            loop.remove_signal_handler(number)
+        if stop_timeout is not None:
+            limit = threading.Timer(stop_timeout, _end_now, (stop_timeout,))
+            limit.daemon = True
+            limit.start()
+        task.cancel()
+
+    for number in _STOPS:
+        # nohup ignores SIGHUP for the programs that it starts; a script ignores SIGINT for those in the background.
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not stopped:
+            raise
+        return None
+
+
+def _end_now(seconds: float) -> None:
+    logging.getLogger(__name__).error("the stop took longer than %g s (lanes.drain_timeout): the process ends", seconds)
+    logging.shutdown()
+    os._exit(1)

@@ -1,0 +1,66 @@
+"""The texts about the next pass and about repairs in English."""
+
+from __future__ import annotations
+
+from agent_bridge.i18n.repair_texts import RepairTexts
+
+ENGLISH_REPAIRS = RepairTexts(
+    room=("room", "rooms"),
+    person=("person", "people"),
+    compared=("room is", "rooms are"),
+    plan_head="The next pass would:",
+    plan_lines={
+        "create": "- create {count}: {names}",
+        "add": "- add {count}: {names}",
+        "rename": "- rename {count}: {names}",
+        "retire": "- retire {count}: {names}",
+        "back": "- bring back {count}: {names}",
+        "invite": "- invite {count}: {names}",
+        "move": "- list {count} in the Space: {names}",
+    },
+    plan_nothing="The next pass changes nothing.",
+    plan_end="Nothing was changed.",
+    plan_more="and {count} more",
+    plan_held={
+        "waiting": "{count} of the new agents get no room before `sync all`: {names}",
+        "doubted": "{count} disappeared at once and stay until `sync all`: {names}",
+        "vanished": "Some names are unclear, and wait for `same` or `sync all`. Listed no more: {names}",
+        "appeared": "Listed instead: {names}",
+    },
+    begun="Comparing the rooms with the homeserver…",
+    begun_agent="Comparing the rooms of *{agent}* with the homeserver…",
+    begun_forced="State that people chose is replaced.",
+    progress="Compared {done} of {total} rooms, repaired {repaired}.",
+    done="{count} compared.",
+    done_clean="{count} compared. There are no differences.",
+    failed="The repair ended early: {cause}",
+    room_line="*{name}*: {differences}",
+    room_error="not compared: {cause}",
+    more_rooms="… and {count} more. The log names all of them.",
+    forces="`{command}` replaces the state that people chose.",
+    parts={
+        "room": "room",
+        "ghost_joined": "agent in the room",
+        "bot_joined": "bot in the room",
+        "ghost_name": "name of the agent",
+        "ghost_avatar": "avatar of the agent",
+        "name": "name",
+        "topic": "topic",
+        "avatar": "avatar",
+        "levels": "power levels",
+        "join_rule": "join rule",
+        "guests": "access of guests",
+        "alias": "alias",
+        "canonical_alias": "main alias",
+        "child": "Space entry",
+        "parent": "link to the Space",
+        "functional": "list of bots",
+        "other": "other state",
+    },
+    outcomes={
+        "set": "set {parts}",
+        "kept": "kept {parts}, chosen by `{by}`",
+        "refused": "the homeserver refused {parts}",
+        "would_set": "would set {parts}",
+    },
+)
