@@ -21,7 +21,7 @@ from agent_bridge.core.payloads import (
     RefusalPayload,
     RefusalReason,
 )
-from agent_bridge.core.roles import Role
+from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.rooms import KindName, Participant, Room
 from agent_bridge.core.turns import Addressee, Ignored, IgnoreReason, NewTurn, TurnKind
 from agent_bridge.matrix.attachments import attachment_of
@@ -31,7 +31,7 @@ from support.records import NAMES
 ROOM, AGENT = "!room:example.org", 7
 BOB, STRANGER = "@bob:example.org", "@stranger:other.org"
 GHOST = "@agent_frida:example.org"
-RULES = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab")
+RULES = Rules(NAMES, Roles.fixed({"example.org": Role.MEMBER}, NAMES), "!ab")
 
 
 def event(content: dict[str, Any], *, sender: str = BOB, kind: str = "m.room.message", **more: Any) -> RoomEvent:
@@ -624,9 +624,9 @@ def test_only_members_stop_and_only_agents(asked: RoomEvent, target: str | None)
     assert RULES.stop(asked, IN_BOT_ROOM) is None
     assert RULES.stop(asked, None) is None
     assert RULES.stop(asked, GROUP) is None
-    strangers = Rules(NAMES, {"*": Role.NONE}, "!ab")
+    strangers = Rules(NAMES, Roles.fixed({"*": Role.NONE}, NAMES), "!ab")
     assert strangers.stop(asked, AT_HOME) is None
-    everybody = Rules(NAMES, {"*": Role.MEMBER}, "!ab")
+    everybody = Rules(NAMES, Roles.fixed({"*": Role.MEMBER}, NAMES), "!ab")
     assert everybody.stop(asked, AT_HOME) == StopRequest(ROOM, "$e", target)
 
 
@@ -818,3 +818,8 @@ def test_a_person_that_may_not_decide_is_told_once_a_day() -> None:
     decisions = [RULES.decision(each, AT_HOME) for each in asked]
     told = [RULES.refused_decision(each).once_key for each in decisions if each is not None]
     assert told[0] == told[1] != told[2]
+
+
+@pytest.mark.parametrize(("membership", "changes"), [("join", True), ("ban", True), ("invite", False), ({}, False)])
+def test_a_member_who_comes_or_goes_changes_a_group(membership: Any, changes: bool) -> None:  # noqa: FBT001
+    assert RULES.changes_group(member(membership, BOB)) is changes

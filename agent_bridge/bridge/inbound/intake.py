@@ -8,27 +8,26 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.inbound.changes import ChangeIntake
 from agent_bridge.bridge.inbound.choices import may_choose
 from agent_bridge.bridge.inbound.queue_limit import QueueLimit
 from agent_bridge.bridge.rooms.kinds import has_only_commands
-from agent_bridge.core.approvals import DecisionResult
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.errors import StoreRefused
 from agent_bridge.core.payloads import RefusalPayload, RefusalReason
 from agent_bridge.core.rooms import WhenBusy
 from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn, TurnKind
 from agent_bridge.matrix.events import legible
-from agent_bridge.store.edits import ChangeRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.chats.binding import WaitingEvents
     from agent_bridge.bridge.groups.hand_on import HandOn
+    from agent_bridge.bridge.inbound.bot_budget import BotBudget
     from agent_bridge.bridge.inbound.rules import Rules
+    from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
     from agent_bridge.bridge.queue.lanes import Lanes
-    from agent_bridge.core.approvals import DecisionRequest
-    from agent_bridge.core.chains import ResumeRequest
     from agent_bridge.core.changes import StopRequest
     from agent_bridge.core.rooms import HistoryCursor, Room
     from agent_bridge.matrix.events import RoomEvent
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.intake import IntakeStore
     from agent_bridge.store.postgres.database import Connection, Database
     from agent_bridge.store.redactions import Redactions
+    from agent_bridge.store.roles import RoleStore
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.selections import Selections
 
@@ -52,9 +52,6 @@ _TOLD_BEFORE = {
     RefusalReason.ENCRYPTED: IgnoreReason.ENCRYPTED,
     RefusalReason.PERMISSION: IgnoreReason.PERMISSION,
 }
-
-#: Why a change is noted as ignored.
-_UNCHANGED = {ChangeRefusal.MERGED: IgnoreReason.MERGED, ChangeRefusal.FOR_OTHERS: IgnoreReason.FOR_OTHERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +83,10 @@ class Intake:
         histories: Histories,
         lanes: Lanes,
         hand_on: HandOn,
+        unstored: UnstoredMessages,
         rules: Rules,
+        roles: RoleStore,
+        bot_budget: BotBudget,
         *,
         max_queued: int,
         when_busy: WhenBusy = WhenBusy.QUEUE,
@@ -94,19 +94,21 @@ class Intake:
         self._database = database
         self._rooms = rooms
         self._intake_store = intake_store
-        self._edits = edits
-        self._redactions = redactions
-        self._approvals = approvals
         self._choices = choices
         self._chats = chats
         self._selections = selections
         self._waiting = waiting
         self._histories = histories
         self._lanes = lanes
-        self._hand_on = hand_on
+        self._unstored = unstored
         self._rules = rules
+        self._roles = roles
+        self._bot_budget = bot_budget
         self._when_busy = when_busy
         self._queue_limit = QueueLimit(rooms, intake_store, rules, max_queued)
+        self._changes = ChangeIntake(
+            intake_store, edits, redactions, approvals, histories, hand_on, rules, self._queue_limit
+        )
 
     async def take(self, transaction_id: str, events: Sequence[RoomEvent]) -> None:
         """Commit the turns of *events* together with the wake-up of their lanes.
@@ -125,6 +127,8 @@ class Intake:
             await self._chats.note_changes(changed_chats, entered=entered)
         if changed_groups := {event.room_id for event in events if self._rules.changes_group(event)}:
             await self._rooms.note_group_changes(changed_groups)
+        if gaining := {event.room_id for event in events if self._rules.gains_level(event)}:
+            await self._roles.note_levels_due(gaining)
         out = [(event.room_id, ghost) for event in events if (ghost := self._rules.removed_ghost(event)) is not None]
         if out:
             await self._rooms.guests_left(out)
@@ -195,6 +199,7 @@ class Intake:
         """Commit the requests of *events* and the result of a backfill; return the number of new events."""
         if not events and backfilled is None:
             return 0
+        await self._unstored.store(events)
         rooms = await self._rooms_of(events)
         decided = self._decided(events, rooms)
         asked = [each for each in decided if isinstance(each, NewTurn | ChangeRequest)]
@@ -214,6 +219,8 @@ class Intake:
             # A repeated change or 🛑 would concern what was said after the first one.
             known = await self._known(connection, new, stops)
             fresh = [each for each in new if each.event_id not in known]
+            fresh, over_budget = await self._bot_budget.applied(connection, fresh, rooms)
+            ignored += over_budget
             lanes = await self._accept(connection, fresh, is_complete=backfilled is not None)
             if backfilled is None:
                 # A message that a backfill found may be older than the one that is being answered.
@@ -227,11 +234,11 @@ class Intake:
             woken |= await self._ask_waiting(connection, [each for each in fresh if each.event_id in lanes])
             stopped = await self._intake_store.stop(connection, stops)
             for decision in decisions:
-                told = await self._decide(connection, decision, ignored)
+                told = await self._changes.decide(connection, decision, ignored)
                 lanes |= told
                 woken |= {lane for each in told.values() for lane in each}
             for resume in resumes:
-                woken |= await self._resume(connection, resume, rooms[resume.room_id], ignored)
+                woken |= await self._changes.resume(connection, resume, rooms[resume.room_id], ignored)
             ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
             await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])
             if backfilled is not None:
@@ -294,29 +301,6 @@ class Intake:
         waiting = {each.room_id for each in written if isinstance(each, NewTurn) and each.kind is TurnKind.CHOICE}
         return await self._waiting.ask(connection, waiting) if waiting else set()
 
-    async def _decide(
-        self, connection: Connection, decision: DecisionRequest, ignored: list[Ignored]
-    ) -> dict[str, list[int]]:
-        """Take a decision about a tool call, or have the bot tell why not; return the lanes of that turn."""
-        result = await self._approvals.decide(connection, decision)
-        if result is DecisionResult.UNKNOWN:
-            # A reaction to something else.
-            return {}
-        if result is DecisionResult.FORBIDDEN:
-            return await self._accept_turns(connection, [self._rules.refused_decision(decision)])
-        ignored.append(Ignored(decision.event_id, decision.room_id, IgnoreReason.DECISION))
-        return {}
-
-    async def _resume(
-        self, connection: Connection, resume: ResumeRequest, room: Room, ignored: list[Ignored]
-    ) -> set[int]:
-        """Let the agents go on that wait for people; return the lanes. A reaction to something else does nothing."""
-        lanes = await self._hand_on.resume(connection, resume, room)
-        if lanes is None:
-            return set()
-        ignored.append(Ignored(resume.event_id, resume.room_id, IgnoreReason.RESUME))
-        return lanes
-
     async def _known(
         self, connection: Connection, new: Iterable[NewTurn | ChangeRequest], stops: Iterable[StopRequest]
     ) -> set[str]:
@@ -336,64 +320,18 @@ class Intake:
         for are_turns, group in groupby(new, lambda each: isinstance(each, NewTurn)):
             if are_turns:
                 turns = [each for each in group if isinstance(each, NewTurn)]
-                lanes |= await self._accept_turns(connection, turns)
+                lanes |= await self._changes.accept_turns(connection, turns)
                 continue
             for change in group:
                 if not isinstance(change, ChangeRequest):
                     continue
                 if change.kind is ChangeKind.REDACT:
-                    written = await self._redact(connection, change)
+                    written = await self._changes.redact(connection, change)
                 else:
-                    written = await self._note(connection, change, is_complete=is_complete)
+                    written = await self._changes.note(connection, change, is_complete=is_complete)
                 if written:
                     lanes[change.event_id] = written
         return lanes
-
-    async def _accept_turns(self, connection: Connection, turns: Sequence[NewTurn]) -> dict[str, list[int]]:
-        """Write *turns*. A message whose refusal was told for an earlier message gets a mark in place of a reply."""
-        lanes = await self._intake_store.accept(connection, turns)
-        marks = [
-            replace(each, payload=replace(each.payload, is_told=True), once_key=None)
-            for each in turns
-            if each.event_id not in lanes and each.is_marked and isinstance(each.payload, RefusalPayload)
-        ]
-        return lanes | await self._intake_store.accept(connection, marks)
-
-    async def _redact(self, connection: Connection, change: ChangeRequest) -> list[int]:
-        """Forget a redacted event, and have the events of the bridge redacted that belong to it."""
-        forgotten = await self._redactions.carry_out(connection, change)
-        lanes = list(forgotten.lanes)
-        if forgotten.events:
-            turns = await self._intake_store.accept(connection, [self._rules.erasure(change, forgotten.events)])
-            lanes += turns.get(change.event_id, ())
-        return lanes
-
-    async def _note(self, connection: Connection, change: ChangeRequest, *, is_complete: bool) -> list[int]:
-        """Write an edit or 🔁; or the turn in which the bot tells why it changes nothing.
-
-        The homeserver may deliver a change before its message. A change of an unknown message is left to a backfill of
-        its room, which takes both in their order.
-        """
-        if change.may_wait and (shared := await self._edits.shared(connection, change)) is not None:
-            await self._intake_store.accept(connection, [shared], shared=True)
-        noted = await self._edits.note(connection, change, may_wait=change.may_wait)
-        match noted.refusal:
-            case None:
-                return list(noted.lanes)
-            case ChangeRefusal.FULL:
-                payload = self._queue_limit.refusal(change.message)
-            case ChangeRefusal.UNKNOWN if change.is_expected:
-                if not is_complete and await self._histories.require_backfill_of(connection, change.room_id):
-                    return []
-                payload = RefusalPayload(RefusalReason.UNKNOWN_TARGET)
-            case _:
-                reason = _UNCHANGED.get(noted.refusal, IgnoreReason.CHANGE)
-                await self._intake_store.ignore(connection, [Ignored(change.event_id, change.room_id, reason)])
-                return list(noted.lanes)
-        # People do not see the reactions and replies to a reaction.
-        target = change.target if change.kind is ChangeKind.AGAIN else ""
-        refused = self._rules.refused_change(change, replace(payload, target=target))
-        return (await self._accept_turns(connection, [refused])).get(change.event_id, [])
 
     async def _rooms_of(self, events: Sequence[RoomEvent]) -> dict[str, Room]:
         rooms = await self._rooms.contexts(
