@@ -1,124 +1,39 @@
 """Arguments of commands: a function's signature is their specification, and text becomes values of its types.
 
-========================= ========================================================== =====================
-annotation                words                                                      usage line
-========================= ========================================================== =====================
-a ``StrEnum``             one of its values, in any case                             ``edits|off``
-``AgentRoom``             an agent's name, roughly; takes several words              ``<agent>``
-``OneAgent``              an agent's name, roughly; one word or a quoted text        ``<old>``
-``AgentName``             the name of an agent that may have no room yet             ``<new>``
-``AgentChoice``           a number of a list, an agent's name, or a page             ``[number|name|page n]``
-``AgentAndTitle``         a title, perhaps behind an agent as ``@name`` or ``#number``  ``[@agent|#number] [title]``
-``ChatTitle``             a title; takes several words                               ``<title>``
-``WhichChat``             a number of the list of chats, or a title; several words   ``[number|title]``
-``UserId``                a Matrix user id                                           ``<@user:server>``
-``MessageReference``      a link, an event id or a turn's name; takes several words  ``<turn>``
-``Words``                 any text; takes several words                              ``[reason]``
-``InstructionText``       any text; takes several words                              ``[text|off]``
-``SaveName``              a name, in one line; takes several words                   ``[name]``
-``CommandWord``           the name of a command; words behind it are ignored         ``[command]``
-``PageNumber``            the number of a page                                       ``[page]``
-keyword-only ``bool``     the parameter's name, given or left out; stands last       ``[all]``
-========================= ========================================================== =====================
-
-A parameter with a default is optional (``[…]``). Quotes keep several words together. A command without parameters
-ignores the words behind its name (``stop it`` is ``stop``) unless it is declared as *exact*. Each kind of argument has
-a largest number of characters.
+The types are listed in :mod:`agent_bridge.commands.argument_kinds`. A parameter with a default is optional (``[…]`` in
+the usage line). Quotes keep several words together. A command without parameters ignores the words behind its name
+(``stop it`` is ``stop``) unless it is declared as *exact*.
 """
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 from types import NoneType
-from typing import TYPE_CHECKING, Any, NewType, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from agent_bridge.commands.entries import agent_entry
-from agent_bridge.commands.lookup import MessageReference, find_agents, parse_reference, similar_agents, visible_agents
-from agent_bridge.core.agents import AgentState
-from agent_bridge.core.ids import parse_user_id
-from agent_bridge.core.names import one_line
+from agent_bridge.commands.argument_kinds import (
+    FLAG,
+    KINDS,
+    ArgumentError,
+    Kind,
+    agent_named,
+    choice_of,
+    user_named,
+)
+from agent_bridge.commands.lookup import find_agents, visible_agents
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, ArgumentType
-from agent_bridge.store.agents import AgentRoom
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from agent_bridge.commands.registry import CommandContext
     from agent_bridge.core.payloads import NamedValue
-    from agent_bridge.core.results.commands import AgentEntry
 
-    #: Returns the value that the words of an argument stand for, or raises :class:`ArgumentError`.
-    Convert = Callable[[Argument, str, CommandContext], Awaitable[object]]
-
-UserId = NewType("UserId", str)
-PageNumber = NewType("PageNumber", int)
-AgentName = NewType("AgentName", str)
-AgentChoice = NewType("AgentChoice", str)
-ChatTitle = NewType("ChatTitle", str)
-WhichChat = NewType("WhichChat", str)
-#: Words as they stand, with their quotes.
-AgentAndTitle = NewType("AgentAndTitle", str)
-#: Any words.
-Words = NewType("Words", str)
-#: Instructions for an agent.
-InstructionText = NewType("InstructionText", str)
-#: The name of a conversation.
-SaveName = NewType("SaveName", str)
-#: The name of a command, as a person typed it.
-CommandWord = NewType("CommandWord", str)
-#: An agent that one word or a quoted text names, so that another argument can follow.
-OneAgent = NewType("OneAgent", AgentRoom)
-
-#: The number of a page.
-_PAGE = re.compile(r"[0-9]{1,9}")
-#: Characters of an argument: names and ids, references (a link may stand in a sentence), and any text.
-_NAME, _TITLED, _REFERENCE, _TEXT = 300, 1_000, 2_000, 10_000
-#: Characters of instructions, and of the name of a conversation.
-_INSTRUCTIONS, _SAVE_NAME = 20_000, 80
 #: A quoted text between blanks, or a word.
 _WORD = re.compile(r"""(?P<quoted>"[^"]+"|'[^']+'|‘[^’]+’|[“„”][^“”]+[“”]|«[^»]+»|»[^«]+«)(?!\S)|\S+""")  # noqa: RUF001
-
-
-class ArgumentError(Exception):
-    """Words that a command cannot use as its arguments."""
-
-    def __init__(
-        self,
-        problem: ArgumentProblem,
-        argument: Argument | None = None,
-        value: str = "",
-        candidates: tuple[AgentEntry, ...] = (),
-        most: int = 0,
-    ) -> None:
-        super().__init__(problem, value)
-        self.problem = problem
-        #: The argument that has the problem; None for surplus words.
-        self.argument = argument
-        self.value = value
-        #: As in :class:`~agent_bridge.core.results.commands.InvalidArguments`.
-        self.candidates = candidates
-        #: The largest number that is permitted, of characters, of an entry or of a page; 0 where there is none.
-        self.most = most
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of argument."""
-
-    convert: Convert
-    #: Whether the argument takes all the words that the others leave.
-    spans: bool = False
-    #: How a word begins that may be an optional argument behind one that spans.
-    begins: str = ""
-    #: Characters at most.
-    longest: int = _NAME
-    #: Whether it keeps the quotes of a single quoted text.
-    keeps_quotes: bool = False
-    type: ArgumentType = ArgumentType.TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +90,8 @@ async def _refuse_incomplete_user(
     Raises:
         ArgumentError: the last word behind an agent's name is neither a part of the name nor a user id.
     """
-    agent = next((each for each in parameters if each.kind.convert is _agent and each.kind.spans), None)
-    user = next((each for each in parameters if each.kind.convert is _user and each.name not in given), None)
+    agent = next((each for each in parameters if each.kind.convert is agent_named and each.kind.spans), None)
+    user = next((each for each in parameters if each.kind.convert is user_named and each.name not in given), None)
     if agent is None or user is None:
         return
     name, _, last = given.get(agent.name, "").rpartition(" ")
@@ -300,92 +215,11 @@ def _parameter(declared: inspect.Parameter, hint: Any) -> Parameter:
     if declared.kind is inspect.Parameter.KEYWORD_ONLY and types == [bool]:
         # The underscore keeps the name apart from one of Python's own.
         flag = Argument(declared.name.rstrip("_"), required=False, is_flag=True, type=ArgumentType.FLAG)
-        return Parameter(declared.name, flag, Kind(_given))
+        return Parameter(declared.name, flag, FLAG)
     if isinstance(types[0], type) and issubclass(types[0], StrEnum):
         choices = tuple(str(each) for each in types[0])
-        return Parameter(declared.name, Argument(declared.name, required, choices), Kind(_choice_of(types[0])))
-    if types[0] not in _KINDS:
+        return Parameter(declared.name, Argument(declared.name, required, choices), Kind(choice_of(types[0])))
+    if types[0] not in KINDS:
         raise TypeError(f"{hint} is no kind of argument")
-    kind = _KINDS[types[0]]
+    kind = KINDS[types[0]]
     return Parameter(declared.name, Argument(declared.name, required, type=kind.type, spans=kind.spans), kind)
-
-
-def _choice_of(choices: type[StrEnum]) -> Convert:
-    async def convert(argument: Argument, value: str, _ctx: CommandContext) -> StrEnum:
-        try:
-            return choices(value.lower())
-        except ValueError:
-            raise ArgumentError(ArgumentProblem.NOT_A_CHOICE, argument, value) from None
-
-    return convert
-
-
-async def _given(_argument: Argument, _value: str, _ctx: CommandContext) -> bool:
-    return True
-
-
-async def _agent(argument: Argument, value: str, ctx: CommandContext) -> AgentRoom:
-    return await the_agent(argument, value, await visible_agents(ctx), ctx.services.namespace.domain)
-
-
-async def the_agent(argument: Argument, value: str, agents: Sequence[AgentRoom], domain: str) -> AgentRoom:
-    """Return the one of *agents* that *value* means. Names are compared in a thread: there may be thousands.
-
-    Raises:
-        ArgumentError: it means none of them, or several.
-    """
-    found = await asyncio.to_thread(find_agents, value.removesuffix(f":{domain}"), agents)
-    if len(found) == 1:
-        return found[0]
-    problem = ArgumentProblem.SEVERAL_AGENTS if found else ArgumentProblem.NO_SUCH_AGENT
-    active = [each for each in agents if each.agent.state is AgentState.ACTIVE]
-    candidates = found or await asyncio.to_thread(similar_agents, value, active)
-    raise ArgumentError(problem, argument, value, tuple(agent_entry(each, domain) for each in candidates))
-
-
-async def _text(_argument: Argument, value: str, _ctx: CommandContext) -> str:
-    return value
-
-
-async def _save_name(_argument: Argument, value: str, _ctx: CommandContext) -> SaveName:
-    return SaveName(one_line(value))
-
-
-async def _command_word(_argument: Argument, value: str, _ctx: CommandContext) -> CommandWord:
-    return CommandWord(value.split(maxsplit=1)[0])
-
-
-async def _user(argument: Argument, value: str, _ctx: CommandContext) -> UserId:
-    try:
-        parse_user_id(value)
-    except ValueError:
-        raise ArgumentError(ArgumentProblem.NOT_A_USER_ID, argument, value) from None
-    return UserId(value)
-
-
-async def _page(argument: Argument, value: str, _ctx: CommandContext) -> PageNumber:
-    if _PAGE.fullmatch(value) is None:
-        raise ArgumentError(ArgumentProblem.UNKNOWN_WORD, argument, value)
-    return PageNumber(int(value))
-
-
-async def _reference(_argument: Argument, value: str, _ctx: CommandContext) -> MessageReference:
-    return parse_reference(value)
-
-
-_KINDS: dict[Any, Kind] = {
-    AgentRoom: Kind(_agent, spans=True),
-    OneAgent: Kind(_agent),
-    AgentName: Kind(_text),
-    AgentChoice: Kind(_text, spans=True),
-    WhichChat: Kind(_text, spans=True),
-    ChatTitle: Kind(_text, spans=True, longest=_TITLED),
-    AgentAndTitle: Kind(_text, spans=True, longest=_TITLED, keeps_quotes=True),
-    UserId: Kind(_user, begins="@", type=ArgumentType.USER),
-    PageNumber: Kind(_page, type=ArgumentType.NUMBER),
-    Words: Kind(_text, spans=True, longest=_TEXT),
-    InstructionText: Kind(_text, spans=True, longest=_INSTRUCTIONS),
-    SaveName: Kind(_save_name, spans=True, longest=_SAVE_NAME),
-    CommandWord: Kind(_command_word, spans=True),
-    MessageReference: Kind(_reference, spans=True, longest=_REFERENCE),
-}

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from agent_bridge.i18n.command_texts import CommandTexts
     from agent_bridge.i18n.context_texts import ContextTexts
+    from agent_bridge.i18n.people_texts import PeopleTexts
+    from agent_bridge.i18n.repair_texts import RepairTexts
+    from agent_bridge.i18n.retirement_texts import RetirementTexts
+    from agent_bridge.i18n.usage_texts import UsageTexts
 
 _THOUSAND = 1000
 #: User ids in one text.
@@ -62,8 +66,10 @@ class Texts:
     minute: Noun
     second: Noun
 
-    #: The people who can help: ``{admin}`` of other texts. :meth:`Texts.naming` replaces it by user ids.
+    #: The people who can help, in place of user ids: see :attr:`who_can_help`.
     an_admin: str
+    #: Returns the user ids of the administrators. :meth:`Texts.naming` replaces it.
+    admins: Callable[[], Sequence[str]] = tuple
     #: The beginning of a command in a room: ``{prefix}`` of other texts. :meth:`Texts.naming` replaces it.
     prefix: str = "!ab"
 
@@ -188,6 +194,7 @@ class Texts:
     numbers_unknown: str
     direct_chat_ends: str
     homeserver_failed: str
+    homeserver_limits: str
     homeserver_unauthorised: str
     homeserver_other_names: str
     homeserver_refused: str
@@ -293,14 +300,26 @@ class Texts:
 
     commands: CommandTexts
     contexts: ContextTexts
+    usage: UsageTexts
+    people: PeopleTexts
+    repairs: RepairTexts
+    retirement: RetirementTexts
 
-    def naming(self, admins: Sequence[str], prefix: str) -> Texts:
-        """Return the same texts, with *admins* (user ids) as the people who can help, and the *prefix* of commands."""
-        return replace(self, prefix=prefix, an_admin=", ".join(admins[:_MAX_ADMINS]) or self.an_admin)
+    def naming(self, admins: Callable[[], Sequence[str]], prefix: str) -> Texts:
+        """Return the same texts, with *admins* as the people who can help, and the *prefix* of commands.
+
+        *admins* returns the user ids of the administrators at the time of its call.
+        """
+        return replace(self, prefix=prefix, admins=admins)
+
+    @property
+    def who_can_help(self) -> str:
+        """The present administrators."""
+        return ", ".join(self.admins()[:_MAX_ADMINS]) or self.an_admin
 
     def for_admins(self, text: str) -> str:
         """Return *text* with the people who can help in place of its ``{admin}``, and the ``{prefix}`` of commands."""
-        return text.format(admin=self.an_admin, prefix=self.prefix)
+        return text.format(admin=self.who_can_help, prefix=self.prefix)
 
     def with_commands(self, text: str, **values: str) -> str:
         """Return *text* with the beginning of a command in place of its ``{prefix}``, and with *values*."""

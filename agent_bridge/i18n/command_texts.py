@@ -36,6 +36,7 @@ class CommandTexts:
     argument_types: Mapping[str, str]
     argument_choice: str
     not_a_user_id: str
+    not_a_duration: str
     no_such_agent: str
     no_such_agent_but: str
     agent_is_gone: str
@@ -93,6 +94,7 @@ class CommandTexts:
     status_agents: str
     status_configured: str
     status_messages: str
+    status_without_bot: str
     status_upstream: str
     status_doubted: str
     status_waiting: str

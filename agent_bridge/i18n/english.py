@@ -5,6 +5,10 @@ from __future__ import annotations
 from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.english_commands import ENGLISH_COMMANDS
 from agent_bridge.i18n.english_contexts import ENGLISH_CONTEXTS
+from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
+from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
+from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
+from agent_bridge.i18n.english_usage import ENGLISH_USAGE
 
 
 def _plural(number: int) -> int:
@@ -170,6 +174,7 @@ ENGLISH = Texts(
         "no_displayname": "shows its ghost's name only in the room: the homeserver refuses display names in profiles",
         "no_alias": "has no alias, or another room has it",
         "not_in_space": "is not listed in the Space: the homeserver refused it",
+        "level_stuck": "has power levels of people against their roles: nobody of the bridge can change them",
         "state_refused": "keeps its name, topic or power levels: the homeserver refused a change",
     },
     silenced={
@@ -229,6 +234,7 @@ ENGLISH = Texts(
     "room.",
     homeserver_away="the homeserver cannot be reached: {said}",
     homeserver_failed="the homeserver failed: {said}",
+    homeserver_limits="the homeserver limits the requests: {seconds} s to wait",
     homeserver_unauthorised="the homeserver does not know the as_token: {said}",
     homeserver_other_names="the homeserver has another registration of the bridge: {said}",
     homeserver_refused="the homeserver refused the request: {said}",
@@ -361,4 +367,8 @@ ENGLISH = Texts(
     ask_another="Send `{prefix} agent` for the other agents, or ask {admin} about this one.",
     commands=ENGLISH_COMMANDS,
     contexts=ENGLISH_CONTEXTS,
+    usage=ENGLISH_USAGE,
+    people=ENGLISH_PEOPLE,
+    repairs=ENGLISH_REPAIRS,
+    retirement=ENGLISH_RETIREMENT,
 )

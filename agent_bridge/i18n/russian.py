@@ -10,6 +10,10 @@ from __future__ import annotations
 from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.russian_commands import RUSSIAN_COMMANDS
 from agent_bridge.i18n.russian_contexts import RUSSIAN_CONTEXTS
+from agent_bridge.i18n.russian_people import RUSSIAN_PEOPLE
+from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
+from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
+from agent_bridge.i18n.russian_usage import RUSSIAN_USAGE
 
 _TEENS = range(11, 15)
 _FEW = range(2, 5)
@@ -191,6 +195,7 @@ RUSSIAN = Texts(
         "no_displayname": "показывает имя агента только в комнате: сервер отклоняет имена в профилях",
         "no_alias": "не имеет псевдонима, или он принадлежит другой комнате",
         "not_in_space": "не входит в пространство: сервер отклонил запрос",
+        "level_stuck": "имеет уровни прав людей, которые не следуют их ролям: мост не может их изменить",
         "state_refused": "сохраняет имя, тему или уровни прав: сервер отклонил изменение",
     },
     silenced={
@@ -251,6 +256,7 @@ RUSSIAN = Texts(
     "комнату я покидаю.",
     homeserver_away="домашний сервер недоступен: {said}",
     homeserver_failed="сбой домашнего сервера: {said}",
+    homeserver_limits="домашний сервер ограничивает запросы: ждать ещё {seconds} с",
     homeserver_unauthorised="домашний сервер не знает as_token: {said}",
     homeserver_other_names="у домашнего сервера другая регистрация моста: {said}",
     homeserver_refused="домашний сервер отклонил запрос: {said}",
@@ -387,4 +393,8 @@ RUSSIAN = Texts(
     ask_another="Других агентов покажет `{prefix} agent`, а об этом напишите {admin}.",
     commands=RUSSIAN_COMMANDS,
     contexts=RUSSIAN_CONTEXTS,
+    usage=RUSSIAN_USAGE,
+    people=RUSSIAN_PEOPLE,
+    repairs=RUSSIAN_REPAIRS,
+    retirement=RUSSIAN_RETIREMENT,
 )

@@ -60,6 +60,7 @@ from agent_bridge.core.results.contexts import (
     Instructions,
     ModelChoice,
 )
+from agent_bridge.core.results.repairs import PassPlan, RepairBegun
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
@@ -73,6 +74,7 @@ from agent_bridge.core.results.turns import (
     StopRequested,
     TurnNotFound,
 )
+from agent_bridge.core.results.usage import UsageReport
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.render.chats import chat_name, render_asked, render_chats, render_fork_refused, render_made
 from agent_bridge.render.content import escape, in_backticks, shortened
@@ -84,6 +86,9 @@ from agent_bridge.render.contexts import (
     render_models,
     render_report,
 )
+from agent_bridge.render.people import people_renderers
+from agent_bridge.render.repairs import render_begun, render_plan
+from agent_bridge.render.retirement import retirement_renderers
 from agent_bridge.render.selection import render_choices, render_selected, room_link
 from agent_bridge.render.server_commands import render_done, render_list, render_refused
 from agent_bridge.render.trace import render_no_trace, render_trace
@@ -96,6 +101,7 @@ from agent_bridge.render.turns import (
     render_retried_all,
 )
 from agent_bridge.render.upstreams import upstream_facts, upstream_status
+from agent_bridge.render.usage import render_usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -164,7 +170,9 @@ class ResultRenderer:
             HasEntry: lambda result: texts.commands.has_entry.format(name=escape(result.agent)),
             NotReconnected: self._not_reconnected,
             OpenTurns: lambda result: render_open(result, texts),
+            PassPlan: lambda result: render_plan(result, texts),
             Reconnected: self._reconnected,
+            RepairBegun: lambda result: render_begun(result, texts),
             Retried: lambda result: render_retried(result, texts),
             RetriedAll: lambda result: render_retried_all(result, texts, prefix),
             RoomQueue: lambda result: render_queue(result, texts),
@@ -184,8 +192,11 @@ class ResultRenderer:
                 turn=escape(shortened(result.reference)), prefix=prefix
             ),
             UnknownCommand: self._unknown_command,
+            UsageReport: lambda result: render_usage(result, texts),
             WhenBusySet: lambda result: texts.commands.busy[result.when_busy],
             WrongRoom: lambda _: texts.commands.not_an_agents_room,
+            **people_renderers(texts, prefix),
+            **retirement_renderers(texts, prefix),
         }
 
     def render(self, result: Result) -> str:
@@ -242,6 +253,8 @@ class ResultRenderer:
                 fault = self._wrong_value(result, value)
             case ArgumentProblem.NOT_A_USER_ID:
                 fault = texts.commands.not_a_user_id.format(value=value)
+            case ArgumentProblem.NOT_A_DURATION:
+                fault = texts.commands.not_a_duration.format(value=value)
             case ArgumentProblem.SURPLUS:
                 fault = texts.commands.argument_surplus.format(value=value)
             case ArgumentProblem.TOO_LONG:
@@ -249,7 +262,7 @@ class ResultRenderer:
                 fault = texts.commands.argument_too_long.format(argument=argument, characters=characters)
             case _:
                 return self._meaningless(result, value)
-        return "\n\n".join([fault, *self._how_to_use(result.usage)])
+        return f"{fault} {self._how_to_use(result.usage)}"
 
     def _meaningless(self, result: InvalidArguments, value: str) -> str:
         """Return the line that tells why *value*, the words of *result*, means nothing."""
@@ -268,7 +281,7 @@ class ResultRenderer:
             case ArgumentProblem.NO_SUCH_PAGE:
                 return texts.no_such_page.format(value=value, pages=self._texts.count(result.most, self._texts.page))
             case ArgumentProblem.UNKNOWN_WORD:
-                return f"{texts.unknown_word.format(value=value)} {self._how_to_use(result.usage)[0]}"
+                return f"{texts.unknown_word.format(value=value)} {self._usage_line(result.usage)}"
         is_gone = result.problem is ArgumentProblem.AGENT_GONE
         text = texts.agent_is_gone if is_gone else texts.chats.no_such_chat
         listing = "chats archived" if result.usage.name == "unarchive" else "chats"
@@ -281,12 +294,15 @@ class ResultRenderer:
             return texts.argument_choice.format(value=value, choices=choices)
         return texts.argument_type.format(argument=self._argument(argument), type=texts.argument_types[argument.type])
 
-    def _how_to_use(self, usage: CommandUsage) -> list[str]:
-        lines = [self._texts.commands.usage.format(prefix=self._prefix, usage=self.usage(usage))]
-        if usage.example:
-            example = f"{usage.name} {usage.example}"
-            lines.append(self._texts.commands.usage_example.format(prefix=self._prefix, example=example))
-        return lines
+    def _usage_line(self, usage: CommandUsage) -> str:
+        return self._texts.commands.usage.format(prefix=self._prefix, usage=self.usage(usage))
+
+    def _how_to_use(self, usage: CommandUsage) -> str:
+        line = self._usage_line(usage)
+        if not usage.example:
+            return line
+        example = f"{usage.name} {usage.example}"
+        return f"{line} {self._texts.commands.usage_example.format(prefix=self._prefix, example=example)}"
 
     def _unknown_command(self, result: UnknownCommand) -> str:
         word = in_backticks(shortened(result.name))
@@ -297,7 +313,7 @@ class ResultRenderer:
     def _not_permitted(self, result: NotPermitted) -> str:
         role = self._texts.commands.roles[result.role.name.lower()]
         return self._texts.commands.command_not_permitted.format(
-            word=result.command, role=role, admin=self._texts.an_admin
+            word=result.command, role=role, admin=self._texts.who_can_help
         )
 
     def _command_failed(self, result: CommandFailed) -> str:
@@ -329,6 +345,8 @@ class ResultRenderer:
                 return self._texts.commands.held.format(prefix=self._prefix)
             case AgentState.GONE:
                 return self._texts.commands.gone
+            case AgentState.RETIRED:
+                return self._texts.retirement.state
         if agent.room is None and agent.is_private:
             return self._texts.commands.no_own_room.format(prefix=self._prefix)
         if agent.room is None:
@@ -368,6 +386,7 @@ class ResultRenderer:
             texts.commands.status_agents.format(agents=agents, held=result.held, gone=result.gone),
             *([texts.commands.status_configured.format(count=result.configured)] if result.configured else []),
             texts.commands.status_messages.format(messages=messages),
+            *([texts.commands.status_without_bot.format(count=result.without_bot)] if result.without_bot else []),
         ]
         rooms = [
             texts.commands.status_room.format(name=escape(entry.agent), problem=texts.room_problems[problem])

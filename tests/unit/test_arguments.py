@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_bridge.commands import agents, approvals, rooms, status, turns
-from agent_bridge.commands.arguments import ArgumentError, UserId, parameters_of, split_arguments
+from agent_bridge.commands.argument_kinds import ArgumentError, UserId
+from agent_bridge.commands.arguments import parameters_of, split_arguments
 from agent_bridge.commands.lookup import MessageReference, nearest
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, ArgumentType
 from agent_bridge.core.rooms import WhenBusy  # noqa: TC001  # signatures are read

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import FrozenInstanceError, asdict, fields, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.approvals import DecisionResult
+from agent_bridge.core.quotas import Period
 from agent_bridge.core.results.chats import (
     ChatArchived,
     ChatEntry,
@@ -75,6 +77,27 @@ from agent_bridge.core.results.contexts import (
     Instructions,
     ModelChoice,
 )
+from agent_bridge.core.results.people import (
+    Kicked,
+    Muted,
+    PersonRefusal,
+    PersonRefused,
+    PinChange,
+    PinResult,
+    RoleEntry,
+    RoleGiven,
+    RoleList,
+    RoleShown,
+    Unmuted,
+)
+from agent_bridge.core.results.repairs import PassPlan, RepairBegun
+from agent_bridge.core.results.retirement import (
+    AgentRetired,
+    AgentReturned,
+    NotRetired,
+    RetirementAsked,
+    RetirementConfirmed,
+)
 from agent_bridge.core.results.selection import (
     AgentChoices,
     AgentOption,
@@ -103,7 +126,8 @@ from agent_bridge.core.results.turns import (
     TurnEntry,
     TurnNotFound,
 )
-from agent_bridge.core.roles import Role
+from agent_bridge.core.results.usage import UsagePart, UsageReport, UsedAmount
+from agent_bridge.core.roles import Role, RoleSource, SourceKind
 from agent_bridge.core.rooms import AnswerMode, RoomProblem, Streaming, WhenBusy
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.core.upstreams import Health
@@ -169,6 +193,13 @@ SAMPLES: list[Result] = [
     DeletionAsked(ChatName(17, "*Oslo*"), RoomAddress("!oslo:x.org", "x.org")),
     DeletionConfirmed(ChatName(17)),
     NothingToConfirm(),
+    AgentRetired("Adam *1*"),
+    RetirementAsked("Adam *1*"),
+    RetirementConfirmed("Adam *1*"),
+    AgentReturned("Adam *1*", is_listed=True),
+    AgentReturned("Adam *1*", is_listed=False),
+    NotRetired("Adam *1*"),
+    AgentList((replace(ADA, state=AgentState.RETIRED),)),
     ChatList((OSLO,), 1, 2, is_archive=True),
     ChatList((), archived=3),
     NotArchived(ChatName(7, "Trip to Oslo")),
@@ -213,6 +244,24 @@ SAMPLES: list[Result] = [
     ServerCommandDone("compact", succeeded=False, output="it ```broke```", said="*why*"),
     ServerCommandList("Ada", (ServerCommandEntry("compact"), ServerCommandEntry("x", "is *mine*", "<query>"))),
     ServerCommandRefused("tolset", CommandRefusal.UNKNOWN, "toolset"),
+    PassPlan(),
+    PassPlan(
+        create=tuple(f"*{name}*" for name in "abcdefg"),
+        rename=(("Adam", "Adam\nthe `Second`"),),
+        retire=("Bea",),
+        back=("Cleo",),
+        invite=("@bob:example.org",),
+        move=("Dora",),
+        waiting=("Egon",),
+        doubted=("Fay",),
+        vanished=("Gus",),
+        appeared=("Hal",),
+        away=(("up", "away"),),
+    ),
+    PassPlan(add=("Ada",)),
+    RepairBegun(None, is_forced=True),
+    RepairBegun("Ada", is_forced=False),
+    StatusReport(9, 0, 0, 0, (), without_bot=8),
     StatusReport(1, 2, 3, 4, (UP,), (RoomEntry("Ada", (RoomProblem.ENCRYPTED, RoomProblem.OPEN_DOOR)),)),
     StopRequested(1),
     DecisionMade(DecisionResult.TAKEN),
@@ -221,9 +270,32 @@ SAMPLES: list[Result] = [
     Trace(KEY, (TRACE,)),
     TurnNotFound("x"),
     UnknownCommand("agnets", "agents"),
+    UsageReport(
+        None,
+        is_own=False,
+        period=Period.DAY,
+        total=UsedAmount(34, 2, 138_600, Decimal("0.42")),
+        currency="USD",
+        parts=(UsagePart("Ada, Bea", UsedAmount(34, 2, 138_600, Decimal("0.42")), "!room:example.org", 12),),
+        more=3,
+    ),
     WhenBusySet(WhenBusy.COLLECT),
     Answers((AgentAnswers("Ada", AnswerMode.ALWAYS), AgentAnswers("Bea", AnswerMode.OFF))),
     WrongRoom("busy"),
+    Kicked("@bob_b:x.org"),
+    Muted("@bob_b:x.org", None, everywhere=True, turns=0, may_write=False),
+    Muted("@bob_b:x.org", 3600.0, everywhere=False, turns=2, may_write=True),
+    *(PersonRefused(reason, "@bob_b:x.org") for reason in PersonRefusal),
+    *(PinChange(result, 50) for result in PinResult),
+    RoleGiven("@bob_b:x.org", Role.MODERATOR, exists=False),
+    RoleList((RoleEntry("@ann:x.org", Role.OWNER), RoleEntry("@bob_b:x.org", Role.NONE, "@ann:x.org")), 21, 2, 3),
+    *(
+        RoleShown("@bob_b:x.org", RoleSource(kind, Role.MODERATOR, "x.org", "@ann:x.org", THEN), Role.MEMBER)
+        for kind in SourceKind
+    ),
+    Unmuted("@bob_b:x.org", everywhere=True, was_muted=True),
+    Unmuted("@bob_b:x.org", everywhere=False, was_muted=True),
+    Unmuted("@bob_b:x.org", everywhere=False, was_muted=False),
 ]
 IDS = [type(sample).__name__ for sample in SAMPLES]
 
@@ -234,6 +306,8 @@ def english(result: Result) -> str:
 
 def plain(value: object) -> Any:
     """Return the JSON form of a value that the encoder does not know."""
+    if isinstance(value, Decimal):
+        return str(value)
     assert isinstance(value, datetime), f"{value!r} is no plain data"
     return value.isoformat()
 
@@ -313,19 +387,18 @@ def test_a_short_help_is_one_list_and_a_long_one_has_headings() -> None:
     [
         (
             InvalidArguments(INVITE, ArgumentProblem.MISSING, INVITE.arguments[0]),
-            "`<agent>` is missing.\n\nUsage: `!ab invite <agent> [@user:server]`\n\nFor example: `!ab invite Ada`",
+            "`<agent>` is missing. Usage: `!ab invite <agent> [@user:server]`. For example: `!ab invite Ada`.",
         ),
         (
             InvalidArguments(BUSY, ArgumentProblem.NOT_A_CHOICE, BUSY.arguments[0], "n_o"),
-            """*n\\_o* is not one of `queue`, `collect`, `interrupt`.
-
-Usage: `!ab busy queue|collect|interrupt`
-
-For example: `!ab busy queue`""",
+            (
+                "*n\\_o* is not one of `queue`, `collect`, `interrupt`. Usage: `!ab busy queue|collect|interrupt`. "
+                "For example: `!ab busy queue`."
+            ),
         ),
         (
             InvalidArguments(SYNC, ArgumentProblem.SURPLUS, None, "al"),
-            "*al* is not expected here.\n\nUsage: `!ab sync [all]`",
+            "*al* is not expected here. Usage: `!ab sync [all]`.",
         ),
         (
             InvalidArguments(INVITE, ArgumentProblem.NO_SUCH_AGENT, INVITE.arguments[0], "*x*"),
@@ -556,7 +629,7 @@ def test_the_words_of_a_person_are_repeated_in_part() -> None:
 def test_the_help_of_a_command_has_its_usage_an_example_and_its_role() -> None:
     assert english(CommandHelp(INVITE, Role.MEMBER)).split("\n\n") == [
         f"`!ab invite <agent> [@user:server]`: {ENGLISH.commands.help['invite']}.",
-        "For example: `!ab invite Ada`",
+        "For example: `!ab invite Ada`.",
         "This command is for members.",
     ]
 

@@ -26,7 +26,9 @@ from agent_bridge.i18n.chat_texts import ChatTexts
 from agent_bridge.i18n.command_texts import CommandTexts
 from agent_bridge.i18n.context_texts import ContextTexts
 from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.i18n.repair_texts import RepairTexts
 from agent_bridge.i18n.russian import RUSSIAN
+from agent_bridge.i18n.usage_texts import UsageTexts
 
 if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
@@ -48,7 +50,9 @@ _LETTER = re.compile(r"[^\W\d_]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
 
 
-def all_texts(texts: Texts | CommandTexts | ChatTexts | ContextTexts) -> dict[str, str]:
+def all_texts(
+    texts: Texts | CommandTexts | ChatTexts | ContextTexts | RepairTexts | UsageTexts,
+) -> dict[str, str]:
     """Return all texts by their names, each entry of a table and each form of a noun on its own."""
     found: dict[str, str] = {}
     # The prefix of commands is a value of other texts.
@@ -60,10 +64,12 @@ def all_texts(texts: Texts | CommandTexts | ChatTexts | ContextTexts) -> dict[st
             found |= {f"{field.name}.{key}": text for key, text in value.items()}
         elif isinstance(value, tuple):
             found |= {f"{field.name}#{form}": text for form, text in enumerate(value)}
-        elif isinstance(value, CommandTexts | ChatTexts):
+        elif isinstance(value, CommandTexts | ChatTexts | RepairTexts):
             found |= all_texts(value)
         elif isinstance(value, ContextTexts):
             found |= {f"contexts.{name}": text for name, text in all_texts(value).items()}
+        elif isinstance(value, UsageTexts):
+            found |= {f"usage.{name}": text for name, text in all_texts(value).items()}
     return found
 
 
@@ -167,7 +173,7 @@ def test_every_value_of_the_bridge_has_a_word(texts: Texts) -> None:
     assert set(texts.commands.busy) == {str(busy) for busy in WhenBusy}
     assert set(texts.commands.stream) == {str(streaming) for streaming in Streaming}
     assert set(texts.contexts.refused) == {str(reason) for reason in ContextRefusal}
-    assert set(texts.commands.roles) == {role.name.lower() for role in Role if role is not Role.NONE}
+    assert set(texts.commands.roles) == {role.name.lower() for role in Role if role >= Role.MEMBER}
 
 
 @pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
@@ -315,7 +321,7 @@ def test_members_read_no_terms_of_operators(texts: Texts) -> None:
 
 @pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
 def test_texts_name_the_administrators_who_can_help(texts: Texts) -> None:
-    assert texts.naming([], "!ab") == texts
-    named = texts.naming([f"@admin{number}:x" for number in range(9)], "!bot")
+    assert texts.naming(list, "!ab").who_can_help == texts.an_admin
+    named = texts.naming(lambda: [f"@admin{number}:x" for number in range(9)], "!bot")
     assert "@admin0:x, @admin1:x, @admin2:x" in named.for_admins(named.not_permitted)
     assert texts.an_admin in texts.for_admins(texts.not_permitted)

@@ -3,8 +3,8 @@
 A command returns one record. ``render.results`` makes Markdown of it; an API can make JSON of the same record. The
 records live in ``core`` because ``commands`` creates them and ``render``, two layers below, reads them.
 
-Fields hold text, numbers, booleans, None, enums, aware datetimes, other records, and tuples or mappings of these. Text
-from outside (names, user ids, causes) is raw: the renderer escapes it.
+Fields hold text, numbers (amounts of money as decimals), booleans, None, enums, aware datetimes, other records, and
+tuples or mappings of these. Text from outside (names, user ids, causes) is raw: the renderer escapes it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from agent_bridge.core.results.chats import ChatResult
 from agent_bridge.core.results.contexts import ContextResult
+from agent_bridge.core.results.people import PeopleResult
+from agent_bridge.core.results.repairs import PassPlan, RepairBegun
+from agent_bridge.core.results.retirement import RetirementResult
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.results.turns import TurnResult
+from agent_bridge.core.results.usage import UsageReport
 
 if TYPE_CHECKING:
     from agent_bridge.core.agents import AgentState
@@ -35,6 +39,8 @@ class Group(StrEnum):
     CHATS = "chats"
     #: The room in which the command is given.
     ROOM = "room"
+    #: People in the room, and their roles.
+    PEOPLE = "people"
     #: The conversation with the agent.
     CONVERSATION = "conversation"
     MESSAGES = "messages"
@@ -106,6 +112,8 @@ class ArgumentProblem(StrEnum):
     #: A value that is not permitted.
     NOT_A_CHOICE = "not_a_choice"
     NOT_A_USER_ID = "not_a_user_id"
+    #: Words that mean no length of time, or one that is too long.
+    NOT_A_DURATION = "not_a_duration"
     NO_SUCH_AGENT = "no_such_agent"
     #: The agent's upstream lists it no more.
     AGENT_GONE = "agent_gone"
@@ -335,6 +343,8 @@ class StatusReport:
     rooms: tuple[RoomEntry, ...] = ()
     #: Those of the active agents that have an entry in the configuration.
     configured: int = 0
+    #: Rooms that the bot enters later, because the homeserver limits its joins.
+    without_bot: int = 0
 
 
 Result: TypeAlias = (
@@ -356,7 +366,11 @@ Result: TypeAlias = (
     | NoTrace
     | NotPermitted
     | NotReconnected
+    | PeopleResult
+    | PassPlan
     | Reconnected
+    | RepairBegun
+    | RetirementResult
     | RoomBound
     | ServerCommandDone
     | ServerCommandList
@@ -368,6 +382,7 @@ Result: TypeAlias = (
     | Trace
     | TurnResult
     | UnknownCommand
+    | UsageReport
     | WhenBusySet
     | WrongRoom
 )
