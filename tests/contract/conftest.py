@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -65,11 +66,37 @@ def reset(migrated_url: str) -> sql.Composed:
     return sql.SQL("; ").join(statements)
 
 
+class Emptier:
+    """Empties the tables of *uri* on one connection for all tests: a new one takes longer than the statements."""
+
+    def __init__(self, uri: str, reset: sql.Composed) -> None:
+        self._uri, self._reset = uri, reset
+        self._connection = psycopg.connect(uri, autocommit=True)
+
+    def empty(self) -> None:
+        """Empty the tables. A test may have ended the connection."""
+        try:
+            self._connection.execute(self._reset)
+        except psycopg.OperationalError:
+            self.close()
+            self._connection = psycopg.connect(self._uri, autocommit=True)
+            self._connection.execute(self._reset)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+@pytest.fixture(scope="session")
+def emptier(migrated_url: str, reset: sql.Composed) -> Iterator[Emptier]:
+    with closing(Emptier(migrated_url, reset)) as emptier:
+        yield emptier
+
+
 @pytest.fixture
-def store_url(migrated_url: str, reset: sql.Composed) -> str:
+def store_url(migrated_url: str, emptier: Emptier) -> str:
     """A database with every table and no rows."""
-    with psycopg.connect(migrated_url) as connection:
-        connection.execute(reset)
+    emptier.empty()
     return migrated_url
 
 

@@ -145,6 +145,7 @@ async def settle(agents: Agents, contact: AgentRoom, space: str | None = "!space
     await agents.avatar_applied(contact.home.id, "mxc://test.local/avatar")
     await agents.room_made(home.id, f"!{agent.id}", home.name, home.topic)
     await agents.bot_joined(home.id)
+    await agents.introduced(home.id)
     if space is not None:
         await agents.linked(home.id, space)
 

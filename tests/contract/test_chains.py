@@ -14,7 +14,7 @@ from agent_bridge.core.chains import ChainBudget, ChainPosition
 from agent_bridge.core.errors import TurnLost
 from agent_bridge.core.payloads import MessagePayload, RefusalReason
 from agent_bridge.core.results.traces import Trace, TurnTrace
-from agent_bridge.core.roles import Role
+from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.turns import TurnState
 from agent_bridge.core.usage import Usage
 from agent_bridge.i18n.english import ENGLISH
@@ -26,10 +26,11 @@ from agent_bridge.store.prune import prune
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turn_admin import TurnAdmin, TurnSummary
 from agent_bridge.store.turns import Turns
+from agent_bridge.store.usage import UsageStore
 from support.appservice_client import real_intake
 from support.change_requests import TALK
 from support.jobs import idle_lanes, woken
-from support.records import NAMES
+from support.records import NAMES, used
 from support.turn_rows import BOB, OTHER, ROOM, add_agent, content, row_of, take_part, waiting_for_a_lock, watch
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Talk:
             self.chains,
             idle_lanes(database),
             NAMES,
-            {"example.org": role},
+            Roles.fixed({"example.org": role}, NAMES),
             budget,
         )
         self._budget = budget
@@ -298,7 +299,7 @@ async def test_tokens_are_a_limit(database: Database) -> None:
     talk = Talk(database, ChainBudget(hops=100, pair=100, turns=100, tokens=50))
     await talk.receive(event("$root"))
     turn = await talk.take(FRIDA)
-    await talk.turns.used(turn, Usage(30, 30))
+    await UsageStore(database).record([used(turn, Usage(30, 30))])
     await talk.show(turn, GALA)
     await talk.ask(turn, GALA)
     assert (await talk.asked(), await talk.held()) == ([], [("tokens", 0)])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.changes import StopRequest
 from agent_bridge.core.results.commands import (
@@ -93,8 +93,8 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
     assert await give(services, "stop", in_agent_room=False) == StopRequested(0)
     assert await names_of(services, Role.MEMBER) == [
         *("agents", "invite", "agent", "new", "chats", "rename", "archive", "unarchive", "delete", "yes"),
-        *("approve", "deny", "stop", "answer", "context", "instructions", "model", "save", "saves", "forget", "fork"),
-        *("queue", "help"),
+        *("approve", "deny", "stop", "answer", "role", "context", "instructions", "model", "save", "saves", "forget"),
+        *("fork", "queue", "help", "usage"),
     ]
     assert await names_of(services, Role.ADMIN) == list(REGISTRY.commands)
 
@@ -155,7 +155,7 @@ async def test_agents_are_listed_by_name(services: CommandServices, database: Da
     assert (result.problem, result.candidates) == (ArgumentProblem.NO_SUCH_AGENT, ())
     # A turn of the bot is a command, like this one, and is not reported.
     await accept(database, new("$1", ROOM, bert), new("$2"))
-    assert await give(services, "status") == StatusReport(1, 1, 0, 1, ())
+    assert await give(services, "status") == StatusReport(1, 1, 0, 1, (), without_bot=1)
 
 
 async def test_settings_of_a_room(services: CommandServices, database: Database) -> None:

@@ -16,10 +16,11 @@ from agent_bridge.bridge.rooms.admin_room import AdminRoom
 from agent_bridge.config.agents import AgentConfig
 from agent_bridge.config.agents_source import AgentsSource
 from agent_bridge.config.conversations import TemplatesConfig
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.config.validation import config_from
 from agent_bridge.core.agents import AgentSettings, AgentState
 from agent_bridge.core.errors import HomeserverUnavailable
+from agent_bridge.core.roles import Roles
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
@@ -281,7 +282,8 @@ async def test_a_file_counts_when_it_is_complete_and_a_fault_is_told_until_the_h
     await bridge.discovery.sync()
     async with homeserver_session() as session:
         homeserver = Homeserver(config.homeserver.address, "a", NAMES, session)
-        admin_room = AdminRoom(homeserver, KeyValues(database), Rooms(database), config, {}, ENGLISH)
+        roles = Roles.fixed(config.permissions, NAMES)
+        admin_room = AdminRoom(homeserver, KeyValues(database), Rooms(database), config, roles, ENGLISH)
         source = AgentsSource(config, None)
         configured = ConfiguredAgents(source, bridge.agents, bridge.discovery, admin_room, config, ENGLISH)
         await configured._look()

@@ -11,7 +11,7 @@ import pytest
 from agent_bridge.commands.handler import context_of
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.payloads import CommandPayload
-from agent_bridge.core.results.commands import InvalidArguments, Result
+from agent_bridge.core.results.commands import InvalidArguments, NotPermitted, Result
 from agent_bridge.core.results.contexts import (
     ContextBegun,
     ContextForgotten,
@@ -168,12 +168,14 @@ async def test_wrong_input_changes_nothing(database: Database, commands: Command
 
 @pytest.mark.parametrize("line", ["reset", "load first", "load", "instructions Be brief", "model frieda"])
 async def test_a_member_is_looked_up_in_the_room(database: Database, commands: Commands, line: str) -> None:
-    """The homeserver of this test cannot be reached: the command is tried again, and has changed nothing."""
+    """Only in rooms that people made. The homeserver of this test cannot be reached: nothing is changed."""
     await commands.give("save first", Role.MEMBER)
     before = await tables(database)
+    assert isinstance(await commands.give(line, Role.MEMBER), NotPermitted)
+    assert await tables(database) == before
+    await database.execute("UPDATE room SET kind = 'group', owner = NULL")
     with pytest.raises(HomeserverUnavailable):
         await commands.give(line, Role.MEMBER)
-    assert await tables(database) == before
 
 
 async def test_a_person_saves_a_limited_number_of_copies(

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.demo.agents.characters import ARCHIVIST, SCEPTIC, STORYTELLER, THINKER, Talk
 from agent_bridge.demo.agents.upstream import DemoAgent, DemoUpstream

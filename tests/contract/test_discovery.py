@@ -10,7 +10,7 @@ import pytest
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.config.conversations import TemplatesConfig
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.agents import AgentState
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agents import Agents

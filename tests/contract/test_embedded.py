@@ -245,6 +245,7 @@ async def test_a_server_whose_postmaster_dies_is_started_again(made: Path) -> No
     assert pid_of(made) is None
 
 
+@pytest.mark.long
 async def test_a_server_that_accepts_no_connections_is_started_again(made: Path) -> None:
     """A shutdown that waits for the open sessions, and a postmaster that hangs."""
     async with embedded_postgres(made, QUICK) as uri:
@@ -282,6 +283,7 @@ def test_a_postmaster_that_hangs_is_killed_at_a_start(made: Path) -> None:
         server.close()
 
 
+@pytest.mark.long
 def test_a_postmaster_that_shuts_down_without_end_is_killed_at_a_start(made: Path) -> None:
     start_and_be_killed(made)
     hung = pid_of(made)
@@ -296,6 +298,7 @@ def test_a_postmaster_that_shuts_down_without_end_is_killed_at_a_start(made: Pat
         server.close()
 
 
+@pytest.mark.long
 def test_a_stop_that_hangs_becomes_an_immediate_one(made: Path) -> None:
     server = start_postgres(made, QUICK)
     assert server.postmaster is not None

@@ -182,7 +182,7 @@ WRONG = {
     "agent page 0": "The list has no page 0: it has 1 page.",
     "agent page 99": "The list has no page 99: it has 1 page.",
     "chats 99": "The list has no page 99: it has 1 page.",
-    "chats zzz": "The word *zzz* is unknown here. Usage: `!ab chats [page] [archived] [all]`",
+    "chats zzz": "The word *zzz* is unknown here. Usage: `!ab chats [page] [archived] [all]`.",
     "agents zzz archived": "*archived* is not expected here.",
 }
 

@@ -14,6 +14,7 @@ from agent_bridge.core.errors import StoreError, StoreRefused
 from agent_bridge.core.payloads import MessagePayload
 from agent_bridge.core.turns import Ignored, IgnoreReason, StopReason, TurnKind, TurnState
 from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.turns import Turns
 from support.turn_rows import (
     OTHER,
@@ -34,7 +35,6 @@ from support.turn_rows import (
 if TYPE_CHECKING:
     from agent_bridge.core.rooms import HistoryCursor
     from agent_bridge.core.turns import NewTurn
-    from agent_bridge.store.postgres.database import Database
 
 
 @pytest.fixture
@@ -412,8 +412,9 @@ async def test_a_room_without_open_turns_has_nothing_to_stop(database: Database)
     assert await stop(database) == []
 
 
-async def test_every_write_says_that_the_database_is_away(database: Database, intake_store: IntakeStore) -> None:
-    await database.pool.close()
+async def test_every_write_says_that_the_database_is_away(store_url: str) -> None:
+    async with Database(store_url) as database:
+        intake_store = IntakeStore(database)
     with pytest.raises(StoreError):
         await intake_store.known(["$1"])
     with pytest.raises(StoreError):

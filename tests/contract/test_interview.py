@@ -14,7 +14,8 @@ from agent_bridge.cli import cli
 from agent_bridge.cli.doctor import Doctor, Finding, missing_for_letta
 from agent_bridge.cli.probe import FoundUpstream, find_server_name, find_upstream
 from agent_bridge.config.load import load
-from agent_bridge.config.model import Config, DatabaseConfig, UpstreamConfig
+from agent_bridge.config.model import Config, DatabaseConfig
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.errors import UpstreamError, UpstreamUnreachable
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from agent_bridge.cli import cli
 from agent_bridge.cli.doctor import Doctor
 from agent_bridge.cli.probe import find_upstream, is_on_this_machine
 from agent_bridge.config.load import load
-from agent_bridge.config.model import DatabaseConfig, UpstreamConfig
+from agent_bridge.config.model import DatabaseConfig
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.errors import UpstreamError
 from support.app_server_doors import GuardedAppServer
 from support.scripted_letta_v1 import ScriptedLettaV1

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent_bridge.core.errors import StoreError
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Topic
 
@@ -48,8 +47,25 @@ async def test_concurrent_counters_get_different_numbers(kv: KeyValues) -> None:
     assert await kv.count_up("looks", topic=Topic.SYNCS) == 8
 
 
-async def test_a_value_that_is_no_number_is_not_counted(kv: KeyValues) -> None:
-    await kv.set("looks", "many")
-    with pytest.raises(StoreError):
-        await kv.count_up("looks", topic=Topic.SYNCS)
-    assert await kv.get("looks") == "many"
+async def test_a_value_that_is_no_number_counts_as_none(kv: KeyValues) -> None:
+    await kv.set(KeyValues.LOOKS, "many")
+    assert await kv.get(KeyValues.LOOKS) is None
+    assert await kv.count_up(KeyValues.LOOKS, topic=Topic.SYNCS) == 1
+    assert await kv.get(KeyValues.LOOKS) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "garbage"),
+    [
+        (KeyValues.SPACE, 7),
+        (KeyValues.SPACE_INVITED, ["@bob:x", {}]),
+        (KeyValues.SPACE_NAMES, {"name": []}),
+        (KeyValues.SPACE_ROLES, {"room": "!a:x", "applied": "1"}),
+        (KeyValues.UPSTREAMS, [1]),
+        (KeyValues.DONE, {"requested": "1"}),
+        (KeyValues.SWITCHES, []),
+    ],
+)
+async def test_a_value_of_the_wrong_type_counts_as_none(kv: KeyValues, key: str, garbage: object) -> None:
+    await kv.set(key, garbage)
+    assert await kv.get(key) is None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.errors import AnswerInterrupted, UpstreamError, UpstreamUnreachable
 from agent_bridge.core.upstreams import StoredConversation
 from agent_bridge.upstream.answer import ApprovalAsked, RunStarted, TextDelta

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.errors import AnswerInterrupted
 from agent_bridge.core.results.server_commands import CommandRefusal
 from agent_bridge.core.transcript import ChatMessage

@@ -52,9 +52,9 @@ def _result(call_id: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("left", "kept"),
     [
-        ([_call("a")], []),
+        pytest.param([_call("a")], [], marks=pytest.mark.long),
         ([_call("a"), _result("a"), _call("b")], ["ui-a", "ui-a-result"]),
-        ([_call("a"), _call("b"), _result("a")], []),
+        pytest.param([_call("a"), _call("b"), _result("a")], [], marks=pytest.mark.long),
     ],
 )
 async def test_a_conversation_whose_server_was_killed_during_a_tool_call_is_copied_without_the_call(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.errors import UpstreamUnreachable
 from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.capabilities import PICTURE

@@ -13,7 +13,7 @@ from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.config.conversations import FilesConfig
 from agent_bridge.core.answers import Op
-from agent_bridge.core.roles import Role
+from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.files.pictures import PictureReader
 from agent_bridge.i18n.english import ENGLISH
@@ -60,7 +60,7 @@ async def tools(room: FakeRoom, homeserver: Homeserver, turns: Turns) -> AsyncIt
     async with homeserver_session() as session, Fetcher() as fetcher:
         media = Media(room.root_url, "token", NAMES, session)
         uploads = Uploads(media, fetcher, PictureReader(), FilesConfig(), ENGLISH)
-        made = MatrixTools(homeserver, {"example.org": Role.MEMBER}, turns, uploads, ENGLISH)
+        made = MatrixTools(homeserver, Roles.fixed({"example.org": Role.MEMBER}, NAMES), turns, uploads, ENGLISH)
 
         async def open_tools(turn: Turn) -> MatrixToolbox:
             outbox = Outbox(homeserver, turns, turn, GHOST)

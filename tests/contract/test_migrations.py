@@ -22,6 +22,7 @@ from procrastinate.schema import SchemaManager
 from psycopg import sql
 
 from agent_bridge.core.errors import SchemaTooNew, SchemaTooOld, StoreError
+from agent_bridge.core.roles import Role
 from agent_bridge.store.postgres.migrate import _LOCK, check, migrate, migrations_folder
 from agent_bridge.store.postgres.revisions import alembic_config, engine
 from agent_bridge.store.postgres.schema import metadata
@@ -319,6 +320,20 @@ def test_an_empty_database_of_the_first_release_is_brought_up(database_url: str)
     check(database_url)
     assert column(database_url, "SELECT count(*) FROM room") == ["0"]
     assert column(database_url, "SELECT nextval('turn_position_seq')") == ["1"]
+
+
+def test_the_roles_of_commands_keep_their_meaning(database_url: str) -> None:
+    with engine(database_url).connect() as connection:
+        command.upgrade(alembic_config(connection), "0031")
+        connection.commit()
+    # No command, a member, a moderator, an admin.
+    execute(
+        database_url,
+        "INSERT INTO room (room_id, kind, command_role) SELECT '!' || n, 'bot', n FROM unnest(ARRAY[NULL, 1, 2, 3]) n",
+    )
+    migrate(database_url)
+    roles = column(database_url, "SELECT command_role FROM room WHERE kind = 'bot' ORDER BY id")
+    assert roles == ["None", *(str(int(role)) for role in (Role.MEMBER, Role.MODERATOR, Role.ADMIN))]
 
 
 def test_both_ways_to_the_newest_schema_end_at_the_same(database_url: str, postgres: Server) -> None:

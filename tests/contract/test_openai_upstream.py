@@ -73,6 +73,7 @@ class TestAnswers:
         assert request.json == {
             "model": "Dora",
             "stream": True,
+            "stream_options": {"include_usage": True},
             "temperature": 0.0,
             "messages": [
                 {"role": "system", "content": "Be kind."},

@@ -173,6 +173,33 @@ async def test_an_answer_that_is_redacted_while_it_is_sent_is_withdrawn(
     assert room.texts() == ["Once"]
 
 
+@pytest.mark.parametrize("end", ["withdrawn", "settled", "given up", "asked again"])
+async def test_a_part_that_was_sent_without_a_response_does_not_stay_when_nothing_more_is_shown(
+    database: Database, lane: int, turns: Turns, homeserver: Homeserver, room: FakeRoom, end: str
+) -> None:
+    """The homeserver carries the request out after the response was given up."""
+    turn = await take(database, lane)
+    outbox = Outbox(homeserver, turns, turn, GHOST)
+    held = room.held[f"ab.{turn.key}.0"]
+    held.clear()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await outbox.show(Op(0, "Once", live=True))
+    asyncio.get_running_loop().call_later(0.5, held.set)
+    if end == "withdrawn":
+        await database.execute("UPDATE turn SET stop = 'withdrawn'")
+        await turns.commit(turn, "", error=None, parts=[], stopped=StopReason.WITHDRAWN)
+        assert await outbox.publish([], TurnState.STOPPED)
+    elif end == "settled":
+        assert await outbox.settle(TurnState.FAILED)
+    elif end == "given up":
+        await outbox.give_up("No answer.", "a test")
+    else:
+        assert await outbox.withdraw() == [0]
+    shown = {"settled": ["Once"], "given up": ["Once", "No answer."]}.get(end, [])
+    assert (room.texts(), room.growing()) == (shown, [])
+
+
 async def test_an_answer_that_was_given_up_and_redacted_is_closed(
     database: Database, lane: int, turns: Turns, homeserver: Homeserver, room: FakeRoom
 ) -> None:

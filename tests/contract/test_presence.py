@@ -164,7 +164,7 @@ async def test_only_agents_that_are_there_are_shown(stage: Stage) -> None:
 @pytest.mark.parametrize(
     # The response of a Synapse with presence switched off, which accepts the request; and of other servers.
     ("status", "content"),
-    [(200, {"presence": "offline"}), (404, None)],
+    [(200, {"presence": "offline"}), pytest.param(404, None, marks=pytest.mark.long)],
 )
 async def test_without_presence_on_the_homeserver_one_agent_tries_for_all(
     stage: Stage, status: int, content: dict[str, str] | None

@@ -15,7 +15,7 @@ from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.cli.probe import FoundUpstream, find_upstream
 from agent_bridge.cli.remedies import remedy_for
 from agent_bridge.config.conversations import TemplatesConfig
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import AgentGone, UpstreamError
 from agent_bridge.core.transcript import ChatMessage
@@ -253,25 +253,6 @@ async def test_the_remedy_for_another_kind_or_path(letta: LettaServer, kind: str
     assert await remedy_for(caught.value, config) == remedy.format(letta.root)
 
 
-@pytest.mark.parametrize(
-    ("path", "keys", "words"),
-    [
-        ("", {"headers": {"Origin": "https://element.example"}}, "refuses the WebSocket (403): perhaps a proxy"),
-        ("", {"query": {"channel": "control"}}, "refuses the WebSocket (426): it speaks another version"),
-        ("/nowhere", {}, "has no WebSocket at /ws (404)"),
-    ],
-)
-async def test_a_websocket_that_is_refused(letta: LettaServer, path: str, keys: dict[str, Any], words: str) -> None:
-    config = UpstreamConfig.model_validate({"name": "u", "kind": "letta", "url": letta.root + path, **keys})
-    async with (
-        aiohttp.ClientSession() as session,
-        aclosing(make_upstream(config, session, MemoryConversations())) as upstream,
-    ):
-        with pytest.raises(UpstreamError) as caught:
-            await upstream.agents()
-    assert words in str(caught.value)
-
-
 async def test_two_renames_while_no_bridge_looks_are_held(letta: LettaServer, database: Database) -> None:
     def discovery(session: aiohttp.ClientSession) -> Discovery:
         config = UpstreamConfig.model_validate({"name": "letta", "url": letta.url})
@@ -297,3 +278,22 @@ async def test_two_renames_while_no_bridge_looks_are_held(letta: LettaServer, da
         [health] = await restarted.sync()
         assert health.appeared == ()
         assert {each.agent.name for each in await Agents(database).all()} == {"Zoe", "Yan"}
+
+
+@pytest.mark.parametrize(
+    ("path", "keys", "words"),
+    [
+        ("", {"headers": {"Origin": "https://element.example"}}, "refuses the WebSocket (403): perhaps a proxy"),
+        ("", {"query": {"channel": "control"}}, "refuses the WebSocket (426): it speaks another version"),
+        ("/nowhere", {}, "has no WebSocket at /ws (404)"),
+    ],
+)
+async def test_a_websocket_that_is_refused(letta: LettaServer, path: str, keys: dict[str, Any], words: str) -> None:
+    config = UpstreamConfig.model_validate({"name": "u", "kind": "letta", "url": letta.root + path, **keys})
+    async with (
+        aiohttp.ClientSession() as session,
+        aclosing(make_upstream(config, session, MemoryConversations())) as upstream,
+    ):
+        with pytest.raises(UpstreamError) as caught:
+            await upstream.agents()
+    assert words in str(caught.value)

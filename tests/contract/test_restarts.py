@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.upstream.conversation_store import MemoryConversations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,14 +11,12 @@ from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import Ignored, IgnoreReason, TurnState
 from agent_bridge.core.upstreams import StoredConversation
 from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.prune import prune
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.upstream_conversations import UpstreamConversations
 from support.turn_rows import ROOM, accept, add_agent, collect, finish, new, take, waiting_for_a_lock
-
-if TYPE_CHECKING:
-    from agent_bridge.store.postgres.database import Database
 
 
 async def age(database: Database, days: float) -> None:
@@ -159,7 +156,8 @@ async def test_a_large_backlog_is_forgotten_whole(database: Database) -> None:
     assert await prune(database, turns_days=1, transcript_days=1) == 0
 
 
-async def test_a_database_that_is_away_is_an_error(database: Database) -> None:
-    await database.pool.close()
+async def test_a_database_that_is_away_is_an_error(store_url: str) -> None:
+    async with Database(store_url) as database:
+        pass
     with pytest.raises(StoreError):
         await prune(database, turns_days=1, transcript_days=1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.bridge.answering.catch_up import Place, RoomReader
-from agent_bridge.core.roles import Role
+from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.transcript import NO_CATCH_UP
 from agent_bridge.render.content import LIVE
 from agent_bridge.store.transcript import Transcripts
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 GHOST, OTHER = NAMES.user_id("agent_frida"), NAMES.user_id("agent_gala")
 EVE, STRANGER = "@eve:example.org", "@stranger:evil.org"
-PERMISSIONS = {"example.org": Role.MEMBER}
+ROLES = Roles.fixed({"example.org": Role.MEMBER}, NAMES)
 
 
 def state(kind: str, content: dict[str, Any], key: str = "", sender: str = BOB) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def place(lane: int, event_id: str | None = "$q", thread: str = "", ghost: str =
 @pytest.fixture
 def reader(room: FakeRoom, homeserver: Homeserver, database: Database) -> RoomReader:
     room.state += [state("m.room.member", {"membership": "join"}, user, user) for user in (GHOST, OTHER, BOB, EVE)]
-    return RoomReader(homeserver, NAMES, PERMISSIONS, Transcripts(database))
+    return RoomReader(homeserver, NAMES, ROLES, Transcripts(database))
 
 
 async def texts(reader: RoomReader, where: Place, tokens: int = 1_000) -> list[str]:

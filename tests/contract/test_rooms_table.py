@@ -140,21 +140,21 @@ async def test_rooms_get_descriptions_of_commands_once(database: Database, rooms
     # Nobody has given a command, and the bot is not in the home.
     assert await due() == {}
     await rooms.enter("!bot:example.org", KindName.BOT, "$1")
-    assert await due() == {"!bot:example.org": "False 1"}
+    assert await due() == {"!bot:example.org": "False 2"}
     for _ in range(2):
         await rooms.command_given(GROUP, Role.MEMBER)
         await rooms.command_given(ROOM, Role.ADMIN)
         await rooms.command_given("!unknown:example.org", Role.ADMIN)
-    assert await due() == {GROUP: "False 1"}
+    assert await due() == {GROUP: "False 2"}
     await rooms.command_given(GROUP, Role.ADMIN)
     await rooms.command_given(GROUP, Role.MODERATOR)
-    assert await due() == {GROUP: "False 3"}
+    assert await due() == {GROUP: "False 4"}
     await database.execute("UPDATE room SET bot_joined = true")
     await rooms.command_given(ROOM, Role.MODERATOR)
-    assert await due() == {ROOM: "True 2"}
+    assert await due() == {ROOM: "True 3"}
     wanted = {key: f"{digest} in Russian" for key, digest in wanted.items()}
     assert await due() == {
-        GROUP: "False 3 in Russian",
-        ROOM: "True 2 in Russian",
-        "!bot:example.org": "False 1 in Russian",
+        GROUP: "False 4 in Russian",
+        ROOM: "True 3 in Russian",
+        "!bot:example.org": "False 2 in Russian",
     }

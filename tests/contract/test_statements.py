@@ -16,6 +16,7 @@ FOLDER = Path(agent_bridge.store.__file__).parent
 FILES = sorted((FOLDER / "sql").glob("*.sql"))
 NAMES = [file.stem for file in FILES]
 EACH_FILE = pytest.mark.parametrize("name", NAMES)
+PARTS = sorted((FOLDER / "sql" / "parts").glob("*.sql"))
 PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
@@ -61,3 +62,18 @@ def test_a_statement_is_found_by_its_name_without_its_description() -> None:
     assert Statements("queue")["remove"] == "DELETE FROM procrastinate_jobs WHERE id = ANY(%(jobs)s)"
     with pytest.raises(KeyError):
         Statements("queue")["remove_all"]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.stem)
+def test_a_part_has_a_description_and_several_places(part: Path) -> None:
+    assert part.read_text().startswith("-- ")
+    places = [line for file in (*FILES, *PARTS) for line in file.read_text().splitlines()]
+    assert places.count(f"-- include {part.stem} --") > 1
+
+
+def test_a_part_stands_in_the_place_of_its_line() -> None:
+    columns = (FOLDER / "sql" / "parts" / "usage_rows.sql").read_text().partition("\n")[2]
+    assert Statements("usage")["of_all"].startswith(f"{columns}WHERE u.at >= ")
+    # A part may have parts.
+    assert "INSERT INTO usage" in Statements("turns")["commit"]
+    assert not any("-- include" in statement for name in NAMES for statement in Statements(name).all.values())

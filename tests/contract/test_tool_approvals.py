@@ -14,13 +14,12 @@ from agent_bridge.bridge.answering.tool_approvals import ToolApprovals
 from agent_bridge.bridge.delivery.approval_cards import ApprovalCards
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.commands.approvals import deny
-from agent_bridge.commands.arguments import Words
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.commands.argument_kinds import Words
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.answers import Part
 from agent_bridge.core.approvals import DecisionRequest, DecisionResult, Verdict
 from agent_bridge.core.errors import UpstreamRefused
 from agent_bridge.core.results.commands import DecisionMade
-from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.i18n.english import ENGLISH
@@ -392,7 +391,7 @@ async def test_the_reason_of_a_refusal_is_bounded(database: Database, lane: int,
     await turns.intend(turn.id, Part.CARDS[0])
     await turns.sent(turn, Part.CARDS[0], "$card")
     services = SimpleNamespace(database=database, approvals=desk.store)
-    given = {"sender": BOB, "role": Role.MEMBER, "room_id": ROOM, "thread": "", "event_id": "$command"}
-    context = cast("CommandContext", SimpleNamespace(services=services, **given))
+    given = {"sender": BOB, "room_id": ROOM, "thread": "", "event_id": "$command"}
+    context = cast("CommandContext", SimpleNamespace(services=services, can=lambda _: False, **given))
     assert await deny.run(context, Words("no " * 10_000)) == DecisionMade(DecisionResult.TAKEN)
     assert [len(each.reason) for each in await desk.store.of_turn(turn)] == [500]

@@ -18,7 +18,6 @@ from agent_bridge.core.payloads import Attachment, MediaKind, MessagePayload, Re
 from agent_bridge.core.rooms import KindName, Streaming
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import IgnoreReason, Send, StopReason, Turn, TurnKind, TurnState
-from agent_bridge.core.usage import Usage
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.history import Histories
 from agent_bridge.store.payloads import encode
@@ -27,7 +26,6 @@ from agent_bridge.store.postgres.session import Session
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.transcript import Transcripts
-from agent_bridge.store.turn_admin import TurnAdmin
 from support.conditions import eventually
 from support.sessions import open_locks
 from support.turn_rows import (
@@ -313,7 +311,6 @@ async def test_an_event_is_a_turn_of_each_agent_that_it_is_for(database: Databas
     ("change", "says"),
     [
         pytest.param("payload = payload || '{\"v\": 99}'", "version 99; this program reads version 1", id="version"),
-        pytest.param("payload = payload - 'v'", "version None", id="no version"),
         pytest.param("kind = 'vote'", "the kind 'vote', which this program does not know", id="kind"),
     ],
 )
@@ -324,6 +321,28 @@ async def test_a_payload_of_another_program_is_an_error_in_words(
     await database.execute(f"UPDATE turn SET {change}")  # noqa: S608
     with pytest.raises(StoreRefused, match=says):
         await turns.take(lane)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "payload = payload - 'v'",
+        """payload = '"garbage"'""",
+        """payload = '{"v": 1, "body": "x", "file": 7}'""",
+        "stop = 'garbage'",
+        """extras = '{"notice": 7}'""",
+    ],
+)
+async def test_a_content_that_no_program_wrote_is_left_out(
+    database: Database, turns: Turns, change: LiteralString
+) -> None:
+    (lane,) = await accept(database, new("$1"))
+    await database.execute(f"UPDATE turn SET {change}")  # noqa: S608
+    turn = await turns.take(lane)
+    assert turn is not None
+    assert (turn.is_unreadable, turn.payload, turn.stop) == (True, MessagePayload(), None)
+    await turns.finish(turn, TurnState.FAILED, {}, error="unreadable")
+    assert await turns.take(lane) is None
 
 
 async def test_an_answered_turn_is_never_asked_again(database: Database, turns: Turns) -> None:
@@ -652,14 +671,14 @@ async def test_the_commit_records_the_run(database: Database, turns: Turns) -> N
     assert (await row_of(database, "$1"))["upstream_ref"] == "run-1"
 
 
-async def test_the_tokens_of_all_attempts_are_added(database: Database, turns: Turns) -> None:
-    (lane,) = await accept(database, new("$1"))
-    admin = TurnAdmin(database)
-    turn = await take(database, lane)
-    assert [each.usage for each in await admin.find("$1")] == [None]
-    await turns.used(turn, Usage(10, 2))
-    assert [each.usage for each in await admin.find("$1")] == [Usage(10, 2)]
-    await turns.put_back(turn, delay=0, failed=True, why="it failed")
-    await turns.used(await take(database, lane), Usage(11, 3, 4))
-    await turns.used(turn, Usage(1, 0))
-    assert [each.usage for each in await admin.find("$1")] == [Usage(22, 5, 4)]
+async def test_one_turn_tells_of_a_thing_on_each_day_and_one_for_good(database: Database, turns: Turns) -> None:
+    lanes = await accept(database, new("$1", thread="$a"), new("$2", thread="$b"))
+    first, second = [await take(database, lane) for lane in lanes]
+    for claim, (one, other) in ((turns.claim_once, (first, second)), (turns.claim_day, (second, first))):
+        # The next attempt tells of it again.
+        assert [await claim(turn, "quota") for turn in (one, one, other)] == [True, True, False]
+    await database.execute(
+        "UPDATE turn SET once_key = 'quota:' || split_part(once_key, ':', 2)::integer - 1 WHERE id = %s", (second.id,)
+    )
+    assert not await turns.claim_once(second, "quota")
+    assert await turns.claim_day(first, "quota")

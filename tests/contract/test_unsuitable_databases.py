@@ -60,10 +60,10 @@ async def refusal_at_start(url: str, *, migrated: bool) -> str:
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
 async def test_a_database_needs_the_encoding_utf8(
-    encoding: LiteralString, postgres: Server, migrated_url: str, folder: Path
+    encoding: LiteralString, postgres: Server, database_url: str, folder: Path
 ) -> None:
     file = folder / "backup"
-    back_up(migrated_url, file)
+    back_up(database_url, file)
     fault, remedy = f"the database has the encoding {encoding}", "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
     with postgres.database(encoding) as url:
         for migrated in (True, False):
@@ -76,7 +76,7 @@ async def test_a_database_needs_the_encoding_utf8(
         with pytest.raises(DatabaseUnsuitable, match=fault):
             restore(url, file)
         with pytest.raises(DatabaseUnsuitable, match=f"the target has the encoding {encoding}"):
-            move(migrated_url, url)
+            move(database_url, url)
         with psycopg.connect(url) as connection:
             assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
 

@@ -64,7 +64,8 @@ class TestImages:
     async def test_a_refusal_may_be_about_them(
         self, wire: FaultServer, session: aiohttp.ClientSession, api: str
     ) -> None:
-        wire.script(*[Reply(400, {}, (b'{"detail": "no"}',))] * 3)
+        # Each is asked with the wish for a report of tokens, and without it.
+        wire.script(*[Reply(400, {}, (b'{"detail": "no"}',))] * 6)
         asked = connect(wire.url, session, api=api)
         with pytest.raises(UpstreamRefused) as caught:
             await ask(asked, PICTURE)

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from agent_bridge.cli.remedies import remedy_for
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.errors import UpstreamError, UpstreamUnreachable
 from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream

@@ -204,8 +204,9 @@ class Failures:
         name = request.node.callspec.id.partition("-")[0]
         assert type(answer.error) is kind.errors.get(name, error)
         assert not any(isinstance(event, End) for event in answer.raw)
-        # The server got the question once.
-        assert len(server.questions) == 1
+        # The server got the question once; a refusal without a cause may be one of the wish for a report of tokens.
+        is_unclear = pieces == [400] and kind.name.startswith("openai-chat")
+        assert len(server.questions) == (2 if is_unclear else 1)
 
     async def test_the_text_before_a_failure_is_reported(self, server: ScriptedUpstream, upstream: Upstream) -> None:
         server.script = says("Half", RuntimeError("out of memory"))

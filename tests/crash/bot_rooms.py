@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
+from crash.doomed_process import DoomedProcess
 from support.conditions import eventually
 from support.process import BridgeProcess
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from agent_bridge.store.postgres.database import Database
     from support.person import Person
 
-_DIES_WITHIN = 60.0
 BOT = "@agentbridge:test.local"
 
 
@@ -50,12 +48,10 @@ class BotRooms:
 
     async def doom(self, point: str, text: str, act: Awaitable[object]) -> int | None:
         """Run a process that dies at *point* of the event with *text*, which *act* sends; return its exit code."""
-        async with BridgeProcess(self.folder, self.config, launcher=("crash.doomed", point, text)) as process:
+        async with DoomedProcess(self.folder, self.config, point, text) as process:
             await process.wait_for("listening")
             await act
-            with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(process.wait(), _DIES_WITHIN)
-        return None
+            return await process.death()
 
     async def closed(self) -> None:
         """Wait until no turn is open."""

@@ -110,7 +110,9 @@ class NewChats:
         rows = await database.rows("SELECT name, number, room_id FROM room WHERE name = ANY(%s)", (self._titles,))
         replies = [message.body for message in self._person.room(self._room_id).said_by(self._bot)]
         made = [Made(title, self._rooms(title), replies, rows) for title in self._titles]
-        numbers = {row["room_id"]: (row["number"], self._number_in(row["room_id"])) for row in rows}
+        # The person sees the state of a room after entering it, and has not entered one that was made too late.
+        entered = [row for row in rows if row["room_id"] in self._person.rooms]
+        numbers = {row["room_id"]: (row["number"], self._number_in(row["room_id"])) for row in entered}
         return judge_chats(made) + judge_numbers(numbers)
 
     def _number_in(self, room_id: str) -> int | None:

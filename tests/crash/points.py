@@ -14,7 +14,11 @@ from structlog.contextvars import bound_contextvars, get_contextvars
 from agent_bridge.bridge.chats.binding import WaitingEvents
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.queue.lanes import Lanes
+from agent_bridge.bridge.rooms.editor import StateEditor
+from agent_bridge.bridge.rooms.removal import RoomRemoval
+from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.rooms import POWER_LEVELS
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.chains import Chains
 from agent_bridge.store.chats import Chats
@@ -23,6 +27,10 @@ from agent_bridge.store.direct_chats import DirectChatStore
 from agent_bridge.store.effects import Effects
 from agent_bridge.store.groups import Groups
 from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.mutes import MuteStore
+from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.retirement import RetirementStore
+from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.turns import Turns
@@ -58,6 +66,10 @@ def _texts(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> 
     return "m.new_content" not in content and content.get("msgtype") == "m.notice"
 
 
+def _levels(_self: Homeserver, _room: str, kind: str, *_: Any, **__: Any) -> bool:
+    return kind == POWER_LEVELS
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A method that is called for a turn."""
@@ -66,7 +78,7 @@ class Step:
     method: str
     #: Selects the calls that count, by their arguments.
     picks: Picks = field(default=_any)
-    #: Whether calls outside of the turn count too, once the process knows the message.
+    #: Whether calls outside of the turn count too, once the process knows the message; without a message, at once.
     is_anywhere: bool = False
 
 
@@ -107,6 +119,19 @@ STEPS = {
     "renamed": Step(Chats, "renamed"),
     # The leader carries the end of a chat out.
     "listed": Step(Chats, "listed", is_anywhere=True),
+    # The leader carries a repair out.
+    "compare": Step(StateEditor, "edit", is_anywhere=True),
+    "cursor": Step(OperationStore, "progress", is_anywhere=True),
+    "operation_end": Step(OperationStore, "finish", is_anywhere=True),
+    # The leader removes the rooms of retired agents.
+    "unlist": Step(Space, "unlist", is_anywhere=True),
+    "delete_room": Step(RoomRemoval, "delete", is_anywhere=True),
+    "removal_ref": Step(RetirementStore, "deletion_requested", is_anywhere=True),
+    "room_lost": Step(Agents, "room_lost", is_anywhere=True),
+    # The command line removes everything.
+    "unalias": Step(RoomRemoval, "remove_aliases", is_anywhere=True),
+    "deactivate": Step(Homeserver, "deactivate", is_anywhere=True),
+    "deactivated": Step(RetirementStore, "deactivated", is_anywhere=True),
     "leave": Step(Homeserver, "leave", is_anywhere=True),
     "forget_room": Step(Homeserver, "forget", is_anywhere=True),
     "forget_chat": Step(Chats, "forget", is_anywhere=True),
@@ -126,6 +151,14 @@ STEPS = {
     "unite": Step(Groups, "unite", is_anywhere=True),
     "moved": Step(Agents, "room_moved", is_anywhere=True),
     "forget_group": Step(Groups, "forget", is_anywhere=True),
+    "book": Step(RoleStore, "give"),
+    # The leader brings the rooms to the newest book.
+    "levels": Step(Homeserver, "set_state", _levels, is_anywhere=True),
+    "remove": Step(Homeserver, "remove", is_anywhere=True),
+    "role_compared": Step(RoleStore, "compared", is_anywhere=True),
+    "mute": Step(MuteStore, "put"),
+    "mute_level": Step(MuteStore, "note_level", is_anywhere=True),
+    "mute_applied": Step(MuteStore, "applied", is_anywhere=True),
 }
 #: Steps outside of these, where the process does not know the turn yet.
 OUTSIDE = ("intake", "take")
@@ -142,7 +175,7 @@ class Doom:
     """Kills this process at *point* of the way of the message *text*, or of the invitation with the reason *text*.
 
     A point is ``before:STEP:N`` or ``after:STEP:N``, of the N-th call that the message's turn makes, or one of
-    :data:`ANSWER`. The calls for other messages do not count.
+    :data:`ANSWER`. The calls for other messages do not count. An empty *text*: there is no message.
     """
 
     def __init__(self, point: str, text: str) -> None:
@@ -223,7 +256,7 @@ class Doom:
 
         @functools.wraps(original)
         async def doomed(*args: Any, **kwargs: Any) -> Any:
-            is_meant = bool(self._event_id) if step.is_anywhere else self._is_about_it
+            is_meant = bool(self._event_id) or not self._text if step.is_anywhere else self._is_about_it
             counts = is_meant and step.picks(*args, **kwargs)
             self._calls += counts
             last = counts and self._calls == self._number

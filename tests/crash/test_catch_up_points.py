@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.store.postgres.database import Database
+from crash.doomed_process import DoomedProcess
 from support.bot_rooms import named_upstream
 from support.chain_rooms import BOT, entered, lobby_alias, make_room
 from support.process import BridgeProcess
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from support.postgres import Server
     from support.scripted_upstream import ScriptedUpstream
 
-_DIES_WITHIN = 60.0
 _STEPS = ("heard", "commit", "send", "finish")
 #: Points that the quick form has.
 _QUICK = {"Ada:before:commit:1", "Cleo:after:commit:1"}
@@ -81,13 +79,10 @@ class Cases:
         """Run a process that dies at the point of *case*, and an ordinary one."""
         person, room, upstream = self._room.person, self._room, self._upstreams[case.agent]
         await person.say(room.room_id, _said(case))
-        launcher = ("crash.doomed", case.point, _question(case))
-        code = None
-        async with BridgeProcess(self._folder, self._config, launcher=launcher) as process:
+        async with DoomedProcess(self._folder, self._config, case.point, _question(case)) as process:
             await process.wait_for("listening")
             root = await person.say(room.room_id, _question(case))
-            with contextlib.suppress(TimeoutError):
-                code = await asyncio.wait_for(process.wait(), _DIES_WITHIN)
+            code = await process.death()
         await room.database.execute(
             "UPDATE turn SET said_at = said_at - interval '2 minutes' WHERE event_id = %s AND state <> 'committed'",
             (root,),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import signal
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.store.postgres.database import Database
+from crash.doomed_process import DoomedProcess
 from support.chain_rooms import BOT, MutualUpstream, chain_config, entered, make_room
 from support.conditions import eventually
 from support.process import BridgeProcess
@@ -20,12 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from agent_bridge.config.model import Config
     from support.chain_rooms import ChainRoom
     from support.harness import BridgeHarness
     from support.person import Person
     from support.postgres import Server
-
-_DIES_WITHIN = 60.0
 
 
 class Kind(StrEnum):
@@ -100,13 +98,14 @@ class Cases:
         self._upstream = upstream
         self._person = person
 
-    def process(self, case: Case | None = None, *, dies: bool = False) -> BridgeProcess:
-        """Return a process with the limits of *case*."""
+    def process(self, case: Case | None = None) -> BridgeProcess:
+        """Return an ordinary process, with the limits of *case*."""
+        return BridgeProcess(self._folder, self._config(case))
+
+    def _config(self, case: Case | None) -> Config:
         budgets = {"chain_turns": _TURNS[case.kind] if case else 20, "pair_per_minute": 1000}
         more = {"budgets": budgets, "logging": {"format": "json"}}
-        config = chain_config(self._harness, self._url, self._upstream, self._person, **more)
-        launcher = ("crash.doomed", case.point, _text(case)) if case and dies else ("agent_bridge",)
-        return BridgeProcess(self._folder, config, launcher=launcher)
+        return chain_config(self._harness, self._url, self._upstream, self._person, **more)
 
     async def run(self, case: Case, room: ChainRoom) -> Aftermath:
         """Run a process that dies at the point of *case*, and an ordinary one; return the present state."""
@@ -118,8 +117,7 @@ class Cases:
                 root = await self._person.say(room.room_id, f"Ada, begin before {case.name}")
                 await self._person.wait_for(lambda: len(room.notices()) > before)
                 await room.idle()
-        code = None
-        async with self.process(case, dies=True) as process:
+        async with DoomedProcess(self._folder, self._config(case), case.point, _text(case)) as process:
             await process.wait_for("listening")
             if case.kind is Kind.RESUME:
                 relation = {"rel_type": "m.annotation", "event_id": room.notices()[-1].event_id, "key": "👍"}
@@ -127,8 +125,7 @@ class Cases:
                 await self._person.send(room.room_id, "m.reaction", content)
             else:
                 root = await self._person.say(room.room_id, _text(case))
-            with contextlib.suppress(TimeoutError):
-                code = await asyncio.wait_for(process.wait(), _DIES_WITHIN)
+            code = await process.death()
         answers, notices = _EXPECTED[case.kind]
         async with self.process(case):
             await self._person.wait_for(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ import pytest
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.postgres.database import Database
 from crash.command_case import CommandCase, cases_of
+from crash.doomed_process import DoomedProcess
 from support.bot_rooms import named_upstream
 from support.chat_rooms import linked_room
 from support.conditions import eventually
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from support.person import Person
     from support.postgres import Server
 
-_DIES_WITHIN = 60.0
 BOT = "@agentbridge:test.local"
 #: The steps of each command: the name of a step, and the number of its call.
 _STEPS = {
@@ -112,13 +110,18 @@ class Chats:
             """
             return not await self._database.rows(query)
 
-        await asyncio.sleep(0.1)
         await eventually(idle, "everything is done", 120)
+
+    async def replied(self) -> None:
+        """Wait until the command of each case has its reply, and nothing is left to do."""
+        for case, before in self._before.items():
+            await self._told(self._rooms[case], before + 1)
+        await self.settled()
 
     async def doom(self, case: Case) -> int | None:
         """Run a process that dies at the point of *case*, and return its exit code."""
-        launcher, room_id = ("crash.doomed", case.point, case.text), self._rooms[case]
-        async with BridgeProcess(self._folder, self._config, launcher=launcher) as process:
+        room_id = self._rooms[case]
+        async with DoomedProcess(self._folder, self._config, case.point, case.text) as process:
             await process.wait_for("listening")
             await self.settled()
             if case.command == "yes":
@@ -128,16 +131,15 @@ class Chats:
                 await self.settled()
             self._before[case] = len(self._person.room(room_id).said_by(BOT))
             await self._person.say(room_id, case.text)
-            with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(process.wait(), _DIES_WITHIN)
-        return None
+            return await process.death()
 
     async def look(self, case: Case, code: int | None, ghost: str) -> Aftermath:
         """Return the present state of the room of *case*."""
-        await self._told(self._rooms[case], self._before[case] + 1)
         room = self._person.room(self._rooms[case])
         rows = await self._database.rows("SELECT name, status FROM room WHERE room_id = %s", (self._rooms[case],))
-        if not rows:
+        if rows:
+            await self._person.wait_for(lambda: room.name == rows[0]["name"])
+        else:
             await self._person.wait_for(lambda: len(room.members()) == 1)
         return Aftermath(
             code,
@@ -184,7 +186,7 @@ async def aftermath(
                 await chats.settled()
             codes = {case: await chats.doom(case) for case in cases}
             async with chats.process():
-                await chats.settled()
+                await chats.replied()
                 yield {case.name: await chats.look(case, codes[case], ghost) for case in cases}
 
 

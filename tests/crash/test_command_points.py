@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from crash.doomed_process import DoomedProcess
 from support.bot_rooms import bot_chat, named_upstream
 from support.chat_rooms import enter_chat, linked_room, new_chat
-from support.process import BridgeProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from support.harness import BridgeHarness
 
-_DIES_WITHIN = 60.0
 _STEPS = ("effect", "create_room", "made", "word", "finish")
 #: Points that the quick form has: the room exists, and the database does not know it; it knows it, and tells nobody.
 _QUICK = {"after:create_room:1", "before:word:1"}
@@ -40,11 +38,10 @@ async def test_a_killed_new_makes_one_chat(
             await desk.ask("agent Ada")
             before = len(desk.said())
             rooms_before = set(await running.homeserver.joined_rooms(ghost))
-        async with BridgeProcess(tmp_path, config, launcher=("crash.doomed", point, "new Trip to Oslo")) as process:
+        async with DoomedProcess(tmp_path, config, point, "new Trip to Oslo") as process:
             await process.wait_for("listening")
             await desk.say("new Trip to Oslo")
-            async with asyncio.timeout(_DIES_WITHIN):
-                assert await process.wait() == -signal.SIGKILL
+            assert await process.death() == -signal.SIGKILL
         async with harness.bridge(config) as running:
             desk = replace(desk, running=running)
             answer = await desk.answer(before)

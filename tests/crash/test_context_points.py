@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ import pytest
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.postgres.database import Database
 from crash.command_case import CommandCase, cases_of
+from crash.doomed_process import DoomedProcess
 from support.conditions import eventually
 from support.process import BridgeProcess
 from support.scripted_app_server import ScriptedAppServer
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from support.person import Person
     from support.postgres import Server
 
-_DIES_WITHIN = 60.0
 BOT = "@agentbridge:test.local"
 #: The steps of each command: the name of a step, and the number of its call.
 _STEPS = {
@@ -139,8 +137,7 @@ class Rooms:
 
     async def doom(self, case: Case, model: str) -> int | None:
         """Run a process that dies at the point of *case*, and return its exit code."""
-        launcher = ("crash.doomed", case.point, case.text)
-        async with BridgeProcess(self._folder, self._config, launcher=launcher) as process:
+        async with DoomedProcess(self._folder, self._config, case.point, case.text) as process:
             await process.wait_for("listening")
             room_id = self._homes[model][0]
             if case.command == "fork":
@@ -152,9 +149,7 @@ class Rooms:
                 await self._person.reply(room_id, answers[0].event_id, case.text)
             else:
                 await self._person.say(room_id, case.text)
-            with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(process.wait(), _DIES_WITHIN)
-        return None
+            return await process.death()
 
     async def look(self, code: int | None, model: str, replies: int) -> Aftermath:
         """Return the present state of the room of an agent, in which the bot had answered *replies* times before."""

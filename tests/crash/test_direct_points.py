@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import signal
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +12,7 @@ import pytest
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.postgres.database import Database
+from crash.doomed_process import DoomedProcess
 from support.bot_rooms import named_upstream
 from support.conditions import eventually
 from support.process import BridgeProcess
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from support.person import Person
     from support.postgres import Server
 
-_DIES_WITHIN = 60.0
 _ENCRYPTION = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
 
 
@@ -127,16 +125,13 @@ class Cases:
 
     async def doom(self, case: Case, person: Person, room_id: str) -> int | None:
         """Run a process that dies at the point of *case*, and return its exit code."""
-        launcher = ("crash.doomed", case.point, case.name)
-        async with BridgeProcess(self._folder, self._config, launcher=launcher) as process:
+        async with DoomedProcess(self._folder, self._config, case.point, case.name) as process:
             await process.wait_for("listening")
             content = {"membership": "invite", "is_direct": True, "reason": case.name}
             await person.set_state(room_id, "m.room.member", content, self._ghost)
             if case.kind is Kind.BEGIN:
                 await person.say(room_id, case.name.replace("begin", "question"))
-            with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(process.wait(), _DIES_WITHIN)
-        return None
+            return await process.death()
 
     async def look(self, case: Case, person: Person, room_id: str, code: int | None) -> Aftermath:
         """Wait until everything is done, and return the present state."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import signal
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.store.postgres.database import Database
+from crash.doomed_process import DoomedProcess
 from support.bot_rooms import named_upstream
 from support.conditions import eventually
 from support.harness import DOMAIN
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from support.person import Person
     from support.postgres import Server
 
-_DIES_WITHIN = 60.0
 _ENCRYPTION = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
 ADA, BEA = f"@agent_ada:{DOMAIN}", f"@agent_bea:{DOMAIN}"
 
@@ -134,16 +132,12 @@ class Cases:
 
     async def doom(self, case: Case, person: Person, stranger: Person, room_id: str) -> tuple[int | None, str]:
         """Run a process that dies at the point of *case*; return its exit code, and the room of the group then."""
-        async with BridgeProcess(
-            self._folder, self._config, launcher=("crash.doomed", case.point, case.name)
-        ) as process:
+        async with DoomedProcess(self._folder, self._config, case.point, case.name) as process:
             await process.wait_for("listening")
             # The groups are compared when a process begins.
             await self.closed()
             room_id = await self._change(case, person, stranger, room_id)
-            with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(process.wait(), _DIES_WITHIN), room_id
-        return None, room_id
+            return await process.death(), room_id
 
     async def _change(self, case: Case, person: Person, stranger: Person, room_id: str) -> str:
         match case.kind:
@@ -201,7 +195,9 @@ class Cases:
         row = await self._database.row("SELECT * FROM room WHERE room_id = %s", (room_id,))
         if case.kind is Kind.EMPTY:
             return {"gone": True} if row is None else None
-        is_done = row is not None and row["changes"] == row["changes_applied"] and not row["needs_backfill"]
+        # Nobody reads the history of a room that the last agent has left.
+        is_read = case.kind is Kind.REMOVED or (row is not None and not row["needs_backfill"])
+        is_done = row is not None and row["changes"] == row["changes_applied"] and is_read
         if case.kind is Kind.STRANGER:
             is_done = is_done and row is not None and row["warned"]
         if case.kind is Kind.REMOVED:

@@ -11,6 +11,7 @@ import pytest
 
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.postgres.database import Database
+from crash.doomed_process import DoomedProcess
 from crash.spots import enter
 from support.conditions import eventually
 from support.process import BridgeProcess
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from support.harness import BridgeHarness
     from support.postgres import Server
 
-_DIES_WITHIN = 60.0
 FIRST, SECOND, LAST = "tell me a story", "a short one", "and now?"
 WORDS, WHOLE = "Once upon", "Once upon a time"
 
@@ -89,8 +89,7 @@ async def test_a_death_during_an_interruption_loses_and_doubles_nothing(
                 rooms={"invite": [person.user_id]},
                 lanes={"when_busy": "interrupt"},
             )
-            doomed = BridgeProcess(tmp_path, config, launcher=("crash.doomed", case.point, case.of))
-            async with doomed as process:
+            async with DoomedProcess(tmp_path, config, case.point, case.of) as process:
                 (spot,) = await enter(database, config, (person,), 1)
                 await person.say(spot.room_id, FIRST)
 
@@ -104,7 +103,7 @@ async def test_a_death_during_an_interruption_loses_and_doubles_nothing(
                 if case.begun:
                     await person.wait_for(lambda: texts() == [WORDS])
                 await person.say(spot.room_id, SECOND)
-                assert await asyncio.wait_for(process.wait(), _DIES_WITHIN) == -signal.SIGKILL
+                assert await process.death() == -signal.SIGKILL
             async with BridgeProcess(tmp_path, config):
 
                 async def closed() -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import pytest
 
 from agent_bridge.store.postgres.database import Database
 from crash.asked import Fate, Question
+from crash.doomed_process import DoomedProcess
 from crash.points import ANSWER
 from crash.spots import enter
 from crash.truth import until_closed
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from support.harness import BridgeHarness
     from support.postgres import Server
 
-_DIES_WITHIN = 60.0
 _CLOSED_WITHIN = 120.0
 _WAY = ("intake", "accept", "wake", "take", "read", "intend", "send", "sent", "commit", "edit", "finish")
-#: Points before a step that the quick form has.
+#: Points before a step that the quick form has, and points after a step that are close to them: the intake commits
+#: nothing before its end.
 _QUICK = {"before:intake:1", "before:send:1", "before:commit:1"}
+_CLOSE = {"after:accept:1", "after:wake:1", "after:intend:1"}
 _LONG_PART = " ".join(["brook"] * 1400)
 
 
@@ -47,7 +48,7 @@ class Case:
     def long(self) -> bool:
         """Whether the case belongs to the long tests: most points before a step are close to the point before them."""
         when, *_ = self.points[-1].split(":")
-        return when == "before" and self.points[-1] not in _QUICK
+        return self.points[-1] in _CLOSE or (when == "before" and self.points[-1] not in _QUICK)
 
     @property
     def name(self) -> str:
@@ -133,15 +134,11 @@ class Chain:
         """Ask the question, run the processes that die, and return their exit codes."""
         codes = []
         for number, point in enumerate(case.points):
-            launcher = ("crash.doomed", point, case.doomed.text)
-            async with BridgeProcess(self._folder, self._config, launcher=launcher) as process:
+            async with DoomedProcess(self._folder, self._config, point, case.doomed.text) as process:
                 await process.wait_for("listening")
                 if not number:
                     await spot.ask(case.doomed)
-                code = None
-                with contextlib.suppress(TimeoutError):
-                    code = await asyncio.wait_for(process.wait(), _DIES_WITHIN)
-                codes.append(code)
+                codes.append(await process.death())
         await spot.ask(case.next)
         return tuple(codes)
 

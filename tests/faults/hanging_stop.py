@@ -7,7 +7,7 @@ import json
 import sys
 import time
 
-from agent_bridge import cli
+from agent_bridge.cli import serving
 
 #: Seconds for which the stop blocks, and the limit of the stop.
 _BLOCKED, _LIMIT = 60.0, 1.0
@@ -23,4 +23,4 @@ async def _work() -> None:
 
 
 if __name__ == "__main__":
-    cli.serve(_work(), _LIMIT)
+    serving.serve(_work(), _LIMIT)

@@ -210,7 +210,7 @@ async def test_a_database_without_a_free_connection(harness: BridgeHarness, clus
 @pytest.mark.parametrize(
     ("break_it", "mend_it"),
     [
-        pytest.param((ALL_READ_ONLY, RELOAD), (ALL_CAN_WRITE, RELOAD), id="read only"),
+        pytest.param((ALL_READ_ONLY, RELOAD), (ALL_CAN_WRITE, RELOAD), id="read only", marks=pytest.mark.long),
         pytest.param((FILL_DISK,), (FREE_DISK,), id="disk full"),
     ],
 )
@@ -262,6 +262,7 @@ async def test_an_agent_is_asked_once_although_its_answer_cannot_be_stored(
         assert stage.upstream.questions == ["one"]
 
 
+@pytest.mark.long
 async def test_connections_that_stay_read_only_are_not_kept(harness: BridgeHarness, cluster_url: str) -> None:
     """After a failover a database is read-only at first, and connections from that time stay read-only."""
     async with scene(harness, cluster_url, "ada") as stage:
@@ -291,6 +292,7 @@ async def test_a_lost_lock_doubles_nothing(harness: BridgeHarness, cluster_url: 
         await expect_answers([ada], "Echo: one", "Echo: two", "Echo: three")
 
 
+@pytest.mark.long
 async def test_a_growing_answer_stands_still_while_the_database_is_silent(
     harness: BridgeHarness, cluster_url: str
 ) -> None:

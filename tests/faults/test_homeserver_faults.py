@@ -70,6 +70,7 @@ def speaks(talk: Conversation, method: str, path: str) -> bool:
     return method == "PUT" and f"/rooms/{talk.room_id}/send/m.room.message/" in path
 
 
+@pytest.mark.long
 async def test_a_backlog_of_many_rooms_is_delivered_at_once_and_in_order(
     harness: BridgeHarness, database_url: str
 ) -> None:

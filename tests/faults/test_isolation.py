@@ -52,7 +52,12 @@ async def hang(_question: str) -> AsyncIterator[str | int | Exception | None]:
     [
         pytest.param(hang, lambda talk: [answer.body for answer in talk.answers] == ["Well,"], id="hangs"),
         # A slow machine sees the notice that the message waits.
-        pytest.param(says(503), lambda talk: all(text.body.startswith("⏳") for text in talk.answers), id="is busy"),
+        pytest.param(
+            says(503),
+            lambda talk: all(text.body.startswith("⏳") for text in talk.answers),
+            id="is busy",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 async def test_agents_that_do_not_answer(

@@ -73,8 +73,8 @@ async def test_a_killed_run_leaves_no_process_behind(folder: Path) -> None:
         await run.wait()
     commands = " ".join(processes.values())
     assert "postgres" in commands
-    assert "synapse.app.homeserver" in commands
-    assert "multiprocessing.forkserver" in commands
+    # The fork server, and its copies that are Synapse, the bridge and the idle program.
+    assert commands.count("from multiprocessing.forkserver") >= 4
 
     async def ended() -> bool:
         return not any(map(psutil.pid_exists, processes))

@@ -58,7 +58,10 @@ async def stop(bridge: BridgeProcess, number: signal.Signals) -> None:
     assert time.monotonic() - begin < DRAIN + CLOSING + MARGIN
 
 
-@pytest.mark.parametrize(("seconds", "number"), [(0.2, signal.SIGTERM), (0.2, signal.SIGHUP), (6.0, signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("seconds", "number"),
+    [(0.2, signal.SIGTERM), (0.2, signal.SIGHUP), pytest.param(6.0, signal.SIGTERM, marks=pytest.mark.long)],
+)
 async def test_a_stop_in_an_outage_of_the_database(
     harness: BridgeHarness, cluster: Cluster, cluster_url: str, tmp_path: Path, seconds: float, number: signal.Signals
 ) -> None:
@@ -108,7 +111,14 @@ def data() -> Iterator[Path]:
         yield folder / "data"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGHUP, marks=pytest.mark.long),
+        pytest.param(signal.SIGINT, marks=pytest.mark.long),
+    ],
+)
 async def test_a_stop_takes_the_embedded_database_along(
     harness: BridgeHarness, data: Path, tmp_path: Path, number: signal.Signals
 ) -> None:

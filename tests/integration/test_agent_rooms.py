@@ -56,6 +56,7 @@ async def test_a_room_is_whole_from_the_start(harness: BridgeHarness, database_u
             create = await running.homeserver.state(room_id, "m.room.create")
             assert create is not None
             assert create["sender"] == ghost
+            assert create["content"]["additional_creators"] == ["@agentbridge:test.local"]
             assert (await content(running, room_id, "m.room.name"))["name"] == "Ada - Letta Agent Chat"
             assert (await content(running, room_id, "m.room.topic"))["topic"] == "Chat with Ada (Letta Agent)"
             assert (await content(running, room_id, "m.room.join_rules"))["join_rule"] == "invite"
@@ -63,20 +64,24 @@ async def test_a_room_is_whole_from_the_start(harness: BridgeHarness, database_u
             child = await content(running, space, "m.space.child", room_id)
             assert (child["via"], child["suggested"], bool(child["order"])) == (["test.local"], True, True)
             powers = (await content(running, room_id, "m.room.power_levels"))["users"]
-            assert powers == {"@agentbridge:test.local": 100, "@admin:test.local": 100}
+            assert powers == {"@admin:test.local": 100}
             await guest.wait_for(lambda: {room_id, space} <= guest.invites.keys())
             await guest.join(room_id)
             await guest.wait_for(lambda: room_id in guest.rooms)
             assert guest.room(room_id).members() == {ghost, "@agentbridge:test.local", guest.user_id}
 
 
-async def test_an_older_room_version_lists_its_creator(harness: BridgeHarness, database_url: str) -> None:
+async def test_in_an_older_room_version_the_bridge_is_above_admins(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("eleven") as upstream:
         config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})
         async with harness.bridge(config) as running:
             contact = await linked(running, upstream.names[0])
-            powers = (await content(running, contact.home.room_id or "", "m.room.power_levels"))["users"]
-            assert powers[f"@{contact.agent.ghost}:test.local"] == 100
+            room_id = contact.home.room_id or ""
+            levels = await content(running, room_id, "m.room.power_levels")
+            ours = {f"@{contact.agent.ghost}:test.local": 200, "@agentbridge:test.local": 200}
+            assert levels["users"] == ours | {"@admin:test.local": 100}
+            # Nobody can take the level of a user away who has the same one.
+            await running.homeserver.set_state(room_id, "m.room.power_levels", levels | {"users": ours})
 
 
 async def test_a_rename_is_seen_everywhere(harness: BridgeHarness, database_url: str) -> None:
@@ -205,6 +210,8 @@ async def test_killed_between_any_two_steps_there_is_one_room(
     """The homeserver carries out request number k, the bridge dies before the response, another bridge continues."""
     number, last = 1, False
     while not last:
+        # Each start looks at the rooms of earlier rounds.
+        await harness.clear()
         upstream, proxy = ScriptedUpstream(f"kill{number}by{stride}-"), Proxy(harness.synapse.url)
         # In the same database, the requests about the rooms of earlier rounds would be steps, too.
         with postgres.migrated() as database_url:
@@ -255,7 +262,9 @@ async def is_space(running: Running, room_id: str) -> bool:
     return (await content(running, room_id, "m.room.create")).get("type") == "m.space"
 
 
-@pytest.mark.parametrize("status", [401, 403, 500])
+@pytest.mark.parametrize(
+    "status", [pytest.param(401, marks=pytest.mark.long), 403, pytest.param(500, marks=pytest.mark.long)]
+)
 async def test_an_error_is_no_reason_to_adopt(harness: BridgeHarness, database_url: str, status: int) -> None:
     async with ScriptedUpstream("refused") as upstream, Proxy(harness.synapse.url) as proxy:
         tries = 0
@@ -325,6 +334,7 @@ async def test_a_rate_limit_is_waited_out(harness: BridgeHarness, database_url: 
         assert len(limited) > 5
 
 
+@pytest.mark.long
 async def test_a_space_that_failed_comes_later(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("later") as upstream, Proxy(harness.synapse.url) as proxy:
         refused = asyncio.Event()
@@ -353,16 +363,19 @@ async def _linked_now(running: Running) -> bool:
 
 
 async def test_an_adopted_room_is_administered_by_the_bot(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("halfmade") as upstream, harness.talk(database_url, upstream) as talk:
-        levels = await content(talk.running, talk.room_id, "m.room.power_levels")
-        await talk.running.homeserver.set_state(
-            talk.room_id, "m.room.power_levels", levels | {"users": {}}, as_user=talk.ghost
-        )
-        await talk.running.database.execute("UPDATE room SET room_id = NULL, bot_joined = false")
-        talk.running.bridge.provisioner.request((await talk.running.agents.all())[0].agent.id)
+    bot = "@agentbridge:test.local"
+    async with ScriptedUpstream("halfmade") as upstream:
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})
+        async with harness.bridge(config) as running:
+            room_id = (await linked(running, upstream.names[0])).home.room_id or ""
+            levels = await content(running, room_id, "m.room.power_levels")
+            levels["users"] |= {bot: 0}
+            await running.homeserver.set_state(room_id, "m.room.power_levels", levels)
+            await running.database.execute("UPDATE room SET room_id = NULL, bot_joined = false")
+            running.bridge.provisioner.request((await running.agents.all())[0].agent.id)
 
-        async def empowered() -> bool:
-            levels = await content(talk.running, talk.room_id, "m.room.power_levels")
-            return bool(levels["users"].get("@agentbridge:test.local") == 100)
+            async def empowered() -> bool:
+                levels = await content(running, room_id, "m.room.power_levels")
+                return bool(levels["users"].get(bot) == 200)
 
-        await eventually(empowered, "the bot administers the room again")
+            await eventually(empowered, "the bot administers the room again")

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pytest
+
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from support.scripted_upstream import ScriptedUpstream, says
@@ -206,6 +208,7 @@ async def test_messages_from_before_the_bot_joined_are_answered(harness: BridgeH
         assert "agents" in answers()[1]
 
 
+@pytest.mark.long
 async def test_the_bridge_speaks_the_language_of_its_configuration(harness: BridgeHarness, database_url: str) -> None:
     """The commands are the same in every language; all other texts are translated."""
     async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, "admin", "ru") as admin:

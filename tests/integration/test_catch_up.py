@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent_bridge.bridge.answering.history import tokens_of
-from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.core.transcript import ChatMessage, tokens_of
 from support.bot_rooms import named_upstream
 from support.chain_rooms import entered, lobby_alias, make_room
 from support.conditions import eventually

@@ -12,7 +12,9 @@ from agent_bridge.demo.synapse import free_port
 from agent_bridge.store.postgres.database import Database
 from support.chain_rooms import CHAIN, ChainRoom, MutualUpstream, chain_config, chain_room, entered, make_room
 from support.conditions import eventually
+from support.harness import DOMAIN
 from support.process import BridgeProcess
+from support.proxy import Proxy
 from support.scripted_upstream import own_words, says, waits_for
 
 if TYPE_CHECKING:
@@ -21,14 +23,20 @@ if TYPE_CHECKING:
     from support.harness import BridgeHarness
 
 
+#: Budgets, and the answers until each notice.
+BUDGETS = {
+    "hops": ({"max_hops": 4, "pair_per_minute": 100, "chain_turns": 100}, (5, 9, 13)),
+    "pair": ({"max_hops": 100, "pair_per_minute": 3, "chain_turns": 100}, (4, 7, 10)),
+    "chain": ({"max_hops": 100, "pair_per_minute": 100, "chain_turns": 6}, (6, 12, 18)),
+}
+
+
 @pytest.mark.parametrize(
     ("budgets", "counts"),
     [
-        ({"max_hops": 4, "pair_per_minute": 100, "chain_turns": 100}, (5, 9, 13)),
-        ({"max_hops": 100, "pair_per_minute": 3, "chain_turns": 100}, (4, 7, 10)),
-        ({"max_hops": 100, "pair_per_minute": 100, "chain_turns": 6}, (6, 12, 18)),
+        *(pytest.param(budgets, counts[:2], id=name) for name, (budgets, counts) in BUDGETS.items()),
+        *(pytest.param(*each, id=f"{name}, long", marks=pytest.mark.long) for name, each in BUDGETS.items()),
     ],
-    ids=["hops", "pair", "chain"],
 )
 async def test_the_first_limit_binds_exactly(
     harness: BridgeHarness, database_url: str, budgets: dict[str, int], counts: tuple[int, ...]
@@ -65,6 +73,10 @@ async def test_the_first_limit_binds_exactly(
         # An agent knows who speaks.
         questions = [question.rpartition("\n\n")[2] for question in upstream.questions[1:3]]
         assert [question.partition(":")[0] for question in questions] == ["Ada", "Bea"]
+
+
+#: In the body of a request.
+THUMBS_UP = b"\\ud83d\\udc4d"
 
 
 async def asked(upstream: MutualUpstream, number: int) -> bool:
@@ -108,6 +120,40 @@ async def test_a_stop_on_any_message_ends_the_chain(harness: BridgeHarness, data
         assert len(room.answers(root)) == 3
         assert await room.database.rows("SELECT 1 FROM chain WHERE stopped_by IS NULL") == []
         assert await room.database.rows("SELECT 1 FROM chain_hold") == []
+
+
+async def test_a_reaction_counts_before_the_bridge_has_the_id_of_its_notice(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    responds = asyncio.Event()
+    async with (
+        MutualUpstream("Ada", "Bea") as upstream,
+        harness.person() as person,
+        Proxy(harness.synapse.url) as proxy,
+    ):
+        proxy.delays = lambda _path, body: responds if THUMBS_UP in body else None
+        there = {"address": proxy.url, "domain": DOMAIN}
+        room_id = await make_room(person)
+        config = chain_config(harness, database_url, upstream, person, budgets={"max_hops": 1}, homeserver=there)
+        async with harness.bridge(config) as running:
+            room = await entered(person, running.database, room_id, upstream)
+            await person.say(room_id, "Ada, begin")
+            await person.wait_for(lambda: len(room.notices()) == 1)
+            await room.handled(await room.react(room.notices()[0].event_id, "👍"))
+            await person.wait_for(lambda: len(room.answers()) == 3)
+            # The notice before it waits for its response: the next one comes when that is there.
+            responds.set()
+            await person.wait_for(lambda: len(room.notices()) == 2)
+            await room.idle()
+            responds.clear()
+            await room.handled(await room.react(room.notices()[1].event_id, "👍"))
+            await person.wait_for(lambda: len(room.notices()) == 3)
+            await room.handled(await room.react(room.notices()[2].event_id, "🛑"))
+            responds.set()
+            await room.handled(await room.react(room.notices()[2].event_id, "👍"))
+            await room.idle()
+            assert (len(room.answers()), len(room.notices())) == (4, 3)
+            assert await room.database.rows("SELECT 1 FROM chain WHERE stopped_by IS NULL") == []
 
 
 async def test_only_agents_in_the_room_are_asked(harness: BridgeHarness, database_url: str) -> None:

@@ -99,9 +99,9 @@ async def test_the_name_of_a_person_stays(harness: BridgeHarness, database_url: 
     ("answer", "title"),
     [
         (['"Trip to Oslo".\n\nAnything else?'], "Trip to Oslo"),
-        (["**Oslo** for two"], "Oslo for two"),
+        pytest.param(["**Oslo** for two"], "Oslo for two", marks=pytest.mark.long),
         ([503], "Plan a cheap trip to Oslo…"),
-        (["  \n "], "Plan a cheap trip to Oslo…"),
+        pytest.param(["  \n "], "Plan a cheap trip to Oslo…", marks=pytest.mark.long),
     ],
 )
 async def test_a_model_gives_the_title(
@@ -123,6 +123,7 @@ async def test_a_model_gives_the_title(
         assert said == ["Plan a cheap trip to Oslo, please", "Gladly.", "Go on"]
 
 
+@pytest.mark.long
 async def test_a_name_that_is_set_while_the_model_makes_the_title_stays(
     harness: BridgeHarness, database_url: str
 ) -> None:
@@ -169,6 +170,7 @@ async def test_a_server_that_keeps_conversations_is_not_asked_for_a_title(
             assert upstream.questions == ["Plan a trip"]
 
 
+@pytest.mark.long
 async def test_titles_can_be_switched_off(harness: BridgeHarness, database_url: str) -> None:
     async with (
         named_upstream("Ada") as upstream,
@@ -208,6 +210,7 @@ async def test_people_see_their_own_chats_and_administrators_no_titles(
         assert chat.room.name == "My secret"
 
 
+@pytest.mark.long
 async def test_a_title_does_not_keep_redacted_words(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream("Ada") as upstream, desk(harness, database_url, upstream) as room:
         chat = await new_chat(room)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from PIL import Image
 
 from agent_bridge.core.agents import AgentState
@@ -219,6 +220,7 @@ async def states(running: Running) -> list[Any]:
     return [each.agent for each in await running.agents.all()]
 
 
+@pytest.mark.long
 async def test_an_entry_takes_over_a_discovered_agent_and_gives_it_back(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent_bridge.bridge.answering.history import tokens_of
-from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.core.transcript import ChatMessage, tokens_of
 from support.conditions import eventually
 from support.scripted_app_server import ScriptedAppServer
 from support.scripted_letta_v1 import ScriptedLettaV1
@@ -240,6 +239,7 @@ async def test_members_see_the_context_and_moderators_change_it(harness: BridgeH
         assert "1. 1st: 2 messages, saved" in await talk.command("saves")
 
 
+@pytest.mark.long
 async def test_a_server_with_sessions_begins_another_one_and_returns_to_it(
     harness: BridgeHarness, database_url: str
 ) -> None:
@@ -283,7 +283,10 @@ async def test_a_server_with_one_memory_says_so(harness: BridgeHarness, database
             assert "keeps one memory for all rooms" in await talk.command(line)
 
 
-@pytest.mark.parametrize(("kind", "make"), [("letta", ScriptedAppServer), ("letta_v1", ScriptedLettaV1)])
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [("letta", ScriptedAppServer), pytest.param("letta_v1", ScriptedLettaV1, marks=pytest.mark.long)],
+)
 async def test_a_server_with_conversations_copies_them(
     harness: BridgeHarness, database_url: str, kind: str, make: type[ScriptedAppServer | ScriptedLettaV1]
 ) -> None:
@@ -316,6 +319,7 @@ async def test_a_server_with_conversations_copies_them(
         assert len(left) == 3
 
 
+@pytest.mark.long
 async def test_a_copy_from_another_kind_of_server_is_told_with_the_first_question(
     harness: BridgeHarness, database_url: str
 ) -> None:

@@ -206,7 +206,7 @@ async def test_redacted_questions_leave_the_history(shared: SharedBridge) -> Non
 
 async def test_a_failure_is_shown_until_asking_again_helps(shared: SharedBridge) -> None:
     async with ScriptedUpstream("moody") as upstream, shared.talk(upstream) as talk:
-        upstream.script = says(400)
+        upstream.script = says(401)
         question = await talk.say("please")
         (notice,) = await talk.wait_for_answers(1)
         await talk.person.wait_for(lambda: WARNING in talk.room.reactions_to(question))

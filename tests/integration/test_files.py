@@ -7,6 +7,7 @@ import base64
 import io
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from aiohttp import web
 from PIL import Image
 
@@ -147,6 +148,7 @@ async def test_a_link_to_a_private_address_is_not_followed(shared: SharedBridge)
         assert len(talk.answers) == 2
 
 
+@pytest.mark.long
 async def test_a_file_that_can_never_be_had_does_not_hold_the_room(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("waiter") as upstream, Proxy(harness.synapse.url) as proxy:
         # As after the end of the sender's homeserver.

@@ -186,7 +186,7 @@ async def test_both_go_on_after_a_kill_and_say_nothing_twice(
             assert [row["event_id"] for row in rows][:2] == [events[0] for events in before]
 
 
-@pytest.mark.parametrize("target", ["question", "answer"])
+@pytest.mark.parametrize("target", ["question", pytest.param("answer", marks=pytest.mark.long)])
 async def test_a_stop_ends_one_answer_or_both(harness: BridgeHarness, database_url: str, target: str) -> None:
     async with (
         ScriptedUpstream("frida", "gala") as upstream,

@@ -70,10 +70,13 @@ async def only(running: Running) -> AgentRoom:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"as_token": "another"},
-        {"namespaces": {"users": [], "aliases": [], "rooms": [{"regex": ".*", "exclusive": False}]}},
+        pytest.param({"as_token": "another"}, id="token"),
+        pytest.param(
+            {"namespaces": {"users": [], "aliases": [], "rooms": [{"regex": ".*", "exclusive": False}]}},
+            id="namespace",
+            marks=pytest.mark.long,
+        ),
     ],
-    ids=["token", "namespace"],
 )
 async def test_a_registration_that_is_wrong_for_a_while(
     own: BridgeHarness, database_url: str, wrong: Mapping[str, Any]
@@ -98,6 +101,7 @@ async def test_a_registration_that_is_wrong_for_a_while(
         assert len(upstream.asked) == 1
 
 
+@pytest.mark.long
 async def test_names_that_the_homeserver_fixes(own: BridgeHarness, database_url: str) -> None:
     async with (
         edited(own, _folder(own) / "homeserver.yaml", enable_set_displayname=False),
@@ -113,10 +117,10 @@ async def test_names_that_the_homeserver_fixes(own: BridgeHarness, database_url:
 @pytest.mark.parametrize(
     ("kind", "version", "problems"),
     [
-        ("invite", "12", ()),
+        pytest.param("invite", "12", (), marks=pytest.mark.long),
         ("all", "12", (RoomProblem.ENCRYPTED,)),
         # The homeserver may not encrypt a room whose levels forbid it, and leaves it half-made.
-        ("all", "11", ()),
+        pytest.param("all", "11", (), marks=pytest.mark.long),
     ],
 )
 async def test_rooms_that_are_encrypted_by_default(
@@ -135,7 +139,11 @@ async def test_rooms_that_are_encrypted_by_default(
             assert state.is_encrypted is bool(problems)
             if problems:
                 await person.wait_for(lambda: any("encrypted" in each.body for each in talk.from_bot))
-            assert (await only(running)).home.problems == problems
+
+            async def noted() -> bool:
+                return (await only(running)).home.problems == problems
+
+            await eventually(noted, "the problems of the room are noted, after they are told")
 
 
 async def test_a_homeserver_that_was_restored_from_a_backup(own: BridgeHarness, database_url: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from agent_bridge.core.agents import AgentState
 from support.conditions import eventually
 from support.harness import DOMAIN
@@ -70,6 +72,7 @@ async def test_two_renames_at_once_are_held_until_an_operator_tells_which_is_whi
             assert {first, second, "Zoe", "Yan"} <= set(re.findall(r"\w+", report.body))
 
 
+@pytest.mark.long
 async def test_a_room_that_an_accepted_list_orphaned_is_reconnected(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("Dora", "Egon", created=0, owned_by="letta") as upstream, harness.person() as person:
         config = harness.config(

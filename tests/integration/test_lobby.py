@@ -249,6 +249,7 @@ async def test_an_existing_room_becomes_the_lobby(harness: BridgeHarness, databa
         assert len(await told_admins(admin)) == 1
 
 
+@pytest.mark.long
 async def test_the_lobby_follows_its_alias(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream("Ada") as upstream, harness.person() as owner, harness.person() as admin:
         name = f"moving-{localpart(owner.user_id)}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from support.agent_entries import AgentFile
 from support.process import BridgeProcess
 from support.scripted_upstream import ScriptedUpstream
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 LIMIT = 0.05
 
 
+@pytest.mark.long
 async def test_thousands_of_configured_agents(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
     count = 1_500
     async with ScriptedUpstream("model") as upstream:

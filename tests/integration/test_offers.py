@@ -7,6 +7,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
 from aiohttp import web
 
 from support.conditions import eventually
@@ -40,7 +41,7 @@ async def test_a_long_answer_can_be_stopped_by_a_click_and_the_offer_goes(shared
 
 async def test_a_click_on_the_offer_asks_again_and_the_offer_goes(shared: SharedBridge) -> None:
     async with ScriptedUpstream("again") as upstream, shared.talk(upstream) as talk:
-        upstream.script = says(400)
+        upstream.script = says(401)
         question = await talk.say("please")
         await talk.wait_for_answers(1)
         await talk.person.wait_for(lambda: talk.room.reactions_to(question) == ["⚠️", "🔁"])
@@ -73,6 +74,7 @@ async def test_an_answer_is_committed_before_the_offer_goes(harness: BridgeHarne
             assert upstream.questions == ["please", "please"]
 
 
+@pytest.mark.long
 async def test_a_response_of_a_proxy_means_nothing_about_a_room(harness: BridgeHarness, database_url: str) -> None:
     """Without a backend it answers 404: the room is not deleted, and its message waits."""
     async with ScriptedUpstream("hidden") as upstream, Proxy(harness.synapse.url) as proxy:

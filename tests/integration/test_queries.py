@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import psycopg
+import pytest
 
 from agent_bridge.core.agents import AgentState
 from agent_bridge.store.agents import Agents
@@ -80,6 +81,7 @@ async def in_sync(running: Running) -> bool:
     return not await running.agents.out_of_sync(None)
 
 
+@pytest.mark.long
 async def test_queries_and_the_provisioner_make_each_room_once(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream(*(f"twin{number}-" for number in range(20))) as upstream,

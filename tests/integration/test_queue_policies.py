@@ -128,6 +128,7 @@ async def test_a_thread_interrupts_its_own_answer_only(shared: SharedBridge) -> 
         await talk.person.wait_for(lambda: bodies(talk)[0] == "in the room")
 
 
+@pytest.mark.long
 async def test_files_that_are_sent_together_do_not_interrupt_each_other(shared: SharedBridge) -> None:
     async with ScriptedUpstream("reader") as upstream, interrupting(shared, upstream) as talk:
         gate = asyncio.Event()
@@ -213,7 +214,10 @@ async def test_an_answer_that_is_given_again_keeps_its_place(shared: SharedBridg
         assert upstream.questions == ["first", "first", "first", "second"]
 
 
-@pytest.mark.parametrize(("kind", "server"), [("letta", ScriptedAppServer), ("letta_v1", ScriptedLettaV1)])
+@pytest.mark.parametrize(
+    ("kind", "server"),
+    [("letta", ScriptedAppServer), pytest.param("letta_v1", ScriptedLettaV1, marks=pytest.mark.long)],
+)
 async def test_a_conversation_of_letta_takes_the_message_that_interrupts(
     harness: BridgeHarness, database_url: str, kind: str, server: type[ScriptedAppServer | ScriptedLettaV1]
 ) -> None:
@@ -232,7 +236,10 @@ async def test_a_conversation_of_letta_takes_the_message_that_interrupts(
         assert over.is_set()
 
 
-@pytest.mark.parametrize(("kind", "server"), [("letta", ScriptedAppServer), ("letta_v1", ScriptedLettaV1)])
+@pytest.mark.parametrize(
+    ("kind", "server"),
+    [("letta", ScriptedAppServer), pytest.param("letta_v1", ScriptedLettaV1, marks=pytest.mark.long)],
+)
 async def test_an_answer_that_waits_for_a_decision_is_interrupted(
     harness: BridgeHarness, database_url: str, kind: str, server: type[ScriptedAppServer | ScriptedLettaV1]
 ) -> None:

@@ -123,6 +123,7 @@ async def test_an_answer_to_a_redacted_edit_that_is_just_shown_is_given_again(sh
         assert upstream.questions == ["my plan?", f"my plan? The password is {SECRET}", "my plan?"]
 
 
+@pytest.mark.long
 async def test_a_redaction_and_a_reaction_that_the_homeserver_lost_are_found(
     harness: BridgeHarness, database_url: str
 ) -> None:

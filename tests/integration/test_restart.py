@@ -70,6 +70,7 @@ async def test_a_killed_bridge_goes_on_with_the_answer_it_had_begun(
         assert upstream.questions == ["one", "one", "two", "three"]
 
 
+@pytest.mark.long
 async def test_a_run_that_went_on_after_a_kill_ends_with_a_stop(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:

@@ -37,7 +37,7 @@ async def has_problem(running: Running, problem: RoomProblem) -> bool:
     return all(each.home.problems == (problem,) for each in await running.agents.all())
 
 
-@pytest.mark.parametrize("verb", ["kick", "ban"])
+@pytest.mark.parametrize("verb", [pytest.param("kick", marks=pytest.mark.long), "ban"])
 async def test_a_removed_ghost_and_a_lost_database(
     harness: BridgeHarness, database_url: str, postgres: Server, verb: str
 ) -> None:

@@ -31,7 +31,7 @@ async def admin_in(harness: BridgeHarness, talk: Conversation) -> AsyncIterator[
         yield admin
 
 
-@pytest.mark.parametrize("target", ["question", "answer", "command"])
+@pytest.mark.parametrize("target", ["question", "answer", pytest.param("command", marks=pytest.mark.long)])
 async def test_a_running_answer_is_stopped(shared: SharedBridge, target: str) -> None:
     async with ScriptedUpstream("chatty") as upstream, shared.talk(upstream) as talk:
         never = asyncio.Event()
@@ -107,7 +107,7 @@ async def test_a_message_that_waits_shows_it(shared: SharedBridge) -> None:
         one = await talk.say("one")
         two = await talk.say("two")
         await talk.person.wait_for(lambda: talk.room.reactions_to(two) == ["⏳"])
-        assert talk.room.reactions_to(one) == []
+        assert "⏳" not in talk.room.reactions_to(one)
         gate.set()
         await talk.wait_for_answers(2)
         await talk.person.wait_for(lambda: talk.room.reactions_to(two) == [])
@@ -195,6 +195,7 @@ def _told(talk: Conversation) -> list[str]:
     return told
 
 
+@pytest.mark.long
 async def test_an_answer_without_end_is_ended(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("endless") as upstream,

@@ -18,7 +18,7 @@ from agent_bridge.demo.account import call
 from agent_bridge.render.content import edit
 from agent_bridge.render.markdown.unmarked import to_unmarked
 from support.conditions import DEADLINE, eventually
-from support.harness import DOMAIN
+from support.harness import DOMAIN, new_harness
 from support.people import conversations
 from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream, says, waits_for
@@ -150,8 +150,12 @@ async def notified(talk: Conversation) -> list[str]:
     return [event["event_id"] for event in events if event["sender"] == talk.ghost]
 
 
-async def test_a_person_is_notified_once(shared: SharedBridge) -> None:
-    async with ScriptedUpstream("quiet") as upstream, shared.talk(upstream) as talk:
+async def test_a_person_is_notified_once(database_url: str) -> None:
+    async with (
+        new_harness(notifies=True) as harness,
+        ScriptedUpstream("quiet") as upstream,
+        harness.talk(database_url, upstream) as talk,
+    ):
         first, *edits = await see_story(talk, upstream)
         assert len(edits) > 1
         assert await notified(talk) == [first["event_id"]]
@@ -207,6 +211,7 @@ class Overloaded:
         return web.json_response(limit, status=HTTPStatus.TOO_MANY_REQUESTS)
 
 
+@pytest.mark.long
 async def test_a_homeserver_that_has_enough_gets_fewer_edits_and_the_whole_answer(
     harness: BridgeHarness, database_url: str
 ) -> None:
@@ -256,7 +261,7 @@ def texts_in(text: str) -> list[int]:
     return [int(number) for number in re.findall(r"слово(\d+)", text)]
 
 
-@pytest.mark.parametrize(("max_parts", "files"), [(30, 0), (3, 1)])
+@pytest.mark.parametrize(("max_parts", "files"), [pytest.param(30, 0, marks=pytest.mark.long), (3, 1)])
 async def test_a_very_long_answer_is_shown_in_parts_and_the_rest_as_a_file(
     harness: BridgeHarness, database_url: str, max_parts: int, files: int
 ) -> None:
@@ -300,6 +305,7 @@ async def test_a_very_long_answer_that_breaks_off_fills_the_room_no_more(
         assert kinds == ["m.text", "m.text", "m.notice", "m.file"]
 
 
+@pytest.mark.long
 async def test_rooms_that_stream_at_once_share_the_edits_fairly(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("left", "right") as upstream,

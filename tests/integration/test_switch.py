@@ -47,8 +47,9 @@ async def test_an_upstream_changes_from_openai_to_letta_and_back(
             await person.wait_for(lambda: texts(talk) == ["Echo: hello"])
             before = await rooms(running)
 
-        text, is_clear = await plan(configs["openai"], "letta", "letta")
-        assert is_clear
+        planned = await plan(configs["openai"], "letta", "letta")
+        text = planned.text
+        assert planned.is_clear
         assert f"keeps  Dora S  Dora S → {dora}  {talk.room_id}" in text
         assert "set kind: letta, remove history, session_header, idempotency_header" in text
 
@@ -85,6 +86,7 @@ async def test_an_upstream_changes_from_openai_to_letta_and_back(
             assert "letta has kind: openai now" in person.room(admin_room).said_by(bot)[1].body
 
 
+@pytest.mark.long
 async def test_a_rename_at_the_moment_of_the_change_is_held(harness: BridgeHarness, database_url: str) -> None:
     names = {"agent-held-1": "Dora H", "agent-held-2": "Egon H"}
     async with TwoInterfaces(names) as server, harness.person() as person:
@@ -93,8 +95,9 @@ async def test_a_rename_at_the_moment_of_the_change_is_held(harness: BridgeHarne
         async with harness.bridge(before) as running:
             dora, egon = await running.join(person, "Dora H"), await running.join(person, "Egon H")
         server.by_id = {"agent-held-1": "Zoe H", "agent-held-2": "Egon H", "agent-held-3": "New H"}
-        text, is_clear = await plan(before, None, "letta")
-        assert not is_clear
+        planned = await plan(before, None, "letta")
+        text = planned.text
+        assert not planned.is_clear
         rows = [line.split("  ") for line in text.splitlines()]
         assert ["HELD", "Dora H", "the list has no agent of this name", dora.room_id] in [
             [part.strip() for part in row if part.strip()] for row in rows

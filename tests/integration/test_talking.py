@@ -123,7 +123,7 @@ async def test_an_upstream_that_remembers_gets_the_newest_and_its_headers(
         (says("Half an ", None), ["Half an", "The answer ends here"]),
         (says("Half an ", RuntimeError("out of memory")), ["Half an", "out of memory"]),
         (says(), ["No answer"]),
-        (says(400), ["No answer"]),
+        (says(401), ["No answer"]),
     ],
     ids=["cut", "error inside the stream", "empty", "refused"],
 )
@@ -153,6 +153,7 @@ async def test_a_retry_keeps_its_place(shared: SharedBridge) -> None:
         assert upstream.questions == ["first", "first", "first", "second"]
 
 
+@pytest.mark.long
 async def test_a_failure_that_lasts_is_told_after_the_last_attempt(shared: SharedBridge) -> None:
     async with ScriptedUpstream("overloaded") as upstream, shared.talk(upstream) as talk:
         upstream.script = says(429)
@@ -209,6 +210,7 @@ def _is_marked(talk: Conversation, event_id: str) -> bool:
     return talk.room.reactions_to(event_id) == ["⚠️"]
 
 
+@pytest.mark.long
 async def test_an_answer_that_is_refused_is_shown_after_the_room_was_repaired(
     harness: BridgeHarness, database_url: str
 ) -> None:

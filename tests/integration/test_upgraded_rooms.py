@@ -71,7 +71,7 @@ async def test_an_upgraded_room_follows_its_agent_and_the_configuration(
             found = await eventually(partial(followed, running, new), "the upgrade is followed")
             assert found.home.problems == ()
             levels = await content(running, new, "m.room.power_levels")
-            assert levels["users"] == {talk.ghost: 100, BOT: 100}
+            assert levels["users"] == {talk.ghost: 200, BOT: 200}
             upstream.models[0]["name"] = "second-name"
             await running.database.execute("UPDATE agent SET image_applied = NULL")
             await running.bridge.discovery.sync()
@@ -97,7 +97,7 @@ async def test_an_upgraded_room_follows_its_agent_and_the_configuration(
             await eventually(is_open, "the room has the configured join rule")
 
 
-@pytest.mark.parametrize("invited_to_all", [True, False])
+@pytest.mark.parametrize("invited_to_all", [pytest.param(True, marks=pytest.mark.long), False])
 async def test_a_room_is_upgraded_twice_while_the_bridge_is_away(
     harness: BridgeHarness,
     database_url: str,
@@ -204,7 +204,7 @@ async def test_the_homeserver_accepts_repaired_levels(
             await homeserver.join(room_id, user)
         state = await homeserver.room_state(room_id)
         assert state is not None
-        powers = {person.user_id: 100, bot: 100}
+        powers = {person.user_id: 100}
         repair = repaired_levels(state, bot, powers, ghost)
         assert repair is not None
         editor, levels = repair

@@ -48,6 +48,15 @@ Spoken = str | Reasoning | Tool | File | Item
 class ScriptedChatFormat(ChatFormat):
     """A chat completion with tool calls and files."""
 
+    def __init__(self, model: str) -> None:
+        super().__init__(model)
+        #: The report of tokens at the end; None: there is none.
+        self.usage: Mapping[str, Any] | None = None
+
+    def end(self) -> dict[str, Any]:
+        """Return the last chunk, with the report."""
+        return super().end() | ({} if self.usage is None else {"usage": self.usage})
+
     def delta(self, piece: object) -> dict[str, Any]:
         """Return the ``delta`` of the chunk for *piece*."""
         self.finish_reason = "stop"

@@ -14,10 +14,12 @@ from yarl import URL
 
 from agent_bridge.bridge.chats.binding import WaitingEvents
 from agent_bridge.bridge.groups.hand_on import HandOn
+from agent_bridge.bridge.inbound.bot_budget import BotBudget
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
 from agent_bridge.config.conversations import BudgetsConfig
-from agent_bridge.core.roles import Role
+from agent_bridge.core.roles import Role, Roles
 from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
@@ -28,14 +30,17 @@ from agent_bridge.store.edits import Edits
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.redactions import Redactions
+from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.selections import Selections
+from agent_bridge.store.sent_events import SentEvents
 from support.jobs import idle_lanes
 from support.records import NAMES, wanted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+    from agent_bridge.bridge.inbound.unstored_messages import EventOf
     from agent_bridge.core.chains import ChainBudget
     from agent_bridge.matrix import appservice
     from agent_bridge.store.postgres.database import Database
@@ -84,10 +89,20 @@ async def serve_endpoint(
         await server.close()
 
 
-def real_intake(database: Database, *, max_queued: int = 1_000_000, budget: ChainBudget = _BUDGET) -> Intake:
+async def _no_event(_room_id: str, _event_id: str, _reader: str | None) -> None:
+    """The homeserver has no events."""
+
+
+def real_intake(
+    database: Database,
+    *,
+    max_queued: int = 1_000_000,
+    budget: ChainBudget = _BUDGET,
+    event_of: EventOf = _no_event,
+) -> Intake:
     """Return the intake of a bridge without workers, whose members are the users of example.org."""
-    permissions = {"example.org": Role.MEMBER}
-    rules = Rules(NAMES, permissions, "!ab")
+    roles = Roles.fixed({"example.org": Role.MEMBER}, NAMES)
+    rules = Rules(NAMES, roles, "!ab")
     redactions = Redactions(NAMES.bot_username, redact_answers=True)
     intake_store, edits, rooms, lanes = IntakeStore(database), Edits(database), Rooms(database), idle_lanes(database)
     chains = Chains(database, NAMES)
@@ -104,8 +119,11 @@ def real_intake(database: Database, *, max_queued: int = 1_000_000, budget: Chai
         WaitingEvents(intake_store, edits),
         Histories(database),
         lanes,
-        HandOn(database, rooms, intake_store, chains, lanes, NAMES, permissions, budget),
+        HandOn(database, rooms, intake_store, chains, lanes, NAMES, roles, budget),
+        UnstoredMessages(SentEvents(database), NAMES, event_of),
         rules,
+        RoleStore(database),
+        BotBudget(intake_store, roles, budget.pair),
         max_queued=max_queued,
     )
 

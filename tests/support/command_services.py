@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.bridge.agents.pass_plan import PassPlanner
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.chats.binding import Binding, WaitingEvents
 from agent_bridge.bridge.chats.conversations import ChatConversations
@@ -12,11 +14,15 @@ from agent_bridge.bridge.chats.deletion import ChatDeletion
 from agent_bridge.bridge.chats.direct import DirectChats
 from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.bridge.roles.moderation import Moderation
 from agent_bridge.commands.handler import all_commands
 from agent_bridge.commands.registry import CommandContext, CommandServices
 from agent_bridge.commands.trace import Traces
 from agent_bridge.config.example import example
-from agent_bridge.core.roles import Role
+from agent_bridge.core.live import Live
+from agent_bridge.core.permissions import CAN
+from agent_bridge.core.quotas import QuotaBook
+from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.client import Homeserver
@@ -32,11 +38,16 @@ from agent_bridge.store.effects import Effects
 from agent_bridge.store.forks import Forks
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.mutes import MuteStore
+from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.postgres.signals import Signals
+from agent_bridge.store.retirement import RetirementStore
+from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
+from agent_bridge.store.usage import UsageStore
 from support.jobs import idle_lanes
 from support.records import NAMES
 from support.turn_rows import BOB, ROOM, accept, new
@@ -54,7 +65,7 @@ REGISTRY = all_commands()
 @asynccontextmanager
 async def command_services(database: Database) -> AsyncIterator[CommandServices]:
     """Give the services of the bridge, with a homeserver that cannot be reached."""
-    permissions = {"*": Role.ADMIN}
+    roles = Roles.fixed({"*": Role.ADMIN}, NAMES)
     # A report needs rooms and servers.
     no_reports: Any = None
     agents, rooms, turns, turn_admin = Agents(database), Rooms(database), Turns(database), TurnAdmin(database)
@@ -85,24 +96,36 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             direct_chats=direct_chats,
             chat_maker=ChatMaker(homeserver, Chats(database), KeyValues(database), example(), ENGLISH),
             lanes=idle_lanes(database),
-            traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, permissions, "!ab")),
+            traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, roles, "!ab")),
+            operations=OperationStore(database),
+            planner=PassPlanner(agents, KeyValues(database), example(), ENGLISH),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
             kv=KeyValues(database),
             homeserver=homeserver,
             namespace=NAMES,
-            permissions=permissions,
+            roles=roles,
+            role_store=RoleStore(database),
+            mutes=MuteStore(database),
+            retirement=RetirementStore(database),
+            moderation=Moderation(homeserver),
             upstreams={},
+            usage=UsageStore(database),
+            quotas=Live(QuotaBook((), UTC)),
         )
 
 
 async def give(services: CommandServices, line: str, **changes: Any) -> Result:
-    """Give a command as an admin in an agent's room, with arguments in *line* or *named* ones; return its result."""
+    """Give a command in an agent's room, with arguments in *line* or *named* ones; return its result.
+
+    *role*: of the caller, an admin without it.
+    """
+    role: Role = changes.pop("role", Role.ADMIN)
     named: Mapping[str, NamedValue] | None = changes.pop("named", None)
     values: dict[str, Any] = {
         "services": services,
         "registry": REGISTRY,
         "sender": BOB,
-        "role": Role.ADMIN,
+        "permissions": CAN[role],
         "room_id": ROOM,
         "in_agent_room": True,
         "thread": "",

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from agent_bridge.demo.agents.openai_server import LocalServer
+from agent_bridge.render.content import LIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +67,11 @@ class FakeRoom(LocalServer):
         """Return the texts of the messages, as clients show them."""
         return [self._text(event) for event in self._shown("m.room.message")]
 
+    def growing(self) -> list[str]:
+        """Return the texts of the messages that clients show as growing ones."""
+        contents = [self._content(event) for event in self._shown("m.room.message")]
+        return [content["body"] for content in contents if LIVE in content]
+
     def reactions(self) -> list[str]:
         """Return the keys of the reactions."""
         return [event["content"]["m.relates_to"]["key"] for event in self._shown("m.reaction")]
@@ -79,9 +85,12 @@ class FakeRoom(LocalServer):
         return (event for event in self.events if event["type"] == kind and event["content"] and not _edited(event))
 
     def _text(self, event: Event) -> str:
+        return str(self._content(event)["body"])
+
+    def _content(self, event: Event) -> Event:
         edits = [each for each in self.events if _edited(each) == event["event_id"]]
-        content = edits[-1]["content"]["m.new_content"] if edits else event["content"]
-        return str(content["body"])
+        content: Event = edits[-1]["content"]["m.new_content"] if edits else event["content"]
+        return content
 
     def _find(self, event_id: str) -> Event:
         return next(event for event in self.events if event["event_id"] == event_id)

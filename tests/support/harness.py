@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
@@ -27,7 +28,6 @@ from support.watchdog import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
 
     from agent_bridge.demo.program import Process
     from agent_bridge.demo.timeline import Message, Room
@@ -41,6 +41,7 @@ PREFIX = "!ab"
 OWN, SHARED = "own", "shared"
 #: Bridges after which a homeserver has many rooms.
 _MANY = 10
+_LEAN = Path(__file__).with_name("lean_homeserver.yaml")
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,14 @@ class Conversation:
         await eventually(self.idle, "every turn of the room is closed", within)
 
     async def wait_for_answers(self, count: int, within: float = DEADLINE) -> list[Message]:
-        """Wait until no turn of the room is open and the agent has sent *count* messages; return them."""
+        """Wait until the agent has sent *count* messages and no turn of the room is open; return the messages.
+
+        The message of the person may have no turn at first, and the last answer is seen before its turn is closed.
+        """
         await self.wait_until_idle(within)
-        return await self.person.wait_for(lambda: self.answers if len(self.answers) >= count else [], within)
+        await self.person.wait_for(lambda: len(self.answers) >= count, within)
+        await self.wait_until_idle(within)
+        return self.answers
 
 
 def _service(name: str, bot: str = "agentbridge", prefix: str = "agent_") -> dict[str, Any]:
@@ -168,15 +174,24 @@ async def _open(url: str) -> bool:
         return False
 
 
-async def _fork(folder: Path, log: Path) -> Process:
+async def _fork_whole(folder: Path, log: Path) -> Process:
     """Start Synapse within a tenth of a second: the fork server has imported it."""
     return await fork_module("support.synapse_program", str(folder), str(log))
 
 
-class BridgeHarness:
-    """A Synapse on 127.0.0.1, the bridges that are registered with it, and the people on it."""
+async def _fork_lean(folder: Path, log: Path) -> Process:
+    """Start Synapse without some parts."""
+    return await fork_module("support.synapse_program", str(folder), str(log), str(_LEAN))
 
-    def __init__(self, folder: Path) -> None:
+
+class BridgeHarness:
+    """A Synapse on 127.0.0.1, the bridges that are registered with it, and the people on it.
+
+    Synapse notifies people of messages only with *notifies*. With *limited*, it limits the requests of all users by its
+    defaults.
+    """
+
+    def __init__(self, folder: Path, *, notifies: bool = False, limited: bool = False) -> None:
         self._services = {OWN: _service("agent-bridge"), SHARED: _service("shared", "sharedbridge", "shared_")}
         self._stack = AsyncExitStack()
         self._people = itertools.count(1)
@@ -187,8 +202,12 @@ class BridgeHarness:
         files = {name: folder / f"{name}.yaml" for name in self._services}
         for name, file in files.items():
             config = self.config("postgresql://unused", [{"name": "unused", "url": self._url}], service=name)
-            file.write_text(to_yaml(registration(config)), encoding="utf-8")
-        self.synapse = Synapse(folder / "synapse", DOMAIN, registrations=[*files.values()], start=_fork)
+            content = registration(config) | {"rate_limited": limited}
+            file.write_text(to_yaml(content), encoding="utf-8")
+        start = _fork_whole if notifies else _fork_lean
+        self.synapse = Synapse(
+            folder / "synapse", DOMAIN, registrations=[*files.values()], relaxed=not limited, start=start
+        )
         self._url = self.synapse.url
 
     async def __aenter__(self) -> Self:
@@ -221,7 +240,8 @@ class BridgeHarness:
         values: dict[str, Any] = {
             "homeserver": {"address": self._url, "domain": DOMAIN},
             "appservice": self._services[service],
-            "database": {"url": database},
+            # Each connection is a process of PostgreSQL, whose start and first statements take 10 ms.
+            "database": {"url": database, "pool_size": 6},
             "upstreams": [{"poll_interval": 0.1, "gone_after": 0.3, **each} for each in upstreams],
             "permissions": {DOMAIN: "member", f"@admin:{DOMAIN}": "admin", f"@stranger:{DOMAIN}": "none"},
             "lanes": {"drain_timeout": 2},
@@ -229,6 +249,8 @@ class BridgeHarness:
         }
         # Most tests enter rooms by invitations, and count the messages in them.
         sections["rooms"] = {"join_rule": "invite", "introduce": False} | sections.get("rooms", {})
+        # Each room with a command would get some forty state events.
+        sections["bot"] = {"describe_commands": False} | sections.get("bot", {})
         return Config.model_validate(values | sections)
 
     @asynccontextmanager
@@ -295,8 +317,8 @@ class BridgeHarness:
 
 
 @asynccontextmanager
-async def new_harness() -> AsyncIterator[BridgeHarness]:
-    """Give an empty homeserver at which the bridge is registered."""
+async def new_harness(*, notifies: bool = False, limited: bool = False) -> AsyncIterator[BridgeHarness]:
+    """Give an empty homeserver at which the bridge is registered; the options are those of :class:`BridgeHarness`."""
     with temporary_folder("ab-hs-") as folder:
-        async with BridgeHarness(folder) as running:
+        async with BridgeHarness(folder, notifies=notifies, limited=limited) as running:
             yield running

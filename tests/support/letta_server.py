@@ -63,6 +63,11 @@ class LettaServer:
         return sorted(each.name for each in Path(self._environment["HOME"]).glob("made-*"))
 
     @property
+    def is_running(self) -> bool:
+        """Whether its process has not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
     def port(self) -> int:
         """Port of its WebSocket and its OpenAI API."""
         return int(self._root.rpartition(":")[2])

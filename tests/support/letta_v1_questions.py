@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.upstream.answer import AnswerRequest, ApprovalAsked
 from agent_bridge.upstream.capabilities import Decision

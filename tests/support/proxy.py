@@ -28,6 +28,8 @@ class Proxy:
         self.refuses: Callable[[int, str, str], web.Response | None] = lambda _number, _method, _path: None
         #: Where it gives an event, the proxy holds the request until the event is set.
         self.holds: Callable[[int, str, str], asyncio.Event | None] = lambda _number, _method, _path: None
+        #: Where it gives an event for a path and a body, the client gets the response when the event is set.
+        self.delays: Callable[[str, bytes], asyncio.Event | None] = lambda _path, _body: None
         #: Where it gives a response, the homeserver carries the request out and the client gets this response instead.
         self.replaces: Callable[[int, str, str], web.Response | None] = lambda _number, _method, _path: None
         #: Set when the first response was lost.
@@ -68,6 +70,9 @@ class Proxy:
         if self.loses(number, request.method, request.path):
             self.lost.set()
             await asyncio.Event().wait()
+        late = self.delays(request.path, body)
+        if late is not None:
+            await late.wait()
         replacement = self.replaces(number, request.method, request.path)
         if replacement is not None:
             return replacement

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from agent_bridge.core.agents import Agent, AgentState
 from agent_bridge.core.answers import AnswerExtras
 from agent_bridge.core.ids import Namespace
 from agent_bridge.core.payloads import MessagePayload
+from agent_bridge.core.quotas import Measure, Per, Period, Rule
 from agent_bridge.core.rooms import HomeRoom
 from agent_bridge.core.turns import Turn, TurnKind, TurnState
+from agent_bridge.core.usage import Usage, UsageEntry
 from agent_bridge.store.agents import AgentRoom, DesiredAgent
 from agent_bridge.store.turn_admin import TurnSummary
 
@@ -130,3 +133,27 @@ def turn(**changes: Any) -> Turn:
         "error": None,
     }
     return Turn(**(values | changes))
+
+
+def used(turn: Turn, usage: Usage, **changes: Any) -> UsageEntry:
+    """Return the tokens of a request that answers *turn*, which has an agent."""
+    assert turn.agent is not None
+    values: dict[str, Any] = {
+        "key": f"{turn.request_key}#{turn.attempts}",
+        "turn": turn.id,
+        "user": turn.sender,
+        "role": "member",
+        "room_id": turn.room_id,
+        "agent": turn.agent.id,
+        "upstream": turn.agent.upstream,
+        "model": turn.agent.model,
+        "usage": usage,
+        "is_estimated": False,
+    }
+    return UsageEntry(**(values | changes))
+
+
+def rule(per: Per = Per.USER, limit: float = 10, **changes: Any) -> Rule:
+    """Return a quota; by default one of tokens in a day."""
+    values: dict[str, Any] = {"match": "*", "measure": Measure.TOKENS, "period": Period.DAY, "role": None}
+    return Rule(per=per, limit=Decimal(str(limit)), **(values | changes))

@@ -17,6 +17,8 @@ from support.scripted_mcp import McpTools, has_decision
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from agent_bridge.demo.agents.openai_server import AnswerFormat
+
     #: ``None`` cuts the connection, an int is the status of an error response, an exception's text is sent as an error
     #: inside the stream. Anything else is a piece of the answer.
     Piece = Spoken | int | Exception | None
@@ -92,6 +94,8 @@ class ScriptedUpstream(OpenAIServer):
         self.paths: list[str] = []
         self.asked: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        #: Returns the report of tokens for the body of a question; None: the server reports none.
+        self.usage: Callable[[Mapping[str, Any]], Mapping[str, Any] | None] = lambda _: None
         #: Status of the list of models; anything but 200 is a failure. Fields beside the list.
         self.status = 200
         self.list_extra: dict[str, Any] = {}
@@ -134,6 +138,14 @@ class ScriptedUpstream(OpenAIServer):
     def chat_format(self, model: str) -> ScriptedChatFormat:
         """Return the format of an answer of *model*."""
         return ScriptedChatFormat(model)
+
+    async def respond(
+        self, request: web.Request, question: Mapping[str, Any], answer_format: AnswerFormat
+    ) -> web.StreamResponse:
+        """Answer *request*; report the tokens of :attr:`usage` if *question* wishes it."""
+        if isinstance(answer_format, ScriptedChatFormat) and question.get("stream_options", {}).get("include_usage"):
+            answer_format.usage = self.usage(question)
+        return await super().respond(request, question, answer_format)
 
     async def reply(self, question: Mapping[str, Any]) -> AsyncIterator[object]:
         """Yield the pieces of the script."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.errors import AnswerInterrupted, UpstreamError
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.upstream.answer import AnswerRequest, TextDelta

@@ -45,7 +45,7 @@ def ends_with_us(kind: str, target: str | int) -> Iterator[None]:
 def temporary_folder(prefix: str) -> Iterator[Path]:
     """Give a new folder, which is deleted at the end of the block or of this process, whichever comes first.
 
-    It is in memory if there is room.
+    It is in memory if there is room, and the environment does not name another place (``TMPDIR``).
     """
     with tempfile.TemporaryDirectory(prefix=prefix, dir=_memory()) as name, ends_with_us("folder", name):
         # If root runs the tests, PostgreSQL runs as another user.
@@ -54,7 +54,9 @@ def temporary_folder(prefix: str) -> Iterator[Path]:
 
 
 def _memory() -> Path | None:
-    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_FOR_A_RUN else None
+    if "TMPDIR" in os.environ or not _MEMORY.is_dir():
+        return None
+    return _MEMORY if shutil.disk_usage(_MEMORY).free > _ROOM_FOR_A_RUN else None
 
 
 def _end_cluster(folder: Path) -> None:

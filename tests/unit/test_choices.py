@@ -11,7 +11,7 @@ from agent_bridge.bridge.inbound.choices import number_in
 from agent_bridge.bridge.inbound.prefix import bare_command
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.core.payloads import CommandPayload, EditPayload, MessagePayload, RefusalPayload, RefusalReason
-from agent_bridge.core.roles import Role
+from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.rooms import ChoiceKind, KindName, OpenChoice, Participant, Room
 from agent_bridge.core.turns import Addressee, NewTurn, TurnKind
 from agent_bridge.matrix.events import RoomEvent, parse_event
@@ -19,7 +19,7 @@ from support.records import NAMES
 
 ROOM, BOB = "!room:example.org", "@bob:example.org"
 WORDS = frozenset({"agent", "new", "help"})
-RULES = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab", WORDS)
+RULES = Rules(NAMES, Roles.fixed({"example.org": Role.MEMBER}, NAMES), "!ab", WORDS)
 LIST = OpenChoice(ChoiceKind.AGENTS, 3, "", is_fresh=True, is_passed=False, events=frozenset({"$list"}))
 OLD = replace(LIST, is_fresh=False)
 FRIDA = Participant(7, "agent_frida")

@@ -98,8 +98,8 @@ def test_the_description_of_a_command_with_arguments() -> None:
 
 
 def test_every_command_is_described() -> None:
-    assert {each.usage.name: each.role for each in described_commands()} == {
-        name: each.role for name, each in COMMANDS.items()
+    assert {each.usage.name: each.permission for each in described_commands()} == {
+        name: each.permission for name, each in COMMANDS.items()
     }
 
 

@@ -45,6 +45,7 @@ def written_and_read(values: dict[str, Any], folder: Path) -> tuple[Config, Conf
         ("agents.example.yaml", render_agents(example_agents())),
         ("registration.example.yaml", to_yaml(registration(example()))),
     ],
+    ids=["config", "agents", "registration"],
 )
 def test_example_files_are_what_the_schema_says(name: str, text: str) -> None:
     assert (TOP / name).read_text("utf-8") == text, "run scripts/examples.py"
@@ -94,7 +95,7 @@ def test_every_key_is_shown_with_a_comment() -> None:
             assert any(lines[i - 1].startswith("# ") for i in at), f"{name} has no comment"
             kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
             sections += [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)]
-    assert len(sections) == 18, "the walk found every section"
+    assert len(sections) == 22, "the walk found every section"
 
 
 def test_every_optional_key_has_an_example() -> None:

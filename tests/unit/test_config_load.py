@@ -40,8 +40,9 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         [
             (
                 "config.yaml:10: matrix: is not a known key; known keys: homeserver, appservice, database, upstreams, "
-                "agents, agents_file, templates, space, rooms, permissions, bot, chats, budgets, lanes, answers, "
-                "files, threads, language, presence, presence_per_second, retention, logging"
+                "agents, agents_file, templates, retire, ephemeral_after, space, rooms, permissions, bot, chats, "
+                "budgets, lanes, answers, files, threads, language, timezone, quotas, prices, presence, "
+                "presence_per_second, retention, logging"
             )
         ],
     ),
@@ -59,7 +60,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     ),
     "key that is no text": (
         "bot: {1: x}\n",
-        ["config.yaml:10: bot[1]: is not a known key; known keys: prefix, bare_commands"],
+        ["config.yaml:10: bot[1]: is not a known key; known keys: prefix, bare_commands, describe_commands"],
     ),
     "missing key in a list": (
         "  - name: other\n    kind: openai\n",
@@ -286,10 +287,10 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     "permissions": (
         'permissions:\n  "*": nobody\n  "@admin": admin\n  all people: member\n  example.org: 3\n  7: member\n',
         [
-            "config.yaml:11: permissions.*: must be one of none, member, moderator, admin, owner",
+            "config.yaml:11: permissions.*: must be one of none, agent, member, moderator, admin, owner",
             "config.yaml:12: permissions.@admin: '@admin' is not a Matrix user id (@name:server)",
             'config.yaml:13: permissions.all people: must be a user id (@name:server), a server name, or "*"',
-            "config.yaml:14: permissions.example.org: must be one of none, member, moderator, admin, owner",
+            "config.yaml:14: permissions.example.org: must be one of none, agent, member, moderator, admin, owner",
             "config.yaml:15: permissions[7]: must be text (in quotes, if it looks like a number or a date)",
         ],
     ),

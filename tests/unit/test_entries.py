@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.agents.entries import Entry, assign, changes
 from agent_bridge.config.agents import AgentConfig
 from agent_bridge.config.conversations import TemplatesConfig
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.agents import AgentState
 from support.records import NAMES, agent, contact
 

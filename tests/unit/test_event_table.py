@@ -8,7 +8,7 @@ from typing import Any
 
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
-from agent_bridge.core.roles import Role
+from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.rooms import ChoiceKind, KindName, OpenChoice, Participant, Room
 from agent_bridge.core.turns import NewTurn, TurnKind
 from agent_bridge.matrix.events import parse_event
@@ -26,7 +26,7 @@ ROOMS = {
     "chat with the bot": Room(ROOM, KindName.BOT, choices={BOB: LIST}),
     "group": Room(ROOM, KindName.GROUP, None, (FRIDA,), choices={BOB: LIST}),
 }
-RULES = Rules(NAMES, {"example.org": Role.MEMBER}, "!ab", frozenset({"help"}))
+RULES = Rules(NAMES, Roles.fixed({"example.org": Role.MEMBER}, NAMES), "!ab", frozenset({"help"}))
 URL = {"url": "mxc://example.org/x"}
 
 

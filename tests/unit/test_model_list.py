@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.config.model import UpstreamConfig
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.errors import UpstreamProtocolError
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.upstream.base import AgentInfo

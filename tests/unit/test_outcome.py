@@ -359,7 +359,7 @@ def test_a_failure_of_the_upstream_has_its_words() -> None:
 @pytest.mark.parametrize("name", ["upstream_key", "upstream_web_page", "upstream_no_list", "upstream_unusable"])
 def test_a_room_is_not_told_about_settings(name: str, texts: Texts) -> None:
     failure = Failure.of(
-        UpstreamRefused(Text(name, upstream="studio", status=401)), "Ada", texts.naming(["@root:x"], "!ab")
+        UpstreamRefused(Text(name, upstream="studio", status=401)), "Ada", texts.naming(lambda: ["@root:x"], "!ab")
     )
     summary = failure.notice(texts, midway=False).summary
     assert "@root:x" in summary

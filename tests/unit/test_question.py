@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.bridge.answering.history import History, alternating, question_of, tokens_of, within_budget
+from agent_bridge.bridge.answering.history import History, alternating, question_of, within_budget
 from agent_bridge.bridge.answering.question import Question
-from agent_bridge.core.transcript import ChatMessage, Image
+from agent_bridge.core.transcript import ChatMessage, Image, tokens_of
 
 
 def talk(*contents: str) -> list[ChatMessage]:

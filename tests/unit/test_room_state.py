@@ -15,11 +15,11 @@ from agent_bridge.matrix.rooms import event_levels
 
 GHOST, BOT, ADMIN, BOB = (f"@{name}:example.org" for name in ("agent_frida", "agentbridge", "admin", "bob"))
 ALLOWED = {"type": "m.room_membership", "room_id": "!space"}
-POWERS = {ADMIN: 100, BOT: 100}
+POWERS = {ADMIN: 100}
 LEVELS: dict[str, Any] = {
     "users": {ADMIN: 100, BOT: 100},
     "invite": 50,
-    "events": {"m.room.encryption": 101, "m.room.power_levels": 100},
+    "events": {"m.room.encryption": 151, "m.room.power_levels": 100},
 }
 
 
@@ -84,6 +84,7 @@ def test_upgrades() -> None:
         pytest.param({"join_rule": "restricted", "allow": [{"type": "x", "room_id": "!r"}]}, set(), id="another type"),
         pytest.param({"join_rule": "restricted", "allow": [3, {**ALLOWED, "room_id": 5}]}, set(), id="wrong values"),
         pytest.param({"join_rule": "restricted"}, set(), id="no list"),
+        pytest.param({"join_rule": {}, "allow": [ALLOWED]}, set(), id="no text"),
     ],
 )
 def test_rooms_whose_members_can_enter(rule: dict[str, Any], rooms: set[str]) -> None:
@@ -122,16 +123,18 @@ def test_correct_levels_stay() -> None:
     [
         pytest.param("12", {"invite": 0}, {"invite": 50}, id="members invited"),
         pytest.param("12", {"invite": 75}, None, id="a higher level is a choice of people"),
-        pytest.param("12", {"users": {BOB: 5}}, {"users": {BOB: 5, **POWERS}}, id="the bot administers"),
+        pytest.param("12", {"users": {BOB: 5}}, {"users": {BOB: 5, **POWERS, BOT: 200}}, id="the bot administers"),
         pytest.param("12", {"events_default": 50}, None, id="a creator may talk"),
-        pytest.param("11", {"events_default": 50}, {"users": {**POWERS, GHOST: 100}}, id="the ghost may talk"),
+        pytest.param(
+            "11", {"events_default": 50}, {"users": {**POWERS, BOT: 100, GHOST: 100}}, id="the ghost may talk"
+        ),
         pytest.param(
             "12",
             {"events": {"m.room.name": 7}},
-            {"events": {"m.room.name": 7, "m.room.encryption": 101}},
+            {"events": {"m.room.name": 7, "m.room.encryption": 151}},
             id="encryption is out of reach",
         ),
-        pytest.param("11", {"events": {"m.room.name": 7}}, None, id="up to 11 nobody may set a level above 100"),
+        pytest.param("11", {"events": {"m.room.name": 7}}, None, id="up to 11 nobody may set such a level"),
     ],
 )
 def test_levels_are_repaired(version: str, levels: dict[str, Any], changes: dict[str, Any] | None) -> None:
@@ -142,7 +145,7 @@ def test_levels_are_repaired(version: str, levels: dict[str, Any], changes: dict
 
 def test_a_half_made_room_gets_levels() -> None:
     events = event_levels(lists_creator=True)
-    expected = {"users": {**POWERS, GHOST: 100}, "invite": 50, "events": events}
+    expected = {"users": {**POWERS, BOT: 200, GHOST: 200}, "invite": 50, "events": events}
     assert repaired_levels(state("11", None), BOT, POWERS, GHOST) == (GHOST, expected)
     assert repaired_levels(state("11", None, {GHOST: "leave"}), BOT, POWERS, GHOST) == (BOT, expected)
 
@@ -151,8 +154,8 @@ def test_a_half_made_room_gets_levels() -> None:
     ("users", "creators", "editor", "repaired"),
     [
         pytest.param({GHOST: 100, BOT: 0}, [], GHOST, {GHOST: 100, BOT: 100}, id="the creator is not listed"),
-        pytest.param({BOT: 0}, [GHOST], GHOST, {BOT: 100}, id="no additional creator is listed"),
-        pytest.param({GHOST: 0}, [BOT], BOT, {GHOST: 100}, id="the bot is an additional creator"),
+        pytest.param({BOT: 0}, [GHOST], GHOST, {BOT: 200}, id="no additional creator is listed"),
+        pytest.param({GHOST: 0}, [BOT], BOT, {GHOST: 200}, id="the bot is an additional creator"),
         pytest.param({GHOST: 50, BOT: 60}, [], BOT, {GHOST: 60, BOT: 60}, id="the homeserver grants no more"),
         pytest.param({GHOST: 100, BOT: 100}, [], GHOST, None, id="nothing is to be done"),
     ],
@@ -165,6 +168,6 @@ def test_levels_of_a_room_that_a_person_created(
     create = {"additional_creators": creators}
     upgraded = state("12", found, create=create, creator=ADMIN)
     # Only creators have the power to put encryption out of reach.
-    events = {"m.room.encryption": 101} if editor in creators else {}
+    events = {"m.room.encryption": 151} if editor in creators else {}
     expected = None if repaired is None else (editor, found | {"users": repaired, "events": events})
     assert repaired_levels(upgraded, BOT, POWERS, GHOST) == expected

@@ -21,7 +21,7 @@ LEVELS: dict[str, Any] = {
         "m.room.history_visibility": 100,
         "m.room.server_acl": 100,
         "m.room.tombstone": 150,
-        "m.room.encryption": 101,
+        "m.room.encryption": 151,
     },
 }
 PRIVATE = [
@@ -39,19 +39,21 @@ def plan(**changes: Any) -> RoomPlan:
         "topic": "Chat with Frida",
         "creator": GHOST,
         "lists_creator": False,
-        "powers": {ADMIN: 100, MODERATOR: 50, BOT: 100},
+        "powers": {ADMIN: 100, MODERATOR: 50},
+        "bot": BOT,
     }
     return RoomPlan(**(values | changes))
 
 
 def test_an_agents_room_has_everything_from_its_first_moment() -> None:
-    assert home_content(plan(), bot=BOT, space="!space", domain="example.org") == {
+    assert home_content(plan(), space="!space", domain="example.org") == {
         "preset": "public_chat",
         "visibility": "private",
         "room_alias_name": "agent_frida",
         "name": "Frida",
         "topic": "Chat with Frida",
-        "power_level_content_override": LEVELS | {"users": {ADMIN: 100, MODERATOR: 50, BOT: 100}},
+        "power_level_content_override": LEVELS | {"users": {ADMIN: 100, MODERATOR: 50}},
+        "creation_content": {"additional_creators": [BOT]},
         "invite": [BOT],
         "initial_state": [
             *PRIVATE,
@@ -66,31 +68,40 @@ def test_an_agents_room_has_everything_from_its_first_moment() -> None:
 
 
 def test_a_room_does_without_a_space() -> None:
-    assert home_content(plan(), bot=BOT, space=None, domain="example.org")["initial_state"] == [*PRIVATE, FUNCTIONAL]
+    assert home_content(plan(), space=None, domain="example.org")["initial_state"] == [*PRIVATE, FUNCTIONAL]
 
 
 @pytest.mark.parametrize(
-    ("lists_creator", "powers", "users"),
+    ("changes", "users", "creators"),
     [
-        pytest.param(False, {ADMIN: 100}, {ADMIN: 100}, id="room version 12: the creator stands above the list"),
-        pytest.param(True, {ADMIN: 100}, {ADMIN: 100, GHOST: 100}, id="up to 11: the creator is in it"),
-        pytest.param(False, {GHOST: 50, BOT: 100}, {BOT: 100}, id="12: never the creator"),
-        pytest.param(True, {GHOST: 50, BOT: 100}, {BOT: 100, GHOST: 100}, id="11: never with less than all"),
+        pytest.param({}, {ADMIN: 100, MODERATOR: 50}, [BOT], id="12: both users of the bridge are above all levels"),
+        pytest.param({"bot": None}, {ADMIN: 100, MODERATOR: 50}, None, id="12: the bot stays out"),
+        pytest.param({"powers": {GHOST: 50, BOT: 100}}, {}, [BOT], id="12: never creators"),
+        pytest.param(
+            {"lists_creator": True, "powers": {ADMIN: 100}}, {ADMIN: 100, GHOST: 200, BOT: 200}, None, id="11"
+        ),
+        pytest.param(
+            {"lists_creator": True, "bot": None}, {ADMIN: 100, MODERATOR: 50, GHOST: 200}, None, id="11, alone"
+        ),
+        pytest.param({"lists_creator": True, "powers": {BOT: 50}}, {GHOST: 200, BOT: 200}, None, id="11: never less"),
     ],
 )
-def test_powers(lists_creator: bool, powers: dict[str, int], users: dict[str, int]) -> None:  # noqa: FBT001
-    content = plan(lists_creator=lists_creator, powers=powers).content()
+def test_the_users_of_the_bridge_are_above_admins(
+    changes: dict[str, Any], users: dict[str, int], creators: list[str] | None
+) -> None:
+    content = plan(**changes).content()
     assert content["power_level_content_override"]["users"] == users
+    assert content.get("creation_content", {}).get("additional_creators") == creators
 
 
 @pytest.mark.parametrize(("version", "named"), [(None, {}), ("11", {"room_version": "11"})])
 def test_the_room_version_is_the_homeservers_unless_named(version: str | None, named: dict[str, str]) -> None:
-    content = home_content(plan(version=version), bot=BOT, space=None, domain="example.org")
+    content = home_content(plan(version=version), space=None, domain="example.org")
     assert {key: value for key, value in content.items() if key == "room_version"} == named
 
 
 def test_in_the_space_nobody_chats() -> None:
-    made = plan(alias="agentbridge_space", creator=BOT)
+    made = plan(alias="agentbridge_space", creator=BOT, bot=None)
     content = space_content(made)
     assert content["creation_content"] == {"type": "m.space"}
     levels = LEVELS | {"users": {ADMIN: 100, MODERATOR: 50}, "events_default": 100}
@@ -101,7 +112,7 @@ def test_in_the_space_nobody_chats() -> None:
 
 
 def test_members_of_the_space_can_enter_and_the_picture_is_there() -> None:
-    made = home_content(plan(), bot=BOT, space="!space", domain="example.org", restricted=True, avatar="mxc://a/b")
+    made = home_content(plan(), space="!space", domain="example.org", restricted=True, avatar="mxc://a/b")
     state = {event["type"]: event["content"] for event in made["initial_state"]}
     allow = [{"type": "m.room_membership", "room_id": "!space"}]
     assert state["m.room.join_rules"] == {"join_rule": "restricted", "allow": allow}

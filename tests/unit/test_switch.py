@@ -129,5 +129,5 @@ def test_no_agent_is_found_twice(known: list[Agent], names: list[str]) -> None:
     assert len({*models, *settled}) == len(models) + len(set(settled))
     rows = [each.id for each in (*(each for each, _ in switch.found), *(each for each, _ in switch.unclear))]
     assert len(rows) == len(set(rows))
-    assert {each.id for each in known if each.kind != "letta" and each.state is not AgentState.GONE} <= set(rows)
+    assert {each.id for each in known if each.kind != "letta" and not each.state.is_at_rest} <= set(rows)
     assert all(each.name == item.name for each, item in switch.found)

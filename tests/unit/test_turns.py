@@ -29,7 +29,7 @@ CAT = Attachment(MediaKind.IMAGE, None, "cat.png", None, None, None, voice=False
 
 
 def test_roles_include_the_ones_before() -> None:
-    names = ["NONE", "MEMBER", "MODERATOR", "ADMIN", "OWNER"]
+    names = ["NONE", "AGENT", "MEMBER", "MODERATOR", "ADMIN", "OWNER"]
     assert [role.name for role in Role] == names
     assert all(lower < higher for lower, higher in pairwise(Role))
 
