@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.config.agents import AgentConfig
 from agent_bridge.config.kinds import users_of
-from agent_bridge.config.model import Config, UpstreamConfig
+from agent_bridge.config.model import Config
 from agent_bridge.config.section import Section
 from agent_bridge.config.text import flow
+from agent_bridge.config.upstreams import UpstreamConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +48,8 @@ def example() -> Config:
             "upstreams": [{"name": "letta", "url": "http://localhost:1416/v1", "api_key": "env:LETTA_API_KEY"}],
             "rooms": {"invite": ["@admin:example.org"]},
             "permissions": {"*": "none", "example.org": "member", "@admin:example.org": "admin"},
+            "quotas": [{"per": "user", "role": "member", "messages_per_minute": 60}],
+            "prices": {"models": [{"match": "gpt-5*", "input": 1.25, "output": 10, "cached": 0.125}]},
         }
     )
 
@@ -73,7 +76,7 @@ def example_agents() -> Sequence[AgentConfig]:
 def render_agents(agents: Sequence[AgentConfig]) -> str:
     """Return the text of a file with *agents*. The first one has every key, below its description."""
     first, *others = agents
-    lines = [*_comment(_AGENTS_HEAD, ""), "", "agents:", *_item(first)]
+    lines = [*_comment(_AGENTS_HEAD, ""), "", "agents:", *_item(first, _INDENT)]
     for each in others:
         given = [(key, value) for key in type(each).model_fields if (value := getattr(each, key)) is not None]
         entries = [f"{key}: {flow(value)}" for key, value in given]
@@ -90,15 +93,15 @@ def _block(name: str, field: FieldInfo, value: object) -> list[str]:
             entries = [f"{_INDENT}{flow(key)}: {flow(item)}" for key, item in value.items()]
             return [*_comment(field.description, ""), f"{name}:", *entries]
         case tuple() if value:
-            items = [line for item in value for line in _item(item)]
+            items = [line for item in value for line in _item(item, _INDENT)]
             return [*_comment(field.description, ""), f"{name}:", *items]
         case _:
             return [*_comment(field.description, ""), _line(name, field, value)]
 
 
-def _item(section: Section) -> Iterator[str]:
+def _item(section: Section, indent: str) -> Iterator[str]:
     """Yield the lines of one item of a list. The first line that is not a comment gets the dash."""
-    bullet = f"{_INDENT}- "
+    bullet = f"{indent}- "
     for line in _keys(section, " " * len(bullet)):
         if bullet and not line.lstrip().startswith("#"):
             yield bullet + line.lstrip()
@@ -112,7 +115,13 @@ def _keys(section: Section, indent: str) -> Iterator[str]:
         users = users_of(name) if isinstance(section, UpstreamConfig) else ""
         only = f" Only with {users}." if users else ""
         yield from _comment(f"{field.description or ''}{only}", indent)
-        yield indent + _line(name, field, getattr(section, name))
+        value = getattr(section, name)
+        if isinstance(value, tuple) and value and isinstance(value[0], Section):
+            yield f"{indent}{name}:"
+            for item in value:
+                yield from _item(item, indent + _INDENT)
+        else:
+            yield indent + _line(name, field, value)
 
 
 def _line(name: str, field: FieldInfo, value: object) -> str:
