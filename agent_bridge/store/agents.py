@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 
 from agent_bridge.core.agents import NO_SETTINGS, Agent, AgentSettings, AgentState
+from agent_bridge.core.chats import ChatStatus
 from agent_bridge.core.rooms import HomeRoom, RoomProblem, Streaming, WhenBusy
+from agent_bridge.store.corruption import UNREADABLE, member_or_none, read_one, readable, report
 from agent_bridge.store.payloads import encode_step
 from agent_bridge.store.postgres.database import SLICE, rows_of
 from agent_bridge.store.postgres.statements import Statements
@@ -94,8 +96,17 @@ def agent_from(row: Mapping[str, Any]) -> Agent:
         description=row["description"],
         kind=row["kind"],
         entry=row["entry"],
-        settings=AgentSettings(**row["settings"]),
+        settings=_settings(row),
+        retired_by=row["retired_by"],
     )
+
+
+def _settings(row: Mapping[str, Any]) -> AgentSettings:
+    try:
+        return AgentSettings(**row["settings"])
+    except UNREADABLE as error:
+        report("agent", row["id"], error)
+        return NO_SETTINGS
 
 
 def _home_from(row: Mapping[str, Any]) -> HomeRoom:
@@ -109,15 +120,16 @@ def _home_from(row: Mapping[str, Any]) -> HomeRoom:
         bot_joined=row["bot_joined"],
         space=row["space"],
         invited=frozenset(row["invited"]),
-        announced_state=AgentState(row["announced_state"]),
-        when_busy=None if row["when_busy"] is None else WhenBusy(row["when_busy"]),
-        streaming=None if row["streaming"] is None else Streaming(row["streaming"]),
+        announced_state=member_or_none(AgentState, row["announced_state"], "room", row["id"]) or AgentState.ACTIVE,
+        when_busy=member_or_none(WhenBusy, row["when_busy"], "room", row["id"]),
+        streaming=member_or_none(Streaming, row["streaming"], "room", row["id"]),
         check_requests=row["check_requests"],
         checked=row["checked"],
         problems=problems_from(row["problems"]),
         avatar_applied=row["avatar_applied"],
         introduced=row["introduced"],
         join_rule_applied=row["join_rule_applied"],
+        is_deleting=row["status"] == ChatStatus.DELETING,
     )
 
 
@@ -134,7 +146,7 @@ async def _agent_rooms(rows: Sequence[DictRow]) -> list[AgentRoom]:
     """Return the agents of *rows*. Other tasks run between slices of them."""
     found: list[AgentRoom] = []
     for start in range(0, len(rows), SLICE):
-        found += map(_agent_room, rows[start : start + SLICE])
+        found += readable("agent", rows[start : start + SLICE], lambda row: row["agent"]["id"], _agent_room)
         await asyncio.sleep(0)
     return found
 
@@ -161,11 +173,15 @@ class Agents:
         return await self._homes(upstream=upstream)
 
     async def by_agent(self, agent: int) -> AgentRoom:
-        """Return the agent with row id *agent*, which exists."""
-        found = await self._homes(agent=agent)
-        if not found:
+        """Return the agent with row id *agent*, which exists.
+
+        Raises:
+            StoreError: also if its row cannot be read.
+        """
+        row = await self._database.row(_SQL["homes"], {"agent": agent, "upstream": None, "ghost": None})
+        if row is None:
             raise LookupError(f"no agent {agent}")
-        return found[0]
+        return read_one("agent", agent, lambda: _agent_room(row))
 
     async def by_ghost(self, ghost: str) -> AgentRoom | None:
         """Return the agent whose ghost has the localpart *ghost*; None if there is none."""
@@ -275,13 +291,21 @@ class Agents:
         await self._database.execute(_SQL["displayname_applied"], {"agent": agent, "displayname": displayname})
 
     async def room_made(
-        self, room: int, room_id: str, name: str | None, topic: str | None, *, seen: str | None = None
+        self,
+        room: int,
+        room_id: str,
+        name: str | None,
+        topic: str | None,
+        *,
+        seen: str | None = None,
+        roles: int | None = None,
     ) -> None:
         """Record the room of a home, the names that it is known to have, and the event up to which nothing is missing.
 
-        If the bridge bot had entered the room before, it stays compared as far as it was.
+        *roles*: the book of roles by which it was made; None: that is not known. If the bridge bot had entered the room
+        before, it stays compared as far as it was.
         """
-        values: dict[str, object] = {"room": room, "room_id": room_id, "name": name, "topic": topic}
+        values: dict[str, object] = {"room": room, "room_id": room_id, "name": name, "topic": topic, "roles": roles}
         async with self._database.transaction() as connection:
             namesake = await (await connection.execute(_SQL["forget_namesake"], values)).fetchone()
             compared = namesake or {"last_seen": seen, "needs_backfill": False}
@@ -319,6 +343,10 @@ class Agents:
     async def names_lost(self, agent: int) -> None:
         """Record that the ghost lost its display name and its avatar."""
         await self._database.execute(_SQL["names_lost"], {"agent": agent})
+
+    async def refused_names_lost(self) -> None:
+        """Have the display names set again that the homeserver refused."""
+        await self._database.execute(_SQL["refused_names_lost"])
 
     async def bot_left(self, room: int) -> None:
         """Record that the bridge bot is not in the room."""

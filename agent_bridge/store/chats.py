@@ -9,6 +9,7 @@ from agent_bridge.core.chats import ChatRoom, ChatStatus, ListedChat, TitledBy, 
 from agent_bridge.core.payloads import MessagePayload
 from agent_bridge.core.rooms import KindName
 from agent_bridge.store.agents import agent_from, problems_from
+from agent_bridge.store.corruption import read_one, readable
 from agent_bridge.store.payloads import decode, encode_step
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.locks import LEADER, PERSON
@@ -64,6 +65,8 @@ def _untitled(row: DictRow) -> UntitledChat:
         number=row["number"],
         agent=agent_from(row["agent"]),
         turn=row["turn"],
+        person=row["person"],
+        room_id=row["room_id"],
         question=payload.body if has_words and isinstance(payload, MessagePayload) else "",
         answer=row["answer"],
     )
@@ -99,12 +102,12 @@ class Chats:
     async def find(self, chat: int) -> ChatRoom | None:
         """Return the chat or direct chat with row id *chat*; None if its room does not exist any more."""
         row = await self._database.row(_SQL["find"], {"chat": chat})
-        return None if row is None else _chat(row)
+        return None if row is None else read_one("room", row["room"]["id"], lambda: _chat(row))
 
     async def in_room(self, room_id: str) -> ChatRoom | None:
         """Return the chat or direct chat whose room is *room_id*; None if that is the room of none."""
         row = await self._database.row(_SQL["in_room"], {"room_id": room_id})
-        return None if row is None else _chat(row)
+        return None if row is None else read_one("room", row["room"]["id"], lambda: _chat(row))
 
     async def of_person(
         self, person: str | None, status: ChatStatus, *, skip: int = 0, limit: int = 1_000_000
@@ -136,7 +139,8 @@ class Chats:
 
     async def untitled(self, limit: int) -> list[UntitledChat]:
         """Return up to *limit* chats with a first answer and without a title."""
-        return [_untitled(row) for row in await self._database.rows(_SQL["untitled"], {"limit": limit})]
+        rows = await self._database.rows(_SQL["untitled"], {"limit": limit})
+        return readable("room", rows, lambda row: row["id"], _untitled)
 
     async def titled(self, chat: UntitledChat, title: str | None) -> None:
         """Give *chat* a *title*, unless it has one by now; None: its next answer gives another chance."""

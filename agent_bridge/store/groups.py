@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.rooms import KindName, ParticipantState
+from agent_bridge.store.corruption import read_one, readable
 from agent_bridge.store.payloads import encode_step
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
-    from agent_bridge.store.postgres.database import Connection, Database
+from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("groups")
 
@@ -79,11 +80,12 @@ class Groups:
     async def find(self, room_id: str) -> GroupRoom | None:
         """Return the group *room_id*; None if that is no group."""
         row = await self._database.row(_SQL["find"], {"room_id": room_id})
-        return None if row is None else _group(row)
+        return None if row is None else read_one("room", row["id"], lambda: _group(row))
 
     async def due(self, limit: int, others: Collection[int]) -> list[GroupRoom]:
         """Return up to *limit* groups and lobbies to compare with the homeserver, but for *others*."""
-        return [_group(row) for row in await self._database.rows(_SQL["due"], {"limit": limit, "others": list(others)})]
+        rows = await self._database.rows(_SQL["due"], {"limit": limit, "others": list(others)})
+        return readable("room", rows, lambda row: row["id"], _group)
 
     async def lock(self, connection: Connection, group: GroupRoom) -> bool:
         """Lock *group* until the transaction ends; False: it changed since it was read."""

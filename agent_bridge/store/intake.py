@@ -94,6 +94,14 @@ class IntakeStore:
             lanes.setdefault(row["event_id"], []).append(row["conversation"])
         return lanes
 
+    async def take_budget(self, connection: Connection, bot: str, agent: int, most: int) -> bool:
+        """Count that the account *bot* asks the agent with row id *agent*, within the caller's transaction.
+
+        Return False if it has asked *most* times in the last minute.
+        """
+        values = {"user_id": bot, "agent": agent, "most": most}
+        return bool(await rows_of(connection, _SQL["take_budget"], values))
+
     async def interrupt(self, connection: Connection, event_ids: Collection[str], lanes: Collection[int]) -> None:
         """End the answers that are given in *lanes*, because of the new messages *event_ids* there.
 

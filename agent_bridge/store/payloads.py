@@ -38,6 +38,14 @@ _PLAIN: Mapping[str, type[CommandPayload | InvitationPayload | AgainPayload]] = 
     TurnKind.INVITATION: InvitationPayload,
     TurnKind.AGAIN: AgainPayload,
 }
+_EMPTY: Mapping[str, Payload] = {
+    TurnKind.COMMAND: CommandPayload(""),
+    TurnKind.EDIT: EditPayload("", MessagePayload()),
+    TurnKind.REDACTION: RedactionPayload(()),
+    TurnKind.REFUSAL: RefusalPayload(RefusalReason.UNREADABLE),
+    TurnKind.INVITATION: InvitationPayload(""),
+    TurnKind.AGAIN: AgainPayload(""),
+}
 _STEP_FIELDS = {field.name for field in fields(Step)}
 
 
@@ -52,9 +60,13 @@ def decode(kind: str, stored: Mapping[str, Any]) -> Payload:
 
     Raises:
         StoreRefused: the kind or the version is unknown: a newer program wrote it.
+        ValueError, TypeError, KeyError, AttributeError: no program of the bridge wrote it.
     """
     values = dict(stored)
-    if (version := values.pop("v", None)) != _VERSION:
+    version = values.pop("v", None)
+    if type(version) is not int:
+        raise ValueError("the payload of a turn has no version")
+    if version != _VERSION:
         raise StoreRefused(f"a turn's payload has version {version}; this program reads version {_VERSION}")
     match kind:
         case TurnKind.MESSAGE:
@@ -71,6 +83,11 @@ def decode(kind: str, stored: Mapping[str, Any]) -> Payload:
             return _PLAIN[kind](**values)
         case _:
             raise StoreRefused(f"a turn has the kind {kind!r}, which this program does not know")
+
+
+def empty_payload(kind: str) -> Payload:
+    """Return a payload without content for a turn of kind *kind*."""
+    return _EMPTY.get(kind, MessagePayload())
 
 
 def _message(values: Mapping[str, Any]) -> MessagePayload:

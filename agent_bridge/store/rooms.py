@@ -16,6 +16,7 @@ from agent_bridge.core.rooms import (
     Room,
     WhenBusy,
 )
+from agent_bridge.store.corruption import member_or_none, readable
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
@@ -42,7 +43,7 @@ def _room(row: DictRow) -> Room:
         )
         for agent, ghost, state, name, displayname, is_gone, answers in row["participants"]
     )
-    when_busy = None if row["when_busy"] is None else WhenBusy(row["when_busy"])
+    when_busy = member_or_none(WhenBusy, row["when_busy"], "room", row["room_id"])
     values = {"kind": KindName(row["kind"]), "participants": tuple(participants), "when_busy": when_busy}
     return Room(**{**row, **values})
 
@@ -80,17 +81,24 @@ class Rooms:
         """
         values: dict[str, object] = {"rooms": list(room_ids), "events": list(events), "threads": list(threads)}
         rows = await self._database.rows(_SQL["contexts"], values | {"replied_to": [*replied_to, *threads]})
-        return {row["room_id"]: _room(row) for row in rows}
+        return {room.room_id: room for room in readable("room", rows, lambda row: row["room_id"], _room)}
 
     async def enter(
-        self, room_id: str, kind: KindName, seen: str, connection: Connection | None = None
+        self,
+        room_id: str,
+        kind: KindName,
+        seen: str,
+        connection: Connection | None = None,
+        *,
+        roles: int | None = None,
     ) -> HistoryCursor:
         """Record that the bridge bot has joined a room, after its invitation *seen*; return the cursor for a backfill.
 
         A room that is known keeps its kind, except a group that turns out to be a conversation of one person.
-        *connection*: within its transaction.
+        *connection*: within its transaction. *roles*: the book of roles by which the bridge made the room; None: people
+        made it.
         """
-        values = {"room_id": room_id, "kind": kind, "seen": seen}
+        values = {"room_id": room_id, "kind": kind, "seen": seen, "roles": roles}
         if connection is None:
             row = await self._database.row(_SQL["enter"], values)
         else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.types.json import Jsonb
 
 from agent_bridge.core.answers import NO_EXTRAS, Part
+from agent_bridge.core.attempts import left_attempts
 from agent_bridge.core.chains import ChainPosition
 from agent_bridge.core.errors import StoreRefused, TurnLost
 from agent_bridge.core.rooms import KindName, Streaming, WhenBusy
@@ -16,11 +17,13 @@ from agent_bridge.core.transcript import NO_CATCH_UP
 from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
 from agent_bridge.store.agents import agent_from, problems_from
 from agent_bridge.store.contents import apply_edits, lock_messages
+from agent_bridge.store.corruption import UNREADABLE, member_or_none, read_one, report
 from agent_bridge.store.extras import extras_from_json, extras_to_json
-from agent_bridge.store.payloads import decode, encode_step
+from agent_bridge.store.payloads import decode, empty_payload, encode_step
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.locks import WORKER
 from agent_bridge.store.postgres.statements import Statements
+from agent_bridge.store.usage import entry_values
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -31,32 +34,47 @@ if TYPE_CHECKING:
     from agent_bridge.core.answers import AnswerExtras
     from agent_bridge.core.transcript import CatchUp, ChatMessage
     from agent_bridge.core.turns import IgnoreReason
-    from agent_bridge.core.usage import Usage
+    from agent_bridge.core.usage import UsageEntry
     from agent_bridge.store.postgres.database import Database
 
 _SQL = Statements("turns")
 
 
 def _turn(row: DictRow) -> Turn:
-    payload = decode(row["kind"], row["payload"])
+    # A program of another version may know the kind.
+    content = _content(row)
     problems = problems_from(row["problems"] or ())
-    agent, stop, when_busy, streaming = row["agent"], row["stop"], row["when_busy"], row["streaming"]
+    agent, when_busy, streaming = row["agent"], row["when_busy"], row["streaming"]
     values = {
         "agent": None if agent is None else agent_from(agent),
-        "when_busy": None if when_busy is None else WhenBusy(when_busy),
-        "streaming": None if streaming is None else Streaming(streaming),
-        "room_kind": None if row["room_kind"] is None else KindName(row["room_kind"]),
+        "when_busy": member_or_none(WhenBusy, when_busy, "room", row["room_id"]),
+        "streaming": member_or_none(Streaming, streaming, "room", row["room_id"]),
+        "room_kind": member_or_none(KindName, row["room_kind"], "room", row["room_id"]),
         "kind": TurnKind(row["kind"]),
-        "payload": payload,
         "state": TurnState(row["state"]),
-        "stop": None if stop is None else StopReason(stop),
-        "collected": tuple(decode(row["kind"], each) for each in row["collected"]),
-        "extras": extras_from_json(row["extras"]),
         "obstacle": next((problem for problem in problems if problem.silences), None),
-        "chain": None if row["chain"] is None else ChainPosition(**row["chain"]),
+        "left_attempts": left_attempts(step["what"] for step in row["steps"]),
+        **content,
     }
-    del row["signal"], row["synchronous_commit"], row["problems"]
+    del row["signal"], row["synchronous_commit"], row["problems"], row["steps"]
     return Turn(**{**row, **values})
+
+
+def _content(row: DictRow) -> dict[str, Any]:
+    """Return the fields with the content of a turn; empty ones if it cannot be read."""
+    kind, stop, chain = row["kind"], row["stop"], row["chain"]
+    try:
+        return {
+            "payload": decode(kind, row["payload"]),
+            "stop": None if stop is None else StopReason(stop),
+            "collected": tuple(decode(kind, each) for each in row["collected"]),
+            "extras": extras_from_json(row["extras"]),
+            "chain": None if chain is None else ChainPosition(**chain),
+        }
+    except UNREADABLE as error:
+        report("turn", row["key"], error)
+        empty = {"stop": None, "collected": (), "extras": NO_EXTRAS, "chain": None}
+        return {"payload": empty_payload(kind), **empty, "is_unreadable": True}
 
 
 def _queued(row: DictRow) -> QueuedMessage:
@@ -85,7 +103,9 @@ class Turns:
         row = await self._database.row(_SQL["take"], values)
         if row is not None and row["collected"]:
             row |= await self._database.row(_SQL["collected"], {"turn": row["id"]}) or {}
-        return None if row is None else _turn(row)
+        if row is None:
+            return None
+        return read_one("turn", row["key"], lambda: _turn(row))
 
     async def rehearse(self, turn: Turn) -> None:
         """Raise :class:`StoreError` unless an answer to *turn* could be stored now."""
@@ -211,10 +231,6 @@ class Turns:
         values = {"ref": ref, "kind": kind, "turn": turn.id, "attempts": turn.attempts}
         await self._database.execute(_SQL["started"], values)
 
-    async def used(self, turn: Turn, usage: Usage) -> None:
-        """Add the tokens of one attempt at *turn* to those of earlier attempts. It does not wait for the disk."""
-        await self._database.execute(_SQL["used"], {"turn": turn.id, **asdict(usage)})
-
     async def commit(
         self,
         turn: Turn,
@@ -227,6 +243,7 @@ class Turns:
         transcript: Sequence[ChatMessage] = (),
         caught_up: CatchUp = NO_CATCH_UP,
         run: str | None = None,
+        used: Sequence[UsageEntry] = (),
     ) -> StopReason | None:
         """Commit the answer with its *extras*, the intention to show it in *parts*, and new *transcript* messages.
 
@@ -235,7 +252,9 @@ class Turns:
         count any more, unless that *stopped* it. A question that was redacted leaves no transcript. The upstream is
         never asked again for this turn.
 
-        If a question or the answer was redacted in the meantime, nothing is committed, and that reason is returned.
+        *used* are the tokens of its requests, as in :meth:`agent_bridge.store.usage.UsageStore.record`.
+
+        If a question or the answer was redacted in the meantime, only *used* is committed, and that reason is returned.
         """
         heard = caught_up.messages
         said = [*(each.said for each in heard), *transcript]
@@ -257,6 +276,7 @@ class Turns:
                 "edits": [*(each.edited_in for each in heard), *own],
                 "until": caught_up.until,
                 "step": encode_step("answered", characters=len(answer), error=error),
+                **entry_values(used),
             },
         )
         return None if row["stop"] is None else StopReason(row["stop"])
@@ -303,9 +323,16 @@ class Turns:
 
         It is if no other turn has claimed that before, also in an earlier attempt.
         """
+        return await self._claim(turn, what, is_daily=True)
+
+    async def claim_once(self, turn: Turn, what: str) -> bool:
+        """Tell whether *turn* is the one that tells of *what*, as :meth:`claim_day`, but for good."""
+        return await self._claim(turn, what, is_daily=False)
+
+    async def _claim(self, turn: Turn, what: str, *, is_daily: bool) -> bool:
+        values = {"turn": turn.id, "attempts": turn.attempts, "what": what, "is_daily": is_daily}
         try:
-            values = {"turn": turn.id, "attempts": turn.attempts, "what": what}
-            return await self._database.row(_SQL["claim_day"], values) is not None
+            return await self._database.row(_SQL["claim"], values) is not None
         except StoreRefused:
             # Another lane has claimed it at the same time.
             return False

@@ -44,10 +44,14 @@ class Topic(StrEnum):
     ENTERED = "entered"
     #: An agent got its room.
     ROOMS = "rooms"
+    #: A request for an operation.
+    OPERATIONS = "operations"
     #: A request for a sync, or the completion of one.
     SYNCS = "syncs"
     #: The status of the upstreams.
     UPSTREAMS = "upstreams"
+    #: A book of roles, a mute, or a room whose levels are to be compared.
+    ROLES = "roles"
     #: A person decided about a tool call.
     APPROVALS = "approvals"
     #: A job of the queue can start. Procrastinate sends this one, on a channel of its own.

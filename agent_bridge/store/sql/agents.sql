@@ -10,18 +10,20 @@ ORDER BY a.id
 -- out_of_sync --
 -- Return the agents whose ghost or home differs, on the homeserver, from its desired state. %(space)s is the Space that
 -- should list the rooms, null when none should. A change that the homeserver refused waits for the next comparison. With
--- private rooms (%(private)s) an agent needs no home.
+-- private rooms (%(private)s) an agent needs no home. A room that is being removed has no desired state, but
+-- its lanes may wait.
 SELECT a.id FROM agent a JOIN room r ON r.owner = a.id AND r.kind = 'home'
-WHERE (a.state = 'active' AND (a.displayname_applied IS DISTINCT FROM a.displayname
+WHERE r.status <> 'deleting' AND (
+      (a.state = 'active' AND (a.displayname_applied IS DISTINCT FROM a.displayname
           OR a.image_applied IS DISTINCT FROM a.image))
    OR (a.state = 'active' AND r.room_id IS NULL AND NOT %(private)s)
    OR (a.state = 'active' AND r.room_id IS NOT NULL AND (
           (NOT r.bot_joined AND NOT 'bot_away' = ANY(r.problems))
           OR ((r.name_applied IS DISTINCT FROM r.name OR r.topic_applied IS DISTINCT FROM r.topic
-               OR r.avatar_applied IS DISTINCT FROM coalesce(a.avatar, r.avatar_applied))
+               OR NOT r.introduced OR r.avatar_applied IS DISTINCT FROM coalesce(a.avatar, r.avatar_applied))
               AND NOT r.problems && '{state_refused,successor_closed}')
           OR (r.space IS DISTINCT FROM coalesce(%(space)s, r.space) AND NOT 'not_in_space' = ANY(r.problems))))
-   OR (r.room_id IS NOT NULL AND a.state <> 'held' AND r.announced_state <> a.state)
+   OR (r.room_id IS NOT NULL AND a.state <> 'held' AND r.announced_state <> a.state))
    OR (r.room_id IS NOT NULL AND r.check_requests <> r.checked)
 ORDER BY a.id
 
@@ -63,10 +65,12 @@ INSERT INTO participant (room, agent, state) SELECT id, owner, 'joined' FROM hom
 RETURNING pg_notify('agent_bridge', 'agents')
 
 -- update --
--- Write the desired state of an agent without an entry, and of its home. Identity and ghost stay.
+-- Write the desired state of an agent without an entry, and of its home. Identity and ghost stay. One that a person
+-- retired meanwhile stays retired.
 WITH changed AS (
-    UPDATE agent SET model = %(model)s, name = %(name)s, displayname = %(displayname)s, state = %(state)s,
-           state_since = CASE WHEN state = %(state)s THEN state_since ELSE now() END
+    UPDATE agent SET model = %(model)s, name = %(name)s, displayname = %(displayname)s,
+           state = CASE WHEN retired_by IS NULL THEN %(state)s ELSE state END,
+           state_since = CASE WHEN state = %(state)s OR retired_by IS NOT NULL THEN state_since ELSE now() END
     WHERE id = %(agent)s AND entry IS NULL
     RETURNING id
 )
@@ -75,12 +79,13 @@ WHERE room.owner = changed.id AND room.kind = 'home'
 RETURNING pg_notify('agent_bridge', 'agents')
 
 -- configure --
--- Write the desired state of an agent that has the entry %(entry)s now, and of its home. Identity and ghost stay.
+-- Write the desired state of an agent that has the entry %(entry)s now, and of its home. Identity and ghost stay. One that a
+-- person retired meanwhile stays retired.
 WITH changed AS (
     UPDATE agent SET upstream = %(upstream)s, model = %(model)s, kind = %(kind)s, name = %(name)s,
            displayname = %(displayname)s, image = %(image)s, description = %(description)s, entry = %(entry)s,
-           settings = %(settings)s, state = %(state)s,
-           state_since = CASE WHEN state = %(state)s THEN state_since ELSE now() END
+           settings = %(settings)s, state = CASE WHEN retired_by IS NULL THEN %(state)s ELSE state END,
+           state_since = CASE WHEN state = %(state)s OR retired_by IS NOT NULL THEN state_since ELSE now() END
     WHERE id = %(agent)s
 )
 UPDATE room SET name = %(room_name)s, topic = %(room_topic)s WHERE owner = %(agent)s AND kind = 'home'
@@ -91,18 +96,19 @@ RETURNING pg_notify('agent_bridge', 'agents')
 UPDATE agent SET model = entry, entry = NULL, settings = '{}',
        image = CASE WHEN image = settings ->> 'image' THEN '' ELSE image END,
        description = CASE WHEN description = settings ->> 'description' THEN '' ELSE description END,
-       state = CASE WHEN %(listed)s THEN state ELSE 'gone' END,
-       state_since = CASE WHEN %(listed)s OR state = 'gone' THEN state_since ELSE now() END
+       state = CASE WHEN %(listed)s OR state = 'retired' THEN state ELSE 'gone' END,
+       state_since = CASE WHEN %(listed)s OR state IN ('gone', 'retired') THEN state_since ELSE now() END
 WHERE id = %(agent)s
 RETURNING pg_notify('agent_bridge', 'agents')
 
 -- displace --
 -- Count the agent, whose id in its upstream's list belongs to another agent now, as gone.
-UPDATE agent SET state = 'gone', state_since = now() WHERE id = %(agent)s AND state <> 'gone' AND entry IS NULL
+UPDATE agent SET state = 'gone', state_since = now()
+WHERE id = %(agent)s AND state NOT IN ('gone', 'retired') AND entry IS NULL
 
 -- reconnect --
 -- Give the agent the id by which its upstream lists it now.
-UPDATE agent SET model = %(model)s, state = 'active',
+UPDATE agent SET model = %(model)s, state = 'active', retired_by = NULL,
        state_since = CASE WHEN state = 'active' THEN state_since ELSE now() END
 WHERE id = %(agent)s AND entry IS NULL
 RETURNING pg_notify('agent_bridge', 'agents')
@@ -170,11 +176,14 @@ UPDATE agent SET displayname_applied = %(displayname)s WHERE id = %(agent)s
 DELETE FROM room WHERE room_id = %(room_id)s AND kind <> 'home' AND id <> %(room)s RETURNING last_seen, needs_backfill
 
 -- room_made --
--- Record the room of a home, the name and the topic that it has, and how far it is compared.
+-- Record the room of a home, the name and the topic that it has, the book of roles by which it was made, and how far it is
+-- compared.
 UPDATE room SET room_id = %(room_id)s, name_applied = %(name)s, topic_applied = %(topic)s, last_seen = %(last_seen)s,
+       roles_applied = %(roles)s, roles_compared = %(roles)s, levels_due = %(roles)s::bigint IS NULL,
        needs_backfill = %(needs_backfill)s, backfilled_at = now()
 WHERE id = %(room)s
-RETURNING pg_notify('agent_bridge', 'rooms')
+RETURNING pg_notify('agent_bridge', 'rooms'),
+          CASE WHEN coalesce(roles_applied, 0) < (SELECT max(version) FROM role_book) THEN pg_notify('agent_bridge', 'roles') END
 
 -- bot_joined --
 -- Record that the bridge bot is in the room.
@@ -203,11 +212,11 @@ UPDATE room SET topic_applied = %(topic)s WHERE id = %(room)s
 -- the people %(removed)s count as never invited. A repeat changes nothing.
 WITH moved AS (
     UPDATE room SET room_id = %(room_id)s, bot_joined = false, space = NULL, last_seen = NULL, needs_backfill = true,
-           commands_described = NULL,
+           commands_described = NULL, levels_due = true,
            invited = ARRAY(SELECT person FROM unnest(invited) AS person WHERE person <> ALL(%(removed)s::text[])),
            backfill_requests = backfill_requests + 1, backfilled_at = NULL
     WHERE id = %(room)s AND room_id = %(old)s
-    RETURNING pg_notify('agent_bridge', 'rooms'), pg_notify('agent_bridge', 'backfill')
+    RETURNING pg_notify('agent_bridge', 'rooms'), pg_notify('agent_bridge', 'backfill'), pg_notify('agent_bridge', 'roles')
 ), left_behind AS (
     UPDATE outbox SET event_id = NULL FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE outbox.turn = t.id AND t.open AND c.room_id = %(old)s
@@ -226,9 +235,10 @@ WITH lost AS (
     UPDATE room SET room_id = NULL, bot_joined = false, space = NULL, invited = '{}', name_applied = NULL,
            commands_described = NULL,
            topic_applied = NULL, last_seen = NULL, needs_backfill = false, problems = '{}', checked = check_requests,
-           avatar_applied = NULL, introduced = false, join_rule_applied = NULL
+           avatar_applied = NULL, introduced = false, join_rule_applied = NULL,
+           roles_applied = NULL, roles_compared = NULL, levels_due = false, status = 'active', delete_ref = NULL
     WHERE id = %(room)s AND room_id = %(room_id)s
-    RETURNING id
+    RETURNING id, pg_notify('agent_bridge', 'agents')
 )
 UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, %(why)s), answer = NULL, extras = '{}',
        steps = append_step(turn.steps, %(step)s)
@@ -244,8 +254,12 @@ RETURNING pg_notify('agent_bridge', CASE kind WHEN 'home' THEN 'agents' ELSE 'ch
 
 -- checked --
 -- Record the problems of a room that a comparison found and could not repair. It answers the first %(requests)s requests.
-UPDATE room SET checked = %(requests)s, problems = %(problems)s WHERE id = %(room)s
-RETURNING pg_notify('agent_bridge', 'lanes')
+-- Levels of roles that were refused are tried again, for people may have changed the room.
+UPDATE room SET checked = %(requests)s, levels_due = levels_due OR roles_applied IS DISTINCT FROM roles_compared,
+       problems = CASE WHEN roles_applied IS DISTINCT FROM roles_compared THEN array_append(array_remove(%(problems)s::text[], 'level_stuck'), 'level_stuck')
+                       ELSE array_remove(%(problems)s::text[], 'level_stuck') END
+WHERE id = %(room)s
+RETURNING pg_notify('agent_bridge', 'lanes'), CASE WHEN levels_due THEN pg_notify('agent_bridge', 'roles') END
 
 -- accept --
 -- Give an agent that is held its room.
@@ -255,6 +269,11 @@ RETURNING pg_notify('agent_bridge', 'agents')
 -- names_lost --
 -- Have the display name and the avatar of a ghost set again.
 UPDATE agent SET displayname_applied = NULL, image_applied = NULL, avatar = NULL WHERE id = %(agent)s
+
+-- refused_names_lost --
+-- Have the display names and the avatars of the ghosts set again whose names the homeserver refused.
+UPDATE agent SET displayname_applied = NULL, image_applied = NULL, avatar = NULL
+FROM room r WHERE r.owner = agent.id AND r.kind = 'home' AND 'no_displayname' = ANY(r.problems)
 
 -- bot_left --
 -- Record that the bridge bot is not in the room.

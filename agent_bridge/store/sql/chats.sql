@@ -9,9 +9,9 @@ SELECT count(*) AS chats FROM room WHERE person = %(person)s AND kind = 'chat'
 -- add --
 -- Write a chat, which does not exist on the homeserver yet, with the next number.
 WITH chat AS (
-    INSERT INTO room (kind, owner, person, number, request_key, name, titled_by, first_context, changes)
+    INSERT INTO room (kind, owner, person, number, request_key, name, titled_by, first_context, changes, roles_applied)
     VALUES ('chat', %(agent)s, %(person)s, nextval('conversation_number_seq'), %(request_key)s, %(name)s, %(titled_by)s,
-            %(first_context)s, 1)
+            %(first_context)s, 1, (SELECT max(version) FROM role_book))
     RETURNING id, owner, number
 ), joined AS (
     INSERT INTO participant (room, agent, state) SELECT id, owner, 'joined' FROM chat
@@ -31,7 +31,8 @@ WITH chat AS (
     UPDATE room SET room_id = %(room_id)s, name_applied = %(name)s, changes = changes + 1,
            needs_backfill = true, backfill_requests = backfill_requests + 1, backfill_requested_at = now()
     WHERE id = %(chat)s AND room_id IS NULL
-    RETURNING room_id, owner, first_context, pg_notify('agent_bridge', 'backfill'), pg_notify('agent_bridge', 'chats')
+    RETURNING room_id, owner, first_context, pg_notify('agent_bridge', 'backfill'), pg_notify('agent_bridge', 'chats'),
+              CASE WHEN coalesce(roles_applied, 0) < (SELECT max(version) FROM role_book) THEN pg_notify('agent_bridge', 'roles') END
 ), lane AS (
     INSERT INTO conversation (room_id, thread_id, agent, lane_kind, context)
     SELECT room_id, '', owner, 'agent', first_context FROM chat WHERE first_context IS NOT NULL
@@ -160,7 +161,7 @@ RETURNING CASE WHEN title_turn IS NOT NULL OR changes <> changes_applied THEN pg
 
 -- untitled --
 -- Return up to %(limit)s chats with a first answer and without a title.
-SELECT r.id, r.number, to_jsonb(a) AS agent, t.id AS turn, t.kind, t.payload, t.redacted, coalesce(t.answer, '') AS answer
+SELECT r.id, r.number, coalesce(r.person, t.sender) AS person, r.room_id, to_jsonb(a) AS agent, t.id AS turn, t.kind, t.payload, t.redacted, coalesce(t.answer, '') AS answer
 FROM room r JOIN agent a ON a.id = r.owner JOIN turn t ON t.id = r.title_turn
 WHERE r.title_turn IS NOT NULL AND r.titled_by IS NULL
 ORDER BY r.title_turn LIMIT %(limit)s

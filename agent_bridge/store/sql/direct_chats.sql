@@ -15,7 +15,8 @@ INSERT INTO participant (room, agent, state) SELECT id, owner, 'joined' FROM cha
 -- Write a direct chat that does not exist on the homeserver yet, unless the person and the agent have one. The former one
 -- that the bridge has made is perhaps not forgotten yet. The caller makes the room: the reconciler does not know it before.
 WITH chat AS (
-    INSERT INTO room (kind, owner, person, request_key) VALUES ('dm', %(agent)s, %(person)s, %(key)s)
+    INSERT INTO room (kind, owner, person, request_key, roles_applied)
+    VALUES ('dm', %(agent)s, %(person)s, %(key)s, (SELECT max(version) FROM role_book))
     ON CONFLICT DO NOTHING
     RETURNING id, owner
 )

@@ -56,6 +56,15 @@ RETURNING event_id, conversation, CASE WHEN (
     SELECT true FROM turn ahead WHERE ahead.conversation = turn.conversation AND ahead.open LIMIT 1
 ) THEN pg_notify('agent_bridge', 'waiting') END
 
+-- take_budget --
+-- Note that the bot %(user_id)s asks the agent %(agent)s now, and return a row, if it has asked less than %(most)s times in
+-- the last minute. The row stays locked, so that other processes count it.
+INSERT INTO bot_budget AS known (user_id, agent, asked) VALUES (%(user_id)s, %(agent)s, ARRAY[now()])
+ON CONFLICT (user_id, agent) DO UPDATE
+SET asked = ARRAY(SELECT at FROM unnest(known.asked) AS at WHERE at > now() - interval '1 minute') || now()
+WHERE (SELECT count(*) FROM unnest(known.asked) AS at WHERE at > now() - interval '1 minute') < %(most)s
+RETURNING agent
+
 -- interrupt --
 -- End the answers that are given in the lanes %(lanes)s because of the new messages %(events)s there; not because of one
 -- that the same transaction has redacted. A message that waits for its next attempt is not being answered. Several files
@@ -120,10 +129,11 @@ WHERE r.room_id = ANY(%(rooms)s) AND t.kind = 'choice' AND NOT t.redacted
 ORDER BY t.position
 
 -- move_waiting --
--- Have the events that wait for the choice of an agent in the room %(old)s wait in %(new)s, in the bot's lane, if neither has an agent:
--- the threads stay behind. Commands that are not answered yet come along, and those that withdraw messages. The newest
--- message shows the list again. More attempts than before end the work on a turn that has begun in the old room, and its
--- events stay behind. A list that was shown in the old room counts in the new one. A repeat changes nothing.
+-- Have the events that wait for the choice of an agent in the room %(old)s wait in %(new)s, in the bot's lane, if
+-- neither has an agent: the threads stay behind. Commands that are not answered yet come along, and those that withdraw
+-- messages. The newest message shows the list again. More attempts than before end the work on a turn that has begun in
+-- the old room, and its events stay behind. A list that was shown in the old room counts in the new one. A repeat
+-- changes nothing.
 WITH lane AS (
     INSERT INTO conversation (room_id, thread_id, lane_kind)
     SELECT n.room_id, '', 'bot' FROM room o, room n

@@ -11,10 +11,12 @@ RETURNING CASE WHEN %(topic)s::text IS NOT NULL THEN pg_notify('agent_bridge', %
 -- note_restart --
 -- Record that the upstream may be restarted now.
 INSERT INTO kv (key, value) VALUES ('restarts', jsonb_build_object(%(upstream)s::text, now()))
-ON CONFLICT (key) DO UPDATE SET value = kv.value || EXCLUDED.value
+ON CONFLICT (key) DO UPDATE
+SET value = CASE WHEN jsonb_typeof(kv.value) = 'object' THEN kv.value ELSE '{}' END || EXCLUDED.value
 
 -- count_up --
 -- Add 1 to the number of a key, which begins at 0; signal the topic %(topic)s and return the number.
 INSERT INTO kv (key, value) VALUES (%(key)s, '1')
-ON CONFLICT (key) DO UPDATE SET value = to_jsonb(kv.value::integer + 1)
+ON CONFLICT (key) DO UPDATE
+SET value = to_jsonb(CASE WHEN jsonb_typeof(kv.value) = 'number' THEN kv.value::integer ELSE 0 END + 1)
 RETURNING value::integer AS number, pg_notify('agent_bridge', %(topic)s)

@@ -4,7 +4,8 @@ SELECT room_id, listed_in FROM person_space WHERE user_id = %(user_id)s
 
 -- set --
 -- Record the Space of a person, which no other Space lists yet.
-INSERT INTO person_space (user_id, room_id) VALUES (%(user_id)s, %(room_id)s)
+INSERT INTO person_space (user_id, room_id, roles_applied)
+VALUES (%(user_id)s, %(room_id)s, (SELECT max(version) FROM role_book))
 ON CONFLICT (user_id) DO UPDATE SET room_id = EXCLUDED.room_id, listed_in = NULL
 
 -- listed --

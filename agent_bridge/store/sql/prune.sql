@@ -50,16 +50,23 @@ DELETE FROM dead_letter WHERE id IN (
     ORDER BY id LIMIT %(batch)s
 )
 
+-- operations --
+-- Delete operations that ended more than %(days)s days ago, at most %(batch)s.
+DELETE FROM operation WHERE id IN (
+    SELECT id FROM operation WHERE finished_at < now() - make_interval(secs => %(days)s * 86400.0)
+    ORDER BY finished_at LIMIT %(batch)s
+)
+
 -- conversations --
 -- Delete the links of lanes to conversations on upstreams, of agents that have been gone for %(days)s days, at most
 -- %(batch)s. The agent is not asked while it is gone. The lock has it stay gone until the rows are deleted: an agent that
 -- comes back at the same moment keeps its rows, or finds none at its first question.
 WITH gone AS MATERIALIZED (
     SELECT a.upstream, a.model FROM agent a
-    WHERE a.state = 'gone' AND a.state_since < now() - make_interval(secs => %(days)s * 86400.0)
+    WHERE a.state IN ('gone', 'retired') AND a.state_since < now() - make_interval(secs => %(days)s * 86400.0)
       AND EXISTS (SELECT 1 FROM upstream_conversation u WHERE u.upstream = a.upstream AND u.model = a.model)
       AND NOT EXISTS (
-          SELECT 1 FROM agent other WHERE other.upstream = a.upstream AND other.model = a.model AND other.state <> 'gone'
+          SELECT 1 FROM agent other WHERE other.upstream = a.upstream AND other.model = a.model AND other.state NOT IN ('gone', 'retired')
       )
       AND NOT EXISTS (SELECT 1 FROM turn t JOIN conversation c ON c.id = t.conversation WHERE c.agent = a.id AND t.open)
     ORDER BY a.id FOR NO KEY UPDATE OF a

@@ -3,7 +3,7 @@
 -- how many commands and refusals of each sender (those of the events %(events)s are not counted), which agents sent the events
 -- %(replied_to)s, and which were asked in the threads %(threads)s.
 SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy, r.request_key IS NOT NULL AS is_ours, r.people,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state, a.name, a.displayname, a.state = 'gone',
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state, a.name, a.displayname, a.state IN ('gone', 'retired'),
                                                     p.answers) ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
        (SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
@@ -27,9 +27,9 @@ FROM room r WHERE r.room_id = ANY(%(rooms)s)
 -- enter --
 -- Record that the bridge bot is in a room of kind %(kind)s, and that nothing is missing up to the event %(seen)s. A
 -- group without agents may turn out to be a conversation of one person; other kinds of rooms keep their kind, and a room
--- that a ghost has read goes on with what it has not.
-INSERT INTO room (room_id, kind, bot_joined, last_seen, backfilled_at, changes)
-VALUES (%(room_id)s, %(kind)s, true, %(seen)s, now(), (%(kind)s = 'group')::integer)
+-- that a ghost has read goes on with what it has not. A room that the bridge made has the levels by the book %(roles)s.
+INSERT INTO room (room_id, kind, bot_joined, last_seen, backfilled_at, changes, roles_applied, roles_compared)
+VALUES (%(room_id)s, %(kind)s, true, %(seen)s, now(), (%(kind)s = 'group')::integer, %(roles)s, %(roles)s)
 ON CONFLICT (room_id) DO UPDATE
 SET kind = CASE WHEN room.kind = 'group' AND NOT EXISTS (SELECT 1 FROM participant p WHERE p.room = room.id AND p.state = 'joined')
                 THEN EXCLUDED.kind ELSE room.kind END,

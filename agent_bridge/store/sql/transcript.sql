@@ -8,7 +8,8 @@ WHERE c.id = %(lane)s ORDER BY m.id DESC LIMIT %(limit)s
 -- Tell whether the upstream may not have the context that goes on in a lane: it may have been restarted since the last
 -- message, or all messages come from a copy of which the upstream has none. Null without a message.
 SELECT coalesce(
-           max(m.created_at) < (SELECT (value ->> %(upstream)s)::timestamptz FROM kv WHERE key = 'restarts'), false)
+           max(m.created_at) < (SELECT (value ->> %(upstream)s)::timestamptz FROM kv
+                                WHERE key = 'restarts' AND value ->> %(upstream)s ~ '^\d{4}-\d\d-\d\dT'), false)
        OR (x.upstream_ref IS NULL AND max(m.created_at) <= x.created_at) AS forgotten
 FROM conversation c JOIN message m ON m.conversation = c.id AND coalesce(m.context, 0) = coalesce(c.context, 0)
      LEFT JOIN context x ON x.id = c.context

@@ -45,6 +45,7 @@ RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thre
           (SELECT coalesce(jsonb_agg(part.payload ORDER BY part.position), '[]')
            FROM turn part WHERE part.collected_into = turn.id) AS collected,
           turn.answer, turn.extras, turn.error, turn.upstream_ref AS run, turn.begun_as,
+          CASE WHEN turn.attempts > 1 THEN turn.steps ELSE '[]' END AS steps,
           CASE WHEN turn.chain IS NOT NULL THEN (
               SELECT jsonb_build_object('root', chain.root, 'asker', chain.asker, 'hops', turn.hops, 'speaker', (
                   SELECT name FROM agent WHERE agent.id = turn.asked_by))
@@ -195,30 +196,26 @@ RETURNING id, pg_notify('agent_bridge', 'lanes')
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
 UPDATE turn SET upstream_ref = %(ref)s, begun_as = %(kind)s FROM quick WHERE turn.id = %(turn)s AND turn.attempts = %(attempts)s
 
--- used --
--- Add the tokens of one attempt to those of a turn. The answer waits for this statement, so it does not wait for the disk.
-WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
-UPDATE turn SET input_tokens = coalesce(input_tokens, 0) + %(input_tokens)s,
-       output_tokens = coalesce(output_tokens, 0) + %(output_tokens)s,
-       cached_tokens = CASE WHEN %(cached_tokens)s::bigint IS NULL THEN cached_tokens
-                            ELSE coalesce(cached_tokens, 0) + %(cached_tokens)s END
-FROM quick WHERE turn.id = %(turn)s
-
 -- commit --
 -- Commit an answer, everything that is shown with it, the intention to show it in the parts %(parts)s, and the messages
 -- that it adds to the context that goes on in its lane: first those that others said in the room (with the events that
 -- they come from), unless they were redacted meanwhile, which belong to no turn; the agent has them up to the event
 -- %(until)s. A request to stop it does not count any more, unless it was stopped (%(stopped)s). If a
 -- question or the answer was redacted meanwhile, nothing is committed, unless the redaction ended it. Return why nothing
--- is committed; null if it is.
+-- is committed; null if it is. The tokens of its requests are written in any case, as by `usage.record`: they were used.
 WITH head AS (
     SELECT id, stop, redactions FROM turn
     WHERE id = %(turn)s AND attempts = %(attempts)s AND state IN ('queued', 'running') FOR UPDATE
-), answered AS (
+),
+-- include usage_written --
+, answered AS (
     UPDATE turn SET state = 'committed', answer = %(answer)s, extras = %(extras)s, error = %(error)s,
            upstream_ref = coalesce(%(run)s, upstream_ref),
+           input_tokens = coalesce(reported.input_tokens, turn.input_tokens),
+           output_tokens = coalesce(reported.output_tokens, turn.output_tokens),
+           cached_tokens = coalesce(reported.cached_tokens, turn.cached_tokens),
            stop = CASE WHEN %(stopped)s::text IS NOT NULL THEN head.stop END, steps = append_step(turn.steps, %(step)s)
-    FROM head
+    FROM head, reported
     WHERE turn.id = head.id
       AND (coalesce(head.stop, '') NOT IN ('redacted', 'withdrawn') OR head.stop = %(stopped)s::text)
     RETURNING turn.id, turn.stop, head.redactions
@@ -299,14 +296,14 @@ WHERE conversation = %(lane)s AND id <> %(turn)s AND state = 'failed' AND error 
   AND finished_at > now() - make_interval(secs => %(seconds)s) AND coalesce(extras->>'notice', '') <> ''
 LIMIT 1
 
--- claim_day --
--- Make the turn %(turn)s the one that tells of %(what)s today, if no other turn does; return a row if it is the one. The
--- key has the number of the day, as those of refusals.
-UPDATE turn SET once_key = %(what)s || ':' || floor(extract(epoch FROM now()) / 86400)
-WHERE id = %(turn)s AND attempts = %(attempts)s AND NOT EXISTS (
-    SELECT 1 FROM turn other
-    WHERE other.once_key = %(what)s || ':' || floor(extract(epoch FROM now()) / 86400) AND other.id <> %(turn)s
-)
+-- claim --
+-- Make the turn %(turn)s the one that tells of %(what)s, today (%(is_daily)s) or for good, if no other turn does; return a
+-- row if it is the one. The key of a day has its number, as those of refusals.
+UPDATE turn SET once_key = wanted.once_key
+FROM (SELECT %(what)s || CASE WHEN %(is_daily)s THEN ':' || floor(extract(epoch FROM now()) / 86400) ELSE '' END AS once_key)
+     AS wanted
+WHERE id = %(turn)s AND attempts = %(attempts)s
+  AND NOT EXISTS (SELECT 1 FROM turn other WHERE other.once_key = wanted.once_key AND other.id <> %(turn)s)
 RETURNING id
 
 -- intend --
