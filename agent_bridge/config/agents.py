@@ -15,7 +15,7 @@ from agent_bridge.core.names import one_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
 
 #: Characters that the database or a request cannot hold: control characters, and halves of surrogate pairs.
 _UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")

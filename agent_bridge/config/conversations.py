@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, StrictFloat, StrictInt
 
 from agent_bridge.config.section import Section
-from agent_bridge.config.types import CommandPrefix, RoomAlias, RoomChoice, Template, UserId
+from agent_bridge.config.types import CommandPrefix, GoneTemplate, RoomAlias, RoomChoice, Template, UserId
 from agent_bridge.core.chains import ChainBudget
 from agent_bridge.core.chats import ChatTitles
 from agent_bridge.core.rooms import JoinRule, WhenBusy
@@ -17,6 +17,29 @@ class TemplatesConfig(Section):
     displayname: Template = Field("Letta Agent: {name}", description="Display name of a ghost.")
     room_name: Template = Field("{name} - Letta Agent Chat", description="Name of an agent's room.")
     room_topic: Template = Field("Chat with {name} (Letta Agent)", description="Topic of an agent's room.")
+    gone_name: GoneTemplate = Field(
+        "{room} (gone)",
+        description="Name of the room while its agent is gone. {room} is its name before. A name that a person gave "
+        "the room stays.",
+    )
+
+
+class RetireConfig(Section):
+    """Agents that are gone for long. An agent that comes back gets its room back, or a new one."""
+
+    after_days: StrictFloat | None = Field(
+        None,
+        ge=0.01,
+        le=36_500,
+        description="Days after which an agent that is gone is retired: the Space does not list its room any more. "
+        "Default: never. !ab retire <agent> does it at once, also for an agent that its server lists.",
+        examples=[30],
+    )
+    delete: bool = Field(
+        False,
+        description="Whether the room of a retired agent is deleted for all, with its history. The bot must be a "
+        "server administrator of Synapse; otherwise the room stays, and the administrators are told.",
+    )
 
 
 class SpaceConfig(Section):
@@ -127,6 +150,11 @@ class BotConfig(Section):
         True,
         description="Whether ! and the word of a command suffice in the rooms that the bridge made: !agent is !ab "
         "agent. Other words behind ! are messages.",
+    )
+    describe_commands: bool = Field(
+        True,
+        description="Whether the bot describes its commands in the state of rooms (MSC4391), for clients that "
+        "complete them. false empties the descriptions that it wrote.",
     )
 
 

@@ -10,7 +10,7 @@ from agent_bridge.core.errors import ConfigError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
 
 UpstreamKind = Literal["openai", "letta", "letta_v1"]
 
@@ -27,6 +27,7 @@ KINDS_OF_KEYS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
         "session_header": _OPENAI,
         "idempotency_header": _OPENAI,
         "transcription_model": _OPENAI,
+        "report_usage": _OPENAI,
         "approvals": _APPROVING,
         "approval_timeout": _APPROVING,
         "matrix_tools": ("letta",),

@@ -20,18 +20,18 @@ from agent_bridge.config.conversations import (
     ChatsConfig,
     FilesConfig,
     LanesConfig,
+    RetireConfig,
     RoomsConfig,
     SpaceConfig,
     TemplatesConfig,
     ThreadsConfig,
 )
-from agent_bridge.config.kinds import KINDS_OF_KEYS, UpstreamKind, refuse_unused
+from agent_bridge.config.quotas import PricesConfig, QuotaConfig, TimeZone, zone_named
 from agent_bridge.config.section import Section
 from agent_bridge.config.types import (
     ENVIRONMENT,
     POSTGRESQL,
     BotLocalpart,
-    HeaderName,
     Localpart,
     LocalPath,
     Origin,
@@ -40,14 +40,12 @@ from agent_bridge.config.types import (
     Secret,
     SecretText,
     ServerName,
-    ServerUrl,
-    UpstreamName,
     Url,
     refuse_ambiguous_password,
 )
-from agent_bridge.core.approvals import Rule
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.ids import Namespace
-from agent_bridge.core.rooms import Show, Streaming
+from agent_bridge.core.quotas import Measure, QuotaBook
 
 
 class HomeserverConfig(Section):
@@ -135,155 +133,6 @@ class DatabaseConfig(Section):
         return self.url == "embedded"
 
 
-class UpstreamConfig(Section):
-    """A server that hosts agents."""
-
-    name: UpstreamName = Field(description="Name in commands, logs and the database.")
-    kind: UpstreamKind = Field(
-        "openai",
-        description="Protocol. openai: a server with /v1/models and /v1/chat/completions. letta: an App Server of "
-        "Letta, over its WebSocket. letta_v1: Letta Cloud, or the retired server of Letta (0.16.8).",
-    )
-    # After the kind, on which its form depends.
-    url: ServerUrl = Field(
-        description="Base URL, including /v1 if the server uses it. kind: letta also takes the address of the "
-        "WebSocket, ws://localhost:4500.",
-        examples=["http://localhost:1416/v1"],
-    )
-    query: dict[str, Secret] = Field(
-        default_factory=dict,
-        description="Query parameters of each request. env:NAME reads a value from the environment.",
-        examples=[{"api-version": "2024-10-21"}],
-    )
-    proxy: Url | None = Field(
-        None,
-        description="HTTP proxy through which the server is reached. The environment variables HTTP_PROXY and "
-        "HTTPS_PROXY have no effect.",
-        examples=["http://proxy.example.org:3128"],
-    )
-    ca_file: LocalPath | None = Field(
-        None,
-        description="File (PEM) with the certificates that sign the server's certificate. Default: those of the "
-        "system, or of the environment variable SSL_CERT_FILE.",
-        examples=["ca.pem"],
-    )
-    api_key: Secret | None = Field(
-        None,
-        description="Bearer token. env:NAME reads it from the environment.",
-        examples=["env:LETTA_API_KEY"],
-    )
-    api: Literal["chat", "responses"] = Field(
-        "chat",
-        description="chat: /chat/completions. responses: /responses, or /chat/completions if the server has no "
-        "/responses.",
-    )
-    poll_interval: StrictFloat = Field(
-        0.5, ge=0.05, le=3600, description="Seconds between two requests for the list of agents."
-    )
-    gone_after: StrictFloat = Field(
-        60, ge=0, le=86_400, description="Seconds for which the list must lack an agent before the agent is gone."
-    )
-    include: tuple[str, ...] = Field(
-        ("*",),
-        description="Globs, in upper or lower case: only agents whose id or name matches one of them. Models that do "
-        'not chat need a glob other than "*".',
-    )
-    exclude: tuple[str, ...] = Field(
-        (), description="Globs, in upper or lower case: no agents whose id or name matches one of them."
-    )
-    max_new_agents: StrictInt = Field(
-        100, ge=0, description="Maximum number of new agents accepted at once. !ab sync all accepts the others."
-    )
-    model_ids: Literal["auto", "stable", "names"] = Field(
-        "auto",
-        description="names: a model id is the agent's name, so one missing and one new id in the same list are a "
-        "rename. stable: model ids never change. auto: names if the server sends owned_by: letta, "
-        "otherwise stable.",
-    )
-    history: Literal["bridge", "server"] = Field(
-        "bridge",
-        description="bridge: each request contains the last messages of the room. server: the server remembers them.",
-    )
-    history_tokens: StrictInt = Field(8000, ge=0, description="Maximum length of this history in (estimated) tokens.")
-    system_prompt: str | None = Field(
-        None,
-        description="Optional system message of each request.",
-        examples=["You talk with people in a Matrix room."],
-    )
-    session_header: HeaderName | None = Field(
-        None,
-        description="Header with the id of the conversation, for servers that keep the history.",
-        examples=["X-Letta-Chat-Key"],
-    )
-    idempotency_header: HeaderName | None = Field(
-        None,
-        description="Header with the id of the turn. Set it only if the server answers a repeated id without acting "
-        "twice.",
-        examples=["Idempotency-Key"],
-    )
-    headers: dict[HeaderName, Secret] = Field(
-        default_factory=dict,
-        description="Additional headers of each request. env:NAME reads a value from the environment.",
-        examples=[{"X-Team": "env:TEAM_KEY"}],
-    )
-    streaming: Streaming = Field(
-        Streaming.EDITS,
-        description="edits: a growing answer is shown by edits. off: the answer is sent when it is complete. !ab "
-        "stream changes it for a room.",
-    )
-    reasoning: Show = Field(
-        Show.COLLAPSED, description="How reasoning is shown: hidden, collapsed (in a folded section) or thread."
-    )
-    tools: Show = Field(
-        Show.COLLAPSED, description="How tool calls are shown: hidden, collapsed (in a folded section) or thread."
-    )
-    images: bool = Field(True, description="Whether the models accept images.")
-    transcription_model: str | None = Field(
-        None,
-        min_length=1,
-        description="Model that transcribes voice messages (/audio/transcriptions). Without it they are not accepted.",
-        examples=["whisper-1"],
-    )
-    approvals: Rule | dict[str, Rule] = Field(
-        Rule.ASK,
-        description="Tools for which the server requests a decision. ask: a card in the room asks the person who asked "
-        "the agent, or an administrator. allow, deny: the bridge decides. Or a rule for each glob of tools' names; the "
-        "first match counts, and tools without a match are asked about. The name of a tool of an MCP server begins "
-        "with the label of its server: files.delete.",
-        examples=[{"Read*": "allow", "Bash": "ask"}],
-    )
-    approval_timeout: StrictFloat = Field(
-        3600, gt=0, le=604_800, description="Seconds after which a tool call without a decision is refused."
-    )
-    matrix_tools: bool = Field(
-        True,
-        description="Whether agents get tools of the bridge: react, send a file, read the last messages, list the "
-        "participants, each in the room in which the agent was asked.",
-    )
-    connect_timeout: StrictFloat = Field(10, gt=0, description="Seconds after which an attempt to connect fails.")
-    idle_timeout: StrictFloat = Field(
-        300, gt=0, description="Seconds without data after which an answer counts as broken off."
-    )
-    turn_timeout: StrictFloat = Field(3600, gt=0, description="Maximum duration of an answer in seconds.")
-    max_answer_chars: StrictInt = Field(
-        200_000,
-        ge=100,
-        description="Maximum length of an answer in characters. The room is told if an answer is longer.",
-    )
-
-    @field_validator(*KINDS_OF_KEYS)
-    @classmethod
-    def _has_an_effect(cls, value: object, info: ValidationInfo) -> object:
-        key, api = str(info.field_name), info.data.get("api")
-        refuse_unused(cls, key, value, info.data.get("kind"), str(value) if key == "api" else api)
-        return value
-
-    @property
-    def approval_rules(self) -> dict[str, Rule]:
-        """The rules for tool calls, by the globs of the tools' names."""
-        return {"*": self.approvals} if isinstance(self.approvals, Rule) else self.approvals
-
-
 class RetentionConfig(Section):
     """Retention of closed turns and transcripts. The history of the rooms stays on the homeserver."""
 
@@ -334,14 +183,23 @@ class Config(Section):
         examples=["agents.yaml"],
     )
     templates: TemplatesConfig = TemplatesConfig()
+    retire: RetireConfig = RetireConfig()
+    ephemeral_after: StrictFloat = Field(
+        86_400,
+        ge=0,
+        le=31_536_000,
+        description="Seconds after which the room of an agent that is gone is removed, if its upstream is ephemeral. "
+        "Without the rights of a server administrator, the bridge removes the people and leaves the room.",
+    )
     space: SpaceConfig = SpaceConfig()
     rooms: RoomsConfig = RoomsConfig()
     permissions: dict[PermissionKey, RoleName] = Field(
         default_factory=dict,
-        description="Roles: none < member (talks to agents) < moderator < admin (invites people, sees all rooms) < "
-        'owner. A user id has priority over a pattern ("@telegram_*:example.org"), a pattern over a domain, and a '
-        'domain over "*". A user without an entry has the role none, as users of other bridges do, whose names begin '
-        "with _ or a usual prefix, unless a user id or a pattern names them.",
+        description="Roles: none < agent (another bot: agents answer what mentions them) < member (talks to agents) < "
+        "moderator < admin (invites people, sees all rooms) < owner. A user id has priority over a pattern "
+        '("@telegram_*:example.org"), a pattern over a domain, and a domain over "*". A user without an entry has the '
+        "role none, as users of other bridges do, whose names begin with _ or a usual prefix, unless a user id or a "
+        "pattern names them.",
     )
     bot: BotConfig = BotConfig()
     chats: ChatsConfig = ChatsConfig()
@@ -351,6 +209,22 @@ class Config(Section):
     files: FilesConfig = FilesConfig()
     threads: ThreadsConfig = ThreadsConfig()
     language: Literal["en", "ru"] = Field("en", description="Language of the texts of the bridge in rooms: en or ru.")
+    timezone: TimeZone = Field(
+        "UTC", description="Time zone of the days and months of quotas and of !ab usage.", examples=["Europe/Oslo"]
+    )
+    quotas: tuple[QuotaConfig, ...] = Field(
+        (),
+        description="Limits of messages, tokens and money. All that match count; the person is told which one is "
+        "reached, and when it goes on. docs/people-and-agents.md explains the keys.",
+        examples=[
+            [
+                {"per": "user", "role": "member", "messages_per_minute": 20, "tokens_per_day": 200_000},
+                {"per": "upstream", "match": "openai*", "tokens_per_month": 50_000_000},
+            ]
+        ],
+    )
+    # The default is validated too: quotas of money need prices.
+    prices: PricesConfig = Field({}, validate_default=True)
     presence: bool | None = Field(
         None,
         description="true: all agents are shown as online, or as unavailable if their server does not answer. false: "
@@ -382,6 +256,19 @@ class Config(Section):
         if homeserver is not None and value.alias and value.alias.partition(":")[2] != homeserver.domain:
             raise ValueError(f"alias must be one of your homeserver, such as #team:{homeserver.domain}")
         return value
+
+    @field_validator("prices")
+    @classmethod
+    def _money_has_prices(cls, value: PricesConfig, info: ValidationInfo) -> PricesConfig:
+        limits = (rule for quota in info.data.get("quotas", ()) for rule in quota.rules)
+        if not value.are_known and any(each.measure is Measure.MONEY for each in limits):
+            raise ValueError("quotas limit money, so there must be prices: set models, or library: true")
+        return value
+
+    @property
+    def quota_book(self) -> QuotaBook:
+        """The quotas and their time zone."""
+        return QuotaBook(tuple(rule for quota in self.quotas for rule in quota.rules), zone_named(self.timezone))
 
     @property
     def namespace(self) -> Namespace:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from agent_bridge.config.section import Section
 from agent_bridge.core.roles import Role
 
 # Text that is a plain string in both versions, in block style and in flow style.
@@ -28,10 +30,15 @@ def flow(value: object) -> str:
         return _scalar(_plain(value))
     if isinstance(value, bool | int):
         return json.dumps(value)
+    if isinstance(value, Decimal):
+        value = float(value)
     if isinstance(value, float):
         digits, exponent, power = repr(value).partition("e")
         # Without the decimal point YAML 1.1 reads it as text.
         return (digits if "." in digits else f"{digits}.0") + exponent + power
+    if isinstance(value, Section):
+        # Keys that are left out have their defaults.
+        value = {key: getattr(value, key) for key in type(value).model_fields if key in value.model_fields_set}
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{flow(key)}: {flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, Sequence):

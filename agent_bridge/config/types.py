@@ -175,6 +175,13 @@ def _template(value: str) -> str:
     return value
 
 
+def _gone_template(value: str) -> str:
+    rest = value.replace("{room}", "")
+    if "{" in rest or "}" in rest or rest == value:
+        raise ValueError("must contain the placeholder {room}, and no other braces")
+    return value
+
+
 def _from_environment(value: Any, info: ValidationInfo) -> Any:
     if not isinstance(value, str):
         return value
@@ -230,6 +237,8 @@ CommandPrefix = Annotated[str, AfterValidator(_prefix)]
 HeaderName = Annotated[str, AfterValidator(_header)]
 #: Text with the placeholders ``{name}``, ``{id}`` and ``{upstream}``, and without other braces.
 Template = Annotated[str, AfterValidator(_template)]
+#: Text with the placeholder ``{room}``, and without other braces.
+GoneTemplate = Annotated[str, AfterValidator(_gone_template)]
 #: Never shown; ``env:NAME`` reads it from the environment.
 Secret = Annotated[SecretStr, AfterValidator(_one_line), BeforeValidator(_from_environment)]
 #: Text that contains a secret; ``env:NAME`` reads it from the environment.

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from agent_bridge.config.agents import AgentConfig, AgentsSection
-    from agent_bridge.config.model import UpstreamConfig
     from agent_bridge.config.types import Origin
+    from agent_bridge.config.upstreams import UpstreamConfig
 
 _Model = TypeVar("_Model", bound=Section)
 #: Path to a value: keys of mappings, indices of lists.

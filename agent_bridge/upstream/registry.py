@@ -11,7 +11,7 @@ from agent_bridge.upstream.openai.upstream import OpenAIUpstream
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.upstream.base import Upstream
     from agent_bridge.upstream.conversation_store import ConversationStore
 

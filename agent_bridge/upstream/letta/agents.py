@@ -23,7 +23,7 @@ from agent_bridge.upstream.transport.text import storable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.upstream.base import Unchanged
     from agent_bridge.upstream.letta.frames import Frame
     from agent_bridge.upstream.letta.link import Link

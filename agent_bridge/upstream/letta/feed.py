@@ -153,7 +153,7 @@ class Feed:
             }
         ran = self._ran[connection]
         delta = mapping(event.get("delta"))
-        runs = delta.get("message_type") in RUNS and not self._is_past(connection, {run_of(event)})
+        runs = text(delta.get("message_type")) in RUNS and not self._is_past(connection, {run_of(event)})
         if runs and (call_id := text(delta.get("tool_call_id"))):
             ran.setdefault(call_id, set()).add(run_of(event))
         if event.get("type") == REQUEST:

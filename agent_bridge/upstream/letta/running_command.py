@@ -107,7 +107,7 @@ class RunningCommand:
                     said = shorten(said + each.text, _MAX_WORDS)
                 elif isinstance(each, TextWithdrawn):
                     said = ""
-            if event.get("type") == "turn_finished" and event.get("stop_reason") in FAILURES:
+            if event.get("type") == "turn_finished" and text(event.get("stop_reason")) in FAILURES:
                 failure = _words(event.get("error")) or reader.error or text(event.get("stop_reason"))
             if delta.get("message_type") == "slash_command_end" and delta.get("command_id") == self._name:
                 output = CommandOutput(delta.get("success") is True, _words(delta.get("output")))

@@ -32,7 +32,7 @@ class LettaSchedules:
     async def __call__(self, model: str, /) -> Sequence[ScheduleInfo]:
         """See :class:`agent_bridge.upstream.capabilities.Schedules`."""
         found = objects((await self._link.request("cron_list", agent_id=model)).get("tasks"))
-        return tuple(_schedule(each) for each in found if each.get("status") in _LIVE)
+        return tuple(_schedule(each) for each in found if text(each.get("status")) in _LIVE)
 
 
 def _schedule(task: Frame) -> ScheduleInfo:

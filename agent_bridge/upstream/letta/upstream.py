@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
     from agent_bridge.upstream.base import AgentInfo, Unchanged
     from agent_bridge.upstream.conversation_store import ConversationStore

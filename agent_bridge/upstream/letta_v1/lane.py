@@ -123,7 +123,7 @@ class Lane:
                     if error.status == HTTPStatus.NOT_FOUND:
                         return {}
                 else:
-                    if found.get("status") in ENDS:
+                    if text(found.get("status")) in ENDS:
                         return found
                 looks += 1
                 await asyncio.sleep(_LOOK.delay(looks))

@@ -18,7 +18,7 @@ from agent_bridge.upstream.transport.text import load_json
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.upstream.transport.client import ResponseBody, UpstreamClient
     from agent_bridge.upstream.transport.errors import ErrorMapper
 

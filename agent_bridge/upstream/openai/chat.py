@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from agent_bridge.upstream.answer import FileDelta, ReasoningDelta, TextDelta, TextWithdrawn, ToolCall
 from agent_bridge.upstream.openai.content import (
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from agent_bridge.upstream.openai.dialect import Piece
 
 PATH = "/chat/completions"
+#: The wish for a report of the tokens, which comes at the end of the stream.
+REPORT_USAGE: Final = {"stream_options": {"include_usage": True}}
 #: Keys of the reasoning, best first. A server that uses several of them sends the same text in each.
 _REASONING_KEYS = ("reasoning_content", "reasoning", "reasoning_text", "thinking", "reasoning_details")
 #: Roles of messages with the result of a tool.
@@ -49,7 +51,7 @@ _MAX_NAME = 1_000
 def request(
     model: str, messages: Sequence[ChatMessage], system_prompt: str | None, temperature: float | None = None
 ) -> dict[str, Any]:
-    """Return the body of a question."""
+    """Return the body of a question. :data:`REPORT_USAGE` may be added to it."""
     contents = [{"role": message.role, "content": _content(message)} for message in messages]
     system = [{"role": "system", "content": system_prompt}] if system_prompt else []
     options = {} if temperature is None else {"temperature": temperature}

@@ -23,7 +23,7 @@ from agent_bridge.upstream.transport.text import storable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
 
 _log = structlog.stdlib.get_logger(__name__)
 

@@ -18,6 +18,7 @@ from agent_bridge.upstream.capabilities import Capabilities
 from agent_bridge.upstream.openai import chat, model_list, responses, transcription
 from agent_bridge.upstream.openai.answer_reader import AnswerReader
 from agent_bridge.upstream.openai.mcp_approvals import McpAnswer
+from agent_bridge.upstream.openai.usage_reports import UsageReports
 from agent_bridge.upstream.transport.client import UpstreamClient
 from agent_bridge.upstream.transport.decisions import OpenDecisions
 from agent_bridge.upstream.transport.errors import PathMissing, RequestContext
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
     from agent_bridge.upstream.base import AgentInfo, Unchanged
     from agent_bridge.upstream.capabilities import Transcribe
@@ -54,6 +55,8 @@ _RESPONSES_RETRY = 3600.0
 
 class OpenAIUpstream:
     """One server with the OpenAI API. Every request is sent once: the caller decides about repeats.
+
+    The exception is a request that the server refuses, perhaps because it is to report the tokens.
 
     An answer occupies a connection of *session* until it ends, so the session's connector needs ``limit=0``. *clock*
     returns seconds, as :func:`time.monotonic` does.
@@ -87,6 +90,7 @@ class OpenAIUpstream:
         self._responses_missing_until = clock()
         #: Models whose complete answers have a finish reason.
         self._giving_reasons: set[str] = set()
+        self._reports = UsageReports(wanted=config.report_usage)
         self._pages: tuple[Page, ...] = ()
         self._agents: tuple[AgentInfo, ...] | None = None
 
@@ -117,7 +121,7 @@ class OpenAIUpstream:
                 missing = True
             else:
                 return
-        async with aclosing(self._read_answer(request, chat.ChatDialect())) as events:
+        async with aclosing(self._chat_answer(request)) as events:
             async for event in events:
                 if missing:
                     # The server answers at the other path, so it was the path that was missing and not the agent.
@@ -142,8 +146,40 @@ class OpenAIUpstream:
 
         return transcribe
 
+    async def _chat_answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
+        """Ask at ``/chat/completions``, with the wish for a report of the tokens unless the server refuses that.
+
+        Raises:
+            UpstreamError: the answer is not complete.
+        """
+        model, has_begun = request.model, False
+        if self._reports.are_wanted_of(model):
+            try:
+                async with aclosing(self._read_answer(request, chat.ChatDialect(), reports=True)) as events:
+                    async for event in events:
+                        if not has_begun:
+                            has_begun = True
+                            self._reports.accept(model)
+                        yield event
+            except UpstreamError as error:
+                if has_begun or not self._reports.may_be_refused(model, error):
+                    raise
+            else:
+                return
+        async with aclosing(self._read_answer(request, chat.ChatDialect())) as events:
+            async for event in events:
+                if self._reports.are_wanted_of(model):
+                    self._reports.refuse(model)
+                    _log.info("the upstream reports no tokens on request", upstream=self.name, model=model)
+                yield event
+
     async def _read_answer(
-        self, request: AnswerRequest, dialect: Dialect, following: Following | None = None
+        self,
+        request: AnswerRequest,
+        dialect: Dialect,
+        following: Following | None = None,
+        *,
+        reports: bool = False,
     ) -> AsyncGenerator[AnswerEvent, None]:
         """Send the question, or what follows it, and yield the events of the answer, which *dialect* reads.
 
@@ -157,7 +193,7 @@ class OpenAIUpstream:
         reader = AnswerReader(self._client.errors, dialect, gives_reasons=gives_reasons)
         turns = _Turns(reader)
         is_responses = isinstance(dialect, responses.ResponsesDialect)
-        async with self._ask(request, following, use_responses=is_responses) as body:
+        async with self._ask(request, following, use_responses=is_responses, reports=reports) as body:
             while not reader.ended:
                 try:
                     data = await body.read_some(reader.patience)
@@ -177,7 +213,7 @@ class OpenAIUpstream:
             self._giving_reasons.add(request.model)
 
     def _ask(
-        self, request: AnswerRequest, following: Following | None, *, use_responses: bool
+        self, request: AnswerRequest, following: Following | None, *, use_responses: bool, reports: bool
     ) -> AbstractAsyncContextManager[ResponseBody]:
         """Return the context in which the question is sent and the body of the response is read."""
         messages = request.messages[-1:] if self.traits.stateful else request.messages
@@ -185,6 +221,8 @@ class OpenAIUpstream:
         images = any(message.images for message in messages)
         dialect = responses if use_responses else chat
         body = dialect.request(request.model, messages, prompt, request.temperature)
+        if reports:
+            body |= chat.REPORT_USAGE
         return self._client.open(
             "POST",
             dialect.PATH,

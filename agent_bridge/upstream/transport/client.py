@@ -31,7 +31,7 @@ from agent_bridge.upstream.transport.errors import ErrorMapper, ErrorResponse, R
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
 
 #: Bytes that :meth:`ResponseBody.read_all` accepts by default.
 _MAX_BODY = 32 * 1024 * 1024
