@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agent_bridge.bridge.rooms.invitations import invite_home, may_enter
-from agent_bridge.bridge.rooms.permissions import role_of
-from agent_bridge.commands.arguments import PageNumber, UserId
+from agent_bridge.commands.argument_kinds import PageNumber, UserId
 from agent_bridge.commands.entries import agent_entry, personal_entries
 from agent_bridge.commands.lookup import visible_agents
 from agent_bridge.commands.pages import number_of_pages
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.ids import parse_user_id
+from agent_bridge.core.permissions import Permission, lowest_role
 from agent_bridge.core.results.commands import (
     AgentEntry,
     AgentList,
@@ -30,17 +30,17 @@ _PAGE = 50
 _FIRST = PageNumber(1)
 
 
-@command("agents", group=Group.AGENTS, role=Role.MEMBER, example="2")
+@command("agents", group=Group.AGENTS, permission=Permission.READ, example="2")
 async def agents(ctx: CommandContext, page: PageNumber = _FIRST) -> AgentList:
     """List the agents, fifty on a page. Only reads."""
     found = sorted(await visible_agents(ctx), key=lambda each: each.agent.name.casefold())
     pages = number_of_pages(page, len(found), _PAGE)
     shown = found[(page - 1) * _PAGE : page * _PAGE]
     entries = await personal_entries(ctx, shown)
-    return AgentList(entries, is_for_admin=ctx.role >= Role.ADMIN, page=page, pages=pages)
+    return AgentList(entries, is_for_admin=ctx.can(Permission.OPERATE), page=page, pages=pages)
 
 
-@command("invite", group=Group.AGENTS, role=Role.MEMBER, example="Ada @bob:example.org")
+@command("invite", group=Group.AGENTS, permission=Permission.JOIN, example="Ada @bob:example.org")
 async def invite(
     ctx: CommandContext, agent: AgentRoom, user: UserId | None = None
 ) -> Invited | NoRoomYet | NotPermitted:
@@ -54,13 +54,13 @@ async def invite(
     services, person = ctx.services, user or ctx.sender
     if agent.home.room_id is None:
         return await _open(ctx, agent, person) if services.private_rooms else NoRoomYet(agent.agent.name)
-    if ctx.role < Role.ADMIN and (
+    if not ctx.can(Permission.MEMBERS) and (
         person != ctx.sender or not await may_enter(services.homeserver, services.kv, agent, person)
     ):
-        return NotPermitted("invite", Role.ADMIN)
+        return NotPermitted("invite", lowest_role(Permission.MEMBERS))
     was_invited = await invite_home(services.homeserver, agent, person)
     # A member that comes from the Space may do so as long as the Space lets it in.
-    if ctx.role >= Role.ADMIN and person not in agent.home.invited:
+    if ctx.can(Permission.MEMBERS) and person not in agent.home.invited:
         await services.agents.invited(agent.home.id, person)
     return await _invited(ctx, agent_entry(agent, services.namespace.domain), person, was_member=not was_invited)
 
@@ -68,8 +68,8 @@ async def invite(
 async def _open(ctx: CommandContext, agent: AgentRoom, person: str) -> Invited | NoRoomYet | NotPermitted:
     """Open the own room of *person* with *agent*; only an admin may do so for others."""
     services = ctx.services
-    if ctx.role < Role.ADMIN and person != ctx.sender:
-        return NotPermitted("invite", Role.ADMIN)
+    if person != ctx.sender and not ctx.can(Permission.MEMBERS):
+        return NotPermitted("invite", lowest_role(Permission.MEMBERS))
     if agent.agent.state is not AgentState.ACTIVE:
         return NoRoomYet(agent.agent.name)
     known = (await services.direct_chats.rooms_of(person)).get(agent.agent.id)
@@ -87,6 +87,6 @@ async def _invited(ctx: CommandContext, entry: AgentEntry, person: str, *, was_m
         agent=entry,
         user=person,
         was_member=was_member,
-        may_talk=role_of(person, services.permissions) >= Role.MEMBER,
+        may_talk=services.roles.of(person) >= Role.AGENT,
         exists=not is_local or await services.homeserver.has_user(person),
     )

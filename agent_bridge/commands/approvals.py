@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from agent_bridge.commands.arguments import Words
+from agent_bridge.commands.argument_kinds import Words
 from agent_bridge.commands.registry import CommandContext, Where, command
 from agent_bridge.core.approvals import DecisionRequest, Verdict
+from agent_bridge.core.permissions import Permission
 from agent_bridge.core.results.commands import DecisionMade, Group
-from agent_bridge.core.roles import Role
 
 #: Characters of a reason.
 _REASON = 500
 
 
-@command("approve", group=Group.ROOM, role=Role.MEMBER, where=Where.AGENT_ROOM, exact=True)
+@command("approve", group=Group.ROOM, permission=Permission.JOIN, where=Where.AGENT_ROOM, exact=True)
 async def approve(ctx: CommandContext) -> DecisionMade:
     """Allow the oldest undecided tool call of the room or thread. A repeated command decides the same one.
 
@@ -21,7 +21,9 @@ async def approve(ctx: CommandContext) -> DecisionMade:
     return await _decide(ctx, Verdict.ALLOW, "")
 
 
-@command("deny", group=Group.ROOM, role=Role.MEMBER, where=Where.AGENT_ROOM, example="look into the log first")
+@command(
+    "deny", group=Group.ROOM, permission=Permission.JOIN, where=Where.AGENT_ROOM, example="look into the log first"
+)
 async def deny(ctx: CommandContext, reason: Words | None = None) -> DecisionMade:
     """Refuse the oldest undecided tool call of the room or thread; the agent reads *reason*."""
     return await _decide(ctx, Verdict.DENY, (reason or "")[:_REASON])
@@ -34,7 +36,7 @@ async def _decide(ctx: CommandContext, verdict: Verdict, reason: str) -> Decisio
         sender=ctx.sender,
         target=None,
         verdict=verdict,
-        is_admin=ctx.role >= Role.ADMIN,
+        is_admin=ctx.can(Permission.OPERATE),
         reason=reason,
         thread=ctx.thread,
     )

@@ -6,11 +6,12 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agent_bridge.commands.arguments import ArgumentError, WhichChat
+from agent_bridge.commands.argument_kinds import ArgumentError, WhichChat
 from agent_bridge.commands.effects import once
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.chats import ChatStatus, ListedChat
 from agent_bridge.core.names import one_line
+from agent_bridge.core.permissions import Permission
 from agent_bridge.core.results.chats import (
     ChatArchived,
     ChatName,
@@ -23,7 +24,7 @@ from agent_bridge.core.results.chats import (
     NotYourChat,
 )
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group, RoomAddress
-from agent_bridge.core.roles import Role
+from agent_bridge.core.results.retirement import RetirementConfirmed
 from agent_bridge.core.rooms import ChoiceKind, KindName
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _POSITION = re.compile(r"#?(?P<number>[0-9]{1,6})")
 
 
-@command("archive", group=Group.CHATS, role=Role.MEMBER, exact=True)
+@command("archive", group=Group.CHATS, permission=Permission.JOIN, exact=True)
 async def archive(ctx: CommandContext) -> ChatArchived | NotYourChat | IsDirectChat:
     """Put the chat away in whose room the command is given. Running twice has no other effect."""
     chat = await ctx.services.chats.in_room(ctx.room_id)
@@ -48,7 +49,7 @@ async def archive(ctx: CommandContext) -> ChatArchived | NotYourChat | IsDirectC
     return ChatArchived(ChatName(chat.number or 0, chat.title))
 
 
-@command("unarchive", group=Group.CHATS, role=Role.MEMBER, example="2")
+@command("unarchive", group=Group.CHATS, permission=Permission.JOIN, example="2")
 async def unarchive(
     ctx: CommandContext, which: WhichChat | None = None
 ) -> ChatUnarchived | NotArchived | NotYourChat | IsDirectChat:
@@ -79,7 +80,7 @@ async def _unarchive(
     return {"number": chat.number, "title": chat.title}
 
 
-@command("delete", group=Group.CHATS, role=Role.MEMBER, example="3")
+@command("delete", group=Group.CHATS, permission=Permission.JOIN, example="3")
 async def delete(ctx: CommandContext, which: WhichChat | None = None) -> DeletionAsked | NotYourChat:
     """Ask the caller to confirm the deletion of a chat, or of the one in whose room the command is given.
 
@@ -105,6 +106,8 @@ async def _ask(ctx: CommandContext, which: str | None, mine: Sequence[ListedChat
     chat = await _chosen(ctx, connection, which, mine)
     if chat is None:
         return {}
+    # One question at a time waits for the confirmation.
+    await ctx.services.choices.forget(connection, ctx.sender, ChoiceKind.RETIRE)
     await ctx.services.choices.show(
         connection, ctx.sender, ChoiceKind.DELETE, [chat.id], room_id=ctx.room_id, thread=ctx.thread, turn=ctx.turn
     )
@@ -120,20 +123,24 @@ async def _direct_chat(ctx: CommandContext) -> ListedChat | None:
     return ListedChat(chat.id, 0, ctx.room_id, ctx.sender, None, chat.agent.name, 0.0)
 
 
-@command("yes", group=Group.CHATS, role=Role.MEMBER, exact=True)
-async def yes(ctx: CommandContext) -> DeletionConfirmed | NothingToConfirm:
-    """Confirm the deletion for which the caller was asked in this room. Running twice deletes one chat.
+@command("yes", group=Group.CHATS, permission=Permission.JOIN, exact=True)
+async def yes(ctx: CommandContext) -> DeletionConfirmed | RetirementConfirmed | NothingToConfirm:
+    """Confirm the deletion for which the caller was asked in this room. Running twice deletes one room.
 
     The leader removes the room once the command is answered.
     """
     effect = await once(ctx, partial(_confirm, ctx))
     if not effect:
         return NothingToConfirm()
+    if "retired" in effect:
+        return RetirementConfirmed(effect["retired"])
     return DeletionConfirmed(ChatName(effect["number"], effect["title"], effect.get("direct_with")))
 
 
 async def _confirm(ctx: CommandContext, connection: Connection) -> Effect:
     services = ctx.services
+    if effect := await _confirm_retirement(ctx, connection):
+        return effect
     asked = await services.choices.shown(connection, ctx.sender, ChoiceKind.DELETE)
     # The person may have been asked about another chat in another room, after this command and before its run.
     is_here = asked is not None and asked.room_id == ctx.room_id
@@ -144,6 +151,18 @@ async def _confirm(ctx: CommandContext, connection: Connection) -> Effect:
     await _set_status(ctx, chat.id, ChatStatus.DELETING, connection)
     direct_with = chat.agent.name if chat.kind is KindName.DM else None
     return {"number": chat.number or 0, "title": chat.title, "direct_with": direct_with}
+
+
+async def _confirm_retirement(ctx: CommandContext, connection: Connection) -> Effect:
+    """Retire the agent about which the caller was asked in this room, and have its room deleted, if there is one."""
+    services = ctx.services
+    asked = await services.choices.shown(connection, ctx.sender, ChoiceKind.RETIRE)
+    # The person may have lost the permission since.
+    if asked is None or asked.room_id != ctx.room_id or not ctx.can(Permission.OWN):
+        return {}
+    await services.choices.forget(connection, ctx.sender, ChoiceKind.RETIRE)
+    await services.retirement.retire(connection, asked.items[0], ctx.sender, deletes=True)
+    return {"retired": (await services.agents.by_agent(asked.items[0])).agent.name}
 
 
 async def _set_status(ctx: CommandContext, chat: int, status: ChatStatus, connection: Connection) -> Effect:

@@ -6,14 +6,8 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agent_bridge.commands.arguments import (
-    AgentAndTitle,
-    ArgumentError,
-    ChatTitle,
-    PageNumber,
-    the_agent,
-    words_of,
-)
+from agent_bridge.commands.argument_kinds import AgentAndTitle, ArgumentError, ChatTitle, PageNumber, the_agent
+from agent_bridge.commands.arguments import words_of
 from agent_bridge.commands.effects import once
 from agent_bridge.commands.lookup import folded
 from agent_bridge.commands.pages import number_of_pages
@@ -22,6 +16,7 @@ from agent_bridge.commands.selection import in_order, listed, numbered, present
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.chats import ChatStatus, ListedChat, NewChat
 from agent_bridge.core.names import one_line
+from agent_bridge.core.permissions import Permission, lowest_role
 from agent_bridge.core.results.chats import (
     ChatEntry,
     ChatGone,
@@ -35,7 +30,6 @@ from agent_bridge.core.results.chats import (
 )
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group, NotPermitted, RoomAddress
 from agent_bridge.core.results.selection import AgentChoices
-from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import ChoiceKind, KindName
 
 if TYPE_CHECKING:
@@ -59,7 +53,7 @@ _POSITION = re.compile(r"#?(?P<number>[0-9]{1,6})")
 _NUMBERED = re.compile(r"#(?P<number>[0-9]{1,6})(?:\s+(?P<title>.*))?", re.DOTALL)
 
 
-@command("new", group=Group.CHATS, role=Role.MEMBER, example="@Ada Trip to Oslo")
+@command("new", group=Group.CHATS, permission=Permission.JOIN, example="@Ada Trip to Oslo")
 async def new(
     ctx: CommandContext, chat: AgentAndTitle | None = None
 ) -> ChatMade | ChatGone | TooManyChats | AgentChoices:
@@ -89,7 +83,7 @@ async def new(
     )
 
 
-@command("chats", group=Group.CHATS, role=Role.MEMBER, example="archived")
+@command("chats", group=Group.CHATS, permission=Permission.READ, example="archived")
 async def chats(
     ctx: CommandContext, page: PageNumber = _FIRST, *, archived: bool = False, all_: bool = False
 ) -> ChatList | NotPermitted:
@@ -98,8 +92,8 @@ async def chats(
     An administrator may know that a chat exists. A title may be made of the words of its person. Running twice shows
     the list as it is then, with the numbers that count from then on.
     """
-    if all_ and ctx.role < Role.ADMIN:
-        return NotPermitted("chats", Role.ADMIN)
+    if all_ and not ctx.can(Permission.OPERATE):
+        return NotPermitted("chats", lowest_role(Permission.OPERATE))
     store, status = ctx.services.chats, ChatStatus.ARCHIVED if archived else ChatStatus.ACTIVE
     person = None if all_ else ctx.sender
     number_of = await store.number_of(person, status)
@@ -141,7 +135,7 @@ def _entry(ctx: CommandContext, chat: ListedChat, position: int, *, is_of_all: b
     )
 
 
-@command("rename", group=Group.CHATS, role=Role.MEMBER, example="Trip to Oslo")
+@command("rename", group=Group.CHATS, permission=Permission.JOIN, example="Trip to Oslo")
 async def rename(ctx: CommandContext, title: ChatTitle) -> ChatRenamed | NotYourChat | IsDirectChat:
     """Give the chat in whose room the command is given another title. Running twice gives it the same title."""
     chat = await ctx.services.chats.in_room(ctx.room_id)

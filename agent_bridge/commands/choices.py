@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.delivery.outbox import Outbox
-from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.commands.handler import context_of
 from agent_bridge.commands.selection import offer
 from agent_bridge.core.answers import Reply
@@ -70,7 +69,7 @@ class ChoiceHandler:
             # People talk with each other.
             await rooms.became_group(turn.room_id)
             return None
-        role = role_of(turn.sender, self._services.permissions)
+        role = self._services.roles.of(turn.sender)
         ctx = context_of(self._services, self._registry, turn, role)
         return Reply(self._renderer.render(await offer(ctx)))
 

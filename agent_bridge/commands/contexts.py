@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.commands.arguments import InstructionText, Words
+from agent_bridge.commands.argument_kinds import InstructionText, Words
 from agent_bridge.commands.conversation import new_session, talk_of
 from agent_bridge.commands.effects import once
-from agent_bridge.commands.moderation import moderates
 from agent_bridge.commands.registry import CommandContext, Where, command
+from agent_bridge.commands.room_power import moderates
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.permissions import Permission, lowest_role
 from agent_bridge.core.results.commands import Group, NotPermitted
 from agent_bridge.core.results.contexts import (
     ContextBegun,
@@ -22,7 +23,6 @@ from agent_bridge.core.results.contexts import (
     Instructions,
     ModelChoice,
 )
-from agent_bridge.core.roles import Role
 
 if TYPE_CHECKING:
     from agent_bridge.commands.effects import Effect
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _OFF = "off"
 
 
-@command("reset", group=Group.CONVERSATION, role=Role.MODERATOR, where=Where.AGENT_ROOM, exact=True)
+@command("reset", group=Group.CONVERSATION, permission=Permission.SETTINGS, where=Where.AGENT_ROOM, exact=True)
 async def reset(ctx: CommandContext) -> ContextBegun | ContextRefused:
     """Let the agent go on without the messages before, which stay loadable. A conversation without messages goes on."""
     talk = talk_of(ctx)
@@ -53,7 +53,7 @@ async def reset(ctx: CommandContext) -> ContextBegun | ContextRefused:
     return ContextBegun(talk.agent.name)
 
 
-@command("context", group=Group.CONVERSATION, role=Role.MEMBER, where=Where.AGENT_ROOM)
+@command("context", group=Group.CONVERSATION, permission=Permission.READ, where=Where.AGENT_ROOM)
 async def context(ctx: CommandContext) -> ContextReport | ContextRefused:
     """Report on the content of the next request to the agent. Only reads."""
     talk = talk_of(ctx)
@@ -74,7 +74,7 @@ async def context(ctx: CommandContext) -> ContextReport | ContextRefused:
 @command(
     "instructions",
     group=Group.CONVERSATION,
-    role=Role.MEMBER,
+    permission=Permission.READ,
     where=Where.AGENT_ROOM,
     example="Answer in Norwegian",
 )
@@ -88,7 +88,7 @@ async def instructions(
     if text is None:
         return Instructions(talk.agent.name, ctx.instructions or "")
     if not await moderates(ctx):
-        return NotPermitted("instructions", Role.MODERATOR)
+        return NotPermitted("instructions", lowest_role(Permission.SETTINGS))
     new = "" if text.strip().casefold() == _OFF else text.strip()
 
     async def act(connection: Connection) -> Effect:
@@ -100,7 +100,7 @@ async def instructions(
     return Instructions(talk.agent.name, "…" if effect["instructed"] else "", is_new=True)
 
 
-@command("model", group=Group.CONVERSATION, role=Role.MEMBER, where=Where.AGENT_ROOM, example="gpt-5-mini")
+@command("model", group=Group.CONVERSATION, permission=Permission.READ, where=Where.AGENT_ROOM, example="gpt-5-mini")
 async def model(ctx: CommandContext, model: Words | None = None) -> ModelChoice | ContextRefused | NotPermitted:
     """List the models of the agent's server, or have another one asked in the room. Moderators change it.
 
@@ -117,7 +117,7 @@ async def model(ctx: CommandContext, model: Words | None = None) -> ModelChoice 
     if model is None:
         return ModelChoice(talk.agent.name, ctx.chosen_model or own, own, tuple(models))
     if not await moderates(ctx):
-        return NotPermitted("model", Role.MODERATOR)
+        return NotPermitted("model", lowest_role(Permission.SETTINGS))
     by_name = {each.casefold(): each for each in models} | {_OFF: own}
     wanted = by_name.get(model.strip().casefold())
     if wanted is None:

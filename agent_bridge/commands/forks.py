@@ -12,17 +12,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agent_bridge.commands.arguments import ArgumentError, ChatTitle
+from agent_bridge.commands.argument_kinds import ArgumentError, ChatTitle
 from agent_bridge.commands.chats import title_of, too_many
 from agent_bridge.commands.conversation import Talk, marker_of, new_session, rename_copy, talk_of
 from agent_bridge.commands.effects import once, then
 from agent_bridge.commands.registry import CommandContext, Where, command
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.chats import NewChat
+from agent_bridge.core.permissions import Permission
 from agent_bridge.core.results.chats import ChatGone, ChatMade, ForkRefusal, ForkRefused, TooManyChats
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group, RoomAddress
 from agent_bridge.core.results.contexts import ContextRefused
-from agent_bridge.core.roles import Role
 from agent_bridge.upstream.capabilities import AskedQuestion
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.postgres.database import Connection
 
 
-@command("fork", group=Group.CONVERSATION, role=Role.MEMBER, where=Where.AGENT_ROOM, example="What if")
+@command("fork", group=Group.CONVERSATION, permission=Permission.JOIN, where=Where.AGENT_ROOM, example="What if")
 async def fork(
     ctx: CommandContext, title: ChatTitle | None = None
 ) -> ChatMade | ChatGone | TooManyChats | ForkRefused | ContextRefused:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.rooms.addressing import answer_mode
 from agent_bridge.commands.effects import once
-from agent_bridge.commands.moderation import moderates
 from agent_bridge.commands.registry import CommandContext, Where, command
+from agent_bridge.commands.room_power import moderates
+from agent_bridge.core.permissions import Permission, lowest_role
 from agent_bridge.core.results.commands import AgentAnswers, Answers, Group, NotPermitted
 from agent_bridge.core.results.contexts import ContextRefusal, ContextRefused
-from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import AnswerMode, ParticipantState
 from agent_bridge.store.agents import AgentRoom
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.postgres.database import Connection
 
 
-@command("answer", group=Group.ROOM, role=Role.MEMBER, where=Where.AGENT_ROOM, example="mention Ada")
+@command("answer", group=Group.ROOM, permission=Permission.READ, where=Where.AGENT_ROOM, example="mention Ada")
 async def answer(
     ctx: CommandContext, mode: AnswerMode | None = None, agent: AgentRoom | None = None
 ) -> Answers | ContextRefused | NotPermitted:
@@ -37,7 +37,7 @@ async def answer(
     if mode is None:
         return Answers(tuple(AgentAnswers(_name(each), answer_mode(room, each)) for each in present))
     if not await moderates(ctx):
-        return NotPermitted("answer", Role.MODERATOR)
+        return NotPermitted("answer", lowest_role(Permission.SETTINGS))
     if agent is not None and agent.agent.id not in {each.agent for each in present}:
         return ContextRefused(ContextRefusal.UNKNOWN, name=agent.agent.name)
     chosen = _chosen(ctx, room, present, None if agent is None else agent.agent.id)

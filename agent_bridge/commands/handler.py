@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.delivery.outbox import Outboxes
+from agent_bridge.bridge.delivery.outboxes import Outboxes
 from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.bridge.rooms.command_descriptions import DescribedCommand
-from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.commands import (
     agents,
     approvals,
@@ -19,16 +18,22 @@ from agent_bridge.commands import (
     groups,
     identity,
     letta,
+    moderation,
+    repairs,
+    retirement,
+    roles,
     rooms,
     saves,
     selection,
     status,
     turns,
+    usage,
 )
 from agent_bridge.commands.registry import CommandContext, Registry, Where
 from agent_bridge.core.answers import Reply
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreError
 from agent_bridge.core.payloads import CommandPayload
+from agent_bridge.core.permissions import CAN, Permission
 from agent_bridge.core.results.commands import CommandFailed, CommandStopped
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import StopReason, TurnState
@@ -57,11 +62,16 @@ def all_commands() -> Registry:
         turns,
         rooms,
         groups,
+        roles,
+        moderation,
         contexts,
         saves,
         forks,
         letta,
         status,
+        usage,
+        repairs,
+        retirement,
     )
 
 
@@ -71,7 +81,7 @@ def context_of(services: CommandServices, registry: Registry, turn: Turn, role: 
         services=services,
         registry=registry,
         sender=turn.sender,
-        role=_role_there(turn, role),
+        permissions=_permissions_there(turn, role),
         room_id=turn.room_id,
         in_agent_room=turn.in_agent_room,
         thread=turn.root or "",
@@ -91,14 +101,19 @@ def context_of(services: CommandServices, registry: Registry, turn: Turn, role: 
 def described_commands() -> list[DescribedCommand]:
     """Return the commands as rooms describe them."""
     return [
-        DescribedCommand(each.usage, each.role, needs_agent=each.where is Where.AGENT_ROOM)
+        DescribedCommand(each.usage, each.permission, needs_agent=each.where is Where.AGENT_ROOM)
         for each in all_commands().commands.values()
     ]
 
 
-def _role_there(turn: Turn, role: Role) -> Role:
-    """Return the role of the sender of *turn* in its room: a person who has a role moderates an own chat."""
-    return max(role, Role.MODERATOR) if turn.in_own_chat and role >= Role.MEMBER else role
+def _permissions_there(turn: Turn, role: Role) -> frozenset[Permission]:
+    """Return the permissions of the sender of *turn* in its room: a member changes the settings of an own chat."""
+    return CAN[role] | ({Permission.SETTINGS} if turn.in_own_chat and role >= Role.MEMBER else set())
+
+
+def _described_role(turn: Turn, role: Role) -> Role:
+    """Return the role whose commands the room of *turn* describes."""
+    return max(role, Role.MODERATOR) if turn.in_own_chat else role
 
 
 class CommandHandler:
@@ -121,12 +136,13 @@ class CommandHandler:
         self._outboxes = Outboxes(services.homeserver, services.turns)
 
     async def handle(self, turn: Turn) -> None:
-        """Run the command, until a person ends it, and answer it. A caller without a role gets no answer."""
-        role = role_of(turn.sender, self._services.permissions)
-        if role < Role.MEMBER:
+        """Run the command, until a person ends it, and answer it. A caller without a role or a muted one gets none."""
+        roles = self._services.roles
+        role = roles.of(turn.sender)
+        if role < Role.MEMBER or roles.is_muted(turn.sender, turn.room_id):
             await self._turns.finish(turn, TurnState.DONE, {})
             return
-        await self._services.rooms.command_given(turn.room_id, _role_there(turn, role))
+        await self._services.rooms.command_given(turn.room_id, _described_role(turn, role))
         await self._outboxes.for_bridge(turn).reply_once(partial(self._answer, turn, role))
 
     async def give_up(self, turn: Turn, cause: str) -> None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.commands.arguments import Words
+from agent_bridge.commands.argument_kinds import Words
 from agent_bridge.commands.lookup import nearest
 from agent_bridge.commands.registry import CommandContext, Where, command
+from agent_bridge.core.permissions import Permission
 from agent_bridge.core.results.commands import Group
 from agent_bridge.core.results.server_commands import (
     CommandRefusal,
@@ -18,14 +19,13 @@ from agent_bridge.core.results.server_commands import (
     ServerCommandList,
     ServerCommandRefused,
 )
-from agent_bridge.core.roles import Role
 
 if TYPE_CHECKING:
     from agent_bridge.core.agents import Agent
     from agent_bridge.upstream.capabilities import Commands
 
 
-@command("letta", group=Group.CONVERSATION, role=Role.ADMIN, where=Where.AGENT_ROOM, example="compact")
+@command("letta", group=Group.CONVERSATION, permission=Permission.OPERATE, where=Where.AGENT_ROOM, example="compact")
 async def letta(
     ctx: CommandContext, command: Words | None = None
 ) -> ServerCommandList | ServerCommandDone | ServerCommandRefused:

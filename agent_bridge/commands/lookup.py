@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.roles import Role
+from agent_bridge.core.permissions import Permission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -42,14 +42,14 @@ class MessageReference:
 async def visible_agents(ctx: CommandContext) -> list[AgentRoom]:
     """Return the agents that the caller may know of: a held agent has no room yet, so only admins see it."""
     agents = await ctx.services.agents.all()
-    return [each for each in agents if ctx.role >= Role.ADMIN or each.agent.state is not AgentState.HELD]
+    return [each for each in agents if ctx.can(Permission.OPERATE) or each.agent.state is not AgentState.HELD]
 
 
 def find_agents(name: str, agents: Sequence[AgentRoom], *, similar: bool = True) -> list[AgentRoom]:
     """Return the agents that *name* may mean: all that the strictest comparison with a match finds.
 
     Comparisons, strictest first: ghost, room or listed id; name; name in any case; id, which may be a former name;
-    beginning; part; with *similar* also a similar name. Agents that are gone count only if no other one matches. A
+    beginning; part; with *similar* also a similar name. Agents at rest count only if no other one matches. A
     ghost or a name may have an ``@`` before it, and a ghost a ``#``, as the alias of its home has. An ``@`` alone is
     the beginning of no name.
     """
@@ -57,7 +57,7 @@ def find_agents(name: str, agents: Sequence[AgentRoom], *, similar: bool = True)
     typed, name = name, name.removeprefix("@")
     sought = folded(name)
     comparisons: tuple[Callable[[AgentRoom], bool], ...] = (
-        lambda c: c.agent.ghost == ghost or c.home.room_id == name,
+        lambda c: c.agent.ghost in {ghost, ghost.replace("=2f", "/").replace("=2b", "+")} or c.home.room_id == name,
         # Several entries of the configuration may have one model.
         lambda c: bool(
             {name, typed} & {c.agent.entry or c.agent.model, c.agent.name, c.home.name, c.agent.displayname}
@@ -70,7 +70,7 @@ def find_agents(name: str, agents: Sequence[AgentRoom], *, similar: bool = True)
     )
     for matches in comparisons if sought.strip() else comparisons[:2]:
         if found := [agent_room for agent_room in agents if matches(agent_room)]:
-            return [each for each in found if each.agent.state is not AgentState.GONE] or found
+            return [each for each in found if not each.agent.state.is_at_rest] or found
     return []
 
 

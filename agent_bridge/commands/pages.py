@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_bridge.commands.arguments import ArgumentError
+from agent_bridge.commands.argument_kinds import ArgumentError
 from agent_bridge.core.results.commands import ArgumentProblem
 
 

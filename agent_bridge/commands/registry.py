@@ -14,9 +14,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, get_args, get_type_hints
 
 from agent_bridge.bridge.inbound.prefix import command_word
-from agent_bridge.commands.arguments import ArgumentError, bind, named_arguments, parameters_of, split_arguments
+from agent_bridge.commands.argument_kinds import ArgumentError
+from agent_bridge.commands.arguments import bind, named_arguments, parameters_of, split_arguments
 from agent_bridge.commands.lookup import nearest
-from agent_bridge.commands.moderation import moderates
+from agent_bridge.commands.room_power import moderates
+from agent_bridge.core.permissions import Permission, lowest_role
 from agent_bridge.core.results.commands import (
     ArgumentProblem,
     CommandUsage,
@@ -26,7 +28,6 @@ from agent_bridge.core.results.commands import (
     UnknownCommand,
     WrongRoom,
 )
-from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import WhenBusy
 
 if TYPE_CHECKING:
@@ -34,18 +35,23 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+    from agent_bridge.bridge.agents.pass_plan import PassPlanner
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
     from agent_bridge.bridge.answering.context_report import ContextReports
     from agent_bridge.bridge.chats.binding import Binding
     from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.bridge.chats.maker import ChatMaker
     from agent_bridge.bridge.queue.lanes import Lanes
+    from agent_bridge.bridge.roles.moderation import Moderation
     from agent_bridge.commands.arguments import Parameter
     from agent_bridge.commands.trace import Traces
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
+    from agent_bridge.core.live import Live
     from agent_bridge.core.payloads import NamedValue
+    from agent_bridge.core.quotas import QuotaBook
     from agent_bridge.core.results.commands import Result
+    from agent_bridge.core.roles import Role, Roles
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.approvals import Approvals
@@ -56,11 +62,16 @@ if TYPE_CHECKING:
     from agent_bridge.store.effects import Effects
     from agent_bridge.store.forks import Forks
     from agent_bridge.store.kv import KeyValues
+    from agent_bridge.store.mutes import MuteStore
+    from agent_bridge.store.operations import OperationStore
     from agent_bridge.store.postgres.database import Database
+    from agent_bridge.store.retirement import RetirementStore
+    from agent_bridge.store.roles import RoleStore
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.selections import Selections
     from agent_bridge.store.turn_admin import TurnAdmin
     from agent_bridge.store.turns import Turns
+    from agent_bridge.store.usage import UsageStore
     from agent_bridge.upstream.base import Upstream
 
     Run = Callable[..., Coroutine[Any, Any, Result]]
@@ -100,17 +111,28 @@ class CommandServices:
     lanes: Lanes
     traces: Traces
     upstream_status: UpstreamStatus
+    planner: PassPlanner
+    operations: OperationStore
     kv: KeyValues
     homeserver: Homeserver
     namespace: Namespace
-    #: By user id, domain or ``*``.
-    permissions: Mapping[str, Role]
+    roles: Roles
+    role_store: RoleStore
+    mutes: MuteStore
+    retirement: RetirementStore
+    #: Whether the rooms of agents that are retired are deleted.
+    deletes_retired: bool = False
+    moderation: Moderation
     #: By name.
     upstreams: Mapping[str, Upstream]
     #: Whether each person has a room of its own with each agent.
     private_rooms: bool = False
     #: The configured treatment of messages that arrive during an answer.
     when_busy: WhenBusy = WhenBusy.QUEUE
+    usage: UsageStore
+    quotas: Live[QuotaBook]
+    #: Currency of the costs.
+    currency: str = "USD"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +143,8 @@ class CommandContext:
     registry: Registry
     #: User id of the caller.
     sender: str
-    role: Role
+    #: The permissions of the caller in the room.
+    permissions: frozenset[Permission]
     #: The room in which the command was given.
     room_id: str
     #: Whether that is an agent's room.
@@ -145,6 +168,10 @@ class CommandContext:
     instructions: str | None = None
     chosen_model: str | None = None
 
+    def can(self, permission: Permission) -> bool:
+        """Tell whether the caller has *permission* in the room."""
+        return permission in self.permissions
+
     @property
     def was_interrupted(self) -> bool:
         """Whether an earlier attempt may have run the command."""
@@ -161,8 +188,8 @@ class Command:
     """
 
     usage: CommandUsage
-    #: The lowest role that may use it. In the room of an agent, people with power in the room are moderators, too.
-    role: Role
+    #: Needed to use it. In a room that people made, those with power in the room may change its settings, too.
+    permission: Permission
     where: Where
     #: Whether it refuses surplus words although it has no parameters.
     is_exact: bool
@@ -177,9 +204,20 @@ class Command:
         """The word that gives the command."""
         return self.usage.name
 
+    @property
+    def role(self) -> Role:
+        """The lowest role of people who may use it."""
+        return lowest_role(self.permission)
+
 
 def command(
-    name: str, *, group: Group, role: Role, where: Where = Where.ANYWHERE, example: str = "", exact: bool = False
+    name: str,
+    *,
+    group: Group,
+    permission: Permission,
+    where: Where = Where.ANYWHERE,
+    example: str = "",
+    exact: bool = False,
 ) -> Callable[[Run], Command]:
     """Return a decorator that makes a command of an async function.
 
@@ -196,7 +234,7 @@ def command(
             raise TypeError(f"{function}: the command {name} has arguments and no example")
         returned = get_type_hints(function)["return"]
         usage = CommandUsage(name, group, tuple(parameter.argument for parameter in parameters), example)
-        return Command(usage, role, where, exact, parameters, get_args(returned) or (returned,), function)
+        return Command(usage, permission, where, exact, parameters, get_args(returned) or (returned,), function)
 
     return declare
 
@@ -234,8 +272,8 @@ class Registry:
         if found is None:
             typed = line.split(maxsplit=1)[0]
             return UnknownCommand(typed, nearest(name, self.commands))
-        is_of_room = found.role is Role.MODERATOR and found.where is Where.AGENT_ROOM and ctx.in_agent_room
-        if not (await moderates(ctx) if is_of_room else ctx.role >= found.role):
+        is_of_room = found.permission is Permission.SETTINGS and found.where is Where.AGENT_ROOM and ctx.in_agent_room
+        if not (await moderates(ctx) if is_of_room else ctx.can(found.permission)):
             return NotPermitted(found.name, found.role)
         if found.where is Where.AGENT_ROOM and not ctx.in_agent_room:
             return WrongRoom(found.name)

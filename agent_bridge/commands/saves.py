@@ -13,10 +13,11 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agent_bridge.commands.arguments import ArgumentError, SaveName
+from agent_bridge.commands.argument_kinds import ArgumentError, SaveName
 from agent_bridge.commands.conversation import Talk, marker_of, new_session, rename_copy, talk_of
 from agent_bridge.commands.effects import once, then
 from agent_bridge.commands.registry import CommandContext, Where, command
+from agent_bridge.core.permissions import Permission
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group
 from agent_bridge.core.results.contexts import (
     ContextForgotten,
@@ -27,7 +28,6 @@ from agent_bridge.core.results.contexts import (
     ContextRefused,
     ContextSaved,
 )
-from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import ChoiceKind
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _MOST, _LISTED = 100, 20
 _SAVED = Argument("saved", required=False)
 
 
-@command("save", group=Group.CONVERSATION, role=Role.MEMBER, where=Where.AGENT_ROOM, example="before Oslo")
+@command("save", group=Group.CONVERSATION, permission=Permission.JOIN, where=Where.AGENT_ROOM, example="before Oslo")
 async def save(ctx: CommandContext, name: SaveName | None = None) -> ContextSaved | ContextRefused:
     """Save a copy of the conversation so far for the caller, who can load it in any room of the agent."""
     talk = talk_of(ctx)
@@ -83,14 +83,16 @@ async def save(ctx: CommandContext, name: SaveName | None = None) -> ContextSave
     return ContextSaved(effect["text"])
 
 
-@command("saves", group=Group.CONVERSATION, role=Role.MEMBER, where=Where.AGENT_ROOM, exact=True)
+@command("saves", group=Group.CONVERSATION, permission=Permission.READ, where=Where.AGENT_ROOM, exact=True)
 async def saves(ctx: CommandContext) -> ContextList | ContextRefused:
     """List the conversations that the caller can load, for a choice by number. Running twice shows the same list."""
     talk = talk_of(ctx)
     return talk if isinstance(talk, ContextRefused) else _list(talk, await once(ctx, partial(_show, ctx)))
 
 
-@command("load", group=Group.CONVERSATION, role=Role.MODERATOR, where=Where.AGENT_ROOM, example="before Oslo")
+@command(
+    "load", group=Group.CONVERSATION, permission=Permission.SETTINGS, where=Where.AGENT_ROOM, example="before Oslo"
+)
 async def load(ctx: CommandContext, saved: SaveName | None = None) -> ContextList | ContextLoaded | ContextRefused:
     """Let the agent go on with a saved copy, or with a conversation that ended in the room; without a name, list them.
 
@@ -132,7 +134,7 @@ async def load(ctx: CommandContext, saved: SaveName | None = None) -> ContextLis
     return ContextLoaded(talk.agent.name, effect["text"], effect["messages"])
 
 
-@command("forget", group=Group.CONVERSATION, role=Role.MEMBER, where=Where.AGENT_ROOM, example="before Oslo")
+@command("forget", group=Group.CONVERSATION, permission=Permission.JOIN, where=Where.AGENT_ROOM, example="before Oslo")
 async def forget(ctx: CommandContext, name: SaveName) -> ContextForgotten | ContextRefused:
     """Delete a copy that the caller has saved; a server that deletes no conversation puts its copy away."""
     talk = talk_of(ctx)
@@ -218,7 +220,7 @@ async def _show(ctx: CommandContext, connection: Connection, *, renewed: bool = 
     """Return the list of the conversations that the caller can load, and let a number choose from it."""
     found = await ctx.services.contexts.entries(connection, ctx.lane, ctx.sender)
     listed = found[:_LISTED]
-    if ctx.role >= load.role:
+    if ctx.can(load.permission):
         await ctx.services.choices.show(
             connection,
             ctx.sender,

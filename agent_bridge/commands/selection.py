@@ -7,13 +7,14 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agent_bridge.commands.arguments import AgentChoice, ArgumentError, the_agent
+from agent_bridge.commands.argument_kinds import AgentChoice, ArgumentError, the_agent
 from agent_bridge.commands.effects import once
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.pages import number_of_pages
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.names import one_line
+from agent_bridge.core.permissions import Permission
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group
 from agent_bridge.core.results.selection import (
     AgentChoices,
@@ -22,7 +23,6 @@ from agent_bridge.core.results.selection import (
     CannotEnter,
     RoomBound,
 )
-from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import ChoiceKind
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _CHOICE = Argument("choice", required=False)
 _NUMBER = re.compile(r"#?(?P<number>[0-9]{1,6})")
 
 
-@command("agent", group=Group.AGENTS, role=Role.MEMBER, example="2")
+@command("agent", group=Group.AGENTS, permission=Permission.READ, example="2")
 async def agent(
     ctx: CommandContext, choice: AgentChoice | None = None
 ) -> AgentChoices | AgentSelected | RoomBound | CannotEnter:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from agent_bridge.bridge.inbound.prefix import command_word
-from agent_bridge.commands.arguments import CommandWord
+from agent_bridge.commands.argument_kinds import CommandWord
 from agent_bridge.commands.lookup import nearest
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.permissions import Permission
 from agent_bridge.core.results.commands import (
     CommandHelp,
     CommandList,
@@ -16,16 +19,19 @@ from agent_bridge.core.results.commands import (
     SyncReport,
     UnknownCommand,
 )
-from agent_bridge.core.roles import Role
+from agent_bridge.core.rooms import RoomProblem
+
+if TYPE_CHECKING:
+    from agent_bridge.store.agents import AgentRoom
 
 #: Seconds that ``sync`` waits for the leader.
 _PATIENCE = 30.0
 
 
-@command("help", group=Group.BRIDGE, role=Role.MEMBER, example="invite")
+@command("help", group=Group.BRIDGE, permission=Permission.READ, example="invite")
 async def help_(ctx: CommandContext, command: CommandWord | None = None) -> CommandList | CommandHelp | UnknownCommand:
     """List the commands that the caller may use, or explain one of them. Only reads."""
-    usable = {name: each for name, each in ctx.registry.commands.items() if ctx.role >= each.role}
+    usable = {name: each for name, each in ctx.registry.commands.items() if ctx.can(each.permission)}
     if command is None:
         return CommandList(tuple(each.usage for each in usable.values()))
     name, _ = command_word(command)
@@ -34,7 +40,7 @@ async def help_(ctx: CommandContext, command: CommandWord | None = None) -> Comm
     return CommandHelp(found.usage, found.role)
 
 
-@command("sync", group=Group.BRIDGE, role=Role.ADMIN, example="all")
+@command("sync", group=Group.BRIDGE, permission=Permission.OPERATE, example="all")
 async def sync(ctx: CommandContext, *, all_: bool = False) -> SyncReport:
     """Have the leader list the agents of all upstreams now; with *all_* it accepts any number of changes.
 
@@ -44,7 +50,7 @@ async def sync(ctx: CommandContext, *, all_: bool = False) -> SyncReport:
     return SyncReport(is_finished, tuple(await ctx.services.upstream_status.read()))
 
 
-@command("status", group=Group.BRIDGE, role=Role.ADMIN)
+@command("status", group=Group.BRIDGE, permission=Permission.OPERATE)
 async def status(ctx: CommandContext) -> StatusReport:
     """Report on agents, open turns and upstreams. Only reads."""
     found = await ctx.services.agents.all()
@@ -54,9 +60,15 @@ async def status(ctx: CommandContext) -> StatusReport:
     return StatusReport(
         active=states.count(AgentState.ACTIVE),
         held=states.count(AgentState.HELD),
-        gone=states.count(AgentState.GONE),
+        gone=sum(state.is_at_rest for state in states),
         open_turns=open_turns,
         upstreams=tuple(await ctx.services.upstream_status.read()),
         configured=sum(each.agent.entry is not None and each.agent.state is AgentState.ACTIVE for each in found),
+        without_bot=sum(_waits_for_bot(each) for each in found),
         rooms=tuple(RoomEntry(each.agent.name, each.home.problems) for each in found if each.home.problems),
     )
+
+
+def _waits_for_bot(each: AgentRoom) -> bool:
+    is_active = each.agent.state is AgentState.ACTIVE and each.home.room_id is not None
+    return is_active and not each.home.bot_joined and RoomProblem.BOT_AWAY not in each.home.problems

@@ -9,6 +9,7 @@ from agent_bridge.commands.effects import once
 from agent_bridge.commands.entries import turn_entry
 from agent_bridge.commands.lookup import MessageReference
 from agent_bridge.commands.registry import CommandContext, command
+from agent_bridge.core.permissions import Permission
 from agent_bridge.core.results.commands import Group, WrongRoom
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.results.turns import (
@@ -23,7 +24,6 @@ from agent_bridge.core.results.turns import (
     TurnChange,
     TurnNotFound,
 )
-from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import TurnState
 
 if TYPE_CHECKING:
@@ -44,29 +44,29 @@ _FAILED = frozenset({TurnState.FAILED, TurnState.STOPPED})
 _OPEN = frozenset({TurnState.QUEUED, TurnState.RUNNING})
 
 
-@command("stop", group=Group.ROOM, role=Role.MEMBER)
+@command("stop", group=Group.ROOM, permission=Permission.JOIN)
 async def stop(ctx: CommandContext) -> StopRequested:
     """Report how many answers the command stops. Only reads: intake wrote the request, so it never waits in a lane."""
     return StopRequested(await ctx.services.turn_admin.stopped_by(ctx.event_id))
 
 
-@command("queue", group=Group.MESSAGES, role=Role.MEMBER)
+@command("queue", group=Group.MESSAGES, permission=Permission.READ)
 async def queue(ctx: CommandContext) -> OpenTurns | RoomQueue | WrongRoom:
     """List the open turns; for people who are no admins, their own in this room. Only reads."""
-    if ctx.role < Role.ADMIN:
+    if not ctx.can(Permission.OPERATE):
         return await _room_queue(ctx) if ctx.in_agent_room else WrongRoom("queue")
     found = [turn_entry(each) for each in await ctx.services.turn_admin.open(_ROWS + 1)]
     return OpenTurns(tuple(found[:_ROWS]), has_more=len(found) > _ROWS)
 
 
-@command("failed", group=Group.MESSAGES, role=Role.ADMIN)
+@command("failed", group=Group.MESSAGES, permission=Permission.OPERATE)
 async def failed(ctx: CommandContext) -> FailedTurns:
     """List the turns that failed last. Only reads."""
     found = [turn_entry(each) for each in await ctx.services.turn_admin.failed(_ROWS + 1)]
     return FailedTurns(tuple(found[:_ROWS]), has_more=len(found) > _ROWS)
 
 
-@command("retry", group=Group.MESSAGES, role=Role.ADMIN, example="0123456789abcdef")
+@command("retry", group=Group.MESSAGES, permission=Permission.OPERATE, example="0123456789abcdef")
 async def retry(ctx: CommandContext, turn: MessageReference) -> Retried | RetriedAll | TurnNotFound:
     """Queue closed turns again; *turn* ``all``: those that failed last, up to 200.
 
@@ -80,14 +80,14 @@ async def retry(ctx: CommandContext, turn: MessageReference) -> Retried | Retrie
     return Retried(changes) if changes else TurnNotFound(turn.name)
 
 
-@command("drop", group=Group.MESSAGES, role=Role.ADMIN, example="0123456789abcdef")
+@command("drop", group=Group.MESSAGES, permission=Permission.OPERATE, example="0123456789abcdef")
 async def drop(ctx: CommandContext, turn: MessageReference) -> Dropped | TurnNotFound:
     """Drop open turns. A turn is dropped once for each event that gives the command."""
     changes = await _change(ctx, turn, ctx.services.turn_admin.drop, _OPEN)
     return Dropped(changes) if changes else TurnNotFound(turn.name)
 
 
-@command("why", group=Group.MESSAGES, role=Role.ADMIN, example="$AbCdEf0123456789")
+@command("why", group=Group.MESSAGES, permission=Permission.OPERATE, example="$AbCdEf0123456789")
 async def why(ctx: CommandContext, message: MessageReference) -> Trace | NoTrace:
     """Trace a message. Only reads."""
     return await ctx.services.traces.find(message)
