@@ -10,16 +10,16 @@ from http import HTTPStatus
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, RoomOutOfReach, UserNotRegistered
 from agent_bridge.core.lean_imports import in_place_of, without
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.matrix.requests import Json, Requester, as_list, events, field
+from agent_bridge.matrix.requests import Json, as_list, events, field
 from agent_bridge.matrix.room_state import LISTED_CREATOR, RoomState
+from agent_bridge.matrix.rooms import REMOVED
+from agent_bridge.matrix.users import NOT_FOUND, UserRequests
 
 with without("prometheus_client"), in_place_of("mautrix.types", IdentityKey=str, SessionID=str):
     from mautrix.api import Method, Path
 
 
-#: Codes of a thing that does not exist, or that the user may not see. Another refusal, such as ``M_UNRECOGNIZED`` of a
-#: homeserver whose requests take a wrong route, does not tell that.
-_NOT_FOUND, _FORBIDDEN = "M_NOT_FOUND", "M_FORBIDDEN"
+_FORBIDDEN = "M_FORBIDDEN"
 #: Seconds for which the default room version is not asked again.
 _KEPT = 60.0
 #: Synapse's responses to a ping during its delivery of stored transactions; the bridge is reachable.
@@ -35,7 +35,7 @@ class CreatedRoom:
     fresh: bool
 
 
-class Homeserver(Requester):
+class Homeserver(UserRequests):
     """Makes requests to the homeserver as the bridge bot or as a ghost.
 
     ``as_user`` is a user id in the bridge's name space; None is the bot. Every method raises
@@ -104,55 +104,6 @@ class Homeserver(Requester):
             raise
         return float(field(answer, "duration_ms", int))
 
-    async def register(self, localpart: str) -> None:
-        """Create the ghost or bot *localpart*, unless it exists."""
-        content: Json = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
-        try:
-            await self.request(Method.POST, Path.v3.register, content)
-        except HomeserverRefused as error:
-            if error.errcode != "M_USER_IN_USE":
-                raise
-
-    async def set_displayname(self, user_id: str, displayname: str) -> None:
-        """Set the display name of a ghost or the bot."""
-        path = Path.v3.profile[user_id].displayname
-        await self.request(Method.PUT, path, {"displayname": displayname}, as_user=user_id)
-
-    async def displayname(self, user_id: str) -> str | None:
-        """Return the display name of a user of this homeserver; None when there is none."""
-        try:
-            profile = await self.request(Method.GET, Path.v3.profile[user_id].displayname)
-        except HomeserverRefused as error:
-            if error.errcode == _NOT_FOUND:
-                return None
-            raise
-        return profile.get("displayname")
-
-    async def is_suspended(self, user_id: str) -> bool:
-        """Tell whether the homeserver has suspended a ghost or the bot (Matrix spec, "Account suspension").
-
-        A suspended user may not delete a field of its profile, even one that it does not have.
-        """
-        try:
-            await self.request(Method.DELETE, Path.v3.profile[user_id]["agent_bridge.none"], as_user=user_id)
-        except HomeserverRefused as error:
-            return error.errcode == "M_USER_SUSPENDED"
-        return False
-
-    async def set_avatar(self, user_id: str, avatar: str) -> None:
-        """Set the avatar of a ghost or the bot to an ``mxc://`` URL."""
-        await self.request(Method.PUT, Path.v3.profile[user_id].avatar_url, {"avatar_url": avatar}, as_user=user_id)
-
-    async def avatar(self, user_id: str) -> str | None:
-        """Return the avatar of a user of this homeserver; None when there is none."""
-        try:
-            profile = await self.request(Method.GET, Path.v3.profile[user_id].avatar_url)
-        except HomeserverRefused as error:
-            if error.errcode == _NOT_FOUND:
-                return None
-            raise
-        return profile.get("avatar_url") or None
-
     async def create_room(self, content: Json, as_user: str | None = None) -> CreatedRoom:
         """Create a room, or adopt the room that already has its alias.
 
@@ -184,10 +135,15 @@ class Homeserver(Requester):
         try:
             answer = await self.request(Method.GET, Path.v3.directory.room[alias])
         except HomeserverRefused as error:
-            if error.errcode == _NOT_FOUND:
+            if error.errcode == NOT_FOUND:
                 return None
             raise
         return field(answer, "room_id", str)
+
+    async def local_aliases(self, room_id: str, as_user: str | None = None) -> list[str]:
+        """Return the aliases of this homeserver that point to a room."""
+        answer = await self.request(Method.GET, Path.v3.rooms[room_id].aliases, as_user=as_user)
+        return [str(alias) for alias in field(answer, "aliases", list)]
 
     async def add_alias(self, alias: str, room_id: str, as_user: str | None = None) -> None:
         """Let *alias*, which does not exist, point to a room."""
@@ -217,15 +173,15 @@ class Homeserver(Requester):
         """Leave a room or decline its invitation."""
         await self.request(Method.POST, Path.v3.rooms[room_id].leave, {"reason": reason}, as_user=as_user)
 
-    async def has_user(self, user_id: str) -> bool:
-        """Tell whether *user_id*, a user of this homeserver, has an account."""
-        try:
-            await self.request(Method.GET, Path.v3.profile[user_id].displayname)
-        except HomeserverRefused as error:
-            if error.errcode == _NOT_FOUND:
-                return False
-            raise
-        return True
+    async def kick(self, room_id: str, user_id: str, reason: str, as_user: str | None = None) -> None:
+        """Remove a member, or take an invitation back. The client of the user shows *reason*."""
+        content = {"user_id": user_id, "reason": reason}
+        await self.request(Method.POST, Path.v3.rooms[room_id].kick, content, as_user=as_user)
+
+    async def remove(self, room_id: str, user_id: str, reason: str, as_user: str | None = None) -> None:
+        """Remove a user as :meth:`kick` does, with a note that the user may come back with a role."""
+        content = {"membership": "leave", "reason": reason, REMOVED: True}
+        await self.set_state(room_id, "m.room.member", content, key=user_id, as_user=as_user)
 
     async def invite(self, room_id: str, user_id: str, as_user: str | None = None) -> bool:
         """Invite a person. Returns False if the person is already a member."""
@@ -253,29 +209,25 @@ class Homeserver(Requester):
         event = await self.state(room_id, "m.room.member", user_id, as_user)
         return None if event is None else field(field(event, "content", dict), "membership", str)
 
-    async def account_data(self, user_id: str, kind: str) -> Json:
-        """Return account data of a ghost; empty if it has none of that *kind*."""
-        try:
-            return await self.request(Method.GET, Path.v3.user[user_id].account_data[kind], as_user=user_id)
-        except HomeserverRefused as error:
-            if error.errcode == _NOT_FOUND:
-                return {}
-            raise
-
-    async def set_account_data(self, user_id: str, kind: str, content: Json) -> None:
-        """Set account data of a ghost."""
-        await self.request(Method.PUT, Path.v3.user[user_id].account_data[kind], content, as_user=user_id)
-
     async def joined_rooms(self, as_user: str | None = None) -> list[str]:
         """Return the rooms of a ghost or the bot."""
         answer = await self.request(Method.GET, Path.v3.joined_rooms, as_user=as_user)
         return [str(room_id) for room_id in field(answer, "joined_rooms", list)]
 
+    async def members(self, room_id: str, as_user: str | None = None) -> dict[str, str]:
+        """Return the memberships of all users of a room but those that left it, by user id."""
+        found = await self._memberships(room_id, as_user)
+        return {str(event["state_key"]): str(event["content"].get("membership")) for event in found}
+
     async def count_members(self, room_id: str, as_user: str | None = None) -> int:
         """Return the number of members and invited users of a room."""
+        found = await self._memberships(room_id, as_user)
+        return sum(event["content"].get("membership") in ("join", "invite") for event in found)
+
+    async def _memberships(self, room_id: str, as_user: str | None) -> list[Json]:
         path = Path.v3.rooms[room_id].members
         answer = await self.request(Method.GET, path, as_user=as_user, query={"not_membership": "leave"})
-        return sum(event["content"].get("membership") in {"join", "invite"} for event in field(answer, "chunk", list))
+        return list(field(answer, "chunk", list))
 
     async def state(self, room_id: str, kind: str, key: str = "", as_user: str | None = None) -> Json | None:
         """Return a complete state event of a room; None if it does not exist."""
@@ -283,7 +235,7 @@ class Homeserver(Requester):
         try:
             return await self.request(Method.GET, path, as_user=as_user, query={"format": "event"})
         except HomeserverRefused as error:
-            if error.errcode == _NOT_FOUND:
+            if error.errcode == NOT_FOUND:
                 return None
             raise
 
@@ -293,7 +245,7 @@ class Homeserver(Requester):
         try:
             answer = await self._ask(Method.GET, path, as_user=as_user)
         except HomeserverRefused as error:
-            if error.errcode in {_FORBIDDEN, _NOT_FOUND}:
+            if error.errcode in {_FORBIDDEN, NOT_FOUND}:
                 return None
             raise
         state = RoomState.of(room_id, as_list(answer))
@@ -377,22 +329,9 @@ class Homeserver(Requester):
         try:
             return await self.request(Method.GET, Path.v3.rooms[room_id].event[event_id], as_user=as_user)
         except HomeserverRefused as error:
-            if error.errcode in {_FORBIDDEN, _NOT_FOUND}:
+            if error.errcode in {_FORBIDDEN, NOT_FOUND}:
                 return None
             raise
-
-    async def presence(self, user_id: str, state: str, message: str = "") -> None:
-        """Set the presence of a ghost to ``online``, ``unavailable`` or ``offline``, with *message* unless it is empty.
-
-        A homeserver with presence switched off accepts the request and shows nothing.
-        """
-        content = {"presence": state} | ({"status_msg": message} if message else {})
-        await self.request(Method.PUT, Path.v3.presence[user_id].status, content, as_user=user_id)
-
-    async def status_message(self, user_id: str) -> str | None:
-        """Return the status message of a ghost; None if it has none."""
-        answer = await self.request(Method.GET, Path.v3.presence[user_id].status, as_user=user_id)
-        return answer.get("status_msg")
 
     async def typing(self, room_id: str, user_id: str, seconds: float) -> None:
         """Show a ghost as typing for *seconds*; 0 ends the display."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from agent_bridge.core.ids import MAX_ID_BYTES
+from agent_bridge.core.ids import MARK, MAX_ID_BYTES
 from agent_bridge.core.json_pieces import load_piece, load_pieces
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ _NESTING = re.compile(r'"events"\s*:\s*\[|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[][{}]
 _SEARCHED = 16 * 1024**2
 #: Brackets and strings that are looked at, and elements that are read: a homeserver sends at most 100 events.
 _TOKENS, _SALVAGED = 4_000_000, 300
+#: The types of the events that show an answer.
+_MARKED = ("m.room.message", "m.reaction")
 #: Nesting depths of the lists of a transaction, and of their elements.
 _LIST, _ELEMENT = 2, 3
 
@@ -120,6 +122,16 @@ def newest_edit(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return None
     content = edit.get("content")
     return edit if isinstance(content, dict) and isinstance(content.get("m.new_content"), dict) else None
+
+
+def mark_of(event: Mapping[str, Any]) -> str:
+    """Return the mark of an *event* that shows a part of an answer; empty for others, and for edits.
+
+    Every user can put a mark into an event: compare the sender.
+    """
+    content = event.get("content", {})
+    found = "" if event.get("type") not in _MARKED or "m.new_content" in content else content.get(MARK)
+    return found if isinstance(found, str) else ""
 
 
 def legible(value: object) -> str:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from agent_bridge.matrix.rooms import SPACE
+from agent_bridge.matrix.rooms import REMOVED, SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 #: Room versions whose power levels list the creator; later ones put creators above all levels (MSC4289).
 LISTED_CREATOR = frozenset(str(version) for version in range(1, 12))
 #: Join rules with a list of rooms.
-_RESTRICTED = frozenset({"restricted", "knock_restricted"})
+# A tuple: the rule may be anything, also a value that has no hash.
+_RESTRICTED = ("restricted", "knock_restricted")
 #: Level of a state event without its own level (spec, "m.room.power_levels").
 _STATE_DEFAULT = 50
 #: Level of the creator of a room without power levels (spec, "m.room.power_levels").
@@ -62,9 +63,16 @@ class RoomState:
         return frozenset(key for key in keys if self.membership(key) in memberships)
 
     def is_removed(self, user_id: str) -> bool:
-        """Tell whether another user removed *user_id* from the room, or took the invitation back."""
+        """Tell whether another user removed *user_id* from the room, or took the invitation back.
+
+        A user that lost the role of a member was not removed by a person, and may come back.
+        """
         is_out = self.membership(user_id) in {"leave", "ban"}
-        return is_out and self.sender("m.room.member", user_id) != user_id
+        return is_out and self.sender("m.room.member", user_id) != user_id and not self.lost_role(user_id)
+
+    def lost_role(self, user_id: str) -> bool:
+        """Tell whether the bridge removed *user_id* from the room because the user had no role any more."""
+        return self.membership(user_id) == "leave" and self.content("m.room.member", user_id).get(REMOVED) is True
 
     @property
     def rooms_that_let_in(self) -> frozenset[str]:
@@ -125,8 +133,17 @@ class RoomState:
             return math.inf
         if not self.has_levels:
             return _CREATOR if user_id == self.sender("m.room.create") else 0
-        users = self._levels("users")
-        return users.get(user_id, _number(self.content("m.room.power_levels").get("users_default"), 0))
+        return self.user_levels.get(user_id, self.default_level)
+
+    @property
+    def user_levels(self) -> dict[str, int]:
+        """The power levels of the users that the room lists."""
+        return self._levels("users")
+
+    @property
+    def default_level(self) -> int:
+        """The power level of the users that it does not list."""
+        return _number(self.content("m.room.power_levels").get("users_default"), 0)
 
     def level(self, kind: str, *, state: bool = False) -> int:
         """Return the power level that an event of type *kind* needs."""

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Power level of the bridge bot and of admins.
+#: Power level of the users of the bridge in the rooms that they make, as far as the levels list them: above all roles.
+#: Up to room version 11 nobody can take a level away from an equal.
+BRIDGE_POWER = 200
+#: Power level of owners.
+OWNER_POWER = 150
+#: Power level of admins.
 ADMIN_POWER = 100
 #: Power level of moderators.
 MODERATOR_POWER = 50
+#: Power level of muted people: below the one that messages need.
+MUTED_POWER = -1
 #: A level that no member has: only creators above all levels (room version 12) can switch encryption on.
-OUT_OF_REACH = 101
+OUT_OF_REACH = 151
 ENCRYPTION = "m.room.encryption"
+POWER_LEVELS = "m.room.power_levels"
 JOIN_RULES = "m.room.join_rules"
 GUESTS = "m.room.guest_access"
 #: Type of a room that lists rooms (spec, "Spaces").
@@ -24,13 +32,15 @@ SPACE = "m.space"
 FUNCTIONAL = "io.element.functional_members"
 #: State event of a chat: its number, person and agent. A bridge whose database was restored finds the chat by it.
 CHAT = "org.agent_bridge.chat"
+#: Key of the content of a membership by which the bridge removed a user without a role, who may come back with one.
+REMOVED = "org.agent_bridge.removed"
 #: Synapse's power levels of state events in a new room, except those of tombstone and encryption. A list of levels in
 #: the request replaces Synapse's own list.
 _EVENT_LEVELS = {
     "m.room.name": 50,
     "m.room.avatar": 50,
     "m.room.canonical_alias": 50,
-    "m.room.power_levels": 100,
+    POWER_LEVELS: 100,
     "m.room.history_visibility": 100,
     "m.room.server_acl": 100,
 }
@@ -51,16 +61,19 @@ class RoomPlan:
     creator: str
     #: Whether the power levels of this room version list the creator.
     lists_creator: bool
-    #: Power levels of the other users, by user id.
+    #: Power levels of people, by user id.
     powers: Mapping[str, int]
+    #: User id of the bridge bot, if it administers the room and has not made it.
+    bot: str | None = None
     #: Room version; None: the default of the homeserver.
     version: str | None = None
 
     def content(self) -> dict[str, Any]:
         """Return the part of the body that is common to all rooms."""
-        users = {user: power for user, power in self.powers.items() if user != self.creator}
+        ours = [self.creator] if self.bot is None else [self.creator, self.bot]
+        users = {user: power for user, power in self.powers.items() if user not in ours}
         if self.lists_creator:
-            users[self.creator] = ADMIN_POWER
+            users |= dict.fromkeys(ours, BRIDGE_POWER)
         levels = {"users": users, "invite": MODERATOR_POWER, "events": event_levels(lists_creator=self.lists_creator)}
         content: dict[str, Any] = {
             # Some homeservers encrypt the rooms of the private presets; the initial state makes this room as private.
@@ -75,6 +88,9 @@ class RoomPlan:
                 _state(GUESTS, {"guest_access": "forbidden"}),
             ],
         }
+        if not self.lists_creator and self.bot is not None:
+            # Above all levels, which must not list it (MSC4289).
+            content["creation_content"] = {"additional_creators": [self.bot]}
         if self.version is not None:
             content["room_version"] = self.version
         return content
@@ -87,14 +103,14 @@ def event_levels(*, lists_creator: bool) -> dict[str, int]:
 
 
 def home_content(
-    plan: RoomPlan, *, bot: str, space: str | None, domain: str, restricted: bool = False, avatar: str | None = None
+    plan: RoomPlan, *, space: str | None, domain: str, restricted: bool = False, avatar: str | None = None
 ) -> dict[str, Any]:
     """Return the body that creates an agent's room, with its complete state and an invitation of the bot.
 
     *restricted*: members of the *space* can enter it.
     """
-    content = plan.content() | {"invite": [bot]}
-    content["initial_state"].append(_state(FUNCTIONAL, functional_content(bot)))
+    content = plan.content() | {"invite": _invited(plan)}
+    content["initial_state"].append(_state(FUNCTIONAL, functional_content(plan.bot or plan.creator)))
     if restricted and space is not None:
         content["initial_state"][0] = _state(JOIN_RULES, restricted_content(space))
     if space is not None:
@@ -116,10 +132,10 @@ def lobby_content(plan: RoomPlan, *, space: str | None, domain: str, restricted:
 
 
 def chat_content(
-    plan: RoomPlan, *, bot: str, person: str, number: int, space: str | None, domain: str, avatar: str | None = None
+    plan: RoomPlan, *, person: str, number: int, space: str | None, domain: str, avatar: str | None = None
 ) -> dict[str, Any]:
     """Return the body that creates a chat of *person*, with invitations of the person and the bot."""
-    content = home_content(plan, bot=bot, space=space, domain=domain, avatar=avatar) | {"invite": [person, bot]}
+    content = home_content(plan, space=space, domain=domain, avatar=avatar) | {"invite": [person, *_invited(plan)]}
     content["initial_state"].append(_state(CHAT, chat_state(number, person, plan.creator)))
     content["power_level_content_override"]["events"][CHAT] = ADMIN_POWER
     if not plan.topic:
@@ -137,6 +153,11 @@ def direct_content(plan: RoomPlan, *, person: str) -> dict[str, Any]:
     return {key: value for key, value in content.items() if key not in {"name", "topic"}}
 
 
+def _invited(plan: RoomPlan) -> list[str]:
+    """Return the users of the bridge that the creator invites."""
+    return [] if plan.bot is None else [plan.bot]
+
+
 def chat_state(number: int, person: str, ghost: str) -> dict[str, Any]:
     """Return the content of the state event :data:`CHAT`; *person* and *ghost* are user ids."""
     return {"number": number, "person": person, "agent": ghost}
@@ -144,7 +165,8 @@ def chat_state(number: int, person: str, ghost: str) -> dict[str, Any]:
 
 def space_content(plan: RoomPlan) -> dict[str, Any]:
     """Return the body that creates the Space, in which only admins can send messages."""
-    content = plan.content() | {"creation_content": {"type": SPACE}}
+    content = plan.content()
+    content["creation_content"] = content.get("creation_content", {}) | {"type": SPACE}
     content["power_level_content_override"]["events_default"] = ADMIN_POWER
     return content
 
@@ -154,9 +176,9 @@ def parent_content(domain: str) -> dict[str, Any]:
     return {"via": [domain], "canonical": True}
 
 
-def child_content(domain: str, name: str) -> dict[str, Any]:
+def child_content(domain: str, name: str, *, suggested: bool = True) -> dict[str, Any]:
     """Return the content of ``m.space.child``; the Space lists its rooms by *name*."""
-    return {"via": [domain], "suggested": True, "order": order_of(name)}
+    return {"via": [domain], "suggested": suggested, "order": order_of(name)}
 
 
 def chat_child_content(domain: str, number: int) -> dict[str, Any]:

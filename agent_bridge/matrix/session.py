@@ -12,8 +12,10 @@ from weakref import WeakSet
 
 import aiohttp
 
+from agent_bridge.core.errors import RateLimited
 from agent_bridge.core.http import delay_of
 from agent_bridge.core.json_pieces import load_pieces
+from agent_bridge.matrix.pacing import Pacer, is_background, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,18 +89,40 @@ class _Response(aiohttp.ClientResponse):
 
 
 class _WaitWhenLimited:
-    """A middleware that repeats a request after a 429, until the waits exceed *patience* seconds."""
+    """A middleware that repeats a request after a 429, until the waits exceed *patience* seconds.
+
+    Requests of one user and kind wait one behind the other. Background work does not wait.
+    """
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
+        self._pacer = Pacer()
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        waited = 0.0
+        user, kind = request.url.query.get("user_id", ""), kind_of(request.method, request.url.raw_path)
+        if is_background() and self._pacer.is_limited(user, kind):
+            raise RateLimited(self._pacer.reserve(user, kind))
+        if is_background() or not _waits.get():
+            response = await handler(request)
+            if response.status != _TOO_MANY:
+                return response
+            self._pacer.limited(user, kind, retry_after(response.headers, await response.read()))
+            if not is_background():
+                return response
+            response.release()
+            raise RateLimited(self._pacer.reserve(user, kind))
+        async with self._pacer.turn(user, kind, self._patience) as waited:
+            return await self._patiently(request, handler, user, kind, waited)
+
+    async def _patiently(
+        self, request: ClientRequest, handler: ClientHandlerType, user: str, kind: str, waited: float
+    ) -> ClientResponse:
         while True:
             response = await handler(request)
-            if response.status != _TOO_MANY or not _waits.get():
+            if response.status != _TOO_MANY:
                 return response
             delay = retry_after(response.headers, await response.read())
+            self._pacer.limited(user, kind, delay)
             if waited + delay > self._patience:
                 return response
             _log.warning("rate limited by the homeserver, waiting %.1f s: is rate_limited: false registered?", delay)

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.rooms.entry import leave_for_good
+from agent_bridge.bridge.rooms.removal import Removal, RoomRemoval
 from agent_bridge.core.errors import HomeserverRefused
-from agent_bridge.core.ids import mark
 from agent_bridge.core.rooms import KindName
-from agent_bridge.matrix.admin import Deletion, delete_room, deletion
-from agent_bridge.render.content import escape, message
+from agent_bridge.render.content import escape
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.chats.conversations import ChatConversations
@@ -32,6 +30,7 @@ class ChatDeletion:
         self._chats = chats
         self._conversations = conversations
         self._texts = texts
+        self._removal = RoomRemoval(homeserver)
 
     async def carry_out(self, chat: ChatRoom, *, gives_up: bool = False) -> bool:
         """Delete *chat*; tell whether that is done.
@@ -47,14 +46,13 @@ class ChatDeletion:
                 # It may be the one that confirms the deletion.
                 return False
             await self._conversations.discard(chat, deletes=True, gives_up=gives_up)
-            if chat.delete_ref is None or await deletion(self._homeserver, chat.delete_ref) is Deletion.FAILED:
-                ref = await delete_room(self._homeserver, chat.room_id)
-                if ref is not None:
-                    await self._chats.deletion_requested(chat.id, ref)
-                    return False
-                await self._leave(chat, chat.room_id)
-            elif await deletion(self._homeserver, chat.delete_ref) is Deletion.RUNS:
+            state, ref = await self._removal.delete(chat.room_id, chat.delete_ref)
+            if ref is not None and ref != chat.delete_ref:
+                await self._chats.deletion_requested(chat.id, ref)
+            if state is Removal.RUNS:
                 return False
+            if state is Removal.REFUSED:
+                await self._leave(chat, chat.room_id)
             await self.remove_alias(chat)
         await self._chats.forget(chat.id, why=self._texts.room_lost)
         _log.info("a chat is deleted", room=chat.room_id, number=chat.number)
@@ -76,35 +74,11 @@ class ChatDeletion:
         _log.info("a chat ends, for its person has left it", room=room_id, number=chat.number)
 
     async def _leave(self, chat: ChatRoom, room_id: str, *, says: bool = True) -> None:
-        """Have the ghost leave the room with the bot; *says*: it tells the people that only they can leave it.
-
-        Invitations that people have not accepted are withdrawn: a room without members cannot be entered.
-        """
-        ghost, key = self._namespace.user_id(chat.agent.ghost), f"deleted.{chat.id}"
+        """Have the users of the bridge leave the room; *says*: the ghost asks the people to leave it too."""
+        ghost = self._namespace.user_id(chat.agent.ghost)
         text = self._texts.commands.chats.left.format(agent=escape(chat.agent.name))
-        try:
-            content = message(text, mark=mark(key, 0), notice=True)
-            if says:
-                await self._homeserver.send(room_id, content, txn_id=f"ab.{key}", as_user=ghost)
-        except HomeserverRefused as error:
-            _log.info("a ghost leaves without a word", room=room_id, error=str(error))
-        state = await self._homeserver.room_state(room_id, ghost)
-        members = frozenset() if state is None else state.members("join", "invite")
-        invited = frozenset() if state is None else state.members("invite")
         host = ghost if chat.kind is KindName.DM else self._namespace.bot
-        for person in sorted(user for user in invited if not self._namespace.is_ours(user)):
-            await self._withdraw(room_id, person, host)
-        # A person may have invited other agents.
-        guests = {user for user in members if self._namespace.is_ours(user)} - {self._namespace.bot, ghost}
-        await leave_for_good(self._homeserver, room_id, [self._namespace.bot, *sorted(guests), ghost])
-
-    async def _withdraw(self, room_id: str, person: str, host: str) -> None:
-        """Withdraw the invitation of *person* as *host*, if the room permits it."""
-        content = {"membership": "leave"}
-        try:
-            await self._homeserver.set_state(room_id, "m.room.member", content, key=person, as_user=host)
-        except HomeserverRefused as error:
-            _log.info("an invitation is not withdrawn", room=room_id, user=person, error=str(error))
+        await self._removal.leave(room_id, ghost, host, says=(f"deleted.{chat.id}", text) if says else None)
 
     async def remove_alias(self, chat: ChatRoom) -> None:
         """Remove the alias by which the bridge finds the room of *chat* that it made; a repeat changes nothing.

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.rooms.entry import create, enter
+from agent_bridge.bridge.rooms.entry import create_or_replace, enter
 from agent_bridge.bridge.rooms.introduction import introduce
 from agent_bridge.bridge.rooms.problems import problems_of
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.chats import ChatStatus
-from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, RoomOutOfReach, UserNotRegistered
+from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, UserNotRegistered
 from agent_bridge.core.ids import mark, short_hash
 from agent_bridge.core.results.commands import RoomAddress
 from agent_bridge.core.rooms import RoomProblem
@@ -160,13 +160,7 @@ class DirectChats:
             version=version,
         )
         content = direct_content(plan, person=chat.person or "")
-        try:
-            return await create(self._homeserver, content, ghost)
-        except RoomOutOfReach as error:
-            # The ghost has left the room to which the alias points still.
-            _log.info("a former direct chat is out of reach", room=error.room_id)
-            await self._homeserver.remove_alias(self._namespace.alias(plan.alias))
-            return await self._homeserver.create_room(content, ghost)
+        return await create_or_replace(self._homeserver, content, ghost)
 
     async def reconcile(self, chat: ChatRoom) -> bool:
         """Bring a direct chat to its desired state; return False if there is more to do in a moment.

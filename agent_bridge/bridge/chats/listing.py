@@ -7,15 +7,17 @@ the Space has its room id alone, and the homeserver tells its name to the people
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from agent_bridge.bridge.rooms.entry import create_or_replace
 from agent_bridge.bridge.rooms.invitations import try_invite
-from agent_bridge.core.errors import HomeserverError, HomeserverRefused, RoomOutOfReach
+from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.matrix.rooms import MODERATOR_POWER, RoomPlan, parent_content, person_child_content, space_content
 
 if TYPE_CHECKING:
+    from agent_bridge.bridge.rooms.editor import StateEditor
     from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.config.model import Config
     from agent_bridge.i18n.catalogue import Texts
@@ -111,6 +113,14 @@ class ChatListing:
             self._found = {person: found for person, found in self._found.items() if found != space}
             raise
 
+    async def keep(self, editor: StateEditor, space: str, room_id: str, content: dict[str, Any]) -> None:
+        """List a chat again that *space* listed before, unless a person changed the entry.
+
+        Raises:
+            HomeserverRefused: the bot may not change the Space, or is not in it any more.
+        """
+        await self._space.list_room(editor, space, room_id, content)
+
     async def _enter(self, person: str, space: str) -> str:
         """Return the Space of *person*, in which the bot is, and have *space* list it."""
         known = await self._person_spaces.of(person)
@@ -145,12 +155,7 @@ class ChatListing:
         )
         content = space_content(plan) | {"invite": [person]}
         del content["topic"]
-        try:
-            return await self._homeserver.create_room(content)
-        except RoomOutOfReach as error:
-            _log.warning("the bot cannot enter the Space of a person: making another one", error=str(error))
-        await self._homeserver.remove_alias(self._namespace.alias(plan.alias))
-        return await self._homeserver.create_room(content)
+        return await create_or_replace(self._homeserver, content, bot)
 
     async def _unlist(self, person: str) -> None:
         """Take the Space of *person* out of the one that lists it."""

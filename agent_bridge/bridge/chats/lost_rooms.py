@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.rooms.entry import newest_by_people
-from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.ids import parse_user_id
-from agent_bridge.core.roles import Role
+from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.rooms import KindName
 from agent_bridge.i18n.catalogue import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.room_state import RoomState
     from agent_bridge.store.direct_chats import DirectChatStore
@@ -35,14 +32,14 @@ class LostRooms:
         direct_chats: DirectChatStore,
         groups: Groups,
         rooms: Rooms,
-        permissions: Mapping[str, Role],
+        roles: Roles,
     ) -> None:
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
         self._direct_chats = direct_chats
         self._groups = groups
         self._rooms = rooms
-        self._permissions = permissions
+        self._roles = roles
 
     async def adopt(self, state: RoomState, reader: str) -> None:
         """Write the room of *state*, which the database lacks, if it is a direct chat or a group of people with a role.
@@ -57,7 +54,7 @@ class LostRooms:
             return
         ours = {user for user in state.members("join") if self._namespace.is_ours(user)}
         people = state.members("join", "invite") - ours
-        if not any(role_of(user, self._permissions) >= Role.MEMBER for user in people):
+        if not any(self._roles.of(user) >= Role.MEMBER for user in people):
             return
         bot, room_id = self._namespace.bot, state.room_id
         if ours == {bot}:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.chats.numbers import number_in
+from agent_bridge.bridge.rooms.entry import create_or_replace
 from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, UserNotRegistered
 from agent_bridge.core.names import one_line
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.matrix.rooms import ADMIN_POWER, CHAT, MODERATOR_POWER, RoomPlan, chat_content
+from agent_bridge.matrix.rooms import CHAT, MODERATOR_POWER, RoomPlan, chat_content
 from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
@@ -77,10 +78,10 @@ class ChatMaker:
             await self._homeserver.register(chat.agent.ghost)
         content = await self._content(chat, ghost)
         try:
-            made = await self._homeserver.create_room(content, ghost)
+            made = await create_or_replace(self._homeserver, content, ghost)
         except UserNotRegistered:
             await self._homeserver.register(chat.agent.ghost)
-            made = await self._homeserver.create_room(content, ghost)
+            made = await create_or_replace(self._homeserver, content, ghost)
         if not made.fresh:
             # Before the room counts as made: after that, nothing invites the person.
             await self._complete(chat, made.room_id, content, ghost)
@@ -96,12 +97,12 @@ class ChatMaker:
             topic="",
             creator=ghost,
             lists_creator=await self._homeserver.lists_creator(rooms.version),
-            powers=chat_powers(self._namespace.bot, chat.person),
+            powers=chat_powers(chat.person),
+            bot=self._namespace.bot,
             version=rooms.version,
         )
         return chat_content(
             plan,
-            bot=self._namespace.bot,
             person=chat.person or "",
             number=chat.number or 0,
             space=await self._parent(),
@@ -142,6 +143,6 @@ class ChatMaker:
                 _log.warning("a room of a chat stays half-made", room=state.room_id, kind=kind, error=str(error))
 
 
-def chat_powers(bot: str, person: str | None) -> dict[str, int]:
-    """Return the power levels of the members of a chat besides the ghost: the person may name it and invite others."""
-    return {bot: ADMIN_POWER} | ({} if person is None else {person: MODERATOR_POWER})
+def chat_powers(person: str | None) -> dict[str, int]:
+    """Return the power level of the *person* of a chat, who may name it and invite others."""
+    return {} if person is None else {person: MODERATOR_POWER}

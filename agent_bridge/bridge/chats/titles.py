@@ -12,18 +12,22 @@ from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.errors import UpstreamError
 from agent_bridge.core.names import one_line
 from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.core.usage import Usage
 from agent_bridge.render.markdown.unmarked import to_unmarked
 from agent_bridge.store.postgres.signals import Topic
 from agent_bridge.upstream.answer import AnswerRequest, TextDelta, TextWithdrawn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from agent_bridge.core.chats import UntitledChat
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.chats import Chats
     from agent_bridge.store.postgres.signals import Signals
-    from agent_bridge.upstream.base import Upstream
+    from agent_bridge.upstream.base import Traits, Upstream
+
+    #: Records a request for a title: its report of tokens (None: the upstream gave none), and the text that it brought.
+    Record = Callable[[UntitledChat, AnswerRequest, Usage | None, str, Traits], Awaitable[None]]
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -42,10 +46,18 @@ class Titles:
     """Makes titles from the first words of the question, or *by_model*."""
 
     def __init__(
-        self, chats: Chats, upstreams: Mapping[str, Upstream], signals: Signals, texts: Texts, *, by_model: bool
+        self,
+        chats: Chats,
+        upstreams: Mapping[str, Upstream],
+        record: Record,
+        signals: Signals,
+        texts: Texts,
+        *,
+        by_model: bool,
     ) -> None:
         self._chats = chats
         self._upstreams = upstreams
+        self._record = record
         self._signals = signals
         self._texts = texts
         self._by_model = by_model
@@ -82,18 +94,25 @@ class Titles:
         )
         key = f"title-{chat.number}"
         request = AnswerRequest(chat.agent.model, (ChatMessage("user", prompt),), session=key, idempotency_key=key)
-        text = ""
+        text, is_begun = "", False
+        usage: Usage | None = None
         try:
             async with asyncio.timeout(_PATIENCE):
                 async for event in upstream.answer(request):
+                    is_begun = True
                     match event:
                         case TextDelta():
                             text += event.text
                         case TextWithdrawn():
                             text = ""
+                        case Usage():
+                            usage = event if usage is None else usage + event
         except (UpstreamError, TimeoutError) as error:
             _log.info("the model gave no title", agent=chat.agent.name, error=str(error) or "no answer in time")
             return ""
+        finally:
+            if is_begun:
+                await self._record(chat, request, usage, text, upstream.traits)
         return _shortened(unquoted(one_line(to_unmarked(text).strip().partition("\n")[0])))
 
 

@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.ids import parse_user_id
-from agent_bridge.core.roles import Role
+from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.rooms import ParticipantState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.room_state import RoomState
     from agent_bridge.store.agents import Agents
@@ -25,12 +22,12 @@ _log = structlog.stdlib.get_logger(__name__)
 class GroupRooms:
     """Has agents take part in rooms, and groups continue in the rooms that replace them."""
 
-    def __init__(self, homeserver: Homeserver, groups: Groups, agents: Agents, permissions: Mapping[str, Role]) -> None:
+    def __init__(self, homeserver: Homeserver, groups: Groups, agents: Agents, roles: Roles) -> None:
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
         self._groups = groups
         self._agents = agents
-        self._permissions = permissions
+        self._roles = roles
 
     async def admit(self, state: RoomState, ghost: str, invitation: str) -> bool:
         """Have the agent of *ghost*, a member of the room, take part in it, and those that are invited, too.
@@ -86,10 +83,10 @@ class GroupRooms:
 
     def strangers(self, state: RoomState) -> list[str]:
         """Return the people in the room that have no role."""
-        return sorted(user for user in self.people(state) if role_of(user, self._permissions) < Role.MEMBER)
+        return sorted(user for user in self.people(state) if self._roles.of(user) < Role.AGENT)
 
     def _invited(self, state: RoomState) -> set[str]:
-        """Return the ghosts that people with a role have invited."""
+        """Return the ghosts that members have invited."""
         found = {user for user in state.members("invite") if self._namespace.is_ours(user)} - {self._namespace.bot}
         inviters = {user: state.sender("m.room.member", user) or "" for user in found}
-        return {user for user in found if role_of(inviters[user], self._permissions) >= Role.MEMBER}
+        return {user for user in found if self._roles.may_invite(inviters[user])}

@@ -14,20 +14,19 @@ import structlog
 from agent_bridge.bridge.groups.budgets import exhausted, raised
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.bridge.rooms.kinds import KINDS, Addressing
-from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.chains import Bound
-from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import AnswerMode, ParticipantState
 from agent_bridge.core.turns import Addressee
 from agent_bridge.render.mentions import may_mention, mentioned_in
 from agent_bridge.store.chains import HeldAgent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.chains import ChainBudget, ResumeRequest
     from agent_bridge.core.ids import Namespace
+    from agent_bridge.core.roles import Roles
     from agent_bridge.core.rooms import Participant, Room
     from agent_bridge.core.turns import Turn
     from agent_bridge.store.chains import AskingTurn, Chain, Chains
@@ -52,7 +51,7 @@ class HandOn:
         chains: Chains,
         lanes: Lanes,
         namespace: Namespace,
-        permissions: Mapping[str, Role],
+        roles: Roles,
         budget: ChainBudget,
     ) -> None:
         self._database = database
@@ -61,7 +60,7 @@ class HandOn:
         self._chains = chains
         self._lanes = lanes
         self._namespace = namespace
-        self._permissions = permissions
+        self._roles = roles
         self._budget = budget
 
     async def mentioned(self, turn: Turn, text: str) -> tuple[str, ...]:
@@ -129,8 +128,8 @@ class HandOn:
         return is_group and self._budget.hops > 0
 
     def _may_ask(self, source: AskingTurn, chain: Chain) -> bool:
-        """Tell whether the answer of *source* may ask agents: its person has a role, too."""
-        return source.may_ask and not chain.is_stopped and role_of(chain.asker, self._permissions) >= Role.MEMBER
+        """Tell whether the answer of *source* may ask agents: its person has a role, too, and is not muted."""
+        return source.may_ask and not chain.is_stopped and self._roles.reads(chain.asker, source.room_id)
 
     async def _ask(self, turn: Turn, ghosts: Sequence[str], event_id: str) -> None:
         room = (await self._rooms.contexts([turn.room_id])).get(turn.room_id)

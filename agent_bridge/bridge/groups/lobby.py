@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
+from agent_bridge.bridge.rooms.entry import leave_for_good
 from agent_bridge.bridge.rooms.invitations import bring_in
 from agent_bridge.core.rooms import ParticipantState
 from agent_bridge.store.postgres.signals import Topic
@@ -34,7 +35,7 @@ class LobbyKeeper:
     """Sees that the lobby exists, and that the ghosts of all active agents are in it.
 
     A ghost joins, then its row is written: after a kill in between, the join is repeated and changes nothing. An agent
-    that people removed stays outside, and one that is gone stays inside.
+    that people removed stays outside, one that is gone stays inside, and one that is retired leaves.
     """
 
     def __init__(self, homeserver: Homeserver, room: LobbyRoom, lobbies: Lobbies, signals: Signals) -> None:
@@ -84,6 +85,11 @@ class LobbyKeeper:
             self._lobby, self._next = lobby, now + _COMPARED_EVERY
         while missing := await self._lobbies.missing(self._lobby.id, self._outside, _TOGETHER):
             await self._bring(self._lobby, missing)
+        for each in await self._lobbies.retired(self._lobby.id):
+            await leave_for_good(
+                self._homeserver, self._lobby.room_id, [self._homeserver.namespace.user_id(each.ghost)]
+            )
+            await self._lobbies.forget(self._lobby.id, each.agent)
         if self._outside:
             # People may let them in at any time.
             self._next = min(self._next, time.monotonic() + FALLBACK)

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.entry import enter, newest_by_people
 from agent_bridge.bridge.rooms.invitations import try_invite
-from agent_bridge.bridge.rooms.naming import edit_state, set_field
-from agent_bridge.bridge.rooms.power_levels import repair_access
+from agent_bridge.bridge.rooms.level_repairs import repair_access
+from agent_bridge.bridge.rooms.power_levels import role_powers
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, RoomOutOfReach
 from agent_bridge.core.ids import mark, short_hash
+from agent_bridge.core.results.repairs import Outcome, Part
 from agent_bridge.matrix.rooms import RoomPlan, child_content, lobby_content, parent_content
 from agent_bridge.render.content import in_backticks, message
 from agent_bridge.store.kv import KeyValues
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
     from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.config.conversations import RoomsConfig
+    from agent_bridge.core.roles import RoleBook, Roles
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.room_state import RoomState
@@ -62,7 +65,7 @@ class LobbyRoom:
         space: Space,
         access: Access,
         config: RoomsConfig,
-        powers: Mapping[str, int],
+        roles: Roles,
         texts: Texts,
     ) -> None:
         self._homeserver = homeserver
@@ -74,13 +77,13 @@ class LobbyRoom:
         self._space = space
         self._access = access
         self._config = config
-        self._powers = powers
+        self._roles = roles
         self._texts = texts
 
-    async def enter(self) -> tuple[Lobby, RoomState] | None:
+    async def enter(self, editor: StateEditor | None = None) -> tuple[Lobby, RoomState] | None:
         """Return the lobby with the bot in it, made if needed; None if the configured room cannot be one now.
 
-        The administrators are told why.
+        The administrators are told why. *editor* collects the differences of a room that the bridge made.
 
         Raises:
             HomeserverError, StoreError: the next call goes on.
@@ -93,15 +96,17 @@ class LobbyRoom:
         if state is not None and state.replacement is None and _has_moved(stored, target):
             # The former room stays as it is.
             state = None
+        book = self._roles.book
+        fresh = False
         if state is None:
-            state = await self._made() if self._is_made else await self._named(reference, target)
+            state, fresh = await self._found(reference, target, book)
         if state is None:
             return None
         seen = None
         if state.room_id != known:
             # The agents answer the messages from now on.
             seen = await newest_by_people(self._homeserver, state.room_id, self._namespace.bot)
-        lobby = await self._lobbies.adopt(state.room_id, seen)
+        lobby = await self._lobbies.adopt(state.room_id, seen, (book.version or None) if fresh else None)
         if lobby is None:
             await self.tell("lobby_taken", state.room_id)
             return None
@@ -115,8 +120,24 @@ class LobbyRoom:
         if state.replacement is not None:
             return await self._follow(lobby, state, target)
         if self._is_made:
-            await self._repair(lobby, state)
+            await self._repair(editor or StateEditor(self._homeserver), lobby, state)
         return lobby, state
+
+    async def compare(self, editor: StateEditor) -> None:
+        """Have *editor*, which changes nothing, collect the differences of a lobby that the bridge made.
+
+        Raises:
+            HomeserverError, StoreError: it is not known whether there are more of them.
+        """
+        if not self._is_made:
+            return
+        known = (await self._kv.get(KeyValues.LOBBY) or {}).get("room")
+        state = None if known is None else await self._homeserver.room_state(str(known))
+        lobby = None if state is None else await self._lobbies.by_room(state.room_id)
+        if state is None or lobby is None or state.replacement is not None:
+            editor.note(Part.ROOM, Outcome.WOULD_SET)
+        else:
+            await self._repair(editor, lobby, state)
 
     async def tell(self, cause: str, room: str) -> None:
         """Tell the administrators once why the configured *room* is no lobby, or lacks agents."""
@@ -169,8 +190,14 @@ class LobbyRoom:
             return None
         return state
 
-    async def _made(self) -> RoomState | None:
-        """Make the room, or find it by its alias."""
+    async def _found(self, reference: str, target: str | None, book: RoleBook) -> tuple[RoomState | None, bool]:
+        """Make the room, or enter the one that the configuration names; tell whether it is new."""
+        if self._is_made:
+            return await self._made(book)
+        return await self._named(reference, target), False
+
+    async def _made(self, book: RoleBook) -> tuple[RoomState | None, bool]:
+        """Make the room with the levels by *book*, or find it by its alias; tell whether it is new."""
         space = await self._space.room_id()
         plan = RoomPlan(
             alias=self._namespace.lobby_alias_localpart,
@@ -178,7 +205,7 @@ class LobbyRoom:
             topic=self._texts.lobby_topic,
             creator=self._namespace.bot,
             lists_creator=await self._homeserver.lists_creator(self._config.version),
-            powers=self._powers,
+            powers=role_powers(book),
             version=self._config.version,
         )
         domain = self._namespace.domain
@@ -190,7 +217,7 @@ class LobbyRoom:
             await self._admin_room.tell_replaced(self._texts.lobby_name, error.room_id)
             await self._homeserver.remove_alias(self._namespace.alias(plan.alias))
             made = await self._homeserver.create_room(content)
-        return await self._homeserver.room_state(made.room_id)
+        return await self._homeserver.room_state(made.room_id), made.fresh
 
     async def _follow(self, lobby: Lobby, old: RoomState, target: str | None) -> tuple[Lobby, RoomState] | None:
         """Move to the room that replaces *old*; the next comparison goes on there."""
@@ -204,22 +231,24 @@ class LobbyRoom:
         moved = await self._lobbies.adopt(new.room_id, None)
         return None if moved is None else (moved, new)
 
-    async def _repair(self, lobby: Lobby, state: RoomState) -> None:
+    async def _repair(self, editor: StateEditor, lobby: Lobby, state: RoomState) -> None:
         """Bring the state of the room that the bridge made to the desired one, as far as possible."""
         try:
-            await set_field(self._homeserver, state, _NAME, "name", self._texts.lobby_name, lobby.name_applied)
-            if lobby.name_applied != self._texts.lobby_name:
+            await editor.field(state, _NAME, "name", self._texts.lobby_name, lobby.name_applied)
+            if lobby.name_applied != self._texts.lobby_name and not editor.is_dry:
                 await self._lobbies.named(lobby.id, self._texts.lobby_name)
-            await repair_access(self._homeserver, state, self._powers)
-            await self._open(lobby, state)
-            await self._list(lobby, state)
+            await repair_access(editor, state, self._roles)
+            await self._open(editor, lobby, state)
+            await self._list(editor, lobby, state)
         except HomeserverRefused as error:
             _log.warning("the lobby cannot be repaired", room=state.room_id, error=str(error))
 
-    async def _open(self, lobby: Lobby, state: RoomState) -> None:
+    async def _open(self, editor: StateEditor, lobby: Lobby, state: RoomState) -> None:
         """Let people in as into the rooms of agents, and greet them."""
-        space = await self._space.room_id()
-        wanted = await self._access.apply_rule(state, lobby.join_rule_applied, space)
+        space = await self._space_id(editor)
+        wanted = await self._access.apply_rule(editor, state, lobby.join_rule_applied, space)
+        if editor.is_dry:
+            return
         if wanted is not None:
             await self._agents.join_rule_applied(lobby.id, wanted)
         if not lobby.introduced:
@@ -233,13 +262,16 @@ class LobbyRoom:
                 if user_id not in lobby.invited and await try_invite(self._homeserver, state.room_id, user_id):
                     await self._agents.invited(lobby.id, user_id)
 
-    async def _list(self, lobby: Lobby, state: RoomState) -> None:
+    async def _list(self, editor: StateEditor, lobby: Lobby, state: RoomState) -> None:
         """Have the Space list the room."""
-        space = await self._space.room_id()
-        if space is None or (space == lobby.space and not self._space.lacks(state.room_id)):
+        space, domain = await self._space_id(editor), self._namespace.domain
+        if space is None:
             return
-        domain = self._namespace.domain
-        if (_PARENT, space) not in state.events:
-            await edit_state(self._homeserver, state, _PARENT, parent_content(domain), key=space)
-        await self._space.add(space, state.room_id, child_content(domain, _FIRST))
-        await self._agents.linked(lobby.id, space)
+        await editor.content(state, _PARENT, parent_content(domain), key=space)
+        moved = space != lobby.space
+        await self._space.list_room(editor, space, state.room_id, child_content(domain, _FIRST), moved=moved)
+        if moved and not editor.is_dry:
+            await self._agents.linked(lobby.id, space)
+
+    async def _space_id(self, editor: StateEditor) -> str | None:
+        return await self._space.known() if editor.is_dry else await self._space.room_id()

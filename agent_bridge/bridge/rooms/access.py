@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from agent_bridge.bridge.rooms.invitations import try_invite
-from agent_bridge.bridge.rooms.naming import chosen_by_person, edit_state
 from agent_bridge.core.rooms import JoinRule
 from agent_bridge.matrix.rooms import FUNCTIONAL, JOIN_RULES, functional_content, restricted_content
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
+    from agent_bridge.bridge.rooms.editor import StateEditor
     from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.config.conversations import RoomsConfig
     from agent_bridge.core.ids import Namespace
@@ -50,14 +50,11 @@ class Access:
 
     def restricts(self, space: str | None) -> bool:
         """Tell whether members of the Space can enter new rooms."""
-        return (
-            space is not None
-            and self._space.lets_in(space)
-            and self._config.join_rule is JoinRule.RESTRICTED
-            and self._config.version not in _WITHOUT_RESTRICTED
-        )
+        return space is not None and self._space.lets_in(space) and can_restrict(self._config)
 
-    async def apply(self, agent_room: AgentRoom, state: RoomState, space: str | None, *, fresh: bool) -> None:
+    async def apply(
+        self, editor: StateEditor, agent_room: AgentRoom, state: RoomState, space: str | None, *, fresh: bool
+    ) -> None:
         """Give a room the configured join rule, unless a person chose another one; make the bot a functional member.
 
         The administrators are told of the first room that existed before.
@@ -66,14 +63,20 @@ class Access:
             HomeserverRefused: neither the ghost nor the bot may change the room.
         """
         ghost = self._namespace.user_id(agent_room.agent.ghost)
-        if (FUNCTIONAL, "") not in state.events:
-            await edit_state(self._homeserver, state, FUNCTIONAL, functional_content(self._namespace.bot), ghost)
-        wanted = await self.apply_rule(state, agent_room.home.join_rule_applied, space, ghost, fresh=fresh)
-        if wanted is not None:
+        await editor.content(state, FUNCTIONAL, functional_content(self._namespace.bot), ghost)
+        wanted = await self.apply_rule(editor, state, agent_room.home.join_rule_applied, space, ghost, fresh=fresh)
+        if wanted is not None and not editor.is_dry:
             await self._agents.join_rule_applied(agent_room.home.id, wanted)
 
     async def apply_rule(
-        self, state: RoomState, applied: str | None, space: str | None, ghost: str | None = None, *, fresh: bool = True
+        self,
+        editor: StateEditor,
+        state: RoomState,
+        applied: str | None,
+        space: str | None,
+        ghost: str | None = None,
+        *,
+        fresh: bool = True,
     ) -> str | None:
         """Give a room the configured join rule, as *ghost* or as the bot, unless a person chose another one.
 
@@ -89,26 +92,29 @@ class Access:
         wanted = f"{JoinRule.RESTRICTED} {space}" if restricted else str(JoinRule.INVITE)
         applied = applied or str(JoinRule.INVITE)
         is_known = applied == wanted
-        present = state.content(JOIN_RULES)
-        if chosen_by_person(state, JOIN_RULES, self._namespace, is_applied=present == _rule(applied)):
-            log = _log.debug if is_known else _log.info
-            log("join rule kept: a person chose it", room=state.room_id)
-        elif present != _rule(wanted):
-            await edit_state(self._homeserver, state, JOIN_RULES, _rule(wanted), ghost)
-            # Why the Space lets nobody in is told once for all rooms.
-            if not fresh and not is_known and (restricted or self._config.join_rule is JoinRule.INVITE):
-                text = self._texts.rooms_opened if restricted else self._texts.rooms_closed
-                await self._admin_room.tell_once(f"join_rule.{'restricted' if restricted else 'invite'}", text)
+        changed = await editor.content(state, JOIN_RULES, _rule(wanted), ghost, applied=_rule(applied))
+        # Why the Space lets nobody in is told once for all rooms.
+        if changed and not fresh and not is_known and (restricted or self._config.join_rule is JoinRule.INVITE):
+            text = self._texts.rooms_opened if restricted else self._texts.rooms_closed
+            await self._admin_room.tell_once(f"join_rule.{'restricted' if restricted else 'invite'}", text)
         return None if is_known else wanted
 
     async def invite(self, agent_room: AgentRoom, room_id: str, space: str | None) -> None:
         """Invite the configured users, unless they can enter the room from the Space."""
         if self.restricts(space):
             return
+        # The bot enters later if the homeserver limits its joins.
+        inviter = None if agent_room.home.bot_joined else self._namespace.user_id(agent_room.agent.ghost)
         for user_id in self._config.invite:
             # A person who could not be invited is tried again at the next start.
-            if user_id not in agent_room.home.invited and await try_invite(self._homeserver, room_id, user_id):
+            is_invited = user_id in agent_room.home.invited
+            if not is_invited and await try_invite(self._homeserver, room_id, user_id, inviter):
                 await self._agents.invited(agent_room.home.id, user_id)
+
+
+def can_restrict(config: RoomsConfig) -> bool:
+    """Tell whether new rooms can have the join rule *restricted*, by the configuration."""
+    return config.join_rule is JoinRule.RESTRICTED and config.version not in _WITHOUT_RESTRICTED
 
 
 def _rule(applied: str) -> dict[str, Any]:

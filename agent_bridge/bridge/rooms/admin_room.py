@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.rooms.permissions import people_with
+from agent_bridge.bridge.rooms.power_levels import role_powers
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import mark, short_hash
-from agent_bridge.core.roles import Role
+from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.rooms import KindName
 from agent_bridge.matrix.rooms import RoomPlan
 from agent_bridge.render.content import escape, message
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from agent_bridge.config.model import Config
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
@@ -36,15 +35,14 @@ class AdminRoom:
         kv: KeyValues,
         rooms: Rooms,
         config: Config,
-        powers: Mapping[str, int],
+        roles: Roles,
         texts: Texts,
     ) -> None:
         self._homeserver = homeserver
         self._kv = kv
         self._rooms = rooms
-        self._people = people_with(config.permissions, Role.ADMIN)
+        self._roles = roles
         self._version = config.rooms.version
-        self._powers = powers
         self._texts = texts
         self._lock = asyncio.Lock()
 
@@ -58,8 +56,9 @@ class AdminRoom:
             told: list[str] = await self._kv.get(KeyValues.TOLD_ADMINS) or []
             if key in told:
                 return
-            _log.warning("the administrators are told of a change", change=key, admins=self._people)
-            if self._people:
+            people = self._people()
+            _log.warning("the administrators are told of a change", change=key, admins=people)
+            if people:
                 try:
                     await self._tell(key, text)
                 except HomeserverRefused as error:
@@ -74,6 +73,9 @@ class AdminRoom:
         """
         text = self._texts.room_replaced.format(name=escape(name), room=room_id)
         await self.tell_once(f"replaced.{short_hash(room_id)}", text)
+
+    def _people(self) -> list[str]:
+        return self._roles.book.named(Role.ADMIN)
 
     async def _tell(self, key: str, text: str) -> None:
         content = message(text, mark=mark(f"admins.{key}", 0), notice=True)
@@ -90,20 +92,22 @@ class AdminRoom:
 
     async def _make(self) -> str:
         """Create the room, and store its id. It has no alias, because the registration reserves none for it."""
+        book = self._roles.book
         plan = RoomPlan(
             alias="",
             name=self._texts.admin_room_name,
             topic="",
             creator=self._homeserver.namespace.bot,
             lists_creator=await self._homeserver.lists_creator(self._version),
-            powers=self._powers,
+            powers=role_powers(book),
             version=self._version,
         )
-        content = plan.content() | {"invite": self._people}
+        content = plan.content() | {"invite": self._people()}
         del content["room_alias_name"], content["topic"]
         room_id = (await self._homeserver.create_room(content)).room_id
         create = await self._homeserver.state(room_id, "m.room.create")
         # Every message in it is a command.
-        await self._rooms.enter(room_id, KindName.BOT, str((create or {}).get("event_id", "")))
-        await self._kv.set(KeyValues.ADMIN_ROOM, room_id)
+        seen = str((create or {}).get("event_id", ""))
+        await self._rooms.enter(room_id, KindName.BOT, seen, roles=book.version or None)
+        await self._kv.set(KeyValues.ADMIN_ROOM, room_id, topic=Topic.ROLES)
         return room_id

@@ -13,6 +13,7 @@ import structlog
 
 from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.permissions import CAN
 from agent_bridge.core.roles import Role
 from agent_bridge.matrix.bot_commands import DESCRIPTION, description_key
 from agent_bridge.render.command_descriptions import command_description
@@ -21,6 +22,7 @@ from agent_bridge.store.postgres.signals import Topic
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agent_bridge.core.permissions import Permission
     from agent_bridge.core.results.commands import CommandUsage
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
@@ -43,8 +45,7 @@ class DescribedCommand:
     """A command, and where it can be given."""
 
     usage: CommandUsage
-    #: The lowest role that may use it.
-    role: Role
+    permission: Permission
     #: Whether it needs a room with an agent.
     needs_agent: bool
 
@@ -78,7 +79,7 @@ class CommandDescriptions:
             wanted = {
                 description_key(each.usage.name, homeserver.namespace.bot): content
                 for each, content in described
-                if each.role <= role and (has_agents or not each.needs_agent)
+                if each.permission in CAN[role] and (has_agents or not each.needs_agent)
             }
             self._wanted[has_agents, role] = digest = _digest(wanted)
             self._sets[digest] = wanted

@@ -40,6 +40,14 @@ async def enter(homeserver: Homeserver, room_id: str, users: Sequence[str]) -> R
     return None
 
 
+async def home_by_alias(homeserver: Homeserver, ghost: str) -> str | None:
+    """Return the room to which an alias of the home of *ghost* points; None if there is none."""
+    for alias in homeserver.namespace.home_aliases(ghost):
+        if (room_id := await homeserver.resolve_alias(alias)) is not None:
+            return room_id
+    return None
+
+
 async def create(homeserver: Homeserver, content: dict[str, Any], user: str) -> CreatedRoom:
     """Create a room as *user*, or find the one with its alias, which is perhaps made at this moment.
 
@@ -52,6 +60,19 @@ async def create(homeserver: Homeserver, content: dict[str, Any], user: str) -> 
         # Its creator is perhaps about to enter it.
         await asyncio.sleep(_MAKING)
         return await homeserver.create_room(content, user)
+
+
+async def create_or_replace(homeserver: Homeserver, content: dict[str, Any], user: str) -> CreatedRoom:
+    """Create a room as *user*, or find the one with its alias; the new room takes the alias of one out of reach.
+
+    *user* has left that room, or the homeserver died before *user* was in it.
+    """
+    try:
+        return await create(homeserver, content, user)
+    except RoomOutOfReach as error:
+        _log.warning("a former room is out of reach: making another one", room=error.room_id, error=str(error))
+    await homeserver.remove_alias(homeserver.namespace.alias(content["room_alias_name"]))
+    return await homeserver.create_room(content, user)
 
 
 async def newest_by_people(homeserver: Homeserver, room_id: str, reader: str, *ghosts: str) -> str | None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.rooms.naming import edit_state, set_field
-from agent_bridge.bridge.rooms.power_levels import repaired_levels
+from agent_bridge.bridge.rooms.level_repairs import repair_levels
+from agent_bridge.core.results.repairs import Part
 from agent_bridge.matrix.rooms import GUESTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from agent_bridge.bridge.rooms.editor import StateEditor
     from agent_bridge.core.ids import Namespace
+    from agent_bridge.core.roles import Roles
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.room_state import RoomState
     from agent_bridge.store.agents import AgentRoom, Agents
@@ -26,50 +27,54 @@ _ALIAS = "m.room.canonical_alias"
 class HomeState:
     """Repairs the state of rooms. Every method raises :class:`HomeserverRefused` if the homeserver refuses a change."""
 
-    def __init__(self, homeserver: Homeserver, namespace: Namespace, agents: Agents, powers: Mapping[str, int]) -> None:
+    def __init__(self, homeserver: Homeserver, namespace: Namespace, agents: Agents, roles: Roles) -> None:
         self._homeserver = homeserver
         self._namespace = namespace
         self._agents = agents
-        self._powers = powers
+        self._roles = roles
 
-    async def names(self, agent_room: AgentRoom, state: RoomState, ghost: str) -> None:
+    async def names(self, editor: StateEditor, agent_room: AgentRoom, state: RoomState, ghost: str) -> None:
         """Set the name and the topic of the room. The homeserver may have been restored from an older backup."""
         home = agent_room.home
-        await set_field(self._homeserver, state, "m.room.name", "name", home.name, home.name_applied, ghost)
-        if home.name_applied != home.name:
-            await self._agents.name_applied(home.id, home.name)
-        await set_field(self._homeserver, state, "m.room.topic", "topic", home.topic, home.topic_applied, ghost)
-        if home.topic_applied != home.topic:
+        await self.name(editor, agent_room, state, ghost, home.name)
+        await editor.field(state, "m.room.topic", "topic", home.topic, home.topic_applied, ghost)
+        if home.topic_applied != home.topic and not editor.is_dry:
             await self._agents.topic_applied(home.id, home.topic)
 
-    async def powers(self, state: RoomState, ghost: str) -> bool:
-        """Repair the power levels, and keep guests out; tell whether anything changed."""
-        changed = False
-        repair = repaired_levels(state, self._namespace.bot, self._powers, ghost)
-        if repair is not None:
-            editor, levels = repair
-            _log.info("repairing the power levels of a room", room=state.room_id, editor=editor)
-            await self._homeserver.set_state(state.room_id, "m.room.power_levels", levels, as_user=editor)
-            changed = True
-        if state.content(GUESTS).get("guest_access") != "forbidden":
-            await edit_state(self._homeserver, state, GUESTS, {"guest_access": "forbidden"}, ghost)
-            changed = True
-        return changed
+    async def name(self, editor: StateEditor, agent_room: AgentRoom, state: RoomState, ghost: str, name: str) -> None:
+        """Set the name of the room to *name*."""
+        home = agent_room.home
+        await editor.field(state, "m.room.name", "name", name, home.name_applied, ghost)
+        if home.name_applied != name and not editor.is_dry:
+            await self._agents.name_applied(home.id, name)
 
-    async def alias(self, state: RoomState, localpart: str) -> None:
-        """Let the alias *localpart* of the room point to it, and name it in the room's state."""
-        alias, ghost = self._namespace.alias(localpart), self._namespace.user_id(localpart)
+    async def powers(self, editor: StateEditor, state: RoomState, ghost: str) -> bool:
+        """Repair the power levels, and keep guests out; tell whether anything changed."""
+        changed = await repair_levels(editor, state, self._namespace.bot, self._roles, ghost)
+        return await editor.content(state, GUESTS, {"guest_access": "forbidden"}, ghost) or changed
+
+    async def alias(self, editor: StateEditor, state: RoomState, ghost: str) -> None:
+        """Let the alias of the home of *ghost* point to the room, and name it in the room's state."""
+        user, (alias, *former) = self._namespace.user_id(ghost), self._namespace.home_aliases(ghost)
         target = await self._homeserver.resolve_alias(alias)
-        if target != state.room_id:
+
+        async def move() -> None:
             _log.warning("repairing the alias of a room", room=state.room_id, alias=alias, pointed_to=target)
             if target is not None:
                 await self._homeserver.remove_alias(alias)
-            await self._homeserver.add_alias(alias, state.room_id, ghost)
-        sender = state.sender(_ALIAS)
-        if state.content(_ALIAS).get("alias") != alias and (sender is None or self._namespace.is_ours(sender)):
-            await edit_state(self._homeserver, state, _ALIAS, {"alias": alias}, ghost)
+            await self._homeserver.add_alias(alias, state.room_id, user)
 
-    async def displayname(self, state: RoomState, ghost: str, displayname: str, *, in_profile: bool) -> None:
+        if target != state.room_id:
+            await editor.step(Part.ALIAS, move)
+        if state.content(_ALIAS).get("alias") == alias:
+            return
+        # Links with an alias of an earlier version go on to work.
+        kept = [each for each in former if await self._homeserver.resolve_alias(each) == state.room_id]
+        await editor.content(state, _ALIAS, {"alias": alias} | ({"alt_aliases": kept} if kept else {}), user)
+
+    async def displayname(
+        self, editor: StateEditor, state: RoomState, ghost: str, displayname: str, *, in_profile: bool
+    ) -> None:
         """Give the ghost its display name, if the room shows another one.
 
         *in_profile* False: the homeserver refuses names in profiles, and the ghost gets it in this room only.
@@ -80,7 +85,10 @@ class HomeState:
         if not in_profile:
             avatar = {"avatar_url": member["avatar_url"]} if member.get("avatar_url") else {}
             content = {"membership": "join", "displayname": displayname, **avatar}
-            await self._homeserver.set_state(state.room_id, "m.room.member", content, key=ghost, as_user=ghost)
+            set_in_room = partial(
+                self._homeserver.set_state, state.room_id, "m.room.member", content, key=ghost, as_user=ghost
+            )
+            await editor.step(Part.GHOST_NAME, set_in_room)
         elif await self._homeserver.displayname(ghost) != displayname:
             # Set by an administrator of the homeserver. The homeserver carries a change into the room some time later.
-            await self._homeserver.set_displayname(ghost, displayname)
+            await editor.step(Part.GHOST_NAME, partial(self._homeserver.set_displayname, ghost, displayname))

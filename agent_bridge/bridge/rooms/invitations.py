@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.matrix.rooms import REMOVED
 from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ async def bring_in(homeserver: Homeserver, room_id: str, user: str, helper: str)
 async def may_enter(homeserver: Homeserver, kv: KeyValues, agent_room: AgentRoom, person: str) -> bool:
     """Tell whether *person* was invited before, or could enter an agent's room as it is now; a removed person cannot.
 
-    Where the members of the Space can enter, a person can too whom the bridge had invited to the Space, and who left it
-    or declined.
+    Where the members of the Space can enter, a person can too whom the bridge had invited to the Space, and who left
+    it, declined, or had no role for a time.
     """
     home, ghost = agent_room.home, homeserver.namespace.user_id(agent_room.agent.ghost)
     room_id = home.room_id or ""
@@ -57,10 +58,11 @@ async def may_enter(homeserver: Homeserver, kv: KeyValues, agent_room: AgentRoom
     if home.space is None or home.space not in state.rooms_that_let_in:
         return False
     member = await homeserver.state(home.space, "m.room.member", person) or {}
-    membership = member.get("content", {}).get("membership")
-    if membership != "leave":
-        return membership in {"join", "invite"}
-    return member.get("sender") == person and person in (await kv.get(KeyValues.SPACE_INVITED) or [])
+    content = member.get("content", {})
+    if content.get("membership") != "leave":
+        return content.get("membership") in ("join", "invite")
+    went = member.get("sender") == person or content.get(REMOVED) is True
+    return went and person in (await kv.get(KeyValues.SPACE_INVITED) or [])
 
 
 async def invite_home(homeserver: Homeserver, agent_room: AgentRoom, person: str) -> bool:

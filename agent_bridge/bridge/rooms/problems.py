@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.rooms.permissions import role_of
-from agent_bridge.core.roles import Role
+from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.matrix.rooms import GUESTS, MODERATOR_POWER
 
@@ -43,12 +42,10 @@ def is_open(state: RoomState) -> bool:
     return guests or state.invite_level < MODERATOR_POWER
 
 
-def strangers_in(space: RoomState, config: Config) -> list[str]:
+def strangers_in(space: RoomState, roles: Roles, config: Config) -> list[str]:
     """Return the members and the invited users of *space* without a role, except those in ``rooms.invite``."""
     return sorted(
         user
         for user in space.members("join", "invite")
-        if not config.namespace.is_ours(user)
-        and user not in config.rooms.invite
-        and role_of(user, config.permissions) is Role.NONE
+        if not config.namespace.is_ours(user) and user not in config.rooms.invite and roles.of(user) is Role.NONE
     )

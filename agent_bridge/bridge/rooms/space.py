@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.entry import enter
 from agent_bridge.bridge.rooms.invitations import try_invite
-from agent_bridge.bridge.rooms.naming import set_field
-from agent_bridge.bridge.rooms.power_levels import repair_access
+from agent_bridge.bridge.rooms.level_repairs import repair_access
+from agent_bridge.bridge.rooms.power_levels import role_powers
 from agent_bridge.bridge.rooms.problems import strangers_in
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, RoomOutOfReach
 from agent_bridge.core.ids import short_hash
+from agent_bridge.core.results.repairs import Outcome, Part
 from agent_bridge.core.rooms import JoinRule
 from agent_bridge.i18n.catalogue import Text
+from agent_bridge.matrix.room_state import RoomState
 from agent_bridge.matrix.rooms import JOIN_RULES, RoomPlan, space_content
 from agent_bridge.render.content import in_backticks
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
     from agent_bridge.config.model import Config
+    from agent_bridge.core.roles import RoleBook, Roles
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
-    from agent_bridge.matrix.room_state import RoomState
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -53,7 +58,7 @@ class Space:
         kv: KeyValues,
         admin_room: AdminRoom,
         config: Config,
-        powers: Mapping[str, int],
+        roles: Roles,
         texts: Texts,
     ) -> None:
         self._homeserver = homeserver
@@ -61,9 +66,9 @@ class Space:
         self._kv = kv
         self._admin_room = admin_room
         self._settings = config
+        self._roles = roles
         self._config = config.space
         self._rooms = config.rooms
-        self._powers = powers
         self._texts = texts
         self._lock = asyncio.Lock()
         self._room_id: str | None = None
@@ -71,8 +76,9 @@ class Space:
         #: Whether the Space was compared with the homeserver.
         self._compared = False
         self._not_before = 0.0
-        #: Rooms that were listed when the Space was compared, or since; also those that a person took out.
-        self._known: set[str] = set()
+        #: The state events of the Space at the last comparison, with the entries that the bridge has written since; an
+        #: empty entry is a room that was taken out.
+        self._events: dict[tuple[str, str], Mapping[str, Any]] = {}
 
     async def room_id(self) -> str | None:
         """Return the room id of the Space, creating it if needed; None if it is disabled or was never created.
@@ -82,7 +88,7 @@ class Space:
         async with self._lock:
             if self._config.enabled and not self._compared and time.monotonic() >= self._not_before:
                 try:
-                    self._room_id = await self._reconcile()
+                    self._room_id = await self._reconcile(StateEditor(self._homeserver))
                     self._compared = self._room_id is not None
                     self._not_before = 0.0 if self._compared else time.monotonic() + _AGAIN
                 except HomeserverError as error:
@@ -112,7 +118,7 @@ class Space:
 
     def lacks(self, room_id: str) -> bool:
         """Tell whether the Space never listed a room. A room that a person took out stays out."""
-        return self._compared and room_id not in self._known
+        return self._compared and (_CHILD, room_id) not in self._events
 
     async def add(self, space: str, room_id: str, content: dict[str, Any]) -> None:
         """List a room in *space*, with the *content* of ``m.space.child``.
@@ -121,9 +127,72 @@ class Space:
             HomeserverRefused: the bot may not change the Space, or is not in it.
         """
         await self._homeserver.set_state(space, _CHILD, content, key=room_id)
-        self._known.add(room_id)
+        self._events[_CHILD, room_id] = {"content": content, "sender": self._namespace.bot}
 
-    async def _reconcile(self) -> str | None:
+    async def list_room(
+        self, editor: StateEditor, space: str, room_id: str, content: dict[str, Any], *, moved: bool = False
+    ) -> None:
+        """List a room in *space*, unless the entry has the *content* or a person changed it.
+
+        While the entries are not known, only a room that has *moved* to the Space or has another name is listed.
+
+        Raises:
+            HomeserverRefused: the bot may not change the Space, or is not in it.
+        """
+        is_known = ("m.room.create", "") in self._events and space == self._room_id
+        if not is_known and not moved:
+            return
+        state = RoomState(space, self._events if is_known else {})
+        if await editor.content(state, _CHILD, content, key=room_id):
+            self._events[_CHILD, room_id] = {"content": content, "sender": self._namespace.bot}
+
+    async def unlist(self, editor: StateEditor, space: str, room_id: str, *, moved: bool = False) -> None:
+        """Take a room out of *space*; a room that is not listed stays so.
+
+        While the entries are not known, only a room that has *moved*, as in :meth:`list_room`, is taken out.
+
+        Raises:
+            HomeserverRefused: the bot may not change the Space, or is not in it.
+        """
+        is_known = ("m.room.create", "") in self._events and space == self._room_id
+        state = RoomState(space, self._events if is_known else {})
+        if not (state.content(_CHILD, room_id) if is_known else moved):
+            return
+        if await editor.edit(state, _CHILD, {}, key=room_id):
+            self._events[_CHILD, room_id] = {"content": {}, "sender": self._namespace.bot}
+
+    async def repair(self, editor: StateEditor) -> str | None:
+        """Compare the Space with the homeserver now; return its room id. *editor* collects the differences.
+
+        An editor that changes nothing compares a Space that exists.
+
+        Raises:
+            HomeserverError, StoreError: it is not compared.
+        """
+        if not self._config.enabled:
+            return None
+        async with self._lock:
+            if editor.is_dry:
+                return await self._compare(editor)
+            self.look_again()
+            self._room_id = await self._reconcile(editor)
+            self._compared = self._room_id is not None
+            return self._room_id
+
+    async def _compare(self, editor: StateEditor) -> str | None:
+        room_id = await self._kv.get(KeyValues.SPACE)
+        self._trusted = await self._kv.get(KeyValues.SPACE_TRUSTED)
+        state = None if room_id is None else await self._homeserver.room_state(room_id)
+        if state is None or state.replacement is not None:
+            editor.note(Part.ROOM, Outcome.WOULD_SET)
+            return None
+        self._room_id, self._events = state.room_id, dict(state.events)
+        if not self._namespace.adopts_space:
+            await self._repair(editor, state)
+            await self._repair_alias(editor, state)
+        return state.room_id
+
+    async def _reconcile(self, editor: StateEditor) -> str | None:
         """Compare the Space with the homeserver; return its room id, None if the configured one cannot be used."""
         alias = self._namespace.alias(self._namespace.space_alias_localpart) if self._namespace.adopts_space else None
         if await self._kv.get(KeyValues.SPACE_ALIAS) != alias:
@@ -132,13 +201,13 @@ class Space:
                 await self._kv.set(key, value)
             await self._kv.set(KeyValues.SPACE_ALIAS, alias)
         if alias is None:
-            return await self._keep_own()
+            return await self._keep_own(editor)
         state = await self._adopted(alias)
         if state is None:
             self._trusted = None
             return None
         await self._kv.set(KeyValues.SPACE, state.room_id)
-        self._known = {key for kind, key in state.events if kind == _CHILD}
+        self._events = dict(state.events)
         await self._judge(state)
         await self._invite_people(state.room_id)
         return state.room_id
@@ -161,7 +230,7 @@ class Space:
         await self._admin_room.tell_once(f"{cause}.{short_hash(alias)}", text)
         return None
 
-    async def _keep_own(self) -> str:
+    async def _keep_own(self, editor: StateEditor) -> str:
         room_id = await self._kv.get(KeyValues.SPACE)
         state = None if room_id is None else await self._found(room_id)
         if state is None:
@@ -170,22 +239,24 @@ class Space:
                 _log.warning("the bot is not in the Space any more: using another one", room=room_id)
                 await self._kv.set(KeyValues.SPACE_INVITED, [])
                 await self._kv.set(KeyValues.SPACE_NAMES, {})
+            book = self._roles.book
             plan = RoomPlan(
                 alias=self._namespace.space_alias_localpart,
                 name=self._config.name,
                 topic=self._config.topic,
                 creator=self._namespace.bot,
                 lists_creator=await self._homeserver.lists_creator(self._rooms.version),
-                powers=self._powers,
+                powers=role_powers(book),
                 version=self._rooms.version,
             )
-            state = await self._made(plan)
+            state = await self._made(plan, book)
         if state.room_id != room_id:
-            await self._kv.set(KeyValues.SPACE, state.room_id)
-        self._known = {key for kind, key in state.events if kind == _CHILD}
-        await self._repair(state)
+            editor.note(Part.ROOM, Outcome.SET)
+            await self._kv.set(KeyValues.SPACE, state.room_id, topic=Topic.ROLES)
+        self._events = dict(state.events)
+        await self._repair(editor, state)
         await self._judge(state)
-        await self._repair_alias(state)
+        await self._repair_alias(editor, state)
         await self._invite_people(state.room_id)
         return state.room_id
 
@@ -211,13 +282,15 @@ class Space:
             state = await self._homeserver.room_state(new.room_id) or new
         return state
 
-    async def _made(self, plan: RoomPlan) -> RoomState:
-        """Create the Space, or adopt the one with its alias; return its state."""
+    async def _made(self, plan: RoomPlan, book: RoleBook) -> RoomState:
+        """Create the Space with the levels by *book*, or adopt the one with its alias; return its state."""
         content = space_content(plan)
         try:
             made = await self._homeserver.create_room(content)
             state = await self._homeserver.room_state(made.room_id)
             if state is not None and state.is_space:
+                if made.fresh:
+                    await self._note_roles(state, book)
                 return state
             _log.warning("the alias of the Space belongs to another room: creating a Space", room=made.room_id)
         except RoomOutOfReach as error:
@@ -227,18 +300,25 @@ class Space:
         state = await self._homeserver.room_state((await self._homeserver.create_room(content)).room_id)
         if state is None:
             raise HomeserverUnavailable(Text("homeserver_invalid"))
+        await self._note_roles(state, book)
         return state
 
-    async def _repair(self, state: RoomState) -> None:
+    async def _note_roles(self, state: RoomState, book: RoleBook) -> None:
+        """Record the book of roles by which the Space was made."""
+        if book.version:
+            versions = {"applied": book.version, "compared": book.version}
+            await self._kv.set(KeyValues.SPACE_ROLES, {"room": state.room_id, **versions})
+
+    async def _repair(self, editor: StateEditor, state: RoomState) -> None:
         """Set name, topic and power levels, and keep guests out. The Space lists rooms also without them."""
         try:
             applied: dict[str, str] = await self._kv.get(KeyValues.SPACE_NAMES) or {}
             names = {"name": self._config.name, "topic": self._config.topic}
             for field, value in names.items():
-                await set_field(self._homeserver, state, f"m.room.{field}", field, value, applied.get(field))
-            if applied != names:
+                await editor.field(state, f"m.room.{field}", field, value, applied.get(field))
+            if applied != names and not editor.is_dry:
                 await self._kv.set(KeyValues.SPACE_NAMES, names)
-            await repair_access(self._homeserver, state, self._powers)
+            await repair_access(editor, state, self._roles)
         except HomeserverRefused as error:
             _log.warning("the Space cannot be repaired", room=state.room_id, error=str(error))
 
@@ -248,7 +328,7 @@ class Space:
         They are told to the administrators. Once the rooms are open to the Space, its moderators decide about members.
         """
         known = await self._kv.get(KeyValues.SPACE_TRUSTED)
-        strangers = strangers_in(state, self._settings)
+        strangers = strangers_in(state, self._roles, self._settings)
         opens = self._rooms.join_rule is JoinRule.RESTRICTED
         is_closed = state.content(JOIN_RULES).get("join_rule") not in _OPEN_RULES
         trusts = known == state.room_id or (is_closed and not strangers)
@@ -262,7 +342,7 @@ class Space:
             cause = "space_strangers" if strangers else "space_open"
             await self._admin_room.tell_once(f"{cause}.{state.room_id}", text)
 
-    async def _repair_alias(self, state: RoomState) -> None:
+    async def _repair_alias(self, editor: StateEditor, state: RoomState) -> None:
         """Set the alias of the Space again, if it was removed: a bridge with an empty database finds the Space by it.
 
         An upgrade moves the alias to the new Space.
@@ -271,7 +351,7 @@ class Space:
         try:
             if state.replacement is None and await self._homeserver.resolve_alias(alias) is None:
                 _log.warning("repairing the alias of the Space", room=state.room_id, alias=alias)
-                await self._homeserver.add_alias(alias, state.room_id)
+                await editor.step(Part.ALIAS, partial(self._homeserver.add_alias, alias, state.room_id))
         except HomeserverRefused as error:
             _log.warning("the Space has no alias", room=state.room_id, error=str(error))
 
