@@ -71,7 +71,7 @@ examples: .venv/.dev  ## write the example files from the schema, and the line c
 	@$(BIN)/python scripts/examples.py
 	@$(BIN)/python scripts/reading_list.py
 
-migration: .venv/.dev  ## write a migration for the changes of store/postgres/schema.py (M="its description")
+migration: .venv/.dev  ## write a migration for the changes of store/postgres/schema/ (M="its description")
 	@$(BIN)/python scripts/migration.py "$(M)"
 
 crash: .venv/.dev  ## let faults happen at random and check the answers (KILLS=200, ARGS="--processes 2 --database external")

@@ -18,7 +18,8 @@ from agent_bridge.upstream.registry import make_upstream
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
-    from agent_bridge.config.model import Config, UpstreamConfig
+    from agent_bridge.config.model import Config
+    from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.core.ids import Namespace
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.upstream.base import Upstream

@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.agents.provisioner import Provisioner
     from agent_bridge.bridge.answering.cancellation import Cancellations
     from agent_bridge.bridge.queue.leader import Leader
+    from agent_bridge.bridge.queue.operations import Operations
     from agent_bridge.bridge.queue.worker import Worker
+    from agent_bridge.bridge.roles.refresher import RoleRefresher
     from agent_bridge.commands.trace import Traces
     from agent_bridge.config.model import Config
     from agent_bridge.matrix.appservice import AppServiceEndpoint
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.render.results import ResultRenderer
+    from agent_bridge.store.agents import Agents
+    from agent_bridge.store.operations import OperationStore
     from agent_bridge.web.process_stats import ProcessStats
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -43,6 +47,10 @@ class Bridge:
     cancellations: Cancellations
     endpoint: AppServiceEndpoint
     leader: Leader
+    roles: RoleRefresher
+    operations: Operations
+    operation_store: OperationStore
+    agents: Agents
     discovery: Discovery
     provisioner: Provisioner
     homeserver: Homeserver
@@ -63,7 +71,7 @@ class Bridge:
     async def work(self) -> None:
         """Be a worker until cancelled; then finish the running turns within the drain timeout."""
         async with self.process_stats.watchdog:
-            await run_endless(cancellations=self.cancellations.run(), worker=self.worker.run())
+            await run_endless(cancellations=self.cancellations.run(), roles=self.roles.run(), worker=self.worker.run())
 
     @asynccontextmanager
     async def _leading(self) -> AsyncIterator[asyncio.Task[None]]:

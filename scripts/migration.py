@@ -1,4 +1,4 @@
-"""Write a migration for the difference between store/postgres/schema.py and the existing migrations."""
+"""Write a migration for the difference between store/postgres/schema/ and the existing migrations."""
 
 from __future__ import annotations
 

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
 import sys
-import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent_bridge import __version__
+from agent_bridge.cli.serving import serve, until_stopped
 from agent_bridge.cli.terminal import say, use_any_encoding
 from agent_bridge.core.errors import BridgeError, ConfigError
 from agent_bridge.core.names import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
-    from typing import Any
+    from collections.abc import Iterator
 
     from agent_bridge.config.model import Config
 
@@ -53,9 +50,6 @@ ConfigFile = Annotated[
     ),
 ]
 _DEFAULT = Path("config.yaml")
-#: Signals that stop the bridge. A terminal that is closed sends SIGHUP.
-_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-Result = TypeVar("Result")
 
 
 def main() -> None:
@@ -174,17 +168,77 @@ def plan(
     *,
     config: ConfigFile = _DEFAULT,
     kind: Annotated[str | None, typer.Option(help="Compare as this kind; default: that of the configuration.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the changes as JSON.")] = False,
 ) -> None:
-    """Show which rooms keep their agents if the kind of an upstream changes. Writes nothing.
+    """Show the changes that the next comparison with the upstreams makes. Writes nothing.
 
-    Exit code 1: the list of agents does not tell for every room, or a server does not answer.
+    If the kind of an upstream changes, this also shows which rooms keep their agents. Exit code 0: nothing to do; 4:
+    something to do; 1: a server does not answer, or its list does not tell for every room.
     """
     from agent_bridge.cli.plan import plan as compare
 
     with _without_log():
-        text, is_clear = asyncio.run(compare(_load(config), upstream, kind))
-    say(text)
-    raise typer.Exit(0 if is_clear else 1)
+        result = asyncio.run(compare(_load(config), upstream, kind))
+    say(result.json if as_json else result.text)
+    raise typer.Exit(result.exit_code)
+
+
+@cli.command()
+def repair(
+    agent: Annotated[str | None, typer.Argument(help="Name of the agent; default: all rooms.")] = None,
+    *,
+    config: ConfigFile = _DEFAULT,
+    force: Annotated[bool, typer.Option("--force", help="Also replace the state that people chose.")] = False,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Change nothing, list the differences.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Compare rooms with the homeserver, repair the differences and report each.
+
+    The running bridge does it; if none runs, this command does. Exit code 0: no difference is left; 4: some are left,
+    because a person chose the state, the homeserver refuses the change, or nothing was to be changed; 1: a room could
+    not be compared.
+    """
+    from agent_bridge.cli.repair import as_json as to_json
+    from agent_bridge.cli.repair import as_text, exit_code
+    from agent_bridge.cli.repair import repair as compare
+
+    def show(line: str) -> None:
+        if sys.stderr.isatty():
+            print(line, file=sys.stderr)  # noqa: T201
+
+    settings = _load(config)
+    with _without_log():
+        report = asyncio.run(compare(settings, config.absolute(), agent, force=force, dry=dry, show=show))
+    say(to_json(report) if as_json else as_text(report, settings.bot.prefix))
+    raise typer.Exit(exit_code(report))
+
+
+@cli.command()
+def uninstall(
+    *,
+    config: ConfigFile = _DEFAULT,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
+) -> None:
+    """Remove all rooms of the bridge from the homeserver and deactivate its ghosts, for ever.
+
+    All processes of the bridge must be stopped. Exit code 0: done; 1: something is left, run it again; 3: not
+    confirmed, or a process of the bridge runs.
+    """
+    from agent_bridge.cli.uninstall import uninstall as remove
+
+    settings = _load(config)
+    ask = None if yes else _ask
+    with _without_log():
+        code = asyncio.run(remove(settings, say, ask))
+    raise typer.Exit(code)
+
+
+def _ask(question: str) -> str:
+    """Ask the operator; without an answer, it is empty."""
+    try:
+        return str(typer.prompt(question, default="", show_default=False))
+    except typer.Abort:
+        return ""
 
 
 @cli.command()
@@ -276,7 +330,7 @@ def demo(
     """Start everything on this machine, with a temporary homeserver."""
     from agent_bridge.demo.run import play
 
-    raise typer.Exit(asyncio.run(_until_stopped(play(once=once, upstream=upstream, api_key=api_key))) or 0)
+    raise typer.Exit(asyncio.run(until_stopped(play(once=once, upstream=upstream, api_key=api_key))) or 0)
 
 
 def _load(file: Path) -> Config:
@@ -326,50 +380,3 @@ async def _trace(config: Config, message: str) -> str:
 
     async with build(config) as bridge:
         return bridge.renderer.render(await bridge.traces.find(parse_reference(message)))
-
-
-def serve(work: Coroutine[Any, Any, None], stop_timeout: float) -> None:
-    """Await *work* as :func:`_until_stopped` does, in an event loop for many connections.
-
-    A stop that takes longer than *stop_timeout* seconds ends the process with code 1, also if the event loop hangs.
-    """
-    import uvloop
-
-    from agent_bridge.cli.process import set_limits
-
-    set_limits()
-    uvloop.run(_until_stopped(work, stop_timeout))
-
-
-async def _until_stopped(work: Coroutine[Any, Any, Result], stop_timeout: float | None = None) -> Result | None:
-    """Await *work*; SIGINT, SIGTERM or SIGHUP cancels it, a second one ends the process at once."""
-    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
-    stopped = False
-
-    def stop() -> None:
-        nonlocal stopped
-        stopped = True
-        for number in _STOPS:
-            loop.remove_signal_handler(number)
-        if stop_timeout is not None:
-            limit = threading.Timer(stop_timeout, _end_now, (stop_timeout,))
-            limit.daemon = True
-            limit.start()
-        task.cancel()
-
-    for number in _STOPS:
-        # nohup ignores SIGHUP for the programs that it starts; a script ignores SIGINT for those in the background.
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, stop)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        if not stopped:
-            raise
-        return None
-
-
-def _end_now(seconds: float) -> None:
-    logging.getLogger(__name__).error("the stop took longer than %g s (lanes.drain_timeout): the process ends", seconds)
-    logging.shutdown()
-    os._exit(1)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession
 
     from agent_bridge.config.agents import AgentConfig
-    from agent_bridge.config.model import Config, UpstreamConfig
+    from agent_bridge.config.model import Config
+    from agent_bridge.config.upstreams import UpstreamConfig
 
 #: Globs that match each id, and include models that do not chat too.
 _EVERYTHING = ("?*",)

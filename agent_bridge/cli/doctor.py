@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from agent_bridge.config.model import Config, UpstreamConfig
+    from agent_bridge.config.model import Config
+    from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.matrix.events import RoomEvent
 
 

@@ -18,8 +18,8 @@ from agent_bridge.cli.probe import (
     without_credentials,
 )
 from agent_bridge.config.kinds import KINDS, UpstreamKind, parse_kind
-from agent_bridge.config.model import UpstreamConfig
 from agent_bridge.config.types import ENVIRONMENT, ServerName, ServerUrl, Url, UserId, server_of
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.errors import ConfigError, UpstreamUnreachable
 from agent_bridge.i18n.english import ENGLISH
 

@@ -27,7 +27,7 @@ from agent_bridge.upstream.transport.text import load_json
 
 if TYPE_CHECKING:
     from agent_bridge.config.kinds import UpstreamKind
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
 
 #: Seconds for one request, and bytes of a response that are read.
 _TIMEOUT = aiohttp.ClientTimeout(total=10)

@@ -10,7 +10,7 @@ from agent_bridge.core.errors import UpstreamError, UpstreamUnreachable
 
 if TYPE_CHECKING:
     from agent_bridge.cli.probe import FoundUpstream
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
 
 
 async def remedy_for(error: UpstreamError, config: UpstreamConfig) -> str:

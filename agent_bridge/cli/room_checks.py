@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.rooms.problems import is_open, problems_of, strangers_in
+from agent_bridge.core.live import Live
+from agent_bridge.core.roles import RoleBook, Roles
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.postgres.embedded import database_uri
+from agent_bridge.store.roles import RoleStore
 
 if TYPE_CHECKING:
     from agent_bridge.config.model import Config
@@ -27,6 +30,7 @@ _NOTED = {
     RoomProblem.NO_ALIAS,
     RoomProblem.NOT_IN_SPACE,
     RoomProblem.STATE_REFUSED,
+    RoomProblem.LEVEL_STUCK,
 }
 
 
@@ -39,7 +43,10 @@ async def compare_rooms(config: Config, homeserver: Homeserver) -> tuple[int, li
     async with database_uri(config.database) as uri, Database(uri) as database:
         rooms = [each for each in await Agents(database).all() if each.home.room_id is not None]
         space: str | None = await KeyValues(database).get(KeyValues.SPACE)
-    lines = [] if space is None else await _problems_of_space(space, config, homeserver)
+        book, _ = await RoleStore(database).current()
+    # People have given roles besides those of the configuration.
+    roles = Roles(Live(RoleBook(config.permissions, {} if book is None else book.assigned)), config.namespace)
+    lines = [] if space is None else await _problems_of_space(space, config, roles, homeserver)
     for agent_room in rooms:
         found = await _problems(agent_room, homeserver)
         lines += [f"the room of {agent_room.agent.name} {problem}" for problem in found]
@@ -47,11 +54,11 @@ async def compare_rooms(config: Config, homeserver: Homeserver) -> tuple[int, li
     return len(rooms), [*lines[:_LISTED], *([f"{rest} more"] if rest > 0 else [])]
 
 
-async def _problems_of_space(space: str, config: Config, homeserver: Homeserver) -> list[str]:
+async def _problems_of_space(space: str, config: Config, roles: Roles, homeserver: Homeserver) -> list[str]:
     state = await homeserver.room_state(space)
     if state is None:
         return ["the Space does not exist, or the bot is not in it: the running bridge makes another one"]
-    strangers = [f"the Space has a member without a role: {user}" for user in strangers_in(state, config)]
+    strangers = [f"the Space has a member without a role: {user}" for user in strangers_in(state, roles, config)]
     return [f"the Space {ENGLISH.room_problems[RoomProblem.OPEN_DOOR]}"] * is_open(state) + strangers
 
 

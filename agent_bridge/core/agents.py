@@ -19,6 +19,13 @@ class AgentState(StrEnum):
     HELD = "held"
     #: Its upstream no longer lists it, or its entry was removed: the room stays, the ghost does not answer.
     GONE = "gone"
+    #: An operator put it away, or it has been gone for long: the Space does not list its room, which may be deleted.
+    RETIRED = "retired"
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the agent answers nothing, and may come back."""
+        return self in {AgentState.GONE, AgentState.RETIRED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +82,5 @@ class Agent:
     #: The id of the configuration's entry that stands for it; None: it is one that its upstream lists.
     entry: str | None = None
     settings: AgentSettings = NO_SETTINGS
+    #: User id of the person who retired it: a list that has it does not bring it back; None: nobody did.
+    retired_by: str | None = None

@@ -126,6 +126,9 @@ class UntitledChat:
     agent: Agent
     #: Row id of the turn with the answer.
     turn: int
+    #: User id of its person, and its room.
+    person: str
+    room_id: str
     #: Empty if they have no text, or were redacted.
     question: str
     answer: str

@@ -75,11 +75,13 @@ class ChoiceKind(StrEnum):
     #: No number alone chooses from these: chats, and the chat whose deletion waits for a confirmation.
     CHATS = "chats"
     DELETE = "delete"
+    #: The agent whose retirement, with the deletion of its room, waits for a confirmation.
+    RETIRE = "retire"
 
     @property
     def is_question(self) -> bool:
         """Whether people answer it with a confirmation."""
-        return self is ChoiceKind.DELETE
+        return self in {ChoiceKind.DELETE, ChoiceKind.RETIRE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,8 @@ class RoomProblem(StrEnum):
     NO_ALIAS = "no_alias"
     #: The Space does not list the room.
     NOT_IN_SPACE = "not_in_space"
+    #: A user keeps a power level, or stays in the room, against the role: nobody of the bridge can change that.
+    LEVEL_STUCK = "level_stuck"
     #: The homeserver refuses the name, the topic or the power levels.
     STATE_REFUSED = "state_refused"
 
@@ -277,6 +281,8 @@ class HomeRoom:
     introduced: bool = False
     #: The join rule that the room was given last; None: *invite*, by an earlier version of the bridge.
     join_rule_applied: str | None = None
+    #: Whether the room is being removed.
+    is_deleting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

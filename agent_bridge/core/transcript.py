@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Bytes of a text that count as a token where nothing else counts them.
+BYTES_PER_TOKEN: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +57,8 @@ class CatchUp:
 
 
 NO_CATCH_UP: Final = CatchUp()
+
+
+def tokens_of(messages: Iterable[ChatMessage]) -> int:
+    """Return the estimated length of *messages*: four bytes count as a token, and each message as one more."""
+    return sum(len(message.content.encode()) // BYTES_PER_TOKEN + 1 for message in messages)

@@ -116,8 +116,14 @@ class IgnoreReason(StrEnum):
     #: The bridge answers no notices.
     NOTICE = "notice"
     NO_TEXT = "no_text"
-    #: Its sender has no role.
+    #: Its sender lacks a role.
     PERMISSION = "permission"
+    #: Its sender is muted.
+    MUTED = "muted"
+    #: A bot sent it, and mentions no agent.
+    UNMENTIONED = "unmentioned"
+    #: A bot sent it, and has asked the agent too often in the last minute.
+    BUDGET = "budget"
     ENCRYPTED = "encrypted"
     #: The database refuses it.
     DEAD_LETTER = "dead_letter"
@@ -228,6 +234,10 @@ class Turn:
     room_kind: KindName | None = None
     #: Its place in a chain of agents that ask each other; None outside of chains.
     chain: ChainPosition | None = None
+    #: Numbers of the earlier attempts since the last committed answer whose workers told no end.
+    left_attempts: tuple[int, ...] = ()
+    #: Whether the content cannot be read: the payload is empty.
+    is_unreadable: bool = False
 
     @property
     def begun_elsewhere(self) -> bool:

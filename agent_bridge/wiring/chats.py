@@ -34,8 +34,7 @@ class ChatParts:
 
 def build_number_repair(settings: Settings, stores: Stores, homeserver: Homeserver) -> NumberRepair:
     """Build the part that finds the chats and rooms which the database lacks."""
-    permissions = settings.config.permissions
-    lost = LostRooms(homeserver, stores.direct_chats, Groups(stores.database), stores.rooms, permissions)
+    lost = LostRooms(homeserver, stores.direct_chats, Groups(stores.database), stores.rooms, settings.roles)
     return NumberRepair(homeserver, stores.database, stores.chats, stores.agents, lost, stores.signals)
 
 
@@ -54,6 +53,7 @@ def build_chats(settings: Settings, stores: Stores, clients: Clients, space: Spa
         conversations,
         direct,
         ChatListing(homeserver, stores.chats, PersonSpaces(stores.database), space, config, texts),
+        settings.roles,
         stores.signals,
         texts,
     )

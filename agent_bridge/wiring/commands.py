@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.agents.pass_plan import PassPlanner
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.roles.moderation import Moderation
 from agent_bridge.commands.choices import ChoiceHandler
 from agent_bridge.commands.handler import CommandHandler, all_commands
 from agent_bridge.commands.registry import CommandServices
@@ -15,6 +17,10 @@ from agent_bridge.store.choices import Choices
 from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.effects import Effects
 from agent_bridge.store.forks import Forks
+from agent_bridge.store.mutes import MuteStore
+from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.retirement import RetirementStore
+from agent_bridge.store.roles import RoleStore
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from agent_bridge.clients import Clients
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.inbound import Inbound
+    from agent_bridge.wiring.metering import Metering
     from agent_bridge.wiring.settings import Settings
 
 
@@ -46,6 +53,7 @@ def build_commands(
     cancellations: Cancellations,
     status: UpstreamStatus,
     direct: DirectChats,
+    metering: Metering,
 ) -> Commands:
     """Build them."""
     traces = Traces(stores.turn_admin, stores.turns, stores.rooms, clients.homeserver, inbound.rules)
@@ -72,12 +80,22 @@ def build_commands(
         lanes=stores.lanes,
         traces=traces,
         upstream_status=status,
+        operations=OperationStore(stores.database),
+        planner=PassPlanner(stores.agents, stores.kv, settings.config, settings.texts),
         kv=stores.kv,
         homeserver=clients.homeserver,
         namespace=settings.namespace,
-        permissions=settings.config.permissions,
+        roles=settings.roles,
+        role_store=RoleStore(stores.database),
+        mutes=MuteStore(stores.database),
+        retirement=RetirementStore(stores.database),
+        deletes_retired=settings.config.retire.delete,
+        moderation=Moderation(clients.homeserver),
         upstreams={each.name: upstream for upstream, each in clients.upstreams},
         when_busy=settings.config.lanes.when_busy,
+        usage=metering.store,
+        quotas=metering.quotas,
+        currency=settings.config.prices.currency,
     )
     handler = CommandHandler(services, all_commands(), cancellations, renderer, settings.texts)
     choices = ChoiceHandler(services, all_commands(), renderer)

@@ -26,14 +26,14 @@ def build_hand_on(settings: Settings, stores: Stores) -> HandOn:
         Chains(stores.database, settings.namespace),
         stores.lanes,
         settings.namespace,
-        settings.config.permissions,
+        settings.roles,
         settings.config.budgets.budget,
     )
 
 
 def build_group_rooms(settings: Settings, stores: Stores, clients: Clients) -> GroupRooms:
     """Build the part by which agents take part in rooms of people."""
-    return GroupRooms(clients.homeserver, Groups(stores.database), stores.agents, settings.config.permissions)
+    return GroupRooms(clients.homeserver, Groups(stores.database), stores.agents, settings.roles)
 
 
 def build_group_keeper(settings: Settings, stores: Stores, clients: Clients) -> GroupKeeper:

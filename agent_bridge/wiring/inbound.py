@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.chats.binding import Binding, WaitingEvents
 from agent_bridge.bridge.chats.unbound_rooms import UnboundRooms
 from agent_bridge.bridge.inbound.backfill import Backfill
+from agent_bridge.bridge.inbound.bot_budget import BotBudget
 from agent_bridge.bridge.inbound.ghost_invites import GhostInvites
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.invites import InviteHandler
 from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
 from agent_bridge.commands.handler import all_commands
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.redactions import Redactions
+from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.selections import Selections
+from agent_bridge.store.sent_events import SentEvents
 from agent_bridge.store.strangers import Strangers
 from agent_bridge.wiring.groups import build_group_rooms, build_hand_on
 
@@ -43,7 +47,7 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
     config = settings.config
     rules = Rules(
         settings.namespace,
-        config.permissions,
+        settings.roles,
         config.bot.prefix,
         frozenset(all_commands().commands) if config.bot.bare_commands else frozenset(),
         follow_selection=config.chats.follow_selection,
@@ -64,7 +68,10 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
         stores.histories,
         stores.lanes,
         build_hand_on(settings, stores),
+        UnstoredMessages(SentEvents(stores.database), settings.namespace, clients.homeserver.event),
         rules,
+        RoleStore(stores.database),
+        BotBudget(intake_store, settings.roles, config.budgets.pair_per_minute),
         max_queued=config.lanes.max_queued_per_room,
         when_busy=config.lanes.when_busy,
     )

@@ -12,7 +12,7 @@ import structlog
 from yarl import URL
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
-from agent_bridge.bridge.rooms.naming import set_field
+from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.core.errors import (
     FileProblem,
     FileRefused,
@@ -128,7 +128,7 @@ class Avatars:
             _log.info("avatar kept: another user chose it", ghost=user_id)
         return avatar
 
-    async def of_room(self, agent_room: AgentRoom, state: RoomState) -> None:
+    async def of_room(self, editor: StateEditor, agent_room: AgentRoom, state: RoomState) -> None:
         """Give the room of an agent the avatar of its ghost, unless a person chose another one.
 
         Raises:
@@ -138,8 +138,8 @@ class Avatars:
         if agent.avatar is None:
             return
         ghost = self._homeserver.namespace.user_id(agent.ghost)
-        await set_field(self._homeserver, state, _EVENT, _FIELD, agent.avatar, home.avatar_applied, ghost)
-        if home.avatar_applied != agent.avatar:
+        await editor.field(state, _EVENT, _FIELD, agent.avatar, home.avatar_applied, ghost)
+        if home.avatar_applied != agent.avatar and not editor.is_dry:
             await self._agents.avatar_applied(home.id, agent.avatar)
 
     async def _picture(self, agent: Agent) -> tuple[bytes, str]:
@@ -194,7 +194,7 @@ class Avatars:
             if state is not None:
                 avatar = await self._stored("avatar_space", self._space.name)
                 try:
-                    await set_field(self._homeserver, state, _EVENT, _FIELD, avatar, avatar)
+                    await StateEditor(self._homeserver).field(state, _EVENT, _FIELD, avatar, avatar)
                 except HomeserverRefused as error:
                     _log.warning("the Space has no avatar", room=space, error=str(error))
                 self._space_done = space

@@ -18,7 +18,7 @@ from agent_bridge.core.names import printable
 from agent_bridge.files.local_picture import address_of_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from agent_bridge.bridge.agents.discovery import Discovery
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agent_bridge.config.agents import AgentConfig
     from agent_bridge.config.agents_source import AgentsSource, Stat
     from agent_bridge.config.model import Config
+    from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.agents import Agents, EntryChanges
 
@@ -101,22 +102,7 @@ class ConfiguredAgents:
             found = self._source.read()
         except ConfigError as error:
             return _Version(self._source.stats(), faults=str(error), content=self._source.content)
-        entries = tuple(entry for each in found if (entry := self._entry(each)) is not None)
-        return _Version(self._source.stats(), entries)
-
-    def _entry(self, config: AgentConfig) -> Entry | None:
-        upstream = upstream_of(config, self._config.upstreams)
-        if upstream is None:
-            # The source has refused it.
-            return None
-        path = picture_file(config)
-        if path is None:
-            return Entry(config, upstream, config.avatar or "")
-        try:
-            return Entry(config, upstream, address_of_file(path, MAX_BYTES))
-        except FileRefused as error:
-            _log.warning("the picture of an agent is not used", agent=config.label, error=str(error))
-            return Entry(config, upstream)
+        return _Version(self._source.stats(), entries_of(found, self._config.upstreams))
 
     async def _apply(self, entries: tuple[Entry, ...]) -> bool:
         """Write *entries* into the tables; tell whether nothing is left to be done.
@@ -151,6 +137,26 @@ class ConfiguredAgents:
         shown = lines[:_MAX_FAULTS] + ["…"] * (len(lines) > _MAX_FAULTS)
         text = self._texts.agents_invalid.format(faults="\n".join(shown))
         await self._admin_room.tell_once(f"agents.{version.content}", text)
+
+
+def entries_of(agents: Iterable[AgentConfig], upstreams: Sequence[UpstreamConfig]) -> tuple[Entry, ...]:
+    """Return the entries of configured *agents*, with the addresses of their pictures. Reads files, and so blocks."""
+    return tuple(entry for each in agents if (entry := _entry(each, upstreams)) is not None)
+
+
+def _entry(config: AgentConfig, upstreams: Sequence[UpstreamConfig]) -> Entry | None:
+    upstream = upstream_of(config, upstreams)
+    if upstream is None:
+        # The source has refused it.
+        return None
+    path = picture_file(config)
+    if path is None:
+        return Entry(config, upstream, config.avatar or "")
+    try:
+        return Entry(config, upstream, address_of_file(path, MAX_BYTES))
+    except FileRefused as error:
+        _log.warning("the picture of an agent is not used", agent=config.label, error=str(error))
+        return Entry(config, upstream)
 
 
 def _log_changes(made: EntryChanges) -> None:

@@ -33,6 +33,11 @@ def desired_agent(
     )
 
 
+def name_at_rest(templates: TemplatesConfig, room_name: str) -> str:
+    """Return the name of a room whose agent is at rest; *room_name* is the one that it has otherwise."""
+    return _shorten(fill(templates.gone_name, {"room": room_name}))
+
+
 def fill(template: str, fields: Mapping[str, str]) -> str:
     """Return *template* with ``{key}`` replaced by its field; braces within a field stay as they are."""
     return "".join(

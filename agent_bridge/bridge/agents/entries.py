@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.config.agents import AgentConfig
     from agent_bridge.config.conversations import TemplatesConfig
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
     from agent_bridge.store.agents import AgentRoom
@@ -114,7 +114,7 @@ class _KnownAgents:
             if agent.entry is not None:
                 self._by_entry[agent.upstream, agent.entry].append(agent)
                 self._by_old_entry[agent.entry].append(agent)
-            elif agent.state is not AgentState.GONE:
+            elif not agent.state.is_at_rest:
                 self._by_model[agent.upstream, agent.model].append(agent)
 
     def stay(self, entry: Entry) -> Iterable[Agent]:
@@ -153,7 +153,7 @@ def _desired(entry: Entry, agent: Agent | None, agent_id: str, ghost: str, templ
         model=entry.config.model or entry.config.id,
         name=entry.config.label,
         ghost=ghost,
-        state=AgentState.ACTIVE,
+        state=AgentState.ACTIVE if agent is None or agent.retired_by is None else agent.state,
         image=image,
         description=description,
         kind=entry.upstream.kind,

@@ -59,8 +59,8 @@ def hold_unclear(diff: AgentDiff, missed: Collection[int]) -> tuple[AgentDiff, H
         return diff, HeldChange()
     kept = replace(
         diff,
-        added=tuple(item for item in diff.added if item not in appeared),
-        back=tuple((agent, item) for agent, item in diff.back if item not in appeared),
-        missing=tuple(agent for agent in diff.missing if agent not in vanished),
+        added=tuple(item for item in diff.added if item.id_lasts),
+        back=tuple((agent, item) for agent, item in diff.back if item.id_lasts),
+        missing=tuple(agent for agent in diff.missing if agent.state is not AgentState.ACTIVE or agent.id in missed),
     )
     return kept, HeldChange(vanished, appeared)

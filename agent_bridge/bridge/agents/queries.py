@@ -78,6 +78,10 @@ class AgentQueries:
     async def _find(self, name: str) -> AgentRoom | None:
         """Return the active agent with the user id or the alias *name*."""
         localpart, _, domain = name[1:].partition(":")
+        if name.startswith("#"):
+            ghost = self._namespace.ghost_of_alias(localpart)
+            # The room that is made has no alias of an earlier version.
+            localpart = ghost if self._namespace.home_alias_localpart(ghost) == localpart else ""
         found = await self._agents.by_ghost(localpart) if domain == self._namespace.domain else None
         return found if found is not None and found.agent.state is AgentState.ACTIVE else None
 

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.agents.identity import HeldChange
-from agent_bridge.core.agents import AgentState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from agent_bridge.bridge.agents.diff import AgentDiff
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.store.agents import AgentRoom, Agents
     from agent_bridge.upstream.base import AgentInfo
@@ -91,7 +90,7 @@ def compare_kinds(known: Sequence[Agent], listed: Sequence[AgentInfo], kind: str
     # Of two agents that had the same model at different times, the one that is there comes first, then the latest.
     before = sorted(
         (agent for agent in known if agent.kind != kind),
-        key=lambda agent: (agent.state is AgentState.GONE, -agent.id),
+        key=lambda agent: (agent.state.is_at_rest, -agent.id),
     )
     if not before:
         return Switch()
@@ -115,7 +114,7 @@ def compare_kinds(known: Sequence[Agent], listed: Sequence[AgentInfo], kind: str
             reason = Unclear.NOT_LISTED
         if reason is None:
             found.append((agent, by_name[agent.name]))
-        elif agent.state is not AgentState.GONE:
+        elif not agent.state.is_at_rest:
             unclear.append((agent, reason))
     return Switch(tuple(sorted(found, key=_row_id)), tuple(sorted(unclear, key=_row_id)))
 
@@ -129,7 +128,7 @@ def _namesakes(agents: Sequence[Agent]) -> Mapping[str, list[Agent]]:
     names: defaultdict[str, list[Agent]] = defaultdict(list)
     for agent in agents:
         others = names[agent.name]
-        if not others or agent.state is not AgentState.GONE:
+        if not others or not agent.state.is_at_rest:
             others.append(agent)
     return names
 

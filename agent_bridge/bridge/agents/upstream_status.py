@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.upstreams import Health
+from agent_bridge.store.corruption import readable
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Topic
 
@@ -48,7 +49,8 @@ class UpstreamStatus:
         """Return the status of the upstreams that the leader published last."""
         found = await self._kv.get(KeyValues.UPSTREAMS) or []
         # JSON has lists in place of tuples.
-        return [Health(**each | {key: tuple(each.get(key, ())) for key in _TUPLES}) for each in found]
+        fields = [each | {key: tuple(each.get(key, ())) for key in _TUPLES} for each in found]
+        return readable("kv", fields, lambda _: KeyValues.UPSTREAMS, lambda each: Health(**each))
 
     async def note_restart(self, upstream: str) -> None:
         """Record that *upstream* may have been restarted, and have forgotten its conversations."""
@@ -58,7 +60,8 @@ class UpstreamStatus:
         """Return the syncs that people asked for, and those that are done."""
         kv = await self._kv.some(KeyValues.LOOKS, KeyValues.CONFIRMED, KeyValues.DONE)
         requested_syncs = SyncRequests(kv.get(KeyValues.LOOKS, 0), kv.get(KeyValues.CONFIRMED, 0))
-        return requested_syncs, SyncRequests(**kv.get(KeyValues.DONE, {}))
+        done = kv.get(KeyValues.DONE, {})
+        return requested_syncs, SyncRequests(done.get("requested", 0), done.get("confirmed", 0))
 
     async def done(self, requested_syncs: SyncRequests) -> None:
         """Record that *requested_syncs* are done."""

@@ -16,7 +16,6 @@ import structlog
 from agent_bridge.bridge.answering.history import within_budget
 from agent_bridge.bridge.answering.shared import Shared
 from agent_bridge.bridge.answering.speakers import Speakers
-from agent_bridge.bridge.rooms.permissions import may_be_read
 from agent_bridge.core.errors import HomeserverError
 from agent_bridge.core.names import one_line
 from agent_bridge.core.transcript import NO_CATCH_UP, CatchUp, HeardMessage
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.payloads import MessagePayload
-    from agent_bridge.core.roles import Role
+    from agent_bridge.core.roles import Roles
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.requests import Json
     from agent_bridge.matrix.room_state import RoomState
@@ -70,12 +69,12 @@ class RoomReader:
         self,
         homeserver: Homeserver,
         namespace: Namespace,
-        permissions: Mapping[str, Role],
+        roles: Roles,
         transcripts: Transcripts,
     ) -> None:
         self._homeserver = homeserver
         self._namespace = namespace
-        self._permissions = permissions
+        self._roles = roles
         self._transcripts = transcripts
         self._states: Shared[tuple[str, str], RoomState | None] = Shared()
         self._pages: Shared[tuple[str, ...], tuple[list[Json], str | None]] = Shared()
@@ -199,7 +198,7 @@ class RoomReader:
         said = parse_event(event)
         if said is None or said.sender in {place.ghost, self._namespace.bot}:
             return False
-        if not may_be_read(said.sender, self._namespace, self._permissions):
+        if not self._roles.reads(said.sender, place.room_id):
             return False
         is_own_word = self._namespace.is_ours(said.sender) and said.content.get("msgtype") == "m.notice"
         return not is_own_word and said.relation != "m.replace" and said.thread == place.thread

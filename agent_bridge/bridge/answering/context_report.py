@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.answering.history import tokens_of
 from agent_bridge.core.results.contexts import ContextReport
+from agent_bridge.core.transcript import tokens_of
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.answering.generation import Generation

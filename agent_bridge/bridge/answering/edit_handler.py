@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.answering.outcome import quota_line
 from agent_bridge.core.answers import Reply
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.payloads import AgainPayload, EditPayload
 from agent_bridge.core.turns import TurnState
 
 if TYPE_CHECKING:
-    from agent_bridge.bridge.delivery.outbox import Outbox, Outboxes
+    from agent_bridge.bridge.delivery.outbox import Outbox
+    from agent_bridge.bridge.delivery.outboxes import Outboxes
+    from agent_bridge.bridge.metering.gate import Gate
+    from agent_bridge.core.agents import Agent
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
@@ -26,7 +30,10 @@ _log = structlog.stdlib.get_logger(__name__)
 class EditHandler:
     """Handles the turns of the kinds *edit* and *again*, in the order of their lane like messages."""
 
-    def __init__(self, homeserver: Homeserver, outboxes: Outboxes, turns: Turns, edits: Edits, texts: Texts) -> None:
+    def __init__(
+        self, homeserver: Homeserver, outboxes: Outboxes, turns: Turns, edits: Edits, gate: Gate, texts: Texts
+    ) -> None:
+        self._gate = gate
         self._homeserver = homeserver
         self._outboxes = outboxes
         self._turns = turns
@@ -35,9 +42,9 @@ class EditHandler:
 
     async def handle(self, turn: Turn) -> None:
         """Queue the earlier message again, next in its lane; or tell the person that its answer stays as it is."""
-        _, outbox = self._outboxes.open(turn)
+        agent, outbox = self._outboxes.open(turn)
         target = turn.payload.target if isinstance(turn.payload, EditPayload | AgainPayload) else None
-        refused = await outbox.reply_once(partial(self._apply, turn, outbox), to=target)
+        refused = await outbox.reply_once(partial(self._apply, turn, agent, outbox), to=target)
         if not refused:
             await self._turns.finish(turn, TurnState.DONE, {})
 
@@ -45,8 +52,17 @@ class EditHandler:
         """Close the turn as failed because of *cause*: the earlier message and its answer stay as they are."""
         await self._turns.finish(turn, TurnState.FAILED, {}, error=cause)
 
-    async def _apply(self, turn: Turn, outbox: Outbox) -> Reply | None:
-        """Queue the earlier message again; return the reason if that is refused."""
+    async def _apply(self, turn: Turn, agent: Agent, outbox: Outbox) -> Reply | None:
+        """Queue the earlier message again; return the reason if that is refused.
+
+        Beyond a quota the answer stays. That is told once for each person and span of time.
+        """
+        refusal = await self._gate.check(turn, agent)
+        if refusal is not None:
+            if isinstance(turn.payload, AgainPayload):
+                await self._remove_reaction(turn, outbox)
+            is_first = await self._turns.claim_once(turn, refusal.key)
+            return Reply(quota_line(refusal, agent.name, self._texts)) if is_first else None
         if not await self._edits.ask_again(turn):
             return Reply(self._texts.retried_edit_past)
         _log.info("an earlier message is asked again", room=turn.room_id, change=turn.kind)

@@ -15,18 +15,17 @@ from yarl import URL
 from agent_bridge.bridge.answering.answer_buffer import AnswerBuffer
 from agent_bridge.bridge.answering.outcome import Attempt, Failure, beyond
 from agent_bridge.bridge.answering.streaming import AnswerStreamer
+from agent_bridge.bridge.answering.unasked import UnaskedTurns
 from agent_bridge.bridge.queue.offload import rendered
-from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import (
-    AgentGone,
     AnswerEmpty,
     AnswerInterrupted,
     AnswerTooLong,
     ConversationTooLong,
+    HomeserverError,
     MessageTooLong,
     StoreError,
     UpstreamError,
-    UpstreamUnreachable,
 )
 from agent_bridge.core.names import one_line
 from agent_bridge.core.rooms import Show, Streaming
@@ -56,11 +55,14 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.delivery.edit_budget import EditBudget
     from agent_bridge.bridge.delivery.outbox import Outbox
     from agent_bridge.bridge.delivery.uploads import Uploads
+    from agent_bridge.bridge.metering.gate import Gate
+    from agent_bridge.bridge.metering.recorder import UsageRecorder
     from agent_bridge.config.conversations import AnswersConfig
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.answers import AnswerFile
     from agent_bridge.core.turns import Turn
+    from agent_bridge.core.usage import UsageEntry
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.postgres.locks import Locks
     from agent_bridge.store.turns import Turns
@@ -71,8 +73,6 @@ _log = structlog.stdlib.get_logger(__name__)
 #: Tokens by which a history may be longer than the last one that was not too long.
 _GROWTH = 100
 _PARAGRAPH = "\n\n"
-#: Seconds for the end of a run that an earlier attempt began.
-_CANCEL = 10.0
 #: Characters of the title of a conversation.
 _MAX_TITLE = 60
 
@@ -111,9 +111,12 @@ class Generation:
         answers: AnswersConfig,
         approvals: ToolApprovals,
         tools: MatrixTools,
+        recorder: UsageRecorder,
+        gate: Gate,
         texts: Texts,
     ) -> None:
         self._approvals = approvals
+        self._recorder = recorder
         self._tools = tools
         self._questions = questions
         self._turns = turns
@@ -125,6 +128,7 @@ class Generation:
         self._pace = Pace(max_events=answers.max_events)
         self._max_parts = answers.max_parts
         self._texts = texts
+        self._unasked = UnaskedTurns(questions, self._upstreams, self.budget, approvals, recorder, gate, texts)
         #: The longest histories that fit, in tokens, by the agents' row ids and the models that people chose.
         self._history_limits: dict[tuple[int, str | None], int] = {}
 
@@ -137,31 +141,45 @@ class Generation:
             HomeserverUnavailable: a file or a message that the question refers to cannot be fetched now.
             StoreError: the transcript cannot be read.
         """
-        if turn.stop is StopReason.INTERRUPTED:
-            return await self._interrupted_earlier(turn, agent, outbox)
-        if turn.stop is not None:
-            await self._end_run(turn, agent)
-            return Attempt(ended_by=turn.stop)
-        if (absent := self._absence(agent)) is not None:
-            return Attempt(ended_by=Failure.of(absent, agent.name, self._texts))
-        upstream, config = self._upstreams[agent.upstream]
-        if turn.begun_elsewhere:
-            return await self._begun_elsewhere(turn, agent, outbox)
-        tokens = self.budget(agent, turn.chosen_model)
-        question = await self._questions.build(turn, agent, upstream, tokens)
+        if (ended := await self._unasked.end(turn, agent, outbox)) is not None:
+            return ended
+        upstream, _ = self._upstreams[agent.upstream]
+        question = await self._questions.build(turn, agent, upstream, self.budget(agent, turn.chosen_model))
         if question.empty:
             return Attempt(ended_by=Failure("; ".join(question.notes)))
-        limits = question.history.limits(tokens)
+        used: list[UsageEntry] = []
+        try:
+            attempt = await self._ask(turn, agent, question, outbox, used)
+        except HomeserverError:
+            # The turn is put back, and no outcome keeps the tokens.
+            await self._recorder.record(used)
+            raise
+        return replace(attempt, used=tuple(used))
+
+    async def _ask(
+        self, turn: Turn, agent: Agent, question: Question, outbox: Outbox, used: list[UsageEntry]
+    ) -> Attempt:
+        """Ask *question*, with less history if that is too long; add the tokens of each request to *used*."""
+        upstream, config = self._upstreams[agent.upstream]
         never_ran, allowed = await self._approvals.earlier(turn)
         withdrawn = await self._approvals.withdrawn(turn, upstream)
         toolbox = self._tools.toolbox(turn, agent, URL(config.url), outbox) if config.matrix_tools else None
+        limits = question.history.limits(self.budget(agent, turn.chosen_model))
         for number, limit in enumerate(limits):
             request = self._request(turn, agent, question, tokens=limit, number=number)
             request = replace(request, never_ran=never_ran, allowed=allowed, withdrawn=withdrawn, toolbox=toolbox)
             buffer = self._buffer(turn, config)
             call = _Call(turn, agent, upstream, config, request, question, buffer, outbox)
-            result = await self._call(call, outbox)
-            await self._count(call)
+            if not number:
+                await self._recorder.record_left(turn, agent, request, upstream.traits)
+            was_stopped = False
+            try:
+                result = await self._call(call, outbox)
+                was_stopped = isinstance(result, StopReason)
+            finally:
+                # A server has read the question of an answer that was stopped before its first words.
+                if buffer.is_begun or was_stopped:
+                    used.append(self._entry(call))
             if limit == limits[-1] or not _may_be_too_long(result):
                 break
             _log.warning(
@@ -195,52 +213,6 @@ class Generation:
         """
         parts = (agent.settings.system_prompt or self._upstreams[agent.upstream][1].system_prompt, instructions)
         return _PARAGRAPH.join(part for part in parts if part) or None
-
-    async def _begun_elsewhere(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
-        """Return the end of an answer that began before the upstream got another kind, with its cards.
-
-        The upstream knows nothing of the first attempt, and may let tools run without a decision.
-        """
-        upstream, config = self._upstreams[agent.upstream]
-        async with self._approvals.during(turn, agent, upstream, config, outbox) as approvals:
-            pass
-        error = AnswerInterrupted(Text("begun_elsewhere", upstream=config.name))
-        return Attempt(ended_by=Failure.of(error, agent.name, self._texts), activity=approvals.ops())
-
-    async def _interrupted_earlier(self, turn: Turn, agent: Agent, outbox: Outbox) -> Attempt:
-        """Return the end of an answer that a message interrupted, and whose process ended before it handled that.
-
-        The text that people have not seen is lost. An upstream with a memory may have the question, so the messages
-        behind it are not asked together with it.
-        """
-        configured = self._upstreams.get(agent.upstream)
-        is_begun = turn.begun_as is not None or (outbox.has_answer and not turn.retries)
-        if configured is None or not is_begun:
-            stateful = configured is not None and configured[0].traits.stateful
-            return Attempt(ended_by=turn.stop, is_begun=False, collects=not (stateful or outbox.has_answer))
-        upstream, config = configured
-        await self._end_run(turn, agent)
-        question = await self._questions.build(turn, agent, upstream, self.budget(agent, turn.chosen_model))
-        async with self._approvals.during(turn, agent, upstream, config, outbox) as approvals:
-            pass
-        text = await self._questions.shown_text(turn, outbox.user_id, outbox.event_ids)
-        return Attempt(
-            ended_by=turn.stop,
-            text=text,
-            question=question.kept,
-            caught_up=question.caught_up,
-            activity=approvals.ops(),
-        )
-
-    def _absence(self, agent: Agent) -> UpstreamError | None:
-        """Return why *agent* cannot be asked, None if it can."""
-        configured = self._upstreams.get(agent.upstream)
-        if configured is None or agent.state is AgentState.GONE:
-            return AgentGone(Text("agent_gone", agent=agent.name))
-        if agent.kind != configured[1].kind:
-            # The leader looks for the agent in the list of the new kind. The message waits until it is found.
-            return UpstreamUnreachable(Text("agent_unknown", agent=agent.name))
-        return None
 
     async def _call(self, call: _Call, outbox: Outbox) -> Attempt | Failure | StopReason:
         """Return the answer to *call*, shown while it grows, or why there is none."""
@@ -313,7 +285,6 @@ class Generation:
             rest=await self._rest(text, call.user_id),
             notes=(*call.question.notes, *notes),
             run=call.buffer.run,
-            usage=call.buffer.usage,
         )
 
     async def _read(self, call: _Call, streamer: AnswerStreamer, approvals: OpenApprovals) -> None:
@@ -350,15 +321,10 @@ class Generation:
         except TimeoutError:
             raise AnswerTooLong(Text("too_slow", seconds=call.config.turn_timeout)) from None
 
-    async def _count(self, call: _Call) -> None:
-        """Add the reported tokens of *call* to those of the turn."""
-        if call.buffer.usage is None:
-            return
-        try:
-            await self._turns.used(call.turn, call.buffer.usage)
-        except StoreError as error:
-            # The database may be back before the answer has to be committed.
-            _log.warning("the tokens of an answer were not counted", error=str(error))
+    def _entry(self, call: _Call) -> UsageEntry:
+        """Return the tokens of *call*."""
+        buffer, traits = call.buffer, call.upstream.traits
+        return self._recorder.of_answer(call.turn, call.agent, call.request, buffer.usage, buffer.text, traits)
 
     async def _record_run(self, call: _Call, ref: str) -> None:
         """Store the reference of the run if the upstream can return to it after a crash.
@@ -373,18 +339,6 @@ class Generation:
             # The answer goes on: the database may be back before it has to be committed.
             _log.warning("the reference of the run was not stored", run=ref, error=str(error))
 
-    async def _end_run(self, turn: Turn, agent: Agent) -> None:
-        """End the run of an attempt whose process was killed: the agent may go on with it."""
-        configured = self._upstreams.get(agent.upstream)
-        cancel = None if configured is None else configured[0].can.cancel
-        if turn.run is None or cancel is None or turn.begun_elsewhere:
-            return
-        try:
-            async with asyncio.timeout(_CANCEL):
-                await cancel(turn.run)
-        except (UpstreamError, TimeoutError) as error:
-            _log.warning("the run of a stopped answer may go on", run=turn.run, error=str(error))
-
     async def _unfinished(self, call: _Call, ended_by: Failure | StopReason) -> Attempt:
         """Return the attempt with as much of the answer as had arrived; its files are left out."""
         buffer = call.buffer
@@ -396,7 +350,6 @@ class Generation:
             activity=buffer.whole_activity(time.monotonic()),
             rest=await self._rest(buffer.text, call.user_id),
             run=buffer.run,
-            usage=buffer.usage,
             is_begun=buffer.is_begun or bool(call.outbox.acts),
             collects=not call.outbox.has_answer,
         )

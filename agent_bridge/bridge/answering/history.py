@@ -6,13 +6,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.transcript import ChatMessage
+from agent_bridge.core.transcript import BYTES_PER_TOKEN, ChatMessage, tokens_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-#: Bytes of a text that count as a token.
-BYTES_PER_TOKEN = 4
 #: Tokens of a budget that are worth filling with the beginning of a longer message.
 _WORTH_CUTTING = 200
 #: Divisors of the length of a history that was too long.
@@ -56,11 +54,6 @@ class History:
                 found.append(limit if kept else 0)
                 last = kept
         return found
-
-
-def tokens_of(messages: Iterable[ChatMessage]) -> int:
-    """Return the estimated length of *messages*: four bytes count as a token, and each message as one more."""
-    return sum(len(message.content.encode()) // BYTES_PER_TOKEN + 1 for message in messages)
 
 
 def within_budget(history: Sequence[ChatMessage], tokens: int) -> tuple[ChatMessage, ...]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.bridge.rooms.permissions import may_be_read
 from agent_bridge.core.answers import Part
 from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.core.ids import short_hash
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.delivery.outbox import Outbox
     from agent_bridge.bridge.delivery.uploads import Uploads
     from agent_bridge.core.agents import Agent
-    from agent_bridge.core.roles import Role
+    from agent_bridge.core.roles import Roles
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
@@ -89,11 +88,9 @@ TOOLS = (
 class MatrixTools:
     """Makes the toolbox of each answer."""
 
-    def __init__(
-        self, homeserver: Homeserver, permissions: Mapping[str, Role], turns: Turns, uploads: Uploads, texts: Texts
-    ) -> None:
+    def __init__(self, homeserver: Homeserver, roles: Roles, turns: Turns, uploads: Uploads, texts: Texts) -> None:
         self._homeserver = homeserver
-        self._permissions = permissions
+        self._roles = roles
         self._turns = turns
         self._uploads = uploads
         self._texts = texts
@@ -101,7 +98,7 @@ class MatrixTools:
     def toolbox(self, turn: Turn, agent: Agent, own: URL, outbox: Outbox) -> MatrixToolbox:
         """Return the tools of *agent* for its answer to *turn* in *outbox*; *own* is the URL of its upstream."""
         return MatrixToolbox(
-            self._homeserver, self._permissions, self._turns, self._uploads, self._texts, turn, agent, own, outbox
+            self._homeserver, self._roles, self._turns, self._uploads, self._texts, turn, agent, own, outbox
         )
 
 
@@ -110,7 +107,7 @@ class MatrixToolbox:
     """The tools of one answer."""
 
     homeserver: Homeserver
-    permissions: Mapping[str, Role]
+    roles: Roles
     turns: Turns
     uploads: Uploads
     texts: Texts
@@ -226,18 +223,18 @@ class MatrixToolbox:
             self.turn.room_id, limit=_PAGE, as_user=self.outbox.user_id, only={"types": list(_READ)}
         )
         visibility = str(state.content(HISTORY_VISIBILITY).get("history_visibility", "shared"))
-        seen = (event for event in visible(events, asking, visibility) if self._may_be_read(str(event.get("sender"))))
+        seen = (event for event in visible(events, asking, visibility) if self._reads(str(event.get("sender"))))
         lines = list(islice((line for event in seen if (line := _line(event)) is not None), limit))
         return "\n".join(reversed(lines)) or "there are no messages"
 
-    def _may_be_read(self, user_id: str) -> bool:
-        return may_be_read(user_id, self.homeserver.namespace, self.permissions)
-
     async def _list_participants(self, _arguments: Mapping[str, Any], _part: int) -> str:
         state, _ = await self._room()
-        members = sorted(user for user in state.members("join") if self._may_be_read(user))
+        members = sorted(user for user in state.members("join") if self._reads(user))
         lines = [json.dumps({"user_id": user, "is_agent": self.homeserver.namespace.is_ours(user)}) for user in members]
         return "\n".join(lines[:_MEMBERS])
+
+    def _reads(self, user: str) -> bool:
+        return self.roles.reads(user, self.turn.room_id)
 
 
 class _Unusable(Exception):

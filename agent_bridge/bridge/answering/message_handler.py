@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.answering.generation import Generation
     from agent_bridge.bridge.answering.outcome import Outcome
     from agent_bridge.bridge.answering.undeliverable import Undeliverable
-    from agent_bridge.bridge.delivery.outbox import Outbox, Outboxes
+    from agent_bridge.bridge.delivery.outbox import Outbox
+    from agent_bridge.bridge.delivery.outboxes import Outboxes
     from agent_bridge.bridge.delivery.receipts import Receipts
     from agent_bridge.bridge.delivery.status_reactions import StatusReactions
     from agent_bridge.bridge.delivery.stop_offers import StopOffer, StopOffers
     from agent_bridge.bridge.groups.hand_on import HandOn
+    from agent_bridge.bridge.metering.recorder import UsageRecorder
     from agent_bridge.config.conversations import AnswersConfig, LanesConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.turns import Turn
@@ -69,6 +71,7 @@ class MessageHandler:
         stop_offers: StopOffers,
         undeliverable: Undeliverable,
         hand_on: HandOn,
+        recorder: UsageRecorder,
         lanes: LanesConfig,
         answers: AnswersConfig,
         texts: Texts,
@@ -83,6 +86,7 @@ class MessageHandler:
         self._stop_offers = stop_offers
         self._undeliverable = undeliverable
         self._hand_on = hand_on
+        self._recorder = recorder
         self._lanes = lanes
         self._max_parts = answers.max_parts
         self._redact_answers = answers.redact_answers
@@ -142,7 +146,7 @@ class MessageHandler:
             if error.status != _FORBIDDEN:
                 raise
             _log.warning("a ghost may not speak", room=turn.room_id, user=outbox.user_id, error=str(error))
-            told = self._texts.ghost_is_mute.format(agent=escape(agent.name), admin=self._texts.an_admin)
+            told = self._texts.ghost_is_mute.format(agent=escape(agent.name), admin=self._texts.who_can_help)
             await self._outboxes.tell_as_bot(turn, told)
             await self._turns.finish(turn, TurnState.FAILED, {}, error=cause)
 
@@ -172,6 +176,7 @@ class MessageHandler:
                 transcript=outcome.transcript,
                 caught_up=outcome.heard,
                 run=outcome.run,
+                used=outcome.used,
             )
             self._uncommitted.forget(turn)
             if redacted is not None:
@@ -220,16 +225,20 @@ class MessageHandler:
     async def _end(self, turn: Turn, attempt: Attempt, agent: Agent, outbox: Outbox, started: float) -> Outcome | None:
         """Return the outcome of *attempt*; None if the turn is queued again."""
         announced = Announced.NEVER
-        if isinstance(failure := attempt.ended_by, Failure) and failure.error is not None:
-            if await self._put_back(turn, failure, agent, outbox, started):
+        if isinstance(failure := attempt.ended_by, Failure) and (failure.error is not None or failure.once):
+            if await self._put_back(turn, attempt, failure, agent, outbox, started):
                 return None
             announced = Announced.NEVER if attempt.text else await self._announced(turn, failure)
+        if attempt.ended_by is StopReason.REDACTED:
+            await self._recorder.record(attempt.used)
         if isinstance(attempt.ended_by, StopReason) and await self._ask_the_rest(turn, outbox, attempt.ended_by):
             return None
-        return replace(outcome_of(attempt, self._texts, announced=announced), usage=attempt.usage)
+        return replace(outcome_of(attempt, self._texts, announced=announced), used=attempt.used)
 
     async def _announced(self, turn: Turn, failure: Failure) -> Announced:
         """Tell how long ago the room, or the sender, was told of *failure*."""
+        if failure.once:
+            return Announced.NEVER if await self._turns.claim_once(turn, failure.once) else Announced.TODAY
         if isinstance(failure.error, AgentGone) and turn.agent is not None:
             # Each message of a person would get the same reason, for good.
             what = f"gone:{turn.room_id}:{turn.agent.id}:{turn.sender}"
@@ -255,6 +264,7 @@ class MessageHandler:
             attempt = await self._generation.run(turn, agent, outbox)
             if attempt.ended_by is not StopReason.INTERRUPTED or attempt.is_begun:
                 return turn, attempt
+            await self._recorder.record(attempt.used)
             resumed = await self._batching.resume(turn, collects=attempt.collects)
             if resumed is None:
                 stops = await self._turns.stops([turn.id])
@@ -267,7 +277,9 @@ class MessageHandler:
                 return resumed, None
             turn = resumed
 
-    async def _put_back(self, turn: Turn, failure: Failure, agent: Agent, outbox: Outbox, started: float) -> bool:
+    async def _put_back(
+        self, turn: Turn, attempt: Attempt, failure: Failure, agent: Agent, outbox: Outbox, started: float
+    ) -> bool:
         """Queue *turn* again if another attempt may succeed; return whether it is queued.
 
         A wait for an upstream that is away is no failure, and its time is the time of the attempts and of the pauses
@@ -289,6 +301,7 @@ class MessageHandler:
             text = self._texts.waits_for_upstream.format(cause=cause, agent=escape(agent.name))
             await self._tell(outbox, Op(Part.WAITING, text, notice=True))
         _log.warning("asking again", error=str(error), room=turn.room_id, seconds=delay)
+        await self._recorder.record(attempt.used)
         await self._turns.put_back(
             turn, delay=delay, failed=not error.not_begun, waited=waited, why=error.says(self._texts)
         )

@@ -29,15 +29,20 @@ from agent_bridge.render.content import escape, fenced
 from agent_bridge.render.markdown.unmarked import to_unmarked
 from agent_bridge.render.rendition import ops_for
 from agent_bridge.render.split import with_ending
+from agent_bridge.render.usage import exceeded_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agent_bridge.bridge.metering.gate import Refusal
     from agent_bridge.core.answers import AnswerFile
     from agent_bridge.core.errors import UpstreamError
     from agent_bridge.core.turns import Turn
-    from agent_bridge.core.usage import Usage
+    from agent_bridge.core.usage import Usage, UsageEntry
     from agent_bridge.i18n.catalogue import Texts
+
+#: The beginning of a notice that there is no answer.
+_MARK = "⚠️ "
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,10 @@ class Failure:
     error: UpstreamError | None = None
     #: The cause for the people in the room, if it is not the one for administrators.
     told: str = ""
+    #: The whole notice, in place of one that is made of the cause; empty: none.
+    line: str = ""
+    #: The key under which a failure is told once; empty: it is told each time.
+    once: str = ""
 
     @classmethod
     def of(cls, error: UpstreamError, agent: str, texts: Texts) -> Failure:
@@ -63,8 +72,16 @@ class Failure:
         detail = error.says(texts) if error.is_about_settings else error.detail or ""
         return cls(error.cause(texts), error.remedy(texts), detail, error, told)
 
+    @classmethod
+    def of_quota(cls, refusal: Refusal, agent: str, texts: Texts) -> Failure:
+        """Return the failure of a question to *agent* that a quota refuses."""
+        line = quota_line(refusal, agent, texts)
+        return cls(clause(line.removeprefix(_MARK)), line=line, once=refusal.key)
+
     def notice(self, texts: Texts, *, midway: bool) -> Notice:
         """Return the notice about it; *midway*: below a part of the answer."""
+        if self.line:
+            return Notice(self.line)
         head = (texts.failed_midway if midway else texts.failed).format(cause=clause(self.told or self.cause))
         return Notice(f"{head} {self.remedy}".strip(), self.detail)
 
@@ -101,8 +118,8 @@ class Attempt:
     notes: tuple[str, ...] = ()
     #: The upstream's reference of the run; None if it gave none.
     run: str | None = None
-    #: The tokens that the upstream reported; None without a report.
-    usage: Usage | None = None
+    #: The tokens of all its requests.
+    used: tuple[UsageEntry, ...] = ()
     #: Whether the agent had begun to answer, and whether the question can be asked together with the messages behind it
     #: if it had not. For an attempt that was interrupted.
     is_begun: bool = True
@@ -127,8 +144,13 @@ class Outcome:
     said: str = ""
     #: The upstream's reference of the run; None if it gave none.
     run: str | None = None
-    #: The tokens of its last attempt; None without a report.
-    usage: Usage | None = None
+    #: The tokens of all requests of its last attempt.
+    used: tuple[UsageEntry, ...] = ()
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens that the upstream reported for the last of its requests; None without a report."""
+        return None if not self.used or self.used[-1].is_estimated else self.used[-1].usage
 
     @property
     def state(self) -> TurnState:
@@ -194,6 +216,11 @@ class Outcome:
         if self.stopped is StopReason.INTERRUPTED:
             return texts.interrupted
         return texts.stopped if self.stopped in {StopReason.STOPPED, StopReason.REDACTED} else ""
+
+
+def quota_line(refusal: Refusal, agent: str, texts: Texts) -> str:
+    """Return the line that tells why a quota refuses a question to *agent*, and until when."""
+    return f"{_MARK}{exceeded_line(refusal.exceeded, refusal.now, refusal.currency, agent, texts)}"
 
 
 def outcome_of(attempt: Attempt, texts: Texts, *, announced: Announced = Announced.NEVER) -> Outcome:

@@ -10,7 +10,6 @@ from agent_bridge.bridge.answering.history import History, alternating, question
 from agent_bridge.bridge.answering.incoming_files import FileContent
 from agent_bridge.bridge.answering.recap import Recaps
 from agent_bridge.bridge.rooms.kinds import is_of_several_kind
-from agent_bridge.bridge.rooms.permissions import may_be_read
 from agent_bridge.core.answers import Part
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.names import one_line
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.payloads import MessagePayload
-    from agent_bridge.core.roles import Role
+    from agent_bridge.core.roles import Roles
     from agent_bridge.core.transcript import CatchUp
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
@@ -75,7 +74,7 @@ class Questions:
         self,
         homeserver: Homeserver,
         namespace: Namespace,
-        permissions: Mapping[str, Role],
+        roles: Roles,
         transcripts: Transcripts,
         contexts: Contexts,
         turns: Turns,
@@ -86,7 +85,7 @@ class Questions:
     ) -> None:
         self._homeserver = homeserver
         self._namespace = namespace
-        self._permissions = permissions
+        self._roles = roles
         self._transcripts = transcripts
         self._contexts = contexts
         self._turns = turns
@@ -258,7 +257,7 @@ class Questions:
         Return None without text, if *ghost* cannot see it, and if the texts of its sender are not for agents.
         """
         event = await self._homeserver.event(room_id, event_id, ghost)
-        if event is None or not may_be_read(str(event.get("sender")), self._namespace, self._permissions):
+        if event is None or not self._roles.reads(str(event.get("sender")), room_id):
             return None
         content = event.get("content")
         said = message_of(str(event.get("type")), content_today(event))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.answering.history import BYTES_PER_TOKEN
+from agent_bridge.core.transcript import BYTES_PER_TOKEN
 
 if TYPE_CHECKING:
     from agent_bridge.core.agents import Agent

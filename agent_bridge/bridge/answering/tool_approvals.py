@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.bridge.delivery.approval_cards import ApprovalCards
     from agent_bridge.bridge.delivery.outbox import Outbox
-    from agent_bridge.config.model import UpstreamConfig
+    from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.answers import Op
     from agent_bridge.core.approvals import Approval

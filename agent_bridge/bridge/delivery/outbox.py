@@ -16,22 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.delivery.contents import content_of
 from agent_bridge.bridge.delivery.erasure import Eraser
+from agent_bridge.bridge.delivery.marked_events import marked_events
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.bridge.rooms.kinds import KINDS
 from agent_bridge.core.answers import Op, Part, Reply
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import MARK, mark
-from agent_bridge.core.rooms import KindName
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.matrix.events import content_today
-from agent_bridge.render.content import LIVE, edit, in_reply_to, in_thread, mentions_of, message
+from agent_bridge.render.content import LIVE, edit, in_reply_to, in_thread, mentions_of
 from agent_bridge.render.rendition import ops_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from agent_bridge.core.agents import Agent
-    from agent_bridge.core.ids import Namespace
     from agent_bridge.core.turns import Turn
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.turns import Turns
@@ -42,58 +40,9 @@ _log = logging.getLogger(__name__)
 _LATE = 2.0
 #: Interruptions of a turn from which on it is closed without a wait for late edits: its next worker may die as soon.
 _OFTEN = 5
-#: Events of one page of a room's history.
-_PAGE = 100
-#: The types of the events that show an answer.
-_KINDS = ("m.room.message", "m.reaction")
 _BAD_REQUEST = 400
 #: Part of Synapse's message for a relation to an event that it does not have.
 _UNKNOWN_EVENT = "unknown event"
-
-
-def voice_of(turn: Turn, namespace: Namespace) -> str:
-    """Return the user that speaks for the bridge in the room of *turn*: the bot, or a ghost where the bot is not."""
-    return namespace.bot if turn.voice is None else namespace.user_id(turn.voice)
-
-
-class Outboxes:
-    """Opens the outbox of a turn for an agent."""
-
-    def __init__(self, homeserver: Homeserver, turns: Turns) -> None:
-        self._homeserver = homeserver
-        self._turns = turns
-
-    def open(self, turn: Turn) -> tuple[Agent, Outbox]:
-        """Return the agent of *turn*, and the outbox in which the agent's ghost answers.
-
-        Raises:
-            LookupError: *turn* is for the bridge bot.
-        """
-        if turn.agent is None:
-            raise LookupError(f"turn {turn.key} is for no agent")
-        ghost = self._homeserver.namespace.user_id(turn.agent.ghost)
-        return turn.agent, Outbox(self._homeserver, self._turns, turn, ghost)
-
-    def for_bridge(self, turn: Turn) -> Outbox:
-        """Return the outbox in which the bridge itself answers: as its bot, or as a ghost in a room without the bot."""
-        return Outbox(self._homeserver, self._turns, turn, voice_of(turn, self._homeserver.namespace))
-
-    async def tell_as_bot(self, turn: Turn, text: str) -> None:
-        """Have the bridge bot reply to *turn* with the notice *text*, because the ghost is not permitted to speak.
-
-        In a room of people nothing is said of a ghost that they have removed.
-        """
-        content = message(text, mark=f"{turn.key}.bot", notice=True) | in_reply_to(turn.event_id)
-        try:
-            if turn.room_kind is KindName.GROUP and await self._is_removed(turn):
-                return
-            await self._homeserver.send(turn.room_id, content, txn_id=f"ab.{turn.key}.bot.{turn.retries}")
-        except HomeserverRefused as error:
-            _log.warning("nobody can tell the room that its agent is mute: %s", error)
-
-    async def _is_removed(self, turn: Turn) -> bool:
-        ghost = "" if turn.agent is None else self._homeserver.namespace.user_id(turn.agent.ghost)
-        return await self._homeserver.membership(turn.room_id, ghost) in {"leave", "ban"}
 
 
 class Outbox:
@@ -116,6 +65,8 @@ class Outbox:
         #: Parts with an edit that the homeserver may carry out later than the edits after it, and until when, by the
         #: clock of the event loop.
         self._late: dict[int, float] = {}
+        #: When the homeserver has carried out or lost the first requests of all parts, by the same clock.
+        self._certain_at = 0.0
         #: Parts that have notified the users whom they mention.
         self._notified: set[int] = set()
         #: The acts that belong to an earlier answer to the turn.
@@ -142,6 +93,7 @@ class Outbox:
             self._late |= dict.fromkeys(self.event_ids, self._late_end())
         if open_parts := {send.part for send in sends if send.event_id is None}:
             self._tried |= open_parts
+            self._certain_at = self._late_end()
             await self._adopt(open_parts)
 
     async def show(self, op: Op, *, intended: bool = False, recorded: bool = True) -> None:
@@ -168,7 +120,11 @@ class Outbox:
             self._tried.add(op.part)
             relation = self._relation(op)
             await self._remove_behind(op.part)
-            self.event_ids[op.part] = await self._send_related(content, relation, self._txn_id(op.part))
+            try:
+                self.event_ids[op.part] = await self._send_related(content, relation, self._txn_id(op.part))
+            except (HomeserverError, asyncio.CancelledError):
+                self._certain_at = self._late_end()
+                raise
             self._taken_back.discard(op.part)
             if op.mentions and (not tried or await self._has_mentions(op.part)):
                 self._notified.add(op.part)
@@ -217,6 +173,7 @@ class Outbox:
             # The end stores the event of a short answer. A person may redact a part of a long one before its end.
             await self.show(op, intended=True, recorded=len(ops) > 1 or then is not None)
         await self._overtake([op for op in ops if op.part in self._late])
+        await self._find_unanswered()
         kept = {op.part for op in ops} | (self.acts if ops or state is TurnState.DONE else set())
         for part in sorted(self.event_ids.keys() - kept):
             await self.take_back(part)
@@ -242,6 +199,7 @@ class Outbox:
 
     async def withdraw(self) -> list[int]:
         """Redact all events that show the answer, with their edits; return the parts that were redacted so far."""
+        await self._find_unanswered()
         for part in sorted(self.event_ids):
             await self.take_back(part)
         return sorted(self._taken_back)
@@ -327,6 +285,7 @@ class Outbox:
 
     async def _end_growth(self) -> None:
         """Remove the marks of growing messages."""
+        await self._find_unanswered()
         for part, event_id in sorted(self.event_ids.items()):
             event = await self._homeserver.event(self._turn.room_id, event_id, self.user_id)
             content = dict(content_today(event or {}))
@@ -423,34 +382,20 @@ class Outbox:
     async def _adopt(self, parts: Iterable[int]) -> None:
         """Find the events of *parts* in the room, and store their ids."""
         wanted = {mark(self._turn.key, part): part for part in parts}
-        for found, event_id in (await self._find(set(wanted))).items():
+        found_events = await marked_events(
+            self._homeserver, self._turn.room_id, self.user_id, set(wanted), until=self._turn.event_id
+        )
+        for found, event_id in found_events.items():
             _log.info("adopted part %d of the answer: %s", wanted[found], event_id)
             self.event_ids[wanted[found]] = event_id
             await self._record(wanted[found])
 
-    async def _find(self, marks: set[str]) -> dict[str, str]:
-        """Return the events with *marks* that the room has got since the turn's own event."""
-        found: dict[str, str] = {}
-        start: str | None = None
-        while marks - found.keys():
-            events, start = await self._homeserver.messages(
-                self._turn.room_id, limit=_PAGE, start=start, as_user=self.user_id
-            )
-            for event in events:
-                if (theirs := self._mark_of(event)) in marks:
-                    found[theirs] = event["event_id"]
-            # An event ends the search, not a time: the clocks of the homeserver and of the database may differ.
-            if start is None or any(event.get("event_id") == self._turn.event_id for event in events):
-                break
-        return found
-
-    def _mark_of(self, event: dict[str, Any]) -> str:
-        """Return the mark of an event that this user sent; empty for an edit: a mark can be forged."""
-        content = event.get("content", {})
-        theirs = content.get(MARK)
-        if event.get("sender") != self.user_id or event.get("type") not in _KINDS or "m.new_content" in content:
-            return ""
-        return theirs if isinstance(theirs, str) else ""
+    async def _find_unanswered(self) -> None:
+        """Find the events of parts whose requests had no response. The end of an answer leaves none behind."""
+        unanswered = self._tried - self.event_ids.keys() - self._taken_back
+        if unanswered:
+            await asyncio.sleep(self._certain_at - asyncio.get_running_loop().time())
+            await self._adopt(unanswered)
 
 
 def _is_unknown_event(error: BaseException) -> bool:

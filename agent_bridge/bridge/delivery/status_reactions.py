@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.delivery.own_reactions import remove_reactions
-from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import MARK
 from agent_bridge.core.turns import TurnState
@@ -51,7 +50,7 @@ class StatusReactions:
 
     async def _warn(self, turn: Turn, ghost: str) -> None:
         # An agent that is gone answers nothing.
-        gone = turn.agent is not None and turn.agent.state is AgentState.GONE
+        gone = turn.agent is not None and turn.agent.state.is_at_rest
         for name, key in _REACTIONS.items():
             if key == AGAIN and gone:
                 continue

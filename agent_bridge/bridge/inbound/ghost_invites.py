@@ -13,7 +13,6 @@ import structlog
 
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.rooms.invitations import invite_home, may_enter
-from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.answers import Op
 from agent_bridge.core.errors import HomeserverRefused
@@ -73,7 +72,7 @@ class GhostInvites:
         self._groups = groups
         self._strangers = strangers
         self._namespace = rules.namespace
-        self._permissions = rules.permissions
+        self._roles = rules.roles
         self._texts = texts
 
     async def answer(self, turn: Turn, invitation: InvitationPayload) -> Mapping[int, str]:
@@ -181,7 +180,7 @@ class GhostInvites:
         else:
             is_invited = self._is_member(turn) and await self._invites(turn, agent_room)
             way = self._texts.ghost_invites if is_invited else self._texts.for_admins(self._texts.ghost_is_closed)
-            alias = self._namespace.alias(agent_room.agent.ghost)
+            alias = self._namespace.home_aliases(agent_room.agent.ghost)[0]
             reason = f"{self._texts.ghost_declines.format(alias=alias)} {way}"
         if self._is_member(turn):
             await self._homeserver.join(turn.room_id, ghost)
@@ -191,7 +190,7 @@ class GhostInvites:
 
     async def _invites(self, turn: Turn, agent_room: AgentRoom) -> bool:
         """Have the ghost invite the person of *turn* into its room, if the person may enter; tell whether it did."""
-        is_admin = role_of(turn.sender, self._permissions) >= Role.ADMIN
+        is_admin = self._roles.of(turn.sender) >= Role.ADMIN
         if not (is_admin or await may_enter(self._homeserver, self._kv, agent_room, turn.sender)):
             return False
         try:
@@ -222,7 +221,7 @@ class GhostInvites:
         await self._homeserver.forget(room_id, ghost)
 
     def _is_member(self, turn: Turn) -> bool:
-        return role_of(turn.sender, self._permissions) >= Role.MEMBER
+        return self._roles.may_invite(turn.sender)
 
 
 def _is_of_two(state: RoomState, person: str, ghost: str) -> bool:

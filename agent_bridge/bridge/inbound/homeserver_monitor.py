@@ -70,7 +70,7 @@ class HomeserverMonitor:
         Rooms in which messages wait are compared with the homeserver first: they may have changed in between.
         """
         self._away = False
-        await self._doubt_rooms()
+        await self._agents.request_checks()
         async with asyncio.TaskGroup() as group:
             self._begin(group)
             await every(_LOOK, partial(self._look, group), name="check of the homeserver", retry=_LOOK_AGAIN)
@@ -122,10 +122,14 @@ class HomeserverMonitor:
             _log.error("the homeserver has another name", domain=domain, server_name=server_name, remedy=remedy)
 
     async def _bot(self) -> None:
-        await self.homeserver.register(self._service.bot_username)
         bot, displayname = self.homeserver.namespace.bot, self._service.bot_displayname
+        try:
+            present = await self.homeserver.displayname(bot)
+        except UserNotRegistered:
+            present = None
         # Synapse renews the bot's membership in every one of its rooms each time, even for an unchanged name.
-        if await self.homeserver.displayname(bot) != displayname:
+        if present != displayname:
+            await self.homeserver.register(self._service.bot_username)
             await self.homeserver.set_displayname(bot, displayname)
 
     async def _event(self) -> None:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.delivery.outbox import Outbox
-from agent_bridge.bridge.inbound.rules import told_once
-from agent_bridge.bridge.rooms.permissions import role_of
+from agent_bridge.bridge.inbound.rules_messages import told_once
+from agent_bridge.bridge.rooms.entry import home_by_alias
 from agent_bridge.core.answers import Reply
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable
 from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.payloads import InvitationPayload, RefusalReason
-from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName, ParticipantState
 from agent_bridge.core.turns import TurnState
 from agent_bridge.matrix.room_state import RoomState
@@ -65,7 +64,7 @@ class InviteHandler:
         self._unbound = unbound
         self._backfill = backfill
         self._namespace = rules.namespace
-        self._permissions = rules.permissions
+        self._roles = rules.roles
         self._prefix = rules.prefix
         self._texts = texts
 
@@ -173,13 +172,13 @@ class InviteHandler:
         return True
 
     def _is_member(self, turn: Turn) -> bool:
-        return role_of(turn.sender, self._permissions) >= Role.MEMBER
+        return self._roles.may_invite(turn.sender)
 
     async def _upgraded(self, room_id: str, invited: str) -> str | None:
         """Return the agent's room that *room_id* replaces, perhaps past others; None if it replaces none."""
         for upgraded, ghost in await self._rooms.awaiting_successor(invited[1:].partition(":")[0]):
             # The homeserver moves the alias along with each upgrade.
-            if room_id == await self._homeserver.resolve_alias(self._namespace.alias(ghost)):
+            if room_id == await home_by_alias(self._homeserver, ghost):
                 return upgraded
             for user in (self._namespace.bot, self._namespace.user_id(ghost)):
                 state = await self._homeserver.room_state(upgraded, user)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.delivery.outbox import Outboxes, voice_of
+from agent_bridge.bridge.delivery.outboxes import Outboxes, voice_of
 from agent_bridge.bridge.delivery.status_reactions import WARNING
-from agent_bridge.bridge.rooms.permissions import role_of
 from agent_bridge.core.answers import Reply
 from agent_bridge.core.approvals import DecisionResult
 from agent_bridge.core.chains import Bound
@@ -62,7 +61,7 @@ class RefusalHandler:
         self._chains = chains
         self._pair_per_minute = budgets.pair_per_minute
         self._namespace = rules.namespace
-        self._permissions = rules.permissions
+        self._roles = rules.roles
         self._texts = texts
 
     async def handle(self, turn: Turn) -> None:
@@ -172,4 +171,4 @@ class RefusalHandler:
         voice = voice_of(turn, self._namespace)
         event = await self._homeserver.state(turn.room_id, "m.room.member", turn.sender, voice)
         inviter = (event or {}).get("unsigned", {}).get("prev_sender", "")
-        return inviter == self._namespace.bot or role_of(inviter, self._permissions) >= Role.ADMIN
+        return inviter == self._namespace.bot or self._roles.of(inviter) >= Role.ADMIN

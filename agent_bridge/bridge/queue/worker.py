@@ -208,6 +208,8 @@ class Worker:
                 if turn.interruptions >= MAX_INTERRUPTIONS:
                     times = self._texts.count(turn.interruptions, self._texts.time)
                     await self._give_up(turn, self._texts.bridge_ended.format(times=times))
+                elif turn.is_unreadable:
+                    await self._give_up(turn, self._texts.bridge_failed)
                 else:
                     is_last = await self._handlers[turn.kind].handle(turn)
             except StoreRefused as error:

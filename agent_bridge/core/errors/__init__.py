@@ -8,6 +8,7 @@
     ├── WorkEnded                   a part of the process ended that must not end
     ├── StoreError                  the database
     │   ├── StoreRefused            values that can never be stored
+    │   ├── RowUnreadable           a row has a value that no program of the bridge writes
     │   ├── TurnLost                another worker has claimed the turn
     │   ├── LockLost                the connection that held a lock was lost
     │   ├── DatabaseUnsuitable      too old a server, or another encoding than UTF8
@@ -15,6 +16,7 @@
     │   └── SchemaTooOld            not migrated
     ├── HomeserverError             the homeserver
     │   ├── HomeserverUnavailable   no response, 429 or 5xx: retryable
+    │   │   ├── RateLimited         429 to background work, which waits
     │   │   ├── RegistrationRejected  its copy of the registration is another one
     │   │   │   └── TokenRejected   it does not know the as_token
     │   │   └── UserNotRegistered   it does not know the ghost or the bot
@@ -50,6 +52,7 @@ from agent_bridge.core.errors.base import (
 from agent_bridge.core.errors.database import (
     DatabaseUnsuitable,
     LockLost,
+    RowUnreadable,
     SchemaTooNew,
     SchemaTooOld,
     StoreError,
@@ -65,6 +68,7 @@ from agent_bridge.core.errors.homeserver import (
     HomeserverError,
     HomeserverRefused,
     HomeserverUnavailable,
+    RateLimited,
     RegistrationRejected,
     RoomOutOfReach,
     TokenRejected,
@@ -108,8 +112,10 @@ __all__ = [
     "LockLost",
     "MessageTooLong",
     "QuestionRefused",
+    "RateLimited",
     "RegistrationRejected",
     "RoomOutOfReach",
+    "RowUnreadable",
     "SchemaTooNew",
     "SchemaTooOld",
     "StoreError",

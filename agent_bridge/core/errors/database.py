@@ -22,6 +22,10 @@ class StoreRefused(StoreError):
     """The database refused the statement; a repeat has the same result."""
 
 
+class RowUnreadable(StoreError):
+    """A row has a value that this program cannot read; the log names it."""
+
+
 class TurnLost(StoreError):
     """Another worker has claimed the turn; this worker's writes are rejected."""
 

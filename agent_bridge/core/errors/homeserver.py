@@ -6,10 +6,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors.base import BridgeError
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.i18n.english import ENGLISH
 
 if TYPE_CHECKING:
-    from agent_bridge.i18n.catalogue import Text, Texts
+    from agent_bridge.i18n.catalogue import Texts
 
 
 class HomeserverError(BridgeError):
@@ -37,6 +38,16 @@ class HomeserverUnavailable(HomeserverError):
     """The homeserver did not respond, or responded with 429 or 5xx."""
 
     retryable = True
+
+
+class RateLimited(HomeserverUnavailable):
+    """The homeserver limits the requests of this kind: background work waits for :attr:`retry_after` seconds."""
+
+    retry_after: float
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(Text("homeserver_limits", seconds=round(retry_after)), status=HTTPStatus.TOO_MANY_REQUESTS)
+        self.retry_after = retry_after
 
 
 class RegistrationRejected(HomeserverUnavailable):
