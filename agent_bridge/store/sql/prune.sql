@@ -1,61 +1,62 @@
 -- messages --
 -- Delete messages of transcripts that are older than %(days)s days, at most %(batch)s, the oldest first. Those of saved
--- copies stay until their owner deletes the copy.
-DELETE FROM message WHERE id IN (
+-- copies stay until their owner deletes the copy. Here and below the ids are an array: in place of a join, for which
+-- PostgreSQL reads the whole table for each id if its statistics are those of an empty table.
+DELETE FROM message WHERE id = ANY(ARRAY(
     SELECT m.id FROM message m LEFT JOIN context x ON x.id = m.context
     WHERE m.created_at < now() - make_interval(secs => %(days)s * 86400.0) AND x.name IS NULL
     ORDER BY m.created_at LIMIT %(batch)s
-)
+))
 
 -- contexts --
 -- Delete contexts without messages that ended more than %(days)s days ago, at most %(batch)s: they cannot be loaded.
-DELETE FROM context WHERE id IN (
+DELETE FROM context WHERE id = ANY(ARRAY(
     SELECT id FROM context x WHERE x.ended_at < now() - make_interval(secs => %(days)s * 86400.0)
       AND NOT EXISTS (SELECT 1 FROM message m WHERE m.context = x.id)
     ORDER BY x.ended_at LIMIT %(batch)s
-)
+))
 
 -- turns --
 -- Delete turns that were closed more than %(days)s days ago, at most %(batch)s, the oldest first. A turn that was
 -- collected into an open turn stays: it is a part of the question. A turn stays as long as the transcript has a message
 -- of it: a redaction finds the message by the turn.
-DELETE FROM turn WHERE id IN (
+DELETE FROM turn WHERE id = ANY(ARRAY(
     SELECT id FROM turn t WHERE t.finished_at < now() - make_interval(secs => %(days)s * 86400.0)
       AND NOT t.open
       AND NOT EXISTS (SELECT 1 FROM turn head WHERE head.id = t.collected_into AND head.finished_at IS NULL)
       AND NOT EXISTS (SELECT 1 FROM message m WHERE m.turn = coalesce(t.collected_into, t.id))
     ORDER BY t.finished_at LIMIT %(batch)s
-)
+))
 
 -- chains --
 -- Delete chains without turns that began more than %(days)s days ago, at most %(batch)s.
-DELETE FROM chain WHERE id IN (
+DELETE FROM chain WHERE id = ANY(ARRAY(
     SELECT id FROM chain ch WHERE ch.created_at < now() - make_interval(secs => %(days)s * 86400.0)
       AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.chain = ch.id)
     ORDER BY ch.created_at LIMIT %(batch)s
-)
+))
 
 -- ignored --
 -- Delete notes of ignored events that are older than %(days)s days, at most %(batch)s, the oldest first.
-DELETE FROM ignored WHERE event_id IN (
+DELETE FROM ignored WHERE event_id = ANY(ARRAY(
     SELECT event_id FROM ignored WHERE created_at < now() - make_interval(secs => %(days)s * 86400.0)
     ORDER BY created_at LIMIT %(batch)s
-)
+))
 
 -- dead_letters --
 -- Delete events that could not be stored as turns, if they are older than %(days)s days, at most %(batch)s, the oldest
 -- first.
-DELETE FROM dead_letter WHERE id IN (
+DELETE FROM dead_letter WHERE id = ANY(ARRAY(
     SELECT id FROM dead_letter WHERE created_at < now() - make_interval(secs => %(days)s * 86400.0)
     ORDER BY id LIMIT %(batch)s
-)
+))
 
 -- operations --
 -- Delete operations that ended more than %(days)s days ago, at most %(batch)s.
-DELETE FROM operation WHERE id IN (
+DELETE FROM operation WHERE id = ANY(ARRAY(
     SELECT id FROM operation WHERE finished_at < now() - make_interval(secs => %(days)s * 86400.0)
     ORDER BY finished_at LIMIT %(batch)s
-)
+))
 
 -- conversations --
 -- Delete the links of lanes to conversations on upstreams, of agents that have been gone for %(days)s days, at most
