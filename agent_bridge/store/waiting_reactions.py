@@ -63,7 +63,8 @@ class WaitingMessages:
     async def moved(self, seconds: float, limit: int) -> tuple[list[WaitingMessage], float | None]:
         """Return messages that wait at an earlier place than their reactions show, *limit* at most.
 
-        Only reactions that are older than *seconds*; and the seconds until the next one is, as :meth:`unshown`.
+        And those whose reaction was intended, with an unknown result. Only reactions that are older than *seconds*; and
+        the seconds until the next one is, as :meth:`unshown`.
         """
         return await self._due(_SQL["moved"], seconds, limit)
 
@@ -78,6 +79,10 @@ class WaitingMessages:
     async def record(self, turn: int, waiting_event_id: str | None) -> None:
         """Record the event of the reaction for *turn*, or None for none."""
         await self._database.execute(_SQL["record"], {"turn": turn, "event_id": waiting_event_id})
+
+    async def refuse(self, turn: int) -> None:
+        """Record that the homeserver refused the reaction for *turn*."""
+        await self._database.execute(_SQL["refuse"], {"turn": turn})
 
     async def _due(self, query: LiteralString, seconds: float, limit: int) -> tuple[list[WaitingMessage], float | None]:
         values = {"limit": limit + 1, "last": LAST_PLACE, "when_busy": self._when_busy}

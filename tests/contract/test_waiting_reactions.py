@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -20,11 +21,13 @@ from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting_reactions import LAST_PLACE, WaitingMessage, WaitingMessages
 from support.conditions import eventually
-from support.fault_server import FaultServer, sent
+from support.fault_server import FaultServer, Reply, sent
 from support.records import NAMES
 from support.turn_rows import OTHER, ROOM, accept, add_agent, collect, finish, new, row_of, take
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from agent_bridge.core.turns import Turn
     from agent_bridge.store.postgres.database import Database
 
@@ -41,6 +44,17 @@ async def lane(database: Database) -> int:
     (lane,) = await accept(database, *(new(f"${number}", ROOM, agent) for number in (1, 2, 3)))
     await take(database, lane)
     return lane
+
+
+@asynccontextmanager
+async def showing(waiting: WaitingMessages, wire: FaultServer) -> AsyncIterator[None]:
+    """Add and remove reactions at the homeserver *wire* for the length of the block."""
+    async with homeserver_session() as session:
+        homeserver = Homeserver(wire.url.removesuffix("/v1"), "token", NAMES, session)
+        running = asyncio.create_task(WaitingReactions(homeserver, waiting, Signals()).run())
+        yield
+        running.cancel()
+        await asyncio.wait({running})
 
 
 async def unshown(waiting: WaitingMessages, limit: int = 10, seconds: float = 0) -> list[str]:
@@ -103,6 +117,7 @@ async def test_a_reaction_moves_to_an_earlier_place_after_a_while(
     assert [(each.event_id, each.place) for each in (await waiting.unshown(0, 10))[0]] == [("$3", 1)]
     # A message that a backfill puts ahead changes no reaction.
     await waiting.intend(waiter.turn, 1)
+    await waiting.record(waiter.turn, "$3.first")
     await database.execute("UPDATE turn SET position = position + 1000 WHERE event_id = '$3'")
     agent = (await Agents(database).all())[0].agent.id
     await accept(database, new("$4", ROOM, agent), new("$5", ROOM, agent))
@@ -121,16 +136,12 @@ async def test_a_reaction_that_moves_is_replaced(
     await finish(database, await take(database, lane))
     await take(database, lane)
     wire.script(*([] if is_known else [sent("$second")]), sent("$redaction"), sent("$first"))
-    async with homeserver_session() as session:
-        homeserver = Homeserver(wire.url.removesuffix("/v1"), "token", NAMES, session)
-        showing = asyncio.create_task(WaitingReactions(homeserver, waiting, Signals()).run())
+    async with showing(waiting, wire):
 
         async def moved() -> bool:
             return bool((await row_of(database, "$3"))["waiting_event_id"] == "$first")
 
         await eventually(moved, "the reaction is replaced")
-        showing.cancel()
-        await asyncio.wait({showing})
     bodies = [json.loads(request.body) for request in wire.requests if b"m.annotation" in request.body]
     keys = [body["m.relates_to"]["key"] for body in bodies]
     assert keys == (["⏳"] if is_known else ["⏳ 2", "⏳"])
@@ -138,6 +149,30 @@ async def test_a_reaction_that_moves_is_replaced(
     key = turn["key"]
     again = [] if is_known else [f"ab.{key}.hourglass.2"]
     assert names == [*again, f"ab.{key}.hourglass.$second.redact", f"ab.{key}.hourglass"]
+
+
+@pytest.mark.usefixtures("lane")
+async def test_a_reaction_whose_request_failed_is_sent_again(
+    database: Database, waiting: WaitingMessages, wire: FaultServer
+) -> None:
+    """Until the message has it, or the homeserver refuses it."""
+    for event, place in (("$2", 1), ("$3", 2)):
+        await waiting.intend((await row_of(database, event))["id"], place)
+    assert (await waiting.moved(60, 10))[0] == []
+    await database.execute("UPDATE turn SET waiting_shown_at = now() - interval '1 minute'")
+    assert [each.place for each in (await waiting.moved(5, 10))[0]] == [1, 2]
+    wire.script(
+        sent("$hourglass"),
+        Reply(403, {"Content-Type": "application/json"}, (b'{"errcode": "M_FORBIDDEN", "error": "no"}',)),
+    )
+    async with showing(waiting, wire):
+
+        async def settled() -> bool:
+            return (await waiting.moved(0, 10)) == ([], None)
+
+        await eventually(settled, "one reaction is sent and one refused")
+    assert sorted([(await row_of(database, event))["waiting_event_id"] for event in ("$2", "$3")]) == ["", "$hourglass"]
+    assert len(wire.requests) == 2
 
 
 async def test_each_agent_shows_that_a_message_waits_for_it(database: Database, waiting: WaitingMessages) -> None:
@@ -213,16 +248,12 @@ async def test_a_reaction_whose_request_may_still_be_carried_out_is_removed(
     await finish(database, await take(database, lane))
     await take(database, lane)
     wire.script(sent("$hourglass"), sent("$redaction"), sent("$of the third"))
-    async with homeserver_session() as session:
-        homeserver = Homeserver(wire.url.removesuffix("/v1"), "token", NAMES, session)
-        showing = asyncio.create_task(WaitingReactions(homeserver, waiting, Signals()).run())
+    async with showing(waiting, wire):
 
         async def removed() -> bool:
             return (await row_of(database, "$2"))["waiting_event_id"] is None
 
         await eventually(removed, "the reaction is removed")
-        showing.cancel()
-        await asyncio.wait({showing})
     paths = [unquote(request.path).rpartition("/rooms/")[2] for request in wire.requests]
     key = (await row_of(database, "$2"))["key"]
     assert f"{ROOM}/send/m.reaction/ab.{key}.hourglass" in paths

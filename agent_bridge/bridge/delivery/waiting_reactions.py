@@ -83,12 +83,17 @@ class WaitingReactions:
             event_id = await self._send(waiter, waiter.place)
         except HomeserverRefused as error:
             _log.info("a waiting reaction was refused", room=waiter.room_id, error=str(error))
+            await self._waiting.refuse(waiter.turn)
         else:
             await self._waiting.record(waiter.turn, event_id)
 
     async def _move(self, waiter: WaitingMessage) -> None:
-        """Replace the reaction by one that shows the present place. A process that dies in between leaves none."""
-        await self._hide(waiter)
+        """Replace the reaction by one that shows the present place, or send it again if its result is unknown.
+
+        A process that dies in between leaves none.
+        """
+        if waiter.place != waiter.shown_place:
+            await self._hide(waiter)
         await self._show(waiter)
 
     async def _hide(self, waiter: WaitingMessage) -> None:

@@ -19,22 +19,24 @@ WHERE t.open AND t.state = 'queued' AND t.kind = 'message' AND t.attempts = 0 AN
 ORDER BY t.created_at, t.position LIMIT %(limit)s
 
 -- moved --
--- Return up to %(limit)s messages that wait and whose reaction shows a later place than theirs, the longest unchanged one
--- first. An earlier place is not replaced by a later one: the transaction id of each place is used once.
+-- Return up to %(limit)s messages that wait and whose reaction shows a later place than theirs, or may not have been sent,
+-- the longest unchanged one first. An earlier place is not replaced by a later one: the transaction id of each place is
+-- used once.
 SELECT * FROM (
     SELECT t.id, t.event_id, t.key, c.room_id, a.ghost, t.waiting_event_id, t.waiting_place AS shown_place,
-           CASE WHEN coalesce(r.when_busy, %(when_busy)s) <> 'queue' THEN 1 ELSE (
+           least(t.waiting_place, CASE WHEN coalesce(r.when_busy, %(when_busy)s) <> 'queue' THEN 1 ELSE (
                SELECT greatest(1, count(*))::integer FROM (
                    SELECT 1 FROM turn ahead
                    WHERE ahead.conversation = t.conversation AND ahead.open AND ahead.kind = 'message'
                      AND ahead.position < t.position
-                   LIMIT %(last)s) AS ahead) END AS place,
+                   LIMIT %(last)s) AS ahead) END) AS place,
            extract(epoch FROM now() - t.waiting_shown_at)::float AS age
     FROM turn t JOIN conversation c ON c.id = t.conversation JOIN agent a ON a.id = c.agent
          LEFT JOIN room r ON r.room_id = c.room_id
-    WHERE t.waiting_event_id IS NOT NULL AND t.state = 'queued' AND t.attempts = 0 AND t.waiting_place > 1
+    WHERE t.waiting_event_id IS NOT NULL AND t.state = 'queued' AND t.attempts = 0 AND t.waiting_shown_at IS NOT NULL
+      AND (t.waiting_place > 1 OR t.waiting_event_id = '')
 ) AS waiting
-WHERE place < shown_place ORDER BY age DESC, id LIMIT %(limit)s
+WHERE place < shown_place OR waiting_event_id = '' ORDER BY age DESC, id LIMIT %(limit)s
 
 -- over --
 -- Return up to %(limit)s messages that do not wait any more and have, or may have, a reaction.
@@ -51,3 +53,7 @@ UPDATE turn SET waiting_event_id = '', waiting_place = %(place)s, waiting_shown_
 -- record --
 -- Record the reaction of a message: an event, or null for none.
 UPDATE turn SET waiting_event_id = %(event_id)s WHERE id = %(turn)s
+
+-- refuse --
+-- Record that the homeserver refused the reaction of a message: it is not sent again.
+UPDATE turn SET waiting_shown_at = NULL WHERE id = %(turn)s
