@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _SYNC_MILLISECONDS = 30_000
 _RETRY_PAUSE = 0.1
+#: Messages of each room that an error tells, with the reactions to them.
+_SHOWN = 5
 _FILTER = {"room": {"timeline": {"limit": 20}}}
 
 Seen = TypeVar("Seen")
@@ -129,8 +131,8 @@ class Person(Account):
         return str(answer["next_batch"])
 
     def _sights(self) -> str:
-        rooms = {
-            room.name or room_id: [message.body for message in room.messages.values()][-3:]
-            for room_id, room in self.rooms.items()
-        }
+        def last(room: Room) -> list[tuple[str, list[str]]]:
+            return [(each.body, room.reactions_to(each.event_id)) for each in room.messages.values()][-_SHOWN:]
+
+        rooms = {room.name or room_id: last(room) for room_id, room in self.rooms.items()}
         return f"is in {rooms} and invited to {list(self.invites)}"

@@ -49,6 +49,8 @@ class Room:
     typing: frozenset[str] = frozenset()
     #: The event of the read receipt of each user, by user id.
     receipts: dict[str, str] = field(default_factory=dict)
+    #: Id of the newest event; empty if no event has an id.
+    newest: str = ""
 
     @property
     def name(self) -> str | None:
@@ -88,6 +90,7 @@ class Room:
     def see(self, event: Event) -> None:
         """Apply *event*, the next one of the room's state or timeline."""
         content = event["content"]
+        self.newest = event.get("event_id", "")
         if "state_key" in event:
             self.state[event["type"], event["state_key"]] = content
         elif event["type"] == "m.room.redaction":

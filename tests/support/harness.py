@@ -10,6 +10,7 @@ from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
 import aiohttp
 
@@ -145,12 +146,19 @@ class Conversation:
     async def wait_for_answers(self, count: int, within: float = DEADLINE) -> list[Message]:
         """Wait until the agent has sent *count* messages and no turn of the room is open; return the messages.
 
-        The message of the person may have no turn at first, and the last answer is seen before its turn is closed.
+        The message of the person may have no turn at first, and the last answer is seen before its turn is closed. The
+        person sees each event of the room when this returns.
         """
         await self.wait_until_idle(within)
         await self.person.wait_for(lambda: len(self.answers) >= count, within)
         await self.wait_until_idle(within)
+        await eventually(self._sees_all, "the person sees the newest event", within)
         return self.answers
+
+    async def _sees_all(self) -> bool:
+        """Tell whether the client of the person has the newest event of the room."""
+        page = await self.person.ask("GET", f"/rooms/{quote(self.room_id)}/messages", query={"dir": "b", "limit": "1"})
+        return bool(page["chunk"][0]["event_id"] == self.room.newest)
 
 
 def _service(name: str, bot: str = "agentbridge", prefix: str = "agent_") -> dict[str, Any]:
