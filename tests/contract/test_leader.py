@@ -148,8 +148,9 @@ async def test_a_leader_that_cannot_begin_lets_another_try(store_url: str) -> No
         assert first.leader.settled.is_set()
 
 
-async def test_a_leader_without_a_sign_of_life_is_replaced(store_url: str) -> None:
-    """Its process is frozen, so PostgreSQL does not free its lock."""
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_frozen_leader_is_replaced(store_url: str, *, whole: bool) -> None:
+    """Its process is frozen, so PostgreSQL does not free its lock. One that leads for a single duty takes over too."""
 
     async def freeze(locks: Locks) -> None:
         async with locks.hold(LEADER, 0) as held:
@@ -157,13 +158,22 @@ async def test_a_leader_without_a_sign_of_life_is_replaced(store_url: str) -> No
             leading.set()
             await asyncio.Event().wait()
 
-    leading = asyncio.Event()
+    async def duty() -> None:
+        done.set()
+
+    leading, done = asyncio.Event(), asyncio.Event()
     async with open_locks(store_url, heartbeat=600) as locks, Database(store_url) as database:
         await Leadership(database).beat(0, 15.0)
         frozen = asyncio.create_task(freeze(locks))
         await leading.wait()
-        async with process(store_url, frozen_after=FROZEN) as other:
-            await other.until_it_leads()
+        if whole:
+            async with process(store_url, frozen_after=FROZEN) as other:
+                await other.until_it_leads()
+        else:
+            async with open_locks(store_url) as others:
+                leader = Process(others, database, FROZEN).leader
+                await eventually(lambda: leader.lead_for(duty), "it leads for the duty")
+            assert done.is_set()
         with pytest.raises(LockLost):
             await frozen
 

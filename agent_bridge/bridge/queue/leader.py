@@ -62,7 +62,10 @@ class Leader:
         await every(_TRY, self._try, name="leadership", retry=Backoff(first=_TRY, cap=_TRY))
 
     async def lead_for(self, duty: Duty) -> bool:
-        """Run *duty* as the leader, without the other duties; tell whether no other process leads."""
+        """Run *duty* as the leader, without the other duties; tell whether no other process leads.
+
+        A caller that repeats it takes over from a leader that is frozen.
+        """
         async with self._locks.hold(LEADER, 0) as held:
             if held:
                 beat = asyncio.create_task(every(self._frozen_after / _SIGNS, self._beat, name="sign of life"))
@@ -70,7 +73,9 @@ class Leader:
                     await duty()
                 finally:
                     beat.cancel()
-            return held
+        if not held:
+            await self._watch()
+        return held
 
     async def check(self) -> None:
         """Return if a process leads and rooms do not wait for their backfills for long.
