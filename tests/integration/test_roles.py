@@ -454,6 +454,7 @@ async def test_chats_of_a_person_without_a_role_wait_in_the_archive(harness: Bri
                 return (found["status"], found["left_at"]) == ("archived", None)
 
             await eventually(archived, "the chat waits in the archive")
+            await bob.wait_for(lambda: own.said()[-1].body.startswith("You no longer have access"))
             await desk.ask(f"role {bob.user_id} default")
             assert "is back" in (await own.ask("unarchive Trip to Oslo")).body
             await bob.wait_for(lambda: chat.room_id in bob.invites)
