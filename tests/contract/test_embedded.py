@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -260,6 +261,26 @@ async def test_a_server_that_accepts_no_connections_is_started_again(made: Path)
 
                 await eventually(runs_again, f"PostgreSQL runs again after {number.name}", within=25)
     assert pid_of(made) is None
+
+
+async def test_a_silent_server_does_not_hold_up_the_bridge(made: Path) -> None:
+    """The bridge goes on while a thread looks whether the server accepts connections."""
+    server = start_postgres(made)
+    hung = pid_of(made)
+    assert hung is not None
+    os.kill(hung, signal.SIGSTOP)
+    try:
+        longest, looking = 0.0, asyncio.create_task(asyncio.to_thread(server.accepts_connections))
+        while not looking.done():
+            begun = time.monotonic()
+            await asyncio.sleep(0.01)
+            longest = max(longest, time.monotonic() - begun)
+        assert not await looking
+        assert longest < 1
+    finally:
+        os.kill(hung, signal.SIGCONT)
+        assert server.accepts_connections()
+        server.close()
 
 
 def can_connect(uri: str) -> bool:

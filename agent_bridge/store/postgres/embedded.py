@@ -23,7 +23,7 @@ from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.postgres.account import environment, installation, make_folder, programs
 from agent_bridge.store.postgres.lock_files import open_lock, wait_for
-from agent_bridge.store.postgres.postmaster import Postmaster, find_postmaster, kill_processes, ping, socket_uri
+from agent_bridge.store.postgres.postmaster import Postmaster, Reaction, find_postmaster, kill_processes, socket_uri
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -40,6 +40,8 @@ _LONGEST_SOCKET = 103
 _PROGRAM = 120.0
 #: Seconds between two looks whether the server runs, and between two tries to start it again.
 _LOOK, _AGAIN = 1.0, Backoff(first=1, cap=30)
+#: Seconds for which a server that is asked for a connection may be silent.
+_SILENCE = 2
 #: Connections in a row that a server may refuse before it counts as hanging.
 _REFUSALS = 3
 _PAUSE, _BRIEF = 0.05, 1.0
@@ -101,9 +103,7 @@ class EmbeddedServer:
 
     def accepts_connections(self) -> bool:
         """Tell whether the server accepts connections. Takes two seconds at most."""
-        from psycopg.pq import Ping
-
-        return ping(self._found_uri(self.postmaster)) == Ping.OK
+        return self._reaction(self.postmaster) is Reaction.ACCEPTS
 
     def start(self) -> None:
         """Start the server if it does not run, and wait until it accepts connections.
@@ -170,13 +170,20 @@ class EmbeddedServer:
         Raises:
             StoreError: it failed, with its output.
         """
+        code, said = self._execute(program, *arguments)
+        if code:
+            raise StoreError(f"{program} ended with code {code}: {said or 'no message'}")
+        return said
+
+    def _execute(self, program: str, *arguments: str) -> tuple[int, str]:
+        """Run a program as :meth:`run` does; return its exit code and its last words."""
         account = self._account
         # Not a pipe, which the server that pg_ctl starts would keep open.
         with tempfile.TemporaryFile() as output:
             try:
-                subprocess.run(
+                ended = subprocess.run(
                     (str(self._programs / program), *arguments),
-                    check=True,
+                    check=False,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -188,12 +195,9 @@ class EmbeddedServer:
                     group=None if account is None else account.gid,
                     extra_groups=None if account is None else [],
                 )
-            except subprocess.CalledProcessError as error:
-                said = _end_of(output)
-                raise StoreError(f"{program} ended with code {error.returncode}: {said or 'no message'}") from None
             except subprocess.TimeoutExpired:
                 raise StoreError(f"{program} took more than {_PROGRAM:g} s") from None
-            return _end_of(output)
+            return ended.returncode, _end_of(output)
 
     def _launch(self) -> None:
         deadline = time.monotonic() + self._limits.reaction
@@ -220,9 +224,7 @@ class EmbeddedServer:
 
         PostgreSQL does not notice it, and two servers would destroy the database.
         """
-        from psycopg.pq import Ping
-
-        if ping(self.uri) in {Ping.OK, Ping.REJECT}:
+        if self._reaction(None) is not Reaction.NONE:
             raise StoreError("a PostgreSQL of another container or machine uses this folder: run the command there")
 
     def _appears(self) -> Postmaster | None:
@@ -240,23 +242,21 @@ class EmbeddedServer:
 
     def _becomes_ready(self, running: Postmaster) -> bool:
         """Wait until the server accepts connections; False if it ended. A server that hangs is killed."""
-        from psycopg.pq import Ping
-
         begin = reacted = time.monotonic()
         told = False
         while running.is_alive():
             found = self.postmaster
-            state = ping(self._found_uri(found))
-            if state == Ping.OK:
+            reaction = self._reaction(found)
+            if reaction is Reaction.ACCEPTS:
                 return True
             now = time.monotonic()
-            if state == Ping.REJECT and found is not None and not found.is_stopping:
+            if reaction is Reaction.REFUSES and found is not None and not found.is_stopping:
                 # It starts or recovers.
                 reacted = now
             if not told and now - begin > _BRIEF:
                 _log.info(
                     "waiting for the embedded PostgreSQL, which %s",
-                    "starts or recovers" if state == Ping.REJECT else "does not react",
+                    "starts or recovers" if reaction is Reaction.REFUSES else "does not react",
                 )
                 told = True
             if now - reacted > self._limits.reaction or now - begin > self._limits.recovery:
@@ -266,8 +266,16 @@ class EmbeddedServer:
             self._pause(_PAUSE)
         return False
 
-    def _found_uri(self, found: Postmaster | None) -> str:
-        return (found and found.uri) or self.uri
+    def _reaction(self, found: Postmaster | None) -> Reaction:
+        """Return the reaction of the server *found* to a new connection. Takes two seconds at most.
+
+        Other threads run meanwhile: the function of libpq would hold the interpreter for as long as the server is
+        silent.
+        """
+        code, said = self._execute("pg_isready", "-t", str(_SILENCE), "-d", (found and found.uri) or self.uri)
+        if code not in {each.value for each in Reaction}:
+            raise StoreError(f"pg_isready ended with code {code}: {said or 'no message'}")
+        return Reaction(code)
 
     def _last_words(self, begin: int) -> str:
         """Return the end of the log, without its first *begin* bytes: an earlier server wrote them."""

@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -20,6 +21,15 @@ _PAUSE = 0.02
 _KILLED = 5.0
 #: Lines of postmaster.pid, which PostgreSQL writes one after the other.
 _PID, _PORT, _SOCKETS, _STATUS = 0, 3, 4, 7
+
+
+class Reaction(Enum):
+    """The reaction of a server to a new connection: the exit code of ``pg_isready``."""
+
+    ACCEPTS = 0
+    #: It starts, recovers or shuts down.
+    REFUSES = 1
+    NONE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +91,6 @@ def _works_in(process: psutil.Process, folder: Path) -> bool:
 def socket_uri(sockets: str, port: int) -> str:
     """Return the URI of the database ``postgres`` behind the Unix socket in the folder *sockets*."""
     return f"postgresql://postgres@/postgres?host={quote(sockets, safe='/')}&port={port}"
-
-
-def ping(uri: str) -> int:
-    """Return the state (a ``Ping``) of the server at *uri*. Takes two seconds at most."""
-    from psycopg.pq import PGconn
-
-    return PGconn.ping(f"{uri}&connect_timeout=2".encode())
 
 
 def _is_alive(pid: int) -> bool:
