@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,18 @@ class Operation:
     def is_finished(self) -> bool:
         """Whether it is done or failed."""
         return self.state in {OperationState.DONE, OperationState.FAILED}
+
+    def after(self, progress: Progress) -> Operation:
+        """Return the operation with the steps of *progress* done."""
+        return replace(
+            self,
+            state=OperationState.RUNNING,
+            cursor=progress.cursor,
+            done=progress.done,
+            total=progress.total,
+            found=(*self.found, *progress.found),
+            tries=0,
+        )
 
 
 @dataclass(frozen=True, slots=True)

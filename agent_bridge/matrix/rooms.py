@@ -26,6 +26,8 @@ ENCRYPTION = "m.room.encryption"
 POWER_LEVELS = "m.room.power_levels"
 JOIN_RULES = "m.room.join_rules"
 GUESTS = "m.room.guest_access"
+#: Of a Space: an entry. Of a room: a Space that it belongs to. The state key is the id of the other one.
+CHILD, PARENT = "m.space.child", "m.space.parent"
 #: Type of a room that lists rooms (spec, "Spaces").
 SPACE = "m.space"
 #: Members that clients do not count for the name and the picture of a room (MSC4171, by its earlier name).
@@ -114,7 +116,7 @@ def home_content(
     if restricted and space is not None:
         content["initial_state"][0] = _state(JOIN_RULES, restricted_content(space))
     if space is not None:
-        content["initial_state"].append(_state("m.space.parent", parent_content(domain), space))
+        content["initial_state"].append(_state(PARENT, parent_content(domain), space))
     if avatar is not None:
         content["initial_state"].append(_state("m.room.avatar", {"url": avatar}))
     return content
@@ -125,7 +127,7 @@ def lobby_content(plan: RoomPlan, *, space: str | None, domain: str, restricted:
     content = plan.content()
     content["initial_state"].append(_state(FUNCTIONAL, functional_content(plan.creator)))
     if space is not None:
-        content["initial_state"].append(_state("m.space.parent", parent_content(domain), space))
+        content["initial_state"].append(_state(PARENT, parent_content(domain), space))
         if restricted:
             content["initial_state"][0] = _state(JOIN_RULES, restricted_content(space))
     return content

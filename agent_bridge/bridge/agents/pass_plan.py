@@ -238,14 +238,11 @@ def _changes(
     moved = [
         each.agent.name for each in with_room if config.space.enabled and (space is None or each.home.space != space)
     ]
-    became = {
-        state: tuple(
-            each.agent.name
-            for each in after
-            if each.agent.state is state and present[each.agent.id].agent.state is not state
-        )
-        for state in (AgentState.GONE, AgentState.ACTIVE)
-    }
+    gone = [
+        each.agent.name
+        for each in after
+        if each.agent.state is AgentState.GONE and present[each.agent.id].agent.state is not AgentState.GONE
+    ]
     back = {each.agent.id for each in before if each.agent.state.is_at_rest}
     is_private = config.rooms.private
     return PassPlan(
@@ -256,7 +253,7 @@ def _changes(
             for each in active
             if each.agent.id not in back and (pair := _renamed(present[each.agent.id], each)) is not None
         ),
-        retire=became[AgentState.GONE],
+        retire=tuple(gone),
         back=tuple(each.agent.name for each in active if each.agent.id in back),
         invite=_invited(with_room, 0 if is_private else len(fresh), config, values),
         move=tuple(moved),

@@ -22,7 +22,7 @@ from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import HomeserverRefused, UserNotRegistered
 from agent_bridge.core.results.repairs import Outcome, Part
 from agent_bridge.core.rooms import RoomProblem
-from agent_bridge.matrix.rooms import child_content, parent_content
+from agent_bridge.matrix.rooms import PARENT, child_content, parent_content
 from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from agent_bridge.store.postgres.signals import Signals
 
 _log = structlog.stdlib.get_logger(__name__)
-
-_PARENT = "m.space.parent"
 
 
 class AgentReconciler:
@@ -239,7 +237,7 @@ class AgentReconciler:
     async def _name_space(self, editor: StateEditor, entered: EnteredRoom, space: str) -> bool:
         """Have the room name the Space."""
         ghost = self._namespace.user_id(entered.agent_room.agent.ghost)
-        return await editor.content(entered.state, _PARENT, parent_content(self._namespace.domain), ghost, key=space)
+        return await editor.content(entered.state, PARENT, parent_content(self._namespace.domain), ghost, key=space)
 
     async def _list(self, editor: StateEditor, entered: EnteredRoom, space: str) -> None:
         home, state = entered.agent_room.home, entered.state

@@ -14,7 +14,15 @@ import structlog
 from agent_bridge.bridge.rooms.entry import create_or_replace
 from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused
-from agent_bridge.matrix.rooms import MODERATOR_POWER, RoomPlan, parent_content, person_child_content, space_content
+from agent_bridge.matrix.rooms import (
+    CHILD,
+    MODERATOR_POWER,
+    PARENT,
+    RoomPlan,
+    parent_content,
+    person_child_content,
+    space_content,
+)
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.editor import StateEditor
@@ -26,8 +34,6 @@ if TYPE_CHECKING:
     from agent_bridge.store.person_spaces import PersonSpaces
 
 _log = structlog.stdlib.get_logger(__name__)
-
-_CHILD, _PARENT = "m.space.child", "m.space.parent"
 
 
 class ChatListing:
@@ -136,7 +142,7 @@ class ChatListing:
             if known.listed_in is not None:
                 await self._unlist(person)
             content = parent_content(self._namespace.domain)
-            await self._homeserver.set_state(known.room_id, _PARENT, content, key=space)
+            await self._homeserver.set_state(known.room_id, PARENT, content, key=space)
             await self._space.add(space, known.room_id, person_child_content(self._namespace.domain))
             await self._person_spaces.listed(person, space)
         return known.room_id
@@ -163,8 +169,8 @@ class ChatListing:
         if known is None or known.listed_in is None:
             return
         try:
-            await self._homeserver.set_state(known.listed_in, _CHILD, {}, key=known.room_id)
-            await self._homeserver.set_state(known.room_id, _PARENT, {}, key=known.listed_in)
+            await self._homeserver.set_state(known.listed_in, CHILD, {}, key=known.room_id)
+            await self._homeserver.set_state(known.room_id, PARENT, {}, key=known.listed_in)
         except HomeserverRefused as error:
             _log.info("the Space of a person stays where it is", room=known.room_id, error=str(error))
         await self._person_spaces.listed(person, None)

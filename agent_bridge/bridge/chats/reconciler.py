@@ -30,7 +30,7 @@ from agent_bridge.core.names import one_line
 from agent_bridge.core.results.repairs import Outcome, Part
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName, RoomProblem
-from agent_bridge.matrix.rooms import chat_child_content, parent_content
+from agent_bridge.matrix.rooms import CHILD, PARENT, chat_child_content, parent_content
 from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-_PARENT, _NAME = "m.space.parent", "m.room.name"
+_NAME = "m.room.name"
 #: Characters of a title that a person gave as the name of the room.
 _LONGEST = 200
 #: Chats that are compared at the same time, and rooms that may replace one another in a row.
@@ -250,7 +250,7 @@ class ChatReconciler:
     async def _unlist(self, chat: ChatRoom, space: str, room_id: str) -> None:
         """Take the room *room_id* of a chat out of the Space."""
         try:
-            await self._homeserver.set_state(space, "m.space.child", {}, key=room_id)
+            await self._homeserver.set_state(space, CHILD, {}, key=room_id)
         except HomeserverRefused as error:
             _log.info("a former chat stays in the Space", room=room_id, error=str(error))
         await self._chats.listed(chat.id, None)
@@ -367,14 +367,14 @@ class ChatReconciler:
         domain = self._namespace.domain
         content = chat_child_content(domain, chat.number)
         if space == chat.space:
-            await editor.content(state, _PARENT, parent_content(domain), ghost, key=space)
+            await editor.content(state, PARENT, parent_content(domain), ghost, key=space)
             await self._listing.keep(editor, space, state.room_id, content)
             return
         if chat.space is not None:
             await self._unlist(chat, chat.space, state.room_id)
-            if state.content(_PARENT, chat.space):
-                await editor.edit(state, _PARENT, {}, ghost, key=chat.space)
-        await editor.content(state, _PARENT, parent_content(domain), ghost, key=space)
+            if state.content(PARENT, chat.space):
+                await editor.edit(state, PARENT, {}, ghost, key=chat.space)
+        await editor.content(state, PARENT, parent_content(domain), ghost, key=space)
         await self._listing.add(space, state.room_id, content)
         await self._chats.listed(chat.id, space)
 

@@ -16,7 +16,7 @@ from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, RoomOutOfReach
 from agent_bridge.core.ids import mark, short_hash
 from agent_bridge.core.results.repairs import Outcome, Part
-from agent_bridge.matrix.rooms import RoomPlan, child_content, lobby_content, parent_content
+from agent_bridge.matrix.rooms import PARENT, RoomPlan, child_content, lobby_content, parent_content
 from agent_bridge.render.content import in_backticks, message
 from agent_bridge.store.kv import KeyValues
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-_PARENT, _NAME = "m.space.parent", "m.room.name"
+_NAME = "m.room.name"
 #: Rooms that may replace one another in a row.
 _UPGRADES = 5
 #: How the Space sorts the lobby: before the rooms of agents.
@@ -267,7 +267,7 @@ class LobbyRoom:
         space, domain = await self._space_id(editor), self._namespace.domain
         if space is None:
             return
-        await editor.content(state, _PARENT, parent_content(domain), key=space)
+        await editor.content(state, PARENT, parent_content(domain), key=space)
         moved = space != lobby.space
         await self._space.list_room(editor, space, state.room_id, child_content(domain, _FIRST), moved=moved)
         if moved and not editor.is_dry:

@@ -16,6 +16,7 @@ import structlog
 from agent_bridge.bridge.rooms.entry import leave_for_good
 from agent_bridge.bridge.rooms.removal import Removal
 from agent_bridge.core.errors import BridgeError, HomeserverRefused, UserNotRegistered
+from agent_bridge.matrix.rooms import CHILD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-_CHILD = "m.space.child"
 #: Rooms that are looked at, or removed, at the same time.
 _TOGETHER = 4
 #: Seconds between two looks at a deletion, and looks until it counts as failed.
@@ -158,7 +158,7 @@ class Uninstall:
         """Take the rooms of the bridge out of a Space that people made."""
         for room_id in sorted(space.children & own):
             try:
-                await self._homeserver.set_state(space.room_id, _CHILD, {}, key=room_id, as_user=space.users[0])
+                await self._homeserver.set_state(space.room_id, CHILD, {}, key=room_id, as_user=space.users[0])
             except HomeserverRefused as error:
                 _log.info("a room stays in a Space", space=space.room_id, room=room_id, error=str(error))
 
@@ -201,4 +201,4 @@ class Uninstall:
 
 
 def _children(state: RoomState) -> frozenset[str]:
-    return frozenset(key for kind, key in state.events if kind == _CHILD and state.content(_CHILD, key))
+    return frozenset(key for kind, key in state.events if kind == CHILD and state.content(CHILD, key))

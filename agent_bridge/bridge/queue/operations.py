@@ -105,7 +105,7 @@ class Operations:
         try:
             async for progress in steps:
                 await self._store.progress(operation, progress)
-                operation = await self._store.find(operation.id) or operation
+                operation = operation.after(progress)
                 if time.monotonic() - self._reported >= _REPORT:
                     self._reported = time.monotonic()
                     await self._reports[operation.kind](operation)

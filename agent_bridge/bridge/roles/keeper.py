@@ -11,7 +11,7 @@ import structlog
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.bridge.roles.levels import loses, named_losers
-from agent_bridge.bridge.roles.room_roles import ComparedRoom
+from agent_bridge.bridge.roles.room_roles import RoleComparison
 from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverRefused
@@ -216,7 +216,7 @@ class RoleKeeper:
         if known.get("room") == space and known.get("compared") == book.version:
             return
         applied = known.get("applied")
-        old, result = await self._book(applied), ComparedRoom()
+        old, result = await self._book(applied), RoleComparison()
         if space is not None:
             result = await self._compare_space(space, old, book, is_found=known.get("room") != space)
             await self._tell(space, result)
@@ -225,14 +225,16 @@ class RoleKeeper:
         has = applied if result.is_refused else book.version
         await self._kv.set(KeyValues.SPACE_ROLES, {"room": space, "applied": has, "compared": book.version})
 
-    async def _compare_space(self, space: str, old: RoleBook | None, book: RoleBook, *, is_found: bool) -> ComparedRoom:
+    async def _compare_space(
+        self, space: str, old: RoleBook | None, book: RoleBook, *, is_found: bool
+    ) -> RoleComparison:
         """Compare the Space. *is_found*: it is another room than before, and may lack the levels of roles."""
         users = self._users(None)
-        added = await self._room_roles.compare(space, users, None, book) if is_found else ComparedRoom()
+        added = await self._room_roles.compare(space, users, None, book) if is_found else RoleComparison()
         # The homeserver copies the levels of a Space that is upgraded.
         result = await self._room_roles.compare(space, users, old, book)
         stuck = tuple(sorted({*added.stuck, *result.stuck}))
-        return ComparedRoom(stuck, result.removed, is_refused=added.is_refused or result.is_refused)
+        return RoleComparison(stuck, result.removed, is_refused=added.is_refused or result.is_refused)
 
     async def _explain(self, user: str, book: RoleBook) -> None:
         """Tell *user*, who lost the role of a member, why the bot does not answer in the chats with it."""
@@ -249,7 +251,7 @@ class RoleKeeper:
             async with self._database.transaction() as connection:
                 await self._lanes.wake(connection, set(await self._store.drop(connection, person, room_id)))
 
-    async def _tell(self, room_id: str, result: ComparedRoom) -> None:
+    async def _tell(self, room_id: str, result: RoleComparison) -> None:
         """Tell the administrators once of each user whose level nobody of the bridge can change."""
         for user in result.stuck:
             _log.warning("the level of a user cannot be changed", room=room_id, user=user)

@@ -42,7 +42,7 @@ _INSIDE = frozenset({"join", "invite", "knock"})
 
 
 @dataclass(frozen=True, slots=True)
-class ComparedRoom:
+class RoleComparison:
     """The result of a comparison."""
 
     #: Users whose levels nobody of the bridge can change.
@@ -66,7 +66,7 @@ class RoomRoles:
         #: The events that made rooms, which do not change.
         self._creates: dict[str, Mapping[str, Any]] = {}
 
-    async def compare(self, room_id: str, users: Sequence[str], old: RoleBook | None, new: RoleBook) -> ComparedRoom:
+    async def compare(self, room_id: str, users: Sequence[str], old: RoleBook | None, new: RoleBook) -> RoleComparison:
         """Give a room the levels by the book *new*, and remove the users that lost the role of a member since *old*.
 
         *users* are the bridge's users that should be in the room.
@@ -90,7 +90,7 @@ class RoomRoles:
         stuck = {user for user, is_removed in removed.items() if is_removed is False}
         stuck |= set() if levels is None else set(levels.stuck)
         gone = tuple(user for user, is_removed in removed.items() if is_removed)
-        return ComparedRoom(tuple(sorted(stuck)), gone, levels is None or bool(stuck))
+        return RoleComparison(tuple(sorted(stuck)), gone, levels is None or bool(stuck))
 
     async def mute(self, mute: DueMute, users: Sequence[str], mutes: MuteStore) -> None:
         """Give the user of *mute* a level below that of messages, or the former level; a refusal is logged."""

@@ -13,6 +13,7 @@ import structlog
 
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.results.repairs import Difference, Outcome, Part
+from agent_bridge.matrix.rooms import CHILD, FUNCTIONAL, GUESTS, JOIN_RULES, PARENT, POWER_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -27,13 +28,13 @@ _PARTS = {
     "m.room.name": Part.NAME,
     "m.room.topic": Part.TOPIC,
     "m.room.avatar": Part.AVATAR,
-    "m.room.power_levels": Part.LEVELS,
-    "m.room.join_rules": Part.JOIN_RULE,
-    "m.room.guest_access": Part.GUESTS,
+    POWER_LEVELS: Part.LEVELS,
+    JOIN_RULES: Part.JOIN_RULE,
+    GUESTS: Part.GUESTS,
     "m.room.canonical_alias": Part.CANONICAL_ALIAS,
-    "m.space.child": Part.CHILD,
-    "m.space.parent": Part.PARENT,
-    "io.element.functional_members": Part.FUNCTIONAL,
+    CHILD: Part.CHILD,
+    PARENT: Part.PARENT,
+    FUNCTIONAL: Part.FUNCTIONAL,
 }
 
 

@@ -17,7 +17,7 @@ from agent_bridge.core.ids import mark, short_hash
 from agent_bridge.core.results.repairs import Outcome, Part
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.client import CreatedRoom
-from agent_bridge.matrix.rooms import RoomPlan, home_content
+from agent_bridge.matrix.rooms import CHILD, RoomPlan, home_content
 from agent_bridge.render.content import message
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ class HomeRooms:
     async def _unlist(self, space: str, room_id: str) -> None:
         """Remove a room that is not used any more from the Space."""
         try:
-            await self._homeserver.set_state(space, "m.space.child", {}, key=room_id)
+            await self._homeserver.set_state(space, CHILD, {}, key=room_id)
         except HomeserverRefused as error:
             _log.info("a former room stays in the Space", room=room_id, error=str(error))
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
 import structlog
 
+from agent_bridge.bridge.queue.key_locks import KeyLocks
 from agent_bridge.bridge.rooms.editor import chosen_by_person
 from agent_bridge.bridge.rooms.fresh_levels import fresh_levels, present_powers
 from agent_bridge.bridge.rooms.power_levels import repaired_levels, role_powers
@@ -15,6 +14,7 @@ from agent_bridge.matrix.rooms import GUESTS, POWER_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from agent_bridge.bridge.rooms.editor import StateEditor
     from agent_bridge.core.roles import Roles
@@ -27,7 +27,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 #: Of rooms whose levels are read and written at this moment. Several parts of the leader change levels, and each of
 #: them reads the whole content before it writes it.
-_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+_locks = KeyLocks()
 
 
 async def change_levels(editor: StateEditor, state: RoomState, reader: str, change: Change) -> bool:
@@ -45,16 +45,15 @@ async def change_levels(editor: StateEditor, state: RoomState, reader: str, chan
         if found is None:
             return False
         user, levels = found
-        _log.info("repairing the power levels of a room", room=state.room_id, editor=user)
-        return await editor.edit(state, POWER_LEVELS, levels, as_user=user)
+        is_changed = await editor.edit(state, POWER_LEVELS, levels, as_user=user)
+        if is_changed and not editor.is_dry:
+            _log.info("repaired the power levels of a room", room=state.room_id, editor=user)
+        return is_changed
 
 
-def level_lock(room_id: str) -> asyncio.Lock:
+def level_lock(room_id: str) -> AbstractAsyncContextManager[None]:
     """Return the lock under which a part of the bridge reads the power levels of a room and writes them."""
-    lock = _locks.get(room_id)
-    if lock is None:
-        lock = _locks[room_id] = asyncio.Lock()
-    return lock
+    return _locks.hold(room_id)
 
 
 async def repair_needed_levels(
@@ -79,15 +78,16 @@ async def repair_levels(
     Raises:
         HomeserverRefused: neither the bot nor the *speaker* has the power for it.
     """
-    is_chosen = chosen_by_person(state, POWER_LEVELS, editor.namespace, is_applied=False)
-    powers, present = role_powers(roles.book), present_powers(state, roles)
-    fresh = fresh_levels(state, bot, present, speaker) if is_chosen or editor.is_forced else None
-    if fresh is not None and editor.is_forced:
-        reader = _reader(state, bot, speaker)
-        return await change_levels(editor, state, reader, lambda found: fresh_levels(found, bot, present, speaker))
+    powers, differs = role_powers(roles.book), False
+    if editor.is_forced or chosen_by_person(state, POWER_LEVELS, editor.namespace, is_applied=False):
+        present = present_powers(state, roles)
+        differs = fresh_levels(state, bot, present, speaker) is not None
+        if differs and editor.is_forced:
+            reader = _reader(state, bot, speaker)
+            return await change_levels(editor, state, reader, lambda found: fresh_levels(found, bot, present, speaker))
     if await repair_needed_levels(editor, state, bot, powers, speaker):
         return True
-    if fresh is not None and repaired_levels(state, bot, powers, speaker) is None:
+    if differs and repaired_levels(state, bot, powers, speaker) is None:
         editor.keep(state, POWER_LEVELS)
     return False
 

@@ -22,7 +22,7 @@ from agent_bridge.core.results.repairs import Outcome, Part
 from agent_bridge.core.rooms import JoinRule
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.room_state import RoomState
-from agent_bridge.matrix.rooms import JOIN_RULES, RoomPlan, space_content
+from agent_bridge.matrix.rooms import CHILD, JOIN_RULES, RoomPlan, space_content
 from agent_bridge.render.content import in_backticks
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Topic
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-_CHILD = "m.space.child"
 #: Seconds between two attempts to create the Space.
 _AGAIN = 10.0
 #: Upgrades of the Space that are followed at once.
@@ -118,7 +117,7 @@ class Space:
 
     def lacks(self, room_id: str) -> bool:
         """Tell whether the Space never listed a room. A room that a person took out stays out."""
-        return self._compared and (_CHILD, room_id) not in self._events
+        return self._compared and (CHILD, room_id) not in self._events
 
     async def add(self, space: str, room_id: str, content: dict[str, Any]) -> None:
         """List a room in *space*, with the *content* of ``m.space.child``.
@@ -126,8 +125,8 @@ class Space:
         Raises:
             HomeserverRefused: the bot may not change the Space, or is not in it.
         """
-        await self._homeserver.set_state(space, _CHILD, content, key=room_id)
-        self._events[_CHILD, room_id] = {"content": content, "sender": self._namespace.bot}
+        await self._homeserver.set_state(space, CHILD, content, key=room_id)
+        self._note_entry(room_id, content)
 
     async def list_room(
         self, editor: StateEditor, space: str, room_id: str, content: dict[str, Any], *, moved: bool = False
@@ -139,12 +138,11 @@ class Space:
         Raises:
             HomeserverRefused: the bot may not change the Space, or is not in it.
         """
-        is_known = ("m.room.create", "") in self._events and space == self._room_id
-        if not is_known and not moved:
+        known = self._known(space)
+        if known is None and not moved:
             return
-        state = RoomState(space, self._events if is_known else {})
-        if await editor.content(state, _CHILD, content, key=room_id):
-            self._events[_CHILD, room_id] = {"content": content, "sender": self._namespace.bot}
+        if await editor.content(known or RoomState(space, {}), CHILD, content, key=room_id):
+            self._note_entry(room_id, content)
 
     async def unlist(self, editor: StateEditor, space: str, room_id: str, *, moved: bool = False) -> None:
         """Take a room out of *space*; a room that is not listed stays so.
@@ -154,12 +152,20 @@ class Space:
         Raises:
             HomeserverRefused: the bot may not change the Space, or is not in it.
         """
-        is_known = ("m.room.create", "") in self._events and space == self._room_id
-        state = RoomState(space, self._events if is_known else {})
-        if not (state.content(_CHILD, room_id) if is_known else moved):
+        known = self._known(space)
+        if not (moved if known is None else known.content(CHILD, room_id)):
             return
-        if await editor.edit(state, _CHILD, {}, key=room_id):
-            self._events[_CHILD, room_id] = {"content": {}, "sender": self._namespace.bot}
+        if await editor.edit(known or RoomState(space, {}), CHILD, {}, key=room_id):
+            self._note_entry(room_id, {})
+
+    def _known(self, space: str) -> RoomState | None:
+        """Return the state of *space* with its entries; None if it was not read."""
+        if ("m.room.create", "") not in self._events or space != self._room_id:
+            return None
+        return RoomState(space, self._events)
+
+    def _note_entry(self, room_id: str, content: Mapping[str, Any]) -> None:
+        self._events[CHILD, room_id] = {"content": content, "sender": self._namespace.bot}
 
     async def repair(self, editor: StateEditor) -> str | None:
         """Compare the Space with the homeserver now; return its room id. *editor* collects the differences.
@@ -222,7 +228,7 @@ class Space:
             cause = "space_closed"
         elif not state.is_space:
             cause = "space_is_room"
-        elif not state.may_set(self._namespace.bot, _CHILD):
+        elif not state.may_set(self._namespace.bot, CHILD):
             cause = "space_powerless"
         else:
             return state
@@ -350,8 +356,9 @@ class Space:
         alias = self._namespace.alias(self._namespace.space_alias_localpart)
         try:
             if state.replacement is None and await self._homeserver.resolve_alias(alias) is None:
-                _log.warning("repairing the alias of the Space", room=state.room_id, alias=alias)
                 await editor.step(Part.ALIAS, partial(self._homeserver.add_alias, alias, state.room_id))
+                if not editor.is_dry:
+                    _log.warning("repaired the alias of the Space", room=state.room_id, alias=alias)
         except HomeserverRefused as error:
             _log.warning("the Space has no alias", room=state.room_id, error=str(error))
 
