@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SYNC_MILLISECONDS = 30_000
 _RETRY_PAUSE = 0.1
 #: Messages of each room that an error tells, with the reactions to them.
-_SHOWN = 5
+_SHOWN = 20
 _FILTER = {"room": {"timeline": {"limit": 20}}}
 
 Seen = TypeVar("Seen")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,9 @@ import pytest
 
 from agent_bridge.demo.account import call
 from support.aliases import forget_lobby
-from support.conditions import eventually
+from support.conditions import DEADLINE, eventually
 from support.harness import DOMAIN, SHARED
+from support.proxy import Proxy
 from support.scripted_upstream import ScriptedUpstream
 from support.shared_bridge import UpstreamHub
 
@@ -216,6 +218,44 @@ async def test_a_listed_agent_is_retired_by_a_command_and_stays_so_until_the_com
     await place.in_lobby(talk.ghost, "join")
     await person.wait_for(lambda: talk.room.name == f"{name} - Letta Agent Chat")
     assert await talk.command(f"retire {name} back", admin) == f"{name} is not retired."
+
+
+async def test_a_state_is_told_by_the_comparison_that_marks_the_room_with_it(
+    harness: BridgeHarness, database_url: str, person: Person
+) -> None:
+    """The agent is back while its room is marked as that of an agent that is gone."""
+    async with ScriptedUpstream("x") as upstream, Proxy(harness.synapse.url) as proxy:
+        behind = {"address": proxy.url, "domain": DOMAIN}
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], homeserver=behind)
+        async with harness.bridge(config) as running:
+            talk, (contact,) = await running.join(person, upstream.names[0]), await running.agents.all()
+            agent = contact.agent.id
+            begun, gates = ([asyncio.Event(), asyncio.Event()] for _ in range(2))
+            entries = iter(zip(begun, gates, strict=True))
+
+            def hold(_number: int, method: str, path: str) -> asyncio.Event | None:
+                if method != "PUT" or "/state/m.space.child/" not in path:
+                    return None
+                has_begun, gate = next(entries)
+                has_begun.set()
+                return gate
+
+            proxy.holds = hold
+            models, upstream.models[:] = [*upstream.models], []
+            await asyncio.wait_for(begun[0].wait(), DEADLINE)
+            await running.database.execute("UPDATE room SET announced_state = 'retired' WHERE owner = %s", (agent,))
+            upstream.models[:] = models
+
+            async def is_active() -> bool:
+                return (await running.agents.by_agent(agent)).agent.state == "active"
+
+            await eventually(is_active, "the agent is back")
+            gates[0].set()
+            await asyncio.wait_for(begun[1].wait(), DEADLINE)
+            assert (await running.agents.by_agent(agent)).home.announced_state != "active"
+            gates[1].set()
+            await Place(harness, running, UpstreamHub(), UpstreamHub()).state(upstream.names[0], "active")
+            assert talk.room.members() >= {person.user_id, talk.ghost}
 
 
 async def test_an_agent_that_its_server_does_not_list_comes_back_with_the_list(

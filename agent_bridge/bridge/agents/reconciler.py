@@ -115,8 +115,12 @@ class AgentReconciler:
                 # The next try is later than the lanes can wait.
                 await self._reports.checked(agent_room, agent_room.home.problems)
                 raise
-        if agent_room.agent.state is not AgentState.HELD:
-            await self._reports.tell_state(await self._agents.by_agent(agent))
+        if agent_room.agent.state is AgentState.HELD:
+            return
+        present = await self._agents.by_agent(agent)
+        # With a state that changed meanwhile the room has not the marks of the new one: another run tells it.
+        if present.agent.state is agent_room.agent.state:
+            await self._reports.tell_state(present)
 
     async def _has_alias(self, agent_room: AgentRoom) -> bool:
         if agent_room.home.room_id is not None:
