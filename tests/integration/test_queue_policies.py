@@ -272,10 +272,7 @@ async def test_reactions_show_places_and_a_command_lists_ones_own(harness: Bridg
         await talk.person.wait_for(lambda: talk.answers)
         events = [await talk.say("two"), await bob.say(talk.room_id, "three"), await talk.say("four")]
 
-        def places(*keys: str) -> bool:
-            return [talk.room.reactions_to(event) for event in events] == [[key] if key else [] for key in keys]
-
-        await talk.person.wait_for(lambda: places("⏳", "⏳ 2", "⏳ 3"))
+        await _wait_for_places(talk, events, "⏳", "⏳ 2", "⏳ 3")
         own = (await talk.command("queue")).splitlines()
         assert own[0] == "Waiting in this room: 3 messages."
         assert [line.rpartition(": ")[2] for line in own[2:]] == [
@@ -285,10 +282,27 @@ async def test_reactions_show_places_and_a_command_lists_ones_own(harness: Bridg
         assert [line.rpartition(": ")[2] for line in own[2:]] == ["place 2 in the queue"]
         gates[0].set()
         # A reaction stays for five seconds.
-        await talk.person.wait_for(lambda: places("", "⏳", "⏳ 2"))
+        await _wait_for_places(talk, events, "", "⏳", "⏳ 2")
         gates[1].set()
         await talk.wait_until_idle()
-        await talk.person.wait_for(lambda: places("", "", ""))
+        await _wait_for_places(talk, events, "", "", "")
+
+
+async def _wait_for_places(talk: Conversation, events: list[str], *keys: str) -> None:
+    """Wait until the reactions to *events* have *keys*; an empty key is no reaction."""
+
+    def shown() -> bool:
+        return [talk.room.reactions_to(event) for event in events] == [[key] if key else [] for key in keys]
+
+    try:
+        await talk.person.wait_for(shown)
+    except TimeoutError as error:
+        query = """
+            SELECT event_id, state, attempts, open, waiting_event_id, waiting_place, waiting_shown_at, now()
+            FROM turn WHERE event_id = ANY(%s) ORDER BY position
+        """
+        rows = await talk.running.database.rows(query, (events,))
+        raise AssertionError(f"the turns are {rows}") from error
 
 
 async def _uses_bash(_question: str) -> AsyncIterator[Any]:
