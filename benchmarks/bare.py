@@ -14,7 +14,7 @@ from agent_bridge.core.ids import mark
 from agent_bridge.demo.account import call
 from agent_bridge.files import tile
 from agent_bridge.i18n.english import ENGLISH
-from agent_bridge.matrix.rooms import RoomPlan, chat_content, child_content, home_content, space_content
+from agent_bridge.matrix.rooms import BridgedAgent, RoomPlan, chat_content, child_content, home_content, space_content
 from agent_bridge.render.content import message
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ class Bare:
         await self._ask("PUT", f"/profile/{_q(ghost)}/displayname", {"displayname": f"Agent {number}"}, ghost)
         self._ghost, self._picture_url = ghost, await self._avatar(ghost)
         avatar = self._picture_url
-        content = home_content(self._plan(localpart, ghost, bot), space=self._space, domain=domain, avatar=avatar)
+        agent = BridgedAgent(localpart, f"agent-{number}", "benchmark")
+        plan = self._plan(localpart, ghost, bot)
+        content = home_content(plan, agent, space=self._space, domain=domain, avatar=avatar)
         room_id: str = (await self._ask("POST", "/createRoom", content, ghost))["room_id"]
         await self._ask("POST", f"/rooms/{_q(room_id)}/join", {})
         introduction = message(ENGLISH.introduction.format(name=f"Agent {number}"), mark=mark(ghost, 0), notice=True)
@@ -86,8 +88,9 @@ class Bare:
             bot=self._namespace.bot,
         )
         number, domain = next(self._numbers), self._namespace.domain
+        agent = BridgedAgent(ghost.removeprefix("@").partition(":")[0], "agent", "benchmark")
         content = chat_content(
-            plan, person=person, number=number, space=self._space, domain=domain, avatar=self._picture_url
+            plan, agent, person=person, number=number, space=self._space, domain=domain, avatar=self._picture_url
         )
         room_id: str = (await self._ask("POST", "/createRoom", content, ghost))["room_id"]
         return room_id

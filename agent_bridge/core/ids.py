@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 #: Key of the mark in the content of every event that the bridge sends.
 MARK = "agent_bridge.turn"
+#: Key that marks an agent: in the profile of its ghost, and in the state of its rooms.
+AGENT_MARK = "org.agent_bridge.agent"
 
 #: Appendix "User Identifiers" of the Matrix spec allows 255 bytes for the whole id.
 MAX_ID_BYTES = 255

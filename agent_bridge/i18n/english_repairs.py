@@ -55,6 +55,7 @@ ENGLISH_REPAIRS = RepairTexts(
         "child": "Space entry",
         "parent": "link to the Space",
         "functional": "list of bots",
+        "bridge": "information about the bridge",
         "other": "other state",
     },
     outcomes={

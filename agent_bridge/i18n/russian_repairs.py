@@ -57,6 +57,7 @@ RUSSIAN_REPAIRS = RepairTexts(
         "child": "запись в пространстве",
         "parent": "ссылка на пространство",
         "functional": "список ботов",
+        "bridge": "сведения о мосте",
         "other": "прочее состояние",
     },
     outcomes={

@@ -6,6 +6,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.core.ids import AGENT_MARK, MAX_ID_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,6 +30,8 @@ JOIN_RULES = "m.room.join_rules"
 GUESTS = "m.room.guest_access"
 #: Of a Space: an entry. Of a room: a Space that it belongs to. The state key is the id of the other one.
 CHILD, PARENT = "m.space.child", "m.space.parent"
+#: Information about the bridge and the agent of a room (MSC2346).
+BRIDGE = "m.bridge"
 #: Type of a room that lists rooms (spec, "Spaces").
 SPACE = "m.space"
 #: Members that clients do not count for the name and the picture of a room (MSC4171, by its earlier name).
@@ -49,6 +53,32 @@ _EVENT_LEVELS = {
 _MAX_ORDER = 50
 #: Level of ``m.room.tombstone``: up to room version 11, and where the creator is above all levels.
 _UPGRADE, _UPGRADE_BY_CREATOR = 100, 150
+
+
+@dataclass(frozen=True, slots=True)
+class BridgedAgent:
+    """The agent of a room, for the state event ``m.bridge``."""
+
+    #: Localpart of its ghost.
+    ghost: str
+    #: Its id within the upstream, and the name of the upstream.
+    agent_id: str
+    upstream: str
+
+    @property
+    def key(self) -> str:
+        """The state key, which never changes."""
+        return f"org.agent_bridge://{self.ghost}"[:MAX_ID_BYTES]
+
+    def content(self, bot: str) -> dict[str, Any]:
+        """Return the content. It has no names, which may change."""
+        return {
+            "bridgebot": bot,
+            "protocol": {"id": "agent_bridge", "displayname": "Agent Bridge"},
+            "network": {"id": self.upstream},
+            "channel": {"id": self.agent_id},
+            AGENT_MARK: True,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +135,21 @@ def event_levels(*, lists_creator: bool) -> dict[str, int]:
 
 
 def home_content(
-    plan: RoomPlan, *, space: str | None, domain: str, restricted: bool = False, avatar: str | None = None
+    plan: RoomPlan,
+    agent: BridgedAgent,
+    *,
+    space: str | None,
+    domain: str,
+    restricted: bool = False,
+    avatar: str | None = None,
 ) -> dict[str, Any]:
-    """Return the body that creates an agent's room, with its complete state and an invitation of the bot.
+    """Return the body that creates the room of *agent*, with its complete state and an invitation of the bot.
 
     *restricted*: members of the *space* can enter it.
     """
-    content = plan.content() | {"invite": _invited(plan)}
-    content["initial_state"].append(_state(FUNCTIONAL, functional_content(plan.bot or plan.creator)))
+    content, bot = plan.content() | {"invite": _invited(plan)}, plan.bot or plan.creator
+    content["initial_state"].append(_state(FUNCTIONAL, functional_content(bot)))
+    content["initial_state"].append(_state(BRIDGE, agent.content(bot), agent.key))
     if restricted and space is not None:
         content["initial_state"][0] = _state(JOIN_RULES, restricted_content(space))
     if space is not None:
@@ -134,10 +171,19 @@ def lobby_content(plan: RoomPlan, *, space: str | None, domain: str, restricted:
 
 
 def chat_content(
-    plan: RoomPlan, *, person: str, number: int, space: str | None, domain: str, avatar: str | None = None
+    plan: RoomPlan,
+    agent: BridgedAgent,
+    *,
+    person: str,
+    number: int,
+    space: str | None,
+    domain: str,
+    avatar: str | None = None,
 ) -> dict[str, Any]:
-    """Return the body that creates a chat of *person*, with invitations of the person and the bot."""
-    content = home_content(plan, space=space, domain=domain, avatar=avatar) | {"invite": [person, *_invited(plan)]}
+    """Return the body that creates a chat of *person* with *agent*, with invitations of the person and the bot."""
+    content = home_content(plan, agent, space=space, domain=domain, avatar=avatar) | {
+        "invite": [person, *_invited(plan)]
+    }
     content["initial_state"].append(_state(CHAT, chat_state(number, person, plan.creator)))
     content["power_level_content_override"]["events"][CHAT] = ADMIN_POWER
     if not plan.topic:

@@ -37,6 +37,7 @@ WRONG: dict[Part, Callable[[Target], tuple[str, str, dict[str, Any]]]] = {
     Part.GUESTS: lambda _: ("m.room.guest_access", "", {"guest_access": "can_join"}),
     Part.CANONICAL_ALIAS: lambda _: ("m.room.canonical_alias", "", {}),
     Part.PARENT: lambda target: ("m.space.parent", target.space, {}),
+    Part.BRIDGE: lambda target: ("m.bridge", f"org.agent_bridge://{target.ghost}", {}),
     Part.FUNCTIONAL: lambda _: (FUNCTIONAL, "", {"service_members": []}),
 }
 

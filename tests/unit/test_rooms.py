@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent_bridge.matrix.rooms import RoomPlan, child_content, home_content, space_content
+from agent_bridge.matrix.rooms import BridgedAgent, RoomPlan, child_content, home_content, space_content
 
 GHOST, BOT, ADMIN, MODERATOR = (f"@{name}:example.org" for name in ("agent_frida", "agentbridge", "admin", "mod"))
 
@@ -30,6 +30,18 @@ PRIVATE = [
 ]
 
 FUNCTIONAL = {"type": "io.element.functional_members", "state_key": "", "content": {"service_members": [BOT]}}
+AGENT = BridgedAgent("agent_frida", "agent-frida", "letta")
+BRIDGE = {
+    "type": "m.bridge",
+    "state_key": "org.agent_bridge://agent_frida",
+    "content": {
+        "bridgebot": BOT,
+        "protocol": {"id": "agent_bridge", "displayname": "Agent Bridge"},
+        "network": {"id": "letta"},
+        "channel": {"id": "agent-frida"},
+        "org.agent_bridge.agent": True,
+    },
+}
 
 
 def plan(**changes: Any) -> RoomPlan:
@@ -46,7 +58,7 @@ def plan(**changes: Any) -> RoomPlan:
 
 
 def test_an_agents_room_has_everything_from_its_first_moment() -> None:
-    assert home_content(plan(), space="!space", domain="example.org") == {
+    assert home_content(plan(), AGENT, space="!space", domain="example.org") == {
         "preset": "public_chat",
         "visibility": "private",
         "room_alias_name": "agent_frida",
@@ -58,6 +70,7 @@ def test_an_agents_room_has_everything_from_its_first_moment() -> None:
         "initial_state": [
             *PRIVATE,
             FUNCTIONAL,
+            BRIDGE,
             {
                 "type": "m.space.parent",
                 "state_key": "!space",
@@ -68,7 +81,11 @@ def test_an_agents_room_has_everything_from_its_first_moment() -> None:
 
 
 def test_a_room_does_without_a_space() -> None:
-    assert home_content(plan(), space=None, domain="example.org")["initial_state"] == [*PRIVATE, FUNCTIONAL]
+    assert home_content(plan(), AGENT, space=None, domain="example.org")["initial_state"] == [
+        *PRIVATE,
+        FUNCTIONAL,
+        BRIDGE,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +113,7 @@ def test_the_users_of_the_bridge_are_above_admins(
 
 @pytest.mark.parametrize(("version", "named"), [(None, {}), ("11", {"room_version": "11"})])
 def test_the_room_version_is_the_homeservers_unless_named(version: str | None, named: dict[str, str]) -> None:
-    content = home_content(plan(version=version), space=None, domain="example.org")
+    content = home_content(plan(version=version), AGENT, space=None, domain="example.org")
     assert {key: value for key, value in content.items() if key == "room_version"} == named
 
 
@@ -112,11 +129,15 @@ def test_in_the_space_nobody_chats() -> None:
 
 
 def test_members_of_the_space_can_enter_and_the_picture_is_there() -> None:
-    made = home_content(plan(), space="!space", domain="example.org", restricted=True, avatar="mxc://a/b")
+    made = home_content(plan(), AGENT, space="!space", domain="example.org", restricted=True, avatar="mxc://a/b")
     state = {event["type"]: event["content"] for event in made["initial_state"]}
     allow = [{"type": "m.room_membership", "room_id": "!space"}]
     assert state["m.room.join_rules"] == {"join_rule": "restricted", "allow": allow}
     assert state["m.room.avatar"] == {"url": "mxc://a/b"}
+
+
+def test_the_key_of_the_bridge_state_fits_into_an_event() -> None:
+    assert len(BridgedAgent("a" * 250, "a", "u").key) == 255
 
 
 def test_a_child_of_the_space_is_sorted_by_its_name() -> None:

@@ -211,6 +211,7 @@ class AgentReconciler:
         refused = RoomProblem.STATE_REFUSED
         await steps.attempt(refused, home_state.names(editor, entered.agent_room, state, ghost))
         await steps.attempt(refused, self._avatars.of_room(editor, entered.agent_room, state))
+        await steps.attempt(refused, home_state.bridge(editor, state, agent))
         changed = await steps.attempt(refused, home_state.powers(editor, state, ghost))
         if not entered.fresh:
             await steps.attempt(RoomProblem.NO_ALIAS, home_state.alias(editor, state, agent.ghost))

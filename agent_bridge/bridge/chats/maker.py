@@ -8,6 +8,7 @@ import structlog
 
 from agent_bridge.bridge.chats.numbers import number_in
 from agent_bridge.bridge.rooms.entry import create_or_replace
+from agent_bridge.bridge.rooms.home_state import bridged
 from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, UserNotRegistered
 from agent_bridge.core.names import one_line
@@ -103,6 +104,7 @@ class ChatMaker:
         )
         return chat_content(
             plan,
+            bridged(chat.agent),
             person=chat.person or "",
             number=chat.number or 0,
             space=await self._parent(),

@@ -13,7 +13,7 @@ import structlog
 
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.results.repairs import Difference, Outcome, Part
-from agent_bridge.matrix.rooms import CHILD, FUNCTIONAL, GUESTS, JOIN_RULES, PARENT, POWER_LEVELS
+from agent_bridge.matrix.rooms import BRIDGE, CHILD, FUNCTIONAL, GUESTS, JOIN_RULES, PARENT, POWER_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -34,6 +34,7 @@ _PARTS = {
     "m.room.canonical_alias": Part.CANONICAL_ALIAS,
     CHILD: Part.CHILD,
     PARENT: Part.PARENT,
+    BRIDGE: Part.BRIDGE,
     FUNCTIONAL: Part.FUNCTIONAL,
 }
 

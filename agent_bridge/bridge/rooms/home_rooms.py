@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.rooms.entry import create, enter, home_by_alias, newest_by_people
+from agent_bridge.bridge.rooms.home_state import bridged
 from agent_bridge.bridge.rooms.invitations import bring_in
 from agent_bridge.bridge.rooms.power_levels import role_powers
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
@@ -223,6 +224,7 @@ class HomeRooms:
         )
         return home_content(
             plan,
+            bridged(agent),
             space=space,
             domain=self._namespace.domain,
             restricted=self._access.restricts(space),

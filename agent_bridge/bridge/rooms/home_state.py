@@ -9,10 +9,11 @@ import structlog
 
 from agent_bridge.bridge.rooms.level_repairs import repair_levels
 from agent_bridge.core.results.repairs import Part
-from agent_bridge.matrix.rooms import GUESTS
+from agent_bridge.matrix.rooms import BRIDGE, GUESTS, BridgedAgent
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.editor import StateEditor
+    from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.roles import Roles
     from agent_bridge.matrix.client import Homeserver
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _ALIAS = "m.room.canonical_alias"
+
+
+def bridged(agent: Agent) -> BridgedAgent:
+    """Return the part of *agent* that the state of its rooms names."""
+    return BridgedAgent(agent.ghost, agent.agent_id, agent.upstream)
 
 
 class HomeState:
@@ -47,6 +53,12 @@ class HomeState:
         await editor.field(state, "m.room.name", "name", name, home.name_applied, ghost)
         if home.name_applied != name and not editor.is_dry:
             await self._agents.name_applied(home.id, name)
+
+    async def bridge(self, editor: StateEditor, state: RoomState, agent: Agent) -> bool:
+        """Name the bridge and the agent; tell whether the state changed."""
+        bridged_agent, ghost = bridged(agent), self._namespace.user_id(agent.ghost)
+        content = bridged_agent.content(self._namespace.bot)
+        return await editor.content(state, BRIDGE, content, ghost, key=bridged_agent.key)
 
     async def powers(self, editor: StateEditor, state: RoomState, ghost: str) -> bool:
         """Repair the power levels, and keep guests out; tell whether anything changed."""

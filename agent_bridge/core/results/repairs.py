@@ -79,6 +79,7 @@ class Part(StrEnum):
     CHILD = "child"
     PARENT = "parent"
     FUNCTIONAL = "functional"
+    BRIDGE = "bridge"
     #: A part without a name of its own.
     OTHER = "other"
 
