@@ -235,6 +235,14 @@ class Config(Section):
     presence_per_second: StrictFloat = Field(
         2, gt=0, le=1000, description="Maximum rate of the requests that set the presence of agents."
     )
+    profiles: bool = Field(
+        True,
+        description="The profiles of agents have the description of the agent, a mark for clients that know agents, "
+        "and the activity of an agent that answers for more than 5 seconds. false: the profiles have none of these.",
+    )
+    profiles_per_second: StrictFloat = Field(
+        2, gt=0, le=1000, description="Maximum rate at which the profiles of agents are changed."
+    )
     retention: RetentionConfig = RetentionConfig()
     logging: LoggingConfig = LoggingConfig()
 

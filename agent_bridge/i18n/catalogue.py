@@ -148,6 +148,8 @@ class Texts:
     hello_all: str
     hello_chat: str
     presence_ready: str
+    #: By :class:`~agent_bridge.store.profiles.Activity`.
+    activities: Mapping[str, str]
     presence_away: str
 
     #: Notices around an answer, reasoning and tool calls.

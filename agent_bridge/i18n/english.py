@@ -188,6 +188,7 @@ ENGLISH = Texts(
     hello_all="Hello! I am the bridge bot. Send `{prefix} help` to see my commands.",
     hello_chat="Hello! I am the bridge bot. Write a message, and choose the agent that answers here.",
     presence_ready="Ready",
+    activities={"answers": "Answering", "asks": "Waiting for a decision"},
     presence_away="{upstream} cannot be reached",
     failed="⚠️ No answer: {cause}.",
     failed_again="⚠️ No answer, for the same reason as above.",

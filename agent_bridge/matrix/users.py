@@ -84,6 +84,18 @@ class UserRequests(Requester):
         """Set the avatar of a ghost or the bot to an ``mxc://`` URL."""
         await self.request(Method.PUT, Path.v3.profile[user_id].avatar_url, {"avatar_url": avatar}, as_user=user_id)
 
+    async def set_profile_field(self, user_id: str, field: str, value: object | None) -> None:
+        """Set a field of the profile of a ghost (Matrix spec, "Profiles"); None deletes it, if there is one.
+
+        Raises:
+            HomeserverRefused: also by a homeserver without such fields.
+        """
+        path = Path.v3.profile[user_id][field]
+        if value is None:
+            await self.request(Method.DELETE, path, as_user=user_id)
+        else:
+            await self.request(Method.PUT, path, {field: value}, as_user=user_id)
+
     async def presence(self, user_id: str, state: str, message: str = "") -> None:
         """Set the presence of a ghost to ``online``, ``unavailable`` or ``offline``, with *message* unless it is empty.
 

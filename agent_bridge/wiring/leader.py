@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.agents.activity_presence import ActivityPresence
 from agent_bridge.bridge.agents.presence import Presence
+from agent_bridge.bridge.agents.profiles import ProfileFields
 from agent_bridge.bridge.chats.private_rooms import PrivateRooms
 from agent_bridge.bridge.chats.titles import Titles
 from agent_bridge.bridge.delivery.waiting_reactions import WaitingReactions
@@ -17,6 +18,7 @@ from agent_bridge.bridge.rooms.command_descriptions import CommandDescriptions
 from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
 from agent_bridge.commands.handler import described_commands
 from agent_bridge.core.chats import ChatTitles
+from agent_bridge.store.profiles import Profiles
 from agent_bridge.store.waiting_reactions import WaitingMessages
 from agent_bridge.wiring.chats import build_number_repair
 from agent_bridge.wiring.groups import build_group_keeper
@@ -94,6 +96,15 @@ def build_leader(
         ).run
     elif config.presence:
         duties["presence"] = Presence(homeserver, agents.status, stores.agents, stores.signals, settings.texts).run
+
+    duties["profiles"] = ProfileFields(
+        homeserver,
+        Profiles(stores.database),
+        stores.signals,
+        settings.texts,
+        shows=config.profiles,
+        per_second=config.profiles_per_second,
+    ).run
 
     async def elected() -> None:
         # The permissions of the configuration may have changed while the bridge was away.

@@ -254,6 +254,7 @@ class BridgeHarness:
             "permissions": {DOMAIN: "member", f"@admin:{DOMAIN}": "admin", f"@stranger:{DOMAIN}": "none"},
             "lanes": {"drain_timeout": 2},
             "presence": False,
+            "profiles": False,
         }
         # Most tests enter rooms by invitations, and count the messages in them.
         sections["rooms"] = {"join_rule": "invite", "introduce": False} | sections.get("rooms", {})

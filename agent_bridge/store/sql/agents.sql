@@ -267,8 +267,10 @@ UPDATE agent SET state = 'active', state_since = now() WHERE id = %(agent)s AND 
 RETURNING pg_notify('agent_bridge', 'agents')
 
 -- names_lost --
--- Have the display name and the avatar of a ghost set again.
-UPDATE agent SET displayname_applied = NULL, image_applied = NULL, avatar = NULL WHERE id = %(agent)s
+-- Have the display name, the avatar and the profile of a ghost set again.
+UPDATE agent SET displayname_applied = NULL, image_applied = NULL, avatar = NULL, description_applied = NULL,
+       activity_applied = NULL
+WHERE id = %(agent)s
 
 -- refused_names_lost --
 -- Have the display names and the avatars of the ghosts set again whose names the homeserver refused.

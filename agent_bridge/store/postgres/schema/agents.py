@@ -42,6 +42,8 @@ agent = Table(
         server_default="false",
         comment="whether the account of its ghost was ended, which is for ever",
     ),
+    Column("description_applied", Text, comment="in the profile of its ghost; null: the profile has no fields"),
+    Column("activity_applied", Text, comment="in the profile of its ghost; null: none"),
     UniqueConstraint("upstream", "agent_id"),
 )
 
