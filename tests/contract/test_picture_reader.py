@@ -76,13 +76,13 @@ async def test_too_many_pixels_for_the_decoder(form: str, size: tuple[int, int],
 @pytest.mark.parametrize(
     ("form", "size", "mode"),
     [
-        ("WEBP", (4000, 4000), "RGB"),
-        ("WEBP", (4000, 4000), "RGBA"),
+        pytest.param("WEBP", (4000, 4000), "RGB", marks=pytest.mark.long),
+        pytest.param("WEBP", (4000, 4000), "RGBA", marks=pytest.mark.long),
         ("AVIF", (4000, 4000), "RGB"),
         ("PNG", (10_000, 5_000), "RGBA"),
-        ("PNG", (10_000, 5_000), "P"),
+        pytest.param("PNG", (10_000, 5_000), "P", marks=pytest.mark.long),
         ("JPEG", (10_000, 5_000), "RGB"),
-        ("TIFF", (10_000, 5_000), "CMYK"),
+        pytest.param("TIFF", (10_000, 5_000), "CMYK", marks=pytest.mark.long),
     ],
 )
 async def test_the_largest_pictures_fit_into_the_memory_of_the_process(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.store.postgres.database import Database
+from crash.cases import short_form
 from crash.doomed_process import DoomedProcess
 from support.chain_rooms import BOT, MutualUpstream, chain_config, entered, make_room
 from support.conditions import eventually
@@ -188,7 +189,7 @@ def _is_case(item: pytest.Function) -> bool:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(case, id=case.name, marks=() if case.name in _QUICK else pytest.mark.long) for case in CASES],
+    short_form(CASES, _QUICK),
 )
 def test_a_death_at_any_step_asks_nobody_twice(case: Case, aftermath: dict[str, Aftermath]) -> None:
     after = aftermath[case.name]

@@ -11,6 +11,7 @@ import pytest
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.postgres.database import Database
 from crash.bot_rooms import BotRooms
+from crash.cases import short_form
 from support.bot_rooms import NAMES, named_upstream
 from support.conditions import eventually
 
@@ -159,7 +160,7 @@ def _is_case(item: pytest.Function) -> bool:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(case, id=case.name, marks=() if case.name in _QUICK else pytest.mark.long) for case in CASES],
+    short_form(CASES, _QUICK),
 )
 def test_a_death_at_any_step_of_a_choice_is_not_seen(case: Case, aftermath: dict[str, Aftermath]) -> None:
     after = aftermath[case.name]

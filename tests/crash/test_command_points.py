@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from crash.cases import around, short_form
 from crash.doomed_process import DoomedProcess
 from support.bot_rooms import bot_chat, named_upstream
 from support.chat_rooms import enter_chat, linked_room, new_chat
@@ -19,13 +20,11 @@ if TYPE_CHECKING:
 
 _STEPS = ("effect", "create_room", "made", "word", "finish")
 #: Points that the quick form has: the room exists, and the database does not know it; it knows it, and tells nobody.
-_QUICK = {"after:create_room:1", "before:word:1"}
-_POINTS = [f"{when}:{step}:1" for step in _STEPS for when in ("before", "after")]
+_QUICK = {"after:create_room:1"}
+_POINTS = around(*_STEPS)
 
 
-@pytest.mark.parametrize(
-    "point", [pytest.param(each, marks=() if each in _QUICK else pytest.mark.long) for each in _POINTS]
-)
+@pytest.mark.parametrize("point", short_form(_POINTS, _QUICK))
 async def test_a_killed_new_makes_one_chat(
     harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
 ) -> None:

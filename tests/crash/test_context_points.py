@@ -10,6 +10,7 @@ import pytest
 
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.postgres.database import Database
+from crash.cases import short_form
 from crash.command_case import CommandCase, cases_of
 from crash.doomed_process import DoomedProcess
 from support.conditions import eventually
@@ -230,7 +231,7 @@ def _is_case(item: pytest.Function) -> bool:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(case, id=case.name, marks=() if case.name in _QUICK else pytest.mark.long) for case in CASES],
+    short_form(CASES, _QUICK),
 )
 def test_a_death_at_any_step_of_a_command_is_not_seen(case: Case, aftermath: dict[str, Aftermath]) -> None:
     after = aftermath[case.name]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from psycopg import sql
 
+from crash.cases import short_form
 from support.conditions import eventually
 from support.harness import Conversation
 from support.scripted_upstream import ScriptedUpstream
@@ -54,9 +55,7 @@ _WHERE = {
 _QUICK = {"agent.state", "room.kind", "role_book.permissions", "turn.payload", "kv.value"}
 
 
-@pytest.mark.parametrize(
-    "column", [pytest.param(each, marks=() if each in _QUICK else pytest.mark.long) for each in _GARBAGE]
-)
+@pytest.mark.parametrize("column", short_form(_GARBAGE, _QUICK))
 async def test_another_agent_answers(harness: BridgeHarness, database_url: str, column: str) -> None:
     async with ScriptedUpstream("Ada", "Bea") as upstream, harness.person() as person:
         config = harness.config(database_url, [{"name": "u", "url": upstream.url}])

@@ -12,6 +12,7 @@ import pytest
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.postgres.database import Database
+from crash.cases import short_form
 from crash.doomed_process import DoomedProcess
 from support.bot_rooms import named_upstream
 from support.conditions import eventually
@@ -222,7 +223,7 @@ def _expected(case: Case) -> dict[str, Any]:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(case, id=case.name, marks=() if case.name in _QUICK else pytest.mark.long) for case in CASES],
+    short_form(CASES, _QUICK),
 )
 def test_a_death_at_any_step_of_an_invitation_is_not_seen(case: Case, aftermath: dict[str, Aftermath]) -> None:
     after = aftermath[case.name]

@@ -11,6 +11,7 @@ import pytest
 
 from agent_bridge.store.postgres.database import Database
 from crash.asked import Fate, Question
+from crash.cases import around
 from crash.doomed_process import DoomedProcess
 from crash.points import ANSWER
 from crash.spots import enter
@@ -70,10 +71,6 @@ class Case:
         """The question after the first death."""
         key = f"{self.name.replace(':', '-')}-next"
         return Question(key, Fate.WHOLE, (f"{key}/0 this too.",), ((0, f"{key}/0 this too."),))
-
-
-def around(*steps: str) -> list[str]:
-    return [f"{when}:{step}:1" for step in steps for when in ("before", "after")]
 
 
 CASES = [

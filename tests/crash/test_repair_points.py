@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from crash.cases import around, short_form
 from crash.doomed_process import DoomedProcess
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
@@ -20,13 +21,11 @@ if TYPE_CHECKING:
 
 _STEPS = ("effect", "word", "compare", "cursor", "operation_end")
 #: Points that the quick form has: something is repaired and not stored; everything is shown and not ended.
-_QUICK = {"after:compare:1", "before:operation_end:1"}
-_POINTS = [f"{when}:{step}:1" for step in _STEPS for when in ("before", "after")]
+_QUICK = {"after:compare:1"}
+_POINTS = around(*_STEPS)
 
 
-@pytest.mark.parametrize(
-    "point", [pytest.param(each, marks=() if each in _QUICK else pytest.mark.long) for each in _POINTS]
-)
+@pytest.mark.parametrize("point", short_form(_POINTS, _QUICK))
 async def test_a_killed_repair_is_completed(
     harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
 ) -> None:

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from agent_bridge.demo.account import call
+from crash.cases import around, short_form
 from crash.doomed_process import DoomedProcess
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
@@ -31,13 +32,10 @@ _BOT = f"@agentbridge:{DOMAIN}"
 _STEPS = ("effect", "unlist", "delete_room", "removal_ref", "room_lost")
 #: Points that the quick form has: the homeserver deletes the room, and nobody knows it.
 _QUICK = {"before:removal_ref:1"}
-_POINTS = [f"{when}:{step}:1" for step in _STEPS for when in ("before", "after")]
+_POINTS = around(*_STEPS)
 #: The same for the command line.
-_REMOVALS = [
-    f"{when}:{step}" for step in ("delete_room:1", "leave:1", "unalias:1", "deactivate:1", "deactivated:1")
-    for when in ("before", "after")
-]  # fmt: skip
-_QUICK_REMOVALS = {"after:leave:1", "after:deactivate:1"}
+_REMOVALS = around("delete_room", "leave", "unalias", "deactivate", "deactivated")
+_QUICK_REMOVALS = {"after:leave:1"}
 
 
 @asynccontextmanager
@@ -53,9 +51,7 @@ async def server_administrator(harness: BridgeHarness) -> AsyncIterator[None]:
             await call(http, "PUT", path, {"admin": False})
 
 
-@pytest.mark.parametrize(
-    "point", [pytest.param(each, marks=() if each in _QUICK else pytest.mark.long) for each in _POINTS]
-)
+@pytest.mark.parametrize("point", short_form(_POINTS, _QUICK))
 async def test_a_killed_deletion_of_a_room_is_completed(
     harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
 ) -> None:
@@ -107,9 +103,7 @@ async def lonely() -> AsyncIterator[BridgeHarness]:
         yield running
 
 
-@pytest.mark.parametrize(
-    "point", [pytest.param(each, marks=() if each in _QUICK_REMOVALS else pytest.mark.long) for each in _REMOVALS]
-)
+@pytest.mark.parametrize("point", short_form(_REMOVALS, _QUICK_REMOVALS))
 async def test_a_killed_uninstall_goes_on(lonely: BridgeHarness, database_url: str, tmp_path: Path, point: str) -> None:
     async with named_upstream("Ada", "Bea") as upstream:
         config = lonely.config(database_url, [{"name": "scripted", "url": upstream.url}])

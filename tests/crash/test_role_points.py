@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.matrix.rooms import POWER_LEVELS
+from crash.cases import short_form
 from crash.doomed_process import DoomedProcess
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
@@ -24,7 +25,7 @@ OWNER = f"@owner:{DOMAIN}"
 _ROLE = ("book", "effect", "levels", "remove", "role_compared", "commit")
 _MUTE = ("mute", "effect", "mute_level", "levels", "mute_applied", "commit")
 #: Points that the quick form has: a room is changed, and the database does not know it.
-_QUICK = {"role:after:levels:1", "mute:after:levels:1"}
+_QUICK = {"role:after:levels:1"}
 _POINTS = [
     f"{command}:{when}:{step}:1"
     for command, steps in (("role", _ROLE), ("mute", _MUTE))
@@ -44,9 +45,7 @@ async def events_of(running: Running, room_id: str, kind: str) -> list[dict[str,
     return events
 
 
-@pytest.mark.parametrize(
-    "point", [pytest.param(each, marks=() if each in _QUICK else pytest.mark.long) for each in _POINTS]
-)
+@pytest.mark.parametrize("point", short_form(_POINTS, _QUICK))
 async def test_a_killed_command_is_completed(
     harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
 ) -> None:

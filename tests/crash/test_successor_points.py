@@ -10,6 +10,7 @@ import pytest
 
 from agent_bridge.store.postgres.database import Database
 from crash.bot_rooms import BOT, BotRooms
+from crash.cases import around, short_form
 from support.bot_rooms import NAMES, named_upstream
 from support.direct_chats import upgrade
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _STEPS = ("accept", "enter", "move_waiting", "search", "commit", "word", "finish")
 #: Points that the quick form has.
 _QUICK = {"after:move_waiting:1", "after:search:1", "before:finish:1"}
-POINTS = [f"{when}:{step}:1" for step in _STEPS for when in ("before", "after")]
+POINTS = around(*_STEPS)
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,7 @@ async def aftermath(
 
 # The first point waits for the fixture, which runs every one.
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(
-    "point", [pytest.param(point, id=point, marks=() if point in _QUICK else pytest.mark.long) for point in POINTS]
-)
+@pytest.mark.parametrize("point", short_form(POINTS, _QUICK))
 def test_a_death_at_any_step_into_the_new_room_is_not_seen(point: str, aftermath: dict[str, Aftermath]) -> None:
     after = aftermath[point]
     assert after.code == -signal.SIGKILL

@@ -188,7 +188,9 @@ async def test_the_sum_of_usage_is_the_count_of_the_servers(
         await admin.wait_for(lambda: [m for m in admin.room(dm).messages.values() if expected in m.body])
 
 
-@pytest.mark.parametrize("has_keys", [True, False], ids=["idempotent", "not idempotent"])
+@pytest.mark.parametrize(
+    "has_keys", [pytest.param(True, id="idempotent", marks=pytest.mark.long), pytest.param(False, id="not idempotent")]
+)
 async def test_a_death_at_any_point_counts_no_request_twice(
     harness: BridgeHarness, database_url: str, tmp_path: Path, *, has_keys: bool
 ) -> None:

@@ -44,7 +44,10 @@ def looks(talk: Conversation, presence: str, message: str | None) -> Callable[[]
     return seen
 
 
-@pytest.mark.parametrize(("language", "texts"), [("en", ENGLISH), ("ru", RUSSIAN)], ids=["english", "russian"])
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [pytest.param("en", ENGLISH, id="english", marks=pytest.mark.long), pytest.param("ru", RUSSIAN, id="russian")],
+)
 async def test_an_agent_is_online_while_its_server_answers(
     harness: BridgeHarness, database_url: str, language: str, texts: Texts
 ) -> None:
