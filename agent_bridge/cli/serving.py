@@ -6,21 +6,24 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from typing import Any
 
 Result = TypeVar("Result")
 
-#: Signals that stop the bridge. A terminal that is closed sends SIGHUP.
-_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Signals that stop the bridge.
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
-def serve(work: Coroutine[Any, Any, None], stop_timeout: float) -> None:
+def serve(work: Coroutine[Any, Any, None], stop_timeout: float, hangups: asyncio.Event | None = None) -> None:
     """Await *work* as :func:`until_stopped` does, in an event loop for many connections.
+
+    SIGHUP sets *hangups*, unless the process has a terminal, which sends it when it is closed: then it stops the work.
 
     A stop that takes longer than *stop_timeout* seconds ends the process with code 1, also if the event loop hangs.
     """
@@ -29,18 +32,29 @@ def serve(work: Coroutine[Any, Any, None], stop_timeout: float) -> None:
     from agent_bridge.cli.process import set_limits
 
     set_limits()
-    uvloop.run(until_stopped(work, stop_timeout))
+    uvloop.run(until_stopped(work, stop_timeout, None if has_terminal() else hangups))
 
 
-async def until_stopped(work: Coroutine[Any, Any, Result], stop_timeout: float | None = None) -> Result | None:
-    """Await *work*; SIGINT, SIGTERM or SIGHUP cancels it, a second one ends the process at once."""
+def has_terminal() -> bool:
+    """Tell whether the standard input, output or error of this process is a terminal."""
+    return any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+
+async def until_stopped(
+    work: Coroutine[Any, Any, Result], stop_timeout: float | None = None, hangups: asyncio.Event | None = None
+) -> Result | None:
+    """Await *work*; SIGINT, SIGTERM or SIGHUP cancels it, a second one ends the process at once.
+
+    With *hangups*, SIGHUP sets it, and cancels nothing.
+    """
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+    stops = _STOPS if hangups is not None else (*_STOPS, signal.SIGHUP)
     stopped = False
 
     def stop() -> None:
         nonlocal stopped
         stopped = True
-        for number in _STOPS:
+        for number in stops:
             loop.remove_signal_handler(number)
         if stop_timeout is not None:
             limit = threading.Timer(stop_timeout, _end_now, (stop_timeout,))
@@ -48,10 +62,13 @@ async def until_stopped(work: Coroutine[Any, Any, Result], stop_timeout: float |
             limit.start()
         task.cancel()
 
-    for number in _STOPS:
+    calls: dict[int, Callable[[], None]] = dict.fromkeys(stops, stop)
+    if hangups is not None:
+        calls[signal.SIGHUP] = hangups.set
+    for number, call in calls.items():
         # nohup ignores SIGHUP for the programs that it starts; a script ignores SIGINT for those in the background.
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(number, call)
     try:
         return await task
     except asyncio.CancelledError:

@@ -81,7 +81,7 @@ def build_commands(
         traces=traces,
         upstream_status=status,
         operations=OperationStore(stores.database),
-        planner=PassPlanner(stores.agents, stores.kv, settings.config, settings.texts),
+        planner=PassPlanner(stores.agents, stores.kv, settings.live, settings.texts),
         kv=stores.kv,
         homeserver=clients.homeserver,
         namespace=settings.namespace,

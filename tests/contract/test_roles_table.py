@@ -105,7 +105,7 @@ async def test_versions_have_the_order_of_their_commits(database: Database) -> N
 
 async def test_a_process_uses_its_own_permissions_until_there_is_a_book(database: Database) -> None:
     roles = Roles(Live(RoleBook({EVE: Role.MEMBER})), NAMES)
-    refresher = RoleRefresher(RoleStore(database), roles, {EVE: Role.MEMBER}, Signals())
+    refresher = RoleRefresher(RoleStore(database), roles, Live({EVE: Role.MEMBER}), Signals())
     await refresher.refresh()
     assert (roles.book.version, roles.of(EVE)) == (0, Role.MEMBER)
     await RoleStore(database).publish({EVE: Role.ADMIN})
@@ -284,7 +284,7 @@ async def test_without_a_newer_book_the_keeper_runs_no_statement(database_url: s
         homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
         roles = Roles.fixed({}, NAMES)
         store = RoleStore(database)
-        refresher = RoleRefresher(store, roles, {EVE: Role.ADMIN}, signals)
+        refresher = RoleRefresher(store, roles, Live({EVE: Role.ADMIN}), signals)
         kv, rooms = KeyValues(database), Rooms(database)
         keeper = RoleKeeper(
             homeserver,

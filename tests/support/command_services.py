@@ -98,7 +98,7 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, roles, "!ab")),
             operations=OperationStore(database),
-            planner=PassPlanner(agents, KeyValues(database), example(), ENGLISH),
+            planner=PassPlanner(agents, KeyValues(database), Live(example()), ENGLISH),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
             kv=KeyValues(database),
             homeserver=homeserver,
