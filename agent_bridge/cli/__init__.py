@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent_bridge import __version__
-from agent_bridge.cli.serving import serve, until_stopped
+from agent_bridge.cli.serving import serve_bridge, until_stopped
 from agent_bridge.cli.terminal import say, use_any_encoding
 from agent_bridge.core.errors import BridgeError, ConfigError
 from agent_bridge.core.names import printable
@@ -300,17 +300,13 @@ def move(
 @cli.command()
 def run(*, config: ConfigFile = _DEFAULT) -> None:
     """Run the bridge: endpoint, worker and candidate for leader. SIGHUP does what reload does."""
-    source, hangups = _source(config), asyncio.Event()
-    settings = _with_logging(source.read())
-    serve(_run(settings, source, hangups), settings.lanes.stop_timeout, hangups)
+    serve_bridge(config)
 
 
 @cli.command()
 def worker(*, config: ConfigFile = _DEFAULT) -> None:
     """Run a worker only: it answers messages that another process's endpoint took in."""
-    source, hangups = _source(config), asyncio.Event()
-    settings = _with_logging(source.read())
-    serve(_work(settings, source, hangups), settings.lanes.stop_timeout, hangups)
+    serve_bridge(config, only_works=True)
 
 
 @cli.command()
@@ -376,31 +372,11 @@ def _without_log() -> Iterator[None]:
 
 def _load_with_logging(file: Path) -> Config:
     """Return the configuration in *file*, after setting up logging as configured."""
-    return _with_logging(_load(file))
-
-
-def _with_logging(config: Config) -> Config:
-    """Set up logging as in *config*, and return it."""
     from agent_bridge import log
 
+    config = _load(file)
     log.configure(config.logging.level, config.logging.format)
     return config
-
-
-async def _run(config: Config, source: ConfigSource, hangups: asyncio.Event) -> None:
-    from agent_bridge.app import build
-
-    async with build(config, source=source, hangups=hangups) as bridge:
-        bridge.process_stats.listen()
-        await bridge.run()
-
-
-async def _work(config: Config, source: ConfigSource, hangups: asyncio.Event) -> None:
-    from agent_bridge.app import build
-
-    async with build(config, source=source, hangups=hangups) as bridge:
-        bridge.process_stats.listen()
-        await bridge.work()
 
 
 async def _trace(config: Config, message: str) -> str:

@@ -12,12 +12,40 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from pathlib import Path
     from typing import Any
+
+    from agent_bridge.config.model import Config
+    from agent_bridge.config.source import ConfigSource
 
 Result = TypeVar("Result")
 
 #: Signals that stop the bridge.
 _STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+def serve_bridge(file: Path, *, only_works: bool = False) -> None:
+    """Run the bridge with the configuration in *file*, or a worker only, until a signal stops it.
+
+    Raises:
+        ConfigError: the file has faults.
+        StoreError, CannotListen: the bridge does not start.
+    """
+    from agent_bridge import log
+    from agent_bridge.config.source import ConfigSource
+
+    source, hangups = ConfigSource(file), asyncio.Event()
+    config = source.read()
+    log.configure(config.logging.level, config.logging.format)
+    serve(_bridge(config, source, hangups, only_works=only_works), config.lanes.stop_timeout, hangups)
+
+
+async def _bridge(config: Config, source: ConfigSource, hangups: asyncio.Event, *, only_works: bool) -> None:
+    from agent_bridge.app import build
+
+    async with build(config, source=source, hangups=hangups) as bridge:
+        bridge.process_stats.listen()
+        await (bridge.work() if only_works else bridge.run())
 
 
 def serve(work: Coroutine[Any, Any, None], stop_timeout: float, hangups: asyncio.Event | None = None) -> None:

@@ -19,6 +19,7 @@ from agent_bridge.store.effects import Effects
 from agent_bridge.store.forks import Forks
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 
@@ -81,6 +82,7 @@ def build_commands(
         traces=traces,
         upstream_status=status,
         operations=OperationStore(stores.database),
+        reloads=ReloadStore(stores.database),
         planner=PassPlanner(stores.agents, stores.kv, settings.live, settings.texts),
         kv=stores.kv,
         homeserver=clients.homeserver,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.harness import BridgeHarness, Running
-    from support.person import Person
     from support.postgres import Server
 
 LEVELS = "m.room.power_levels"
@@ -107,3 +104,71 @@ async def test_permissions_become_levels_in_all_rooms(reloading: Reloading) -> N
             assert (await desk.ask(f"role {bob.user_id}")).body.startswith(f"{bob.user_id} is an admin")
             await desk.ask(f"role {bob.user_id} default")
             await eventually(partial(everywhere, None), "bob has no level any more", 5)
+
+
+async def test_a_user_without_a_role_is_removed_and_messages_are_limited(reloading: Reloading) -> None:
+    permissions = reloading.sections["permissions"]
+    async with reloading.harness.person() as bob:
+        talk = await reloading.running.join(bob, reloading.upstream.names[0])
+        assert "quotas" in await reloading.change(quotas=[{"per": "user", "messages_per_minute": 0}])
+        question = await talk.say("one")
+        await bob.wait_for(lambda: talk.room.reactions_to(question))
+        (line,) = await talk.wait_for_answers(1)
+        assert "does not allow this message" in line.body
+        assert "quotas" in await reloading.change(quotas=[])
+        await talk.say("two")
+        assert (await talk.wait_for_answers(2))[1].body == "Echo: two"
+        await reloading.change(permissions=permissions | {bob.user_id: "none"})
+        await bob.wait_for(lambda: talk.room_id not in bob.rooms, 5)
+        await reloading.change(permissions=permissions)
+
+
+async def test_people_are_invited_once_and_nobody_is_removed(reloading: Reloading) -> None:
+    harness = reloading.harness
+    async with harness.person() as ann, harness.person() as bob:
+        before = len(ann.invites)
+        await reloading.change(rooms={"join_rule": "restricted", "invite": [ann.user_id]})
+        await ann.wait_for(lambda: len(ann.invites) == before + 1, 5)
+        (space,) = ann.invites
+        await ann.join(space)
+        await reloading.change(rooms={"join_rule": "restricted", "invite": [bob.user_id]})
+        await bob.wait_for(lambda: bob.invites, 5)
+        assert list(bob.invites) == [space]
+        # Invited once: who is on the list again and has left gets no second invitation.
+        await ann.leave(space)
+        await reloading.change(rooms={"join_rule": "restricted", "invite": [ann.user_id, bob.user_id]})
+        state = await reloading.running.homeserver.state(space, "m.room.member", ann.user_id)
+        assert state is not None
+        assert state["content"]["membership"] == "leave"
+
+
+async def test_what_needs_a_restart_is_named_and_a_fault_changes_nothing(reloading: Reloading) -> None:
+    running, good = reloading.running, dict(reloading.sections)
+    said = await reloading.change(space={"name": "Others"}, timezone="Europe/Oslo")
+    assert said == "These changes count now: timezone.\n\nThese changes need a restart: space.name."
+    file = reloading.write()
+    file.write_text(file.read_text().replace("Europe/Oslo", "Asia/Tokyo") + "\nunknown: 1\n")  # noqa: ASYNC240
+    requests = await running.database.rows("SELECT id FROM reload")
+    code, said = await reloading.command()
+    assert (code, said) == await run_command_stripped("run", file)
+    assert code == 2
+    assert said.startswith(f"{file}:")
+    assert "unknown: is not a known key" in said
+    assert await running.database.rows("SELECT id FROM reload") == requests, "no process was asked"
+    # A process that is asked all the same keeps what it has.
+    async with reloading.harness.person("admin") as admin:
+        desk = await bot_chat(running, admin)
+        answer = (await desk.ask("reload")).body
+        assert answer.startswith("The configuration is not valid, and nothing changes:")
+        assert "unknown: is not a known key" in answer
+        reloading.sections = good
+        reloading.write()
+        assert (await desk.ask("reload")).body == "These changes count now: timezone."
+        assert (await desk.ask("reload")).body == "The configuration has not changed."
+    async with reloading.harness.person() as bob:
+        assert "is for admins only" in (await (await bot_chat(running, bob)).ask("reload")).body
+
+
+async def run_command_stripped(command: str, file: Path) -> tuple[int, str]:
+    code, said = await run_command(command, "--config", str(file))
+    return code, said.strip()

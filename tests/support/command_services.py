@@ -41,6 +41,7 @@ from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.postgres.signals import Signals
+from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
@@ -98,6 +99,7 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, roles, "!ab")),
             operations=OperationStore(database),
+            reloads=ReloadStore(database),
             planner=PassPlanner(agents, KeyValues(database), Live(example()), ENGLISH),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
             kv=KeyValues(database),
