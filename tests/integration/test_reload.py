@@ -147,7 +147,7 @@ async def test_what_needs_a_restart_is_named_and_a_fault_changes_nothing(reloadi
     said = await reloading.change(space={"name": "Others"}, timezone="Europe/Oslo")
     assert said == "These changes count now: timezone.\n\nThese changes need a restart: space.name."
     file = reloading.write()
-    file.write_text(file.read_text().replace("Europe/Oslo", "Asia/Tokyo") + "\nunknown: 1\n")  # noqa: ASYNC240
+    file.write_text(file.read_text().replace("Europe/Oslo", "Asia/Tokyo") + "\nunknown: 1\n")
     requests = await running.database.rows("SELECT id FROM reload")
     code, said = await reloading.command()
     assert (code, said) == await run_command_stripped("run", file)
