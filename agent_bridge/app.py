@@ -189,7 +189,7 @@ def _handlers(
             inbound.selections,
             Chains(stores.database, settings.namespace),
             inbound.rules,
-            settings.config.budgets,
+            settings.live.part(lambda config: config.budgets.budget),
             texts,
         ),
         TurnKind.REDACTION: RedactionHandler(turns, Eraser(homeserver), settings.namespace),

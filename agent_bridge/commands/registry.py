@@ -123,7 +123,7 @@ class CommandServices:
     mutes: MuteStore
     retirement: RetirementStore
     #: Whether the rooms of agents that are retired are deleted.
-    deletes_retired: bool = False
+    deletes_retired: Live[bool]
     moderation: Moderation
     #: By name.
     upstreams: Mapping[str, Upstream]

@@ -66,7 +66,7 @@ def build_leader(
         "roles": build_role_keeper(settings, stores, clients, agents.admin_room, refresher).run,
         "permissions": refresher.follow,
         "retirement": build_retirement_keeper(settings, stores, clients, agents).run,
-        "pruner": Pruner(stores.database, config.retention).run,
+        "pruner": Pruner(stores.database, settings.live.part(lambda each: each.retention)).run,
         "usage_days": UsageDays(metering.store, metering.quotas).run,
     }
     commands = described_commands() if config.bot.describe_commands else ()

@@ -15,6 +15,7 @@ from agent_bridge.bridge.roles.refresher import RoleRefresher
 from agent_bridge.bridge.roles.room_roles import RoomRoles
 from agent_bridge.bridge.rooms.admin_room import AdminRoom
 from agent_bridge.config.example import example
+from agent_bridge.core.chains import ChainBudget
 from agent_bridge.core.chats import NewChat
 from agent_bridge.core.live import Live
 from agent_bridge.core.roles import EVERYWHERE, Role, RoleBook, Roles
@@ -256,7 +257,7 @@ async def test_what_a_bot_asks_beyond_its_budget_is_left_out(database: Database)
     first = await add_agent(database)
     second = await add_agent(database, "Gala", OTHER)
     roles = Roles.fixed({EVE: Role.AGENT, BOB: Role.MEMBER}, NAMES)
-    budget = BotBudget(IntakeStore(database), roles, 2)
+    budget = BotBudget(IntakeStore(database), roles, Live(ChainBudget(1, 2, 1, None)))
 
     async def asked(*events: NewTurn) -> tuple[list[tuple[str, list[int | None]]], list[str]]:
         async with database.transaction() as connection:
