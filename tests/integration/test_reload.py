@@ -172,3 +172,50 @@ async def test_what_needs_a_restart_is_named_and_a_fault_changes_nothing(reloadi
 async def run_command_stripped(command: str, file: Path) -> tuple[int, str]:
     code, said = await run_command(command, "--config", str(file))
     return code, said.strip()
+
+
+async def test_prices_and_the_number_of_chats(reloading: Reloading) -> None:
+    database = reloading.running.database
+    reloading.upstream.usage = lambda _: {"prompt_tokens": 90, "completion_tokens": 10}
+
+    async def costs() -> list[Any]:
+        rows = await database.rows("SELECT cost FROM usage WHERE user_id = %s ORDER BY at", (bob.user_id,))
+        return [row["cost"] for row in rows]
+
+    async with reloading.harness.person() as bob:
+        talk = await reloading.running.join(bob, reloading.upstream.names[0])
+        await talk.say("one")
+        await talk.wait_for_answers(1)
+        prices = {"models": [{"match": "*", "input": 1_000_000, "output": 0}]}
+        said = await reloading.change(prices=prices, chats={"max_per_user": 1})
+        assert said == "These changes count now: chats.max_per_user, prices.models."
+        await talk.say("two")
+        await talk.wait_for_answers(2)
+
+        async def has_cost() -> bool:
+            return await costs() == [None, 90]
+
+        await eventually(has_cost, "the second request has a cost")
+        desk = await bot_chat(reloading.running, bob)
+        await desk.ask(f"agent {reloading.upstream.names[0]}")
+        first, second = [(await desk.ask(f"new {title}")).body for title in ("First", "Second")]
+        assert ("1 chat" in first, "1 chat" in second) == (False, True), (first, second)
+        await reloading.change(prices={}, chats={"max_per_user": 2})
+        assert (await desk.ask("new Second")).body not in {first, second}
+
+
+async def test_an_agent_that_is_gone_is_retired(reloading: Reloading) -> None:
+    running = reloading.running
+    gone = reloading.upstream.names[-1]
+    reloading.upstream.models.pop()
+
+    async def states() -> list[str]:
+        return [str(each.agent.state) for each in await running.agents.all() if each.agent.name == gone]
+
+    async def is_state(wanted: str) -> bool:
+        return await states() == [wanted]
+
+    await eventually(partial(is_state, "gone"), "the agent is gone")
+    await running.database.execute("UPDATE agent SET state_since = state_since - interval '1 hour'")
+    assert "retire.after_days" in await reloading.change(retire={"after_days": 0.01})
+    await eventually(partial(is_state, "retired"), "the agent is retired", 5)
