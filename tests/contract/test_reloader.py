@@ -302,6 +302,34 @@ async def test_an_outcome_that_cannot_be_stored_is_told_later(store_url: str, tm
         assert len(one.seen) == 2, "the file was read once"
 
 
+async def test_a_hangup_in_an_outage_of_the_database_is_not_lost(store_url: str, tmp_path: Path) -> None:
+    async with process(store_url, tmp_path / "config.yaml") as one, Database(store_url) as database:
+        one.file.write_text(CHANGED)
+
+        async def tries() -> int:
+            # A number of a request that was refused is not given again.
+            (row,) = await database.rows("SELECT coalesce(last_value, 0) AS value FROM reload_id_seq")
+            return int(row["value"])
+
+        before = await tries()
+        await database.execute("ALTER TABLE reload ADD CONSTRAINT no_request CHECK (id < 0) NOT VALID")
+        try:
+            one.hangups.set()
+
+            async def tried() -> bool:
+                return await tries() > before
+
+            await eventually(tried, "the process asks")
+            assert one.config.value.timezone == "UTC"
+        finally:
+            await database.execute("ALTER TABLE reload DROP CONSTRAINT no_request")
+
+        async def applied() -> bool:
+            return one.config.value.timezone == "Europe/Oslo"
+
+        await eventually(applied, "the change counts")
+
+
 async def test_ten_thousand_permissions_do_not_block_the_process(store_url: str, tmp_path: Path) -> None:
     users: dict[str, Any] = {f"@user{number}:example.org": "member" for number in range(10_000)}
     async with process(store_url, tmp_path / "config.yaml") as one:

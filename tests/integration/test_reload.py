@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.config.source import ConfigSource
+from agent_bridge.core.roles import Role
+from agent_bridge.store.roles import RoleStore
+from agent_bridge.web.loop_watchdog import LoopWatchdog
 from support.bot_rooms import bot_chat
 from support.conditions import eventually
 from support.harness import DOMAIN, SHARED
@@ -219,3 +222,35 @@ async def test_an_agent_that_is_gone_is_retired(reloading: Reloading) -> None:
     await running.database.execute("UPDATE agent SET state_since = state_since - interval '1 hour'")
     assert "retire.after_days" in await reloading.change(retire={"after_days": 0.01})
     await eventually(partial(is_state, "retired"), "the agent is retired", 5)
+
+
+async def test_ten_thousand_permissions_do_not_block_the_bridge(reloading: Reloading) -> None:
+    running, permissions = reloading.running, reloading.sections["permissions"]
+    many = {f"@user{number}:{DOMAIN}": "moderator" if number % 100 == 0 else "member" for number in range(10_000)}
+    reloading.sections["permissions"] = permissions | many
+    reloading.write()
+    async with LoopWatchdog() as watchdog:
+        code, said = await reloading.command()
+        assert (code, said) == (0, "These changes count now: permissions.")
+
+        async def follows() -> bool:
+            return await level(running, (await homes(running))[0], f"@user9900:{DOMAIN}") == 50
+
+        await eventually(follows, "the room has the levels")
+    assert max((each.computed for each in watchdog.stalls), default=0.0) < 0.3
+    await reloading.change(permissions=permissions)
+
+
+async def test_of_two_patterns_the_first_counts(reloading: Reloading) -> None:
+    user, permissions = f"@zed:{DOMAIN}", reloading.sections["permissions"]
+
+    async def has(role: Role) -> bool:
+        book, _ = await RoleStore(reloading.running.database).current()
+        return book is not None and book.role_of(user) is role
+
+    patterns = {f"@ze*:{DOMAIN}": "admin", f"@z*:{DOMAIN}": "moderator"}
+    await reloading.change(permissions=patterns | permissions)
+    await eventually(partial(has, Role.ADMIN), "the first pattern counts", 5)
+    await reloading.change(permissions=dict(reversed(patterns.items())) | permissions)
+    await eventually(partial(has, Role.MODERATOR), "the other one is the first now", 5)
+    await reloading.change(permissions=permissions)
