@@ -15,6 +15,7 @@ from agent_bridge.bridge.queue.reloader import answers_to
 from agent_bridge.config.source import ConfigSource
 from agent_bridge.core.results.reloads import ReloadOutcome
 from agent_bridge.core.roles import Role
+from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.roles import RoleStore
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent_bridge.config.model import Config
-    from support.harness import BridgeHarness
+    from support.harness import BridgeHarness, Running
 
 READ, RESTART, FAULT = (
     "the configuration was read again",
@@ -174,6 +175,14 @@ async def test_kills_while_permissions_change(harness: BridgeHarness, database_u
                 assert await process.stop() == 0
 
 
+async def complete(running: Running) -> bool:
+    """Tell whether every agent has all that belongs to its room."""
+    space = await KeyValues(running.database).get(KeyValues.SPACE)
+    found = await running.agents.all()
+    has_avatars = all(each.home.avatar_applied == each.agent.avatar is not None for each in found)
+    return has_avatars and not await running.agents.out_of_sync(space)
+
+
 async def test_invitations_to_rooms_without_an_entry_from_the_space(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:
@@ -189,6 +198,8 @@ async def test_invitations_to_rooms_without_an_entry_from_the_space(
         async with harness.bridge(source.read(), source=source) as running:
             # The Space, the lobby, and a room for each agent.
             await ann.wait_for(lambda: len(ann.invites) == 4)
+            # The comparisons of new rooms are over: the reload alone has the rooms compared again.
+            await eventually(partial(complete, running), "nothing is left to be done")
             write(bob.user_id)
             report = await answers_to(ReloadStore(running.database), await ReloadStore(running.database).request())
             assert report.is_applied
