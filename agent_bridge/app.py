@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import operator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_bridge import log
 from agent_bridge.bridge.answering.permitted import PermittedTurns
 from agent_bridge.bridge.answering.redaction_handler import RedactionHandler
 from agent_bridge.bridge.delivery.erasure import Eraser
 from agent_bridge.bridge.inbound.refusals import RefusalHandler
+from agent_bridge.bridge.queue.reloader import Reloader
 from agent_bridge.bridge.queue.worker import Worker
 from agent_bridge.clients import open_clients
+from agent_bridge.core.live import Live
 from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n import texts_in
@@ -21,6 +26,7 @@ from agent_bridge.matrix.session import READ_TIMEOUT
 from agent_bridge.store.chains import Chains
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.postgres.database import POOL_TIMEOUT
+from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.stores import open_stores
 from agent_bridge.web.application import application
 from agent_bridge.web.health import HealthPages
@@ -37,7 +43,6 @@ from agent_bridge.wiring.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
-    from pathlib import Path
 
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
     from agent_bridge.bridge.chats.direct import DirectChats
@@ -45,6 +50,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.queue.worker import Handler
     from agent_bridge.clients import Clients
     from agent_bridge.config.model import Config
+    from agent_bridge.config.source import ConfigSource
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.answering import Answering
@@ -66,16 +72,30 @@ _TIMEOUTS = Timeouts()
 
 
 @asynccontextmanager
-async def build(config: Config, timeouts: Timeouts = _TIMEOUTS, *, file: Path | None = None) -> AsyncIterator[Bridge]:
+async def build(
+    config: Config,
+    timeouts: Timeouts = _TIMEOUTS,
+    *,
+    source: ConfigSource | None = None,
+    hangups: asyncio.Event | None = None,
+) -> AsyncIterator[Bridge]:
     """Open the connections and build the bridge; close them at the end of the block.
 
-    The bridge follows changes of the agents in *file*, from which *config* was read.
+    The bridge follows changes of *source*, from which *config* was read: those of the agents at once, others when a
+    reload is requested. *hangups* is set to request one.
 
     Raises:
         StoreError: the database cannot be used, or its schema is not the one of this program.
     """
     roles = Roles.fixed(config.permissions, config.namespace)
-    settings = Settings(config=config, file=file, namespace=config.namespace, roles=roles, texts=_texts(config, roles))
+    settings = Settings(
+        config=config,
+        live=Live(config, same=operator.is_),
+        source=source,
+        namespace=config.namespace,
+        roles=roles,
+        texts=_texts(config, roles),
+    )
     async with AsyncExitStack() as stack:
         stores = await open_stores(config.database, timeouts.database, stack)
         refresher = build_refresher(settings, stores)
@@ -118,6 +138,7 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS, *, file: Path | 
             endpoint=endpoint,
             leader=leader,
             roles=refresher,
+            reloader=_reloader(settings, stores, hangups or asyncio.Event()),
             operations=operations,
             operation_store=OperationStore(stores.database),
             agents=stores.agents,
@@ -129,6 +150,14 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS, *, file: Path | 
             process_stats=ProcessStats(stores.database),
             web=application(endpoint, _health_pages(stores, clients, endpoint, leader, agents.status)),
         )
+
+
+def _reloader(settings: Settings, stores: Stores, hangups: asyncio.Event) -> Reloader | None:
+    if settings.source is None:
+        return None
+    level = settings.live.part(lambda config: config.logging.level)
+    level.watch(lambda: log.set_level(level.value))
+    return Reloader(settings.source, settings.live, ReloadStore(stores.database), stores.locks, stores.signals, hangups)
 
 
 def _texts(config: Config, roles: Roles) -> Texts:
@@ -160,7 +189,7 @@ def _handlers(
             inbound.selections,
             Chains(stores.database, settings.namespace),
             inbound.rules,
-            settings.config.budgets,
+            settings.live.part(lambda config: config.budgets.budget),
             texts,
         ),
         TurnKind.REDACTION: RedactionHandler(turns, Eraser(homeserver), settings.namespace),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.answering.cancellation import Cancellations
     from agent_bridge.bridge.queue.leader import Leader
     from agent_bridge.bridge.queue.operations import Operations
+    from agent_bridge.bridge.queue.reloader import Reloader
     from agent_bridge.bridge.queue.worker import Worker
     from agent_bridge.bridge.roles.refresher import RoleRefresher
     from agent_bridge.commands.trace import Traces
@@ -48,6 +49,8 @@ class Bridge:
     endpoint: AppServiceEndpoint
     leader: Leader
     roles: RoleRefresher
+    #: None: the bridge has no file.
+    reloader: Reloader | None
     operations: Operations
     operation_store: OperationStore
     agents: Agents
@@ -71,7 +74,10 @@ class Bridge:
     async def work(self) -> None:
         """Be a worker until cancelled; then finish the running turns within the drain timeout."""
         async with self.process_stats.watchdog:
-            await run_endless(cancellations=self.cancellations.run(), roles=self.roles.run(), worker=self.worker.run())
+            works = {"reloader": self.reloader.run()} if self.reloader is not None else {}
+            await run_endless(
+                cancellations=self.cancellations.run(), roles=self.roles.run(), worker=self.worker.run(), **works
+            )
 
     @asynccontextmanager
     async def _leading(self) -> AsyncIterator[asyncio.Task[None]]:

@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from io import StringIO
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import structlog
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from structlog.typing import Processor
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 #: Libraries that log routine work at level info.
 _VERBOSE = (
@@ -55,7 +57,7 @@ class RateLimit(logging.Filter):
 
 
 def configure(
-    level: Literal["debug", "info", "warning", "error"],
+    level: Level,
     style: Literal["console", "json"],
     *,
     listeners: Sequence[Processor] = (),
@@ -86,18 +88,24 @@ def configure(
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level.upper())
-    for name in _VERBOSE:
-        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
     # The connection pool logs every attempt to reach the database; asyncio every connection without a descriptor.
     logging.getLogger("psycopg.pool").filters = [RateLimit(_INTERVAL)]
     logging.getLogger("asyncio").filters = [RateLimit(_INTERVAL, "accept")]
     structlog.configure(
         processors=[*shared, *listeners, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+    set_level(level)
+
+
+def set_level(level: Level) -> None:
+    """Log events from *level* on, from now on."""
+    logging.getLogger().setLevel(level.upper())
+    for name in _VERBOSE:
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+    # A value that is not given stays.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
 
 
 def _unchanged(_logger: Any, _method: str, event: Any) -> Any:

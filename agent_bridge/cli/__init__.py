@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent_bridge import __version__
-from agent_bridge.cli.serving import serve, until_stopped
+from agent_bridge.cli.serving import serve_bridge, until_stopped
 from agent_bridge.cli.terminal import say, use_any_encoding
 from agent_bridge.core.errors import BridgeError, ConfigError
 from agent_bridge.core.names import printable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent_bridge.config.model import Config
+    from agent_bridge.config.source import ConfigSource
 
 cli = typer.Typer(
     name="agent-bridge",
@@ -206,9 +207,10 @@ def repair(
         if sys.stderr.isatty():
             print(line, file=sys.stderr)  # noqa: T201
 
-    settings = _load(config)
+    source = _source(config)
+    settings = source.read()
     with _without_log():
-        report = asyncio.run(compare(settings, config.absolute(), agent, force=force, dry=dry, show=show))
+        report = asyncio.run(compare(settings, source, agent, force=force, dry=dry, show=show))
     say(to_json(report) if as_json else as_text(report, settings.bot.prefix))
     raise typer.Exit(exit_code(report))
 
@@ -297,16 +299,29 @@ def move(
 
 @cli.command()
 def run(*, config: ConfigFile = _DEFAULT) -> None:
-    """Run the bridge: endpoint, worker and candidate for leader."""
-    settings = _load_with_logging(config)
-    serve(_run(settings, config.absolute()), settings.lanes.stop_timeout)
+    """Run the bridge: endpoint, worker and candidate for leader. SIGHUP does what reload does."""
+    serve_bridge(config)
 
 
 @cli.command()
 def worker(*, config: ConfigFile = _DEFAULT) -> None:
     """Run a worker only: it answers messages that another process's endpoint took in."""
-    settings = _load_with_logging(config)
-    serve(_work(settings), settings.lanes.stop_timeout)
+    serve_bridge(config, only_works=True)
+
+
+@cli.command()
+def reload(*, config: ConfigFile = _DEFAULT) -> None:
+    """Have all processes of the bridge read their configuration again.
+
+    Lists the keys whose changes count now, and those that need a restart. A file with a fault changes nothing. Exit
+    code 0: all processes have applied it; 1: a process has not, or none runs; 2: the file has a fault.
+    """
+    from agent_bridge.cli.reload import reload as request
+
+    with _without_log():
+        report = asyncio.run(request(_source(config).read_all()))
+    say(report.text)
+    raise typer.Exit(0 if report.is_applied else 1)
 
 
 @cli.command()
@@ -333,6 +348,12 @@ def demo(
     raise typer.Exit(asyncio.run(until_stopped(play(once=once, upstream=upstream, api_key=api_key))) or 0)
 
 
+def _source(file: Path) -> ConfigSource:
+    from agent_bridge.config.source import ConfigSource
+
+    return ConfigSource(file)
+
+
 def _load(file: Path) -> Config:
     from agent_bridge.config.load import load
 
@@ -356,22 +377,6 @@ def _load_with_logging(file: Path) -> Config:
     config = _load(file)
     log.configure(config.logging.level, config.logging.format)
     return config
-
-
-async def _run(config: Config, file: Path) -> None:
-    from agent_bridge.app import build
-
-    async with build(config, file=file) as bridge:
-        bridge.process_stats.listen()
-        await bridge.run()
-
-
-async def _work(config: Config) -> None:
-    from agent_bridge.app import build
-
-    async with build(config) as bridge:
-        bridge.process_stats.listen()
-        await bridge.work()
 
 
 async def _trace(config: Config, message: str) -> str:

@@ -18,6 +18,7 @@ from agent_bridge.cli.remedies import remedy_for
 from agent_bridge.config.agents_source import AgentsSource
 from agent_bridge.config.kinds import as_kind, parse_kind, unused_keys
 from agent_bridge.core.errors import ConfigError
+from agent_bridge.core.live import Live
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.render.markdown.unmarked import to_unmarked
 from agent_bridge.render.repairs import render_plan
@@ -93,7 +94,7 @@ async def plan(config: Config, name: str | None, kind: str | None) -> PlanResult
                 agents = Agents(database)
                 found = {each.name: await agents.of_upstream(each.name) for each in upstreams}
                 lists = await ask_all(upstreams, session)
-                planner = PassPlanner(agents, KeyValues(database), config, ENGLISH)
+                planner = PassPlanner(agents, KeyValues(database), Live(config), ENGLISH)
                 own = [each for each in entries if each.upstream.name in found]
                 passes = await planner.plan(upstreams, lists, own)
         # The configuration tells the model of an agent that has an entry.

@@ -20,9 +20,9 @@ from agent_bridge.render.repairs import render_repair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from agent_bridge.config.model import Config
+    from agent_bridge.config.source import ConfigSource
     from agent_bridge.core.operations import Operation
     from agent_bridge.core.results.repairs import RepairReport
     from agent_bridge.lifecycle import Bridge
@@ -32,7 +32,7 @@ _TRY = 2.0
 
 
 async def repair(
-    config: Config, file: Path, agent: str | None, *, force: bool, dry: bool, show: Callable[[str], None]
+    config: Config, source: ConfigSource, agent: str | None, *, force: bool, dry: bool, show: Callable[[str], None]
 ) -> RepairReport:
     """Compare all rooms, or those of the agent called *agent*, and repair them; *show* gets the progress.
 
@@ -42,7 +42,7 @@ async def repair(
         ConfigError: no agent has the name, or several have.
         StoreError: the database cannot be used.
     """
-    async with build(config, file=file) as bridge:
+    async with build(config, source=source) as bridge:
         params = {"agent": None if agent is None else await _row_id(bridge, agent), "force": force, "dry": dry}
         operation = await bridge.operation_store.request_alone(REPAIR, f"cli.{uuid4().hex}", params)
 

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.mutes import MuteStore
     from agent_bridge.store.operations import OperationStore
     from agent_bridge.store.postgres.database import Database
+    from agent_bridge.store.reloads import ReloadStore
     from agent_bridge.store.retirement import RetirementStore
     from agent_bridge.store.roles import RoleStore
     from agent_bridge.store.rooms import Rooms
@@ -113,6 +114,7 @@ class CommandServices:
     upstream_status: UpstreamStatus
     planner: PassPlanner
     operations: OperationStore
+    reloads: ReloadStore
     kv: KeyValues
     homeserver: Homeserver
     namespace: Namespace
@@ -121,7 +123,7 @@ class CommandServices:
     mutes: MuteStore
     retirement: RetirementStore
     #: Whether the rooms of agents that are retired are deleted.
-    deletes_retired: bool = False
+    deletes_retired: Live[bool]
     moderation: Moderation
     #: By name.
     upstreams: Mapping[str, Upstream]

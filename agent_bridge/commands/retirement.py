@@ -33,7 +33,7 @@ async def retire(
     services, name = ctx.services, agent.agent.name
     if back:
         return await _back(ctx, agent)
-    asks = services.deletes_retired and ctx.can(Permission.OWN) and agent.home.room_id is not None
+    asks = services.deletes_retired.value and ctx.can(Permission.OWN) and agent.home.room_id is not None
 
     async def act(connection: Connection) -> Effect:
         if asks:

@@ -1,11 +1,13 @@
-"""Commands about the bridge itself: help, the state of its parts, and a request to list all agents now."""
+"""Commands about the bridge itself: help, the state of its parts, requests to list all agents or to reload."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.inbound.prefix import command_word
+from agent_bridge.bridge.queue.reloader import answers_to
 from agent_bridge.commands.argument_kinds import CommandWord
+from agent_bridge.commands.effects import once
 from agent_bridge.commands.lookup import nearest
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
@@ -19,10 +21,13 @@ from agent_bridge.core.results.commands import (
     SyncReport,
     UnknownCommand,
 )
+from agent_bridge.core.results.reloads import ReloadReport
 from agent_bridge.core.rooms import RoomProblem
 
 if TYPE_CHECKING:
+    from agent_bridge.commands.effects import Effect
     from agent_bridge.store.agents import AgentRoom
+    from agent_bridge.store.postgres.database import Connection
 
 #: Seconds that ``sync`` waits for the leader.
 _PATIENCE = 30.0
@@ -48,6 +53,20 @@ async def sync(ctx: CommandContext, *, all_: bool = False) -> SyncReport:
     """
     is_finished = await ctx.services.upstream_status.ask(confirmed=all_, within=_PATIENCE)
     return SyncReport(is_finished, tuple(await ctx.services.upstream_status.read()))
+
+
+@command("reload", group=Group.BRIDGE, permission=Permission.OPERATE)
+async def reload(ctx: CommandContext) -> ReloadReport:
+    """Have all processes read their configuration again, and report the changes that count now.
+
+    The effect is a request with its own row, so running twice requests it once.
+    """
+
+    async def act(connection: Connection) -> Effect:
+        return {"reload": await ctx.services.reloads.request(connection)}
+
+    effect = await once(ctx, act)
+    return await answers_to(ctx.services.reloads, effect["reload"])
 
 
 @command("status", group=Group.BRIDGE, permission=Permission.OPERATE)

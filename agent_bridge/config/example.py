@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.config.agents import AgentConfig
 from agent_bridge.config.kinds import users_of
+from agent_bridge.config.live_keys import LIVE_KEYS
 from agent_bridge.config.model import Config
 from agent_bridge.config.section import Section
 from agent_bridge.config.text import flow
@@ -25,8 +26,10 @@ _HEAD = (
     "Configuration of agent_bridge. "
     "A line such as #key: value shows a key that is not set. "
     "A key that the bridge does not know is an error. "
-    "env:NAME in the place of a secret reads it from the environment."
+    "env:NAME in the place of a secret reads it from the environment. "
+    "Keys with the mark [reload] count after agent-bridge reload, all others after a restart."
 )
+_LIVE = " [reload]"
 _AGENTS_HEAD = (
     "Agents that agent_bridge adds to those that it discovers. "
     "config.yaml names this file: agents_file: agents.yaml, or has the list itself, under the same key. "
@@ -86,17 +89,18 @@ def render_agents(agents: Sequence[AgentConfig]) -> str:
 
 def _block(name: str, field: FieldInfo, value: object) -> list[str]:
     """Return the lines of one top-level key."""
+    about = _comment(f"{field.description}{_mark(name)}", "")
     match value:
         case Section():
-            return [*_comment(inspect.getdoc(value), ""), f"{name}:", *_keys(value, _INDENT)]
+            return [*_comment(inspect.getdoc(value), ""), f"{name}:", *_keys(value, _INDENT, f"{name}.")]
         case Mapping() if value:
             entries = [f"{_INDENT}{flow(key)}: {flow(item)}" for key, item in value.items()]
-            return [*_comment(field.description, ""), f"{name}:", *entries]
+            return [*about, f"{name}:", *entries]
         case tuple() if value:
             items = [line for item in value for line in _item(item, _INDENT)]
-            return [*_comment(field.description, ""), f"{name}:", *items]
+            return [*about, f"{name}:", *items]
         case _:
-            return [*_comment(field.description, ""), _line(name, field, value)]
+            return [*about, _line(name, field, value)]
 
 
 def _item(section: Section, indent: str) -> Iterator[str]:
@@ -110,11 +114,13 @@ def _item(section: Section, indent: str) -> Iterator[str]:
             yield line
 
 
-def _keys(section: Section, indent: str) -> Iterator[str]:
+def _keys(section: Section, indent: str, place: str = "") -> Iterator[str]:
+    """Yield the lines of the keys of *section*, which is at *place*; an item of a list has none."""
     for name, field in type(section).model_fields.items():
         users = users_of(name) if isinstance(section, UpstreamConfig) else ""
         only = f" Only with {users}." if users else ""
-        yield from _comment(f"{field.description or ''}{only}", indent)
+        mark = _mark(f"{place}{name}") if place else ""
+        yield from _comment(f"{field.description or ''}{only}{mark}", indent)
         value = getattr(section, name)
         if isinstance(value, tuple) and value and isinstance(value[0], Section):
             yield f"{indent}{name}:"
@@ -128,6 +134,11 @@ def _line(name: str, field: FieldInfo, value: object) -> str:
     if field.examples and value == field.get_default(call_default_factory=True):
         return f"#{name}: {flow(field.examples[0])}"
     return f"{name}: {flow(value)}"
+
+
+def _mark(path: str) -> str:
+    """Return the mark of the key at *path*, empty if its change needs a restart."""
+    return _LIVE if path in LIVE_KEYS else ""
 
 
 def _comment(text: str | None, indent: str) -> list[str]:

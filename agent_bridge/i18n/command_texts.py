@@ -50,6 +50,8 @@ class CommandTexts:
     command_failed: str
     command_stopped: str
     not_an_agents_room: str
+    #: The parts of the answer to ``reload``, by name.
+    reload: Mapping[str, str]
     #: Holders of a role, by the name of the role: the ``{role}`` of *command_not_permitted* and *usage_role*.
     roles: Mapping[str, str]
 

@@ -60,6 +60,7 @@ from agent_bridge.core.results.contexts import (
     Instructions,
     ModelChoice,
 )
+from agent_bridge.core.results.reloads import ReloadReport
 from agent_bridge.core.results.repairs import PassPlan, RepairBegun
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
@@ -87,6 +88,7 @@ from agent_bridge.render.contexts import (
     render_report,
 )
 from agent_bridge.render.people import people_renderers
+from agent_bridge.render.reloads import render_reload
 from agent_bridge.render.repairs import render_begun, render_plan
 from agent_bridge.render.retirement import retirement_renderers
 from agent_bridge.render.selection import render_choices, render_selected, room_link
@@ -172,6 +174,7 @@ class ResultRenderer:
             OpenTurns: lambda result: render_open(result, texts),
             PassPlan: lambda result: render_plan(result, texts),
             Reconnected: self._reconnected,
+            ReloadReport: lambda result: render_reload(result, texts),
             RepairBegun: lambda result: render_begun(result, texts),
             Retried: lambda result: render_retried(result, texts),
             RetriedAll: lambda result: render_retried_all(result, texts, prefix),

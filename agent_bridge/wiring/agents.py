@@ -9,6 +9,7 @@ from agent_bridge.bridge.agents.avatars import Avatars
 from agent_bridge.bridge.agents.configured import ConfiguredAgents
 from agent_bridge.bridge.agents.discovery import Discovery
 from agent_bridge.bridge.agents.held_changes import HeldChanges
+from agent_bridge.bridge.agents.invitations import Invitations
 from agent_bridge.bridge.agents.provisioner import Provisioner
 from agent_bridge.bridge.agents.queries import AgentQueries
 from agent_bridge.bridge.agents.reconciler import AgentReconciler
@@ -46,6 +47,7 @@ class AgentParts:
     discovery: Discovery
     configured: ConfiguredAgents
     avatars: Avatars
+    invitations: Invitations
     held: HeldChanges
     queries: AgentQueries
     lobby: LobbyKeeper
@@ -57,9 +59,10 @@ class AgentParts:
 def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentParts:
     """Build them."""
     config, namespace, texts, signals = settings.config, settings.namespace, settings.texts, stores.signals
+    rooms = settings.live.part(lambda each: each.rooms)
     homeserver, status = clients.homeserver, UpstreamStatus(stores.kv, signals)
     admin_room = AdminRoom(homeserver, stores.kv, stores.rooms, config, settings.roles, texts)
-    space = Space(homeserver, stores.kv, admin_room, config, settings.roles, texts)
+    space = Space(homeserver, stores.kv, admin_room, settings.live, settings.roles, texts)
     avatars = Avatars(
         homeserver,
         clients.media,
@@ -71,7 +74,7 @@ def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentP
         signals,
         config,
     )
-    access = Access(homeserver, namespace, stores.agents, admin_room, space, config.rooms, texts)
+    access = Access(homeserver, namespace, stores.agents, admin_room, space, rooms, texts)
     home_rooms = HomeRooms(
         homeserver, namespace, stores.agents, access, admin_room, config.rooms, settings.roles, texts
     )
@@ -94,6 +97,7 @@ def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentP
         texts,
     )
     provisioner = Provisioner(homeserver, stores.agents, space, reconciler, reports, config.rooms, signals)
+    invitations = Invitations(stores.agents, space, access, provisioner.request, rooms, signals)
     discovery = Discovery(
         clients.upstreams, stores.agents, provisioner.request, namespace, config.templates, status, signals, texts
     )
@@ -101,7 +105,7 @@ def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentP
     held = HeldChanges(status, admin_room, stores.kv, signals, texts, config.bot.prefix)
     lobbies = Lobbies(stores.database)
     lobby_room = LobbyRoom(
-        homeserver, lobbies, stores.agents, stores.kv, admin_room, space, access, config.rooms, settings.roles, texts
+        homeserver, lobbies, stores.agents, stores.kv, admin_room, space, access, rooms, settings.roles, texts
     )
     return AgentParts(
         status=status,
@@ -112,6 +116,7 @@ def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentP
         discovery=discovery,
         configured=ConfiguredAgents(source, stores.agents, discovery, admin_room, config, texts),
         avatars=avatars,
+        invitations=invitations,
         held=held,
         queries=AgentQueries(homeserver, namespace, stores.agents, home_rooms, space, signals, private=private),
         lobby=LobbyKeeper(homeserver, lobby_room, lobbies, signals),

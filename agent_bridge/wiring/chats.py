@@ -48,7 +48,7 @@ def build_chats(settings: Settings, stores: Stores, clients: Clients, space: Spa
         homeserver,
         stores.chats,
         stores.agents,
-        ChatMaker(homeserver, stores.chats, stores.kv, config, texts),
+        ChatMaker(homeserver, stores.chats, stores.kv, settings.live, texts),
         deletion,
         conversations,
         direct,

@@ -19,6 +19,7 @@ from agent_bridge.store.effects import Effects
 from agent_bridge.store.forks import Forks
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 
@@ -72,7 +73,7 @@ def build_commands(
         selections=inbound.selections,
         binding=inbound.binding,
         chats=stores.chats,
-        chat_maker=ChatMaker(clients.homeserver, stores.chats, stores.kv, settings.config, settings.texts),
+        chat_maker=ChatMaker(clients.homeserver, stores.chats, stores.kv, settings.live, settings.texts),
         direct=direct,
         direct_chats=stores.direct_chats,
         private_rooms=settings.config.rooms.private,
@@ -81,7 +82,8 @@ def build_commands(
         traces=traces,
         upstream_status=status,
         operations=OperationStore(stores.database),
-        planner=PassPlanner(stores.agents, stores.kv, settings.config, settings.texts),
+        reloads=ReloadStore(stores.database),
+        planner=PassPlanner(stores.agents, stores.kv, settings.live, settings.texts),
         kv=stores.kv,
         homeserver=clients.homeserver,
         namespace=settings.namespace,
@@ -89,7 +91,7 @@ def build_commands(
         role_store=RoleStore(stores.database),
         mutes=MuteStore(stores.database),
         retirement=RetirementStore(stores.database),
-        deletes_retired=settings.config.retire.delete,
+        deletes_retired=settings.live.part(lambda config: config.retire.delete),
         moderation=Moderation(clients.homeserver),
         upstreams={each.name: upstream for upstream, each in clients.upstreams},
         when_busy=settings.config.lanes.when_busy,

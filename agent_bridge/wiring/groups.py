@@ -27,7 +27,7 @@ def build_hand_on(settings: Settings, stores: Stores) -> HandOn:
         stores.lanes,
         settings.namespace,
         settings.roles,
-        settings.config.budgets.budget,
+        settings.live.part(lambda config: config.budgets.budget),
     )
 
 

@@ -71,7 +71,7 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
         UnstoredMessages(SentEvents(stores.database), settings.namespace, clients.homeserver.event),
         rules,
         RoleStore(stores.database),
-        BotBudget(intake_store, settings.roles, config.budgets.pair_per_minute),
+        BotBudget(intake_store, settings.roles, settings.live.part(lambda each: each.budgets.budget)),
         max_queued=config.lanes.max_queued_per_room,
         when_busy=config.lanes.when_busy,
     )
@@ -81,7 +81,7 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
         intake,
         stores.signals,
         interval=config.homeserver.backfill_interval,
-        horizon=config.retention.turns_days * 86400,
+        retention=settings.live.part(lambda each: each.retention),
     )
     binding = Binding(clients.homeserver, stores.database, stores.rooms, intake_store, waiting, stores.lanes)
     return Inbound(rules=rules, intake=intake, backfill=backfill, binding=binding, selections=selections)

@@ -58,6 +58,7 @@ def build_leader(
         "monitor": monitor.run,
         "discovery": agents.discovery.run,
         "configured": agents.configured.run,
+        "invitations": agents.invitations.run,
         "avatars": agents.avatars.run,
         "held_changes": agents.held.run,
         "switches": agents.switches.run,
@@ -65,8 +66,9 @@ def build_leader(
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
         "groups": build_group_keeper(settings, stores, clients).run,
         "roles": build_role_keeper(settings, stores, clients, agents.admin_room, refresher).run,
+        "permissions": refresher.follow,
         "retirement": build_retirement_keeper(settings, stores, clients, agents).run,
-        "pruner": Pruner(stores.database, config.retention).run,
+        "pruner": Pruner(stores.database, settings.live.part(lambda each: each.retention)).run,
         "usage_days": UsageDays(metering.store, metering.quotas).run,
     }
     commands = described_commands() if config.bot.describe_commands else ()
@@ -75,7 +77,8 @@ def build_leader(
     ).run
     duties["numbers"] = build_number_repair(settings, stores, homeserver).run
     if config.rooms.private:
-        duties["private_rooms"] = PrivateRooms(agents.chats.direct, stores.agents, config.rooms, stores.signals).run
+        rooms = settings.live.part(lambda each: each.rooms)
+        duties["private_rooms"] = PrivateRooms(agents.chats.direct, stores.agents, rooms, stores.signals).run
     if config.rooms.lobby is not False:
         duties["lobby"] = agents.lobby.run
     if config.chats.titles is not ChatTitles.OFF:

@@ -42,7 +42,7 @@ def build_retirement_keeper(
         agents.space,
         RoomRemoval(clients.homeserver),
         agents.admin_room,
-        rules_of(settings.config),
+        settings.live.part(rules_of),
         {each.name for each in settings.config.upstreams if each.ephemeral},
         stores.signals,
         settings.texts,

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def build_refresher(settings: Settings, stores: Stores) -> RoleRefresher:
     """Build the part that reads the roles of this process."""
-    return RoleRefresher(RoleStore(stores.database), settings.roles, settings.config.permissions, stores.signals)
+    permissions = settings.live.part(lambda config: config.permissions)
+    return RoleRefresher(RoleStore(stores.database), settings.roles, permissions, stores.signals)
 
 
 def build_role_keeper(

@@ -12,6 +12,7 @@ from agent_bridge.bridge.groups.hand_on import HandOn
 from agent_bridge.core.answers import AnswerExtras, Part
 from agent_bridge.core.chains import ChainBudget, ChainPosition
 from agent_bridge.core.errors import TurnLost
+from agent_bridge.core.live import Live
 from agent_bridge.core.payloads import MessagePayload, RefusalReason
 from agent_bridge.core.results.traces import Trace, TurnTrace
 from agent_bridge.core.roles import Role, Roles
@@ -85,7 +86,7 @@ class Talk:
             idle_lanes(database),
             NAMES,
             Roles.fixed({"example.org": role}, NAMES),
-            budget,
+            Live(budget),
         )
         self._budget = budget
 

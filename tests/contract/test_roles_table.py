@@ -15,6 +15,7 @@ from agent_bridge.bridge.roles.refresher import RoleRefresher
 from agent_bridge.bridge.roles.room_roles import RoomRoles
 from agent_bridge.bridge.rooms.admin_room import AdminRoom
 from agent_bridge.config.example import example
+from agent_bridge.core.chains import ChainBudget
 from agent_bridge.core.chats import NewChat
 from agent_bridge.core.live import Live
 from agent_bridge.core.roles import EVERYWHERE, Role, RoleBook, Roles
@@ -105,7 +106,7 @@ async def test_versions_have_the_order_of_their_commits(database: Database) -> N
 
 async def test_a_process_uses_its_own_permissions_until_there_is_a_book(database: Database) -> None:
     roles = Roles(Live(RoleBook({EVE: Role.MEMBER})), NAMES)
-    refresher = RoleRefresher(RoleStore(database), roles, {EVE: Role.MEMBER}, Signals())
+    refresher = RoleRefresher(RoleStore(database), roles, Live({EVE: Role.MEMBER}), Signals())
     await refresher.refresh()
     assert (roles.book.version, roles.of(EVE)) == (0, Role.MEMBER)
     await RoleStore(database).publish({EVE: Role.ADMIN})
@@ -256,7 +257,7 @@ async def test_what_a_bot_asks_beyond_its_budget_is_left_out(database: Database)
     first = await add_agent(database)
     second = await add_agent(database, "Gala", OTHER)
     roles = Roles.fixed({EVE: Role.AGENT, BOB: Role.MEMBER}, NAMES)
-    budget = BotBudget(IntakeStore(database), roles, 2)
+    budget = BotBudget(IntakeStore(database), roles, Live(ChainBudget(1, 2, 1, None)))
 
     async def asked(*events: NewTurn) -> tuple[list[tuple[str, list[int | None]]], list[str]]:
         async with database.transaction() as connection:
@@ -284,7 +285,7 @@ async def test_without_a_newer_book_the_keeper_runs_no_statement(database_url: s
         homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
         roles = Roles.fixed({}, NAMES)
         store = RoleStore(database)
-        refresher = RoleRefresher(store, roles, {EVE: Role.ADMIN}, signals)
+        refresher = RoleRefresher(store, roles, Live({EVE: Role.ADMIN}), signals)
         kv, rooms = KeyValues(database), Rooms(database)
         keeper = RoleKeeper(
             homeserver,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.cli.repair import exit_code, repair
+from agent_bridge.config.source import ConfigSource
 from agent_bridge.core.results.repairs import Outcome, Part, RepairReport
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.kv import KeyValues
@@ -74,7 +75,7 @@ def outcomes(report: RepairReport) -> dict[Part, Outcome]:
 
 
 async def repaired(config: Config, agent: str | None = None, *, force: bool = False, dry: bool = False) -> RepairReport:
-    return await repair(config, Path("config.yaml"), agent, force=force, dry=dry, show=lambda _: None)
+    return await repair(config, ConfigSource(Path("config.yaml")), agent, force=force, dry=dry, show=lambda _: None)
 
 
 @pytest.mark.parametrize("version", ["12", *(pytest.param(each, marks=pytest.mark.long) for each in ("1", "6", "10"))])

@@ -19,6 +19,7 @@ from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
 from agent_bridge.config.conversations import BudgetsConfig
+from agent_bridge.core.live import Live
 from agent_bridge.core.roles import Role, Roles
 from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
 from agent_bridge.store.agents import Agents
@@ -119,11 +120,11 @@ def real_intake(
         WaitingEvents(intake_store, edits),
         Histories(database),
         lanes,
-        HandOn(database, rooms, intake_store, chains, lanes, NAMES, roles, budget),
+        HandOn(database, rooms, intake_store, chains, lanes, NAMES, roles, Live(budget)),
         UnstoredMessages(SentEvents(database), NAMES, event_of),
         rules,
         RoleStore(database),
-        BotBudget(intake_store, roles, budget.pair),
+        BotBudget(intake_store, roles, Live(budget)),
         max_queued=max_queued,
     )
 

@@ -41,6 +41,7 @@ from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.postgres.signals import Signals
+from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
@@ -94,11 +95,12 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             chats=Chats(database),
             direct=direct,
             direct_chats=direct_chats,
-            chat_maker=ChatMaker(homeserver, Chats(database), KeyValues(database), example(), ENGLISH),
+            chat_maker=ChatMaker(homeserver, Chats(database), KeyValues(database), Live(example()), ENGLISH),
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, roles, "!ab")),
             operations=OperationStore(database),
-            planner=PassPlanner(agents, KeyValues(database), example(), ENGLISH),
+            reloads=ReloadStore(database),
+            planner=PassPlanner(agents, KeyValues(database), Live(example()), ENGLISH),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
             kv=KeyValues(database),
             homeserver=homeserver,
@@ -107,6 +109,7 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             role_store=RoleStore(database),
             mutes=MuteStore(database),
             retirement=RetirementStore(database),
+            deletes_retired=Live(False),
             moderation=Moderation(homeserver),
             upstreams={},
             usage=UsageStore(database),

@@ -30,6 +30,7 @@ from support.watchdog import temporary_folder
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from agent_bridge.config.source import ConfigSource
     from agent_bridge.demo.program import Process
     from agent_bridge.demo.timeline import Message, Room
     from agent_bridge.lifecycle import Bridge
@@ -263,16 +264,23 @@ class BridgeHarness:
         return Config.model_validate(values | sections)
 
     @asynccontextmanager
-    async def bridge(self, config: Config, timeouts: Timeouts | None = None) -> AsyncIterator[Running]:
-        """Run a bridge in this process."""
+    async def bridge(
+        self, config: Config, timeouts: Timeouts | None = None, source: ConfigSource | None = None
+    ) -> AsyncIterator[Running]:
+        """Run a bridge in this process. *source*: the file of *config*."""
         self._bridges += 1
         with self._counted():
-            async with self._bridge(config, timeouts) as running:
+            async with self._bridge(config, timeouts, source) as running:
                 yield running
 
     @asynccontextmanager
-    async def _bridge(self, config: Config, timeouts: Timeouts | None) -> AsyncIterator[Running]:
-        async with build(config, timeouts or Timeouts()) as bridge, Database(config.database.url) as database:
+    async def _bridge(
+        self, config: Config, timeouts: Timeouts | None, source: ConfigSource | None
+    ) -> AsyncIterator[Running]:
+        async with (
+            build(config, timeouts or Timeouts(), source=source) as bridge,
+            Database(config.database.url) as database,
+        ):
             task = asyncio.create_task(bridge.run())
             try:
                 await eventually(partial(_open, config.appservice.url), "the bridge listens")

@@ -99,6 +99,7 @@ def test_the_commands() -> None:
         "usage": Role.MEMBER,
         "plan": Role.ADMIN,
         "repair": Role.ADMIN,
+        "reload": Role.ADMIN,
     }
 
 

@@ -20,3 +20,20 @@ def test_watchers_are_called_after_a_change_only() -> None:
     assert seen == []
     cell.replace("b")
     assert seen == ["first b", "second b"]
+
+
+def test_a_part_follows_the_whole() -> None:
+    cell, seen = Live(("a", 1)), list[str]()
+    part = cell.part(lambda pair: pair[0])
+    part.watch(lambda: seen.append(part.value))
+    cell.replace(("a", 2))
+    assert (part.value, seen) == ("a", [])
+    cell.replace(("b", 2))
+    assert (part.value, seen) == ("b", ["b"])
+
+
+def test_values_that_are_equal_may_be_others() -> None:
+    cell, seen = Live({"a": 1, "b": 2}, same=lambda old, new: list(old) == list(new)), list[str]()
+    cell.watch(lambda: seen.append("changed"))
+    cell.replace({"b": 2, "a": 1})
+    assert seen == ["changed"]

@@ -31,7 +31,7 @@ COMMANDS = {
     "pin": "pin unpin",
     "members": "roles kick",
     "channels": "retire",
-    "operate": "same letta failed retry drop why sync plan repair status",
+    "operate": "same letta failed retry drop why sync plan repair reload status",
 }
 
 

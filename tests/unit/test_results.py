@@ -90,6 +90,7 @@ from agent_bridge.core.results.people import (
     RoleShown,
     Unmuted,
 )
+from agent_bridge.core.results.reloads import ProcessReload, ReloadOutcome, ReloadReport
 from agent_bridge.core.results.repairs import PassPlan, RepairBegun
 from agent_bridge.core.results.retirement import (
     AgentRetired,
@@ -259,6 +260,18 @@ SAMPLES: list[Result] = [
         away=(("up", "away"),),
     ),
     PassPlan(add=("Ada",)),
+    ReloadReport((), 15.0),
+    ReloadReport((ProcessReload("one 1", ReloadOutcome(("permissions", "quotas"), ("upstreams[a].url",))),), 15.0),
+    ReloadReport((ProcessReload("one 1", ReloadOutcome()), ProcessReload("two 2", ReloadOutcome())), 15.0),
+    ReloadReport(
+        (
+            ProcessReload("one 1", ReloadOutcome(("quotas",))),
+            ProcessReload("two 2", ReloadOutcome(fault="config.yaml:1: unknown: is not a known key")),
+            ProcessReload("", None),
+            ProcessReload("", None, has_ended=True),
+        ),
+        15.0,
+    ),
     RepairBegun(None, is_forced=True),
     RepairBegun("Ada", is_forced=False),
     StatusReport(9, 0, 0, 0, (), without_bot=8),

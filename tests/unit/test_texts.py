@@ -304,7 +304,7 @@ def test_every_named_text_exists_and_gets_its_values() -> None:
 #: Texts that only administrators and operators get: states of upstreams, traces, and lists with names of turns.
 _FOR_ADMINS = re.compile(
     r"upstream_|list_|voice_no_path|answer_no_|status_|why|trace_|steps|ignored|kinds|states|held|no_agents$|may_not_talk|has_entry"
-    r"|help\.|no_such_turn|listed|not_asked_yet|sync_|agents_head$|rooms_(opened|closed)|space_strangers|(lobby|space)_problems\.|agents_invalid|room_problems\."
+    r"|help\.|reload\.|no_such_turn|listed|not_asked_yet|sync_|agents_head$|rooms_(opened|closed)|space_strangers|(lobby|space)_problems\.|agents_invalid|room_problems\."
 )
 _OPERATOR_TERMS = re.compile(
     r"operator|оператор|permissions|configur|конфигур|upstream|homeserver\.yaml|\burl\b|api_key|_[a-z]+`", re.IGNORECASE

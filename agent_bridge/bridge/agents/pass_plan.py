@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from agent_bridge.config.model import Config
     from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.core.agents import Agent
+    from agent_bridge.core.live import Live
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.agents import Agents, DesiredAgent
     from agent_bridge.upstream.base import AgentInfo
@@ -89,7 +90,7 @@ async def _ask(
 class PassPlanner:
     """Plans the next pass of the bridge with *config*."""
 
-    def __init__(self, agents: Agents, kv: KeyValues, config: Config, texts: Texts) -> None:
+    def __init__(self, agents: Agents, kv: KeyValues, config: Live[Config], texts: Texts) -> None:
         self._agents = agents
         self._kv = kv
         self._config = config
@@ -101,9 +102,10 @@ class PassPlanner:
         Raises:
             StoreError: the tables cannot be read.
         """
+        upstreams = self._config.value.upstreams
         async with aiohttp.ClientSession() as session:
-            lists = await ask_all(self._config.upstreams, session)
-        return await self.plan(self._config.upstreams, lists)
+            lists = await ask_all(upstreams, session)
+        return await self.plan(upstreams, lists)
 
     async def plan(
         self, upstreams: Sequence[UpstreamConfig], lists: Lists, entries: Sequence[Entry] | None = None
@@ -120,7 +122,7 @@ class PassPlanner:
         # One list may have ten thousand agents.
         before = [each for each in await self._agents.all() if each.agent.upstream in names]
         values = await self._kv.some(KeyValues.SPACE, KeyValues.SPACE_TRUSTED, KeyValues.SPACE_INVITED)
-        found = await asyncio.to_thread(plan_pass, self._config, upstreams, lists, entries, before, values)
+        found = await asyncio.to_thread(plan_pass, self._config.value, upstreams, lists, entries, before, values)
         return replace(found, away=tuple((name, error.says(self._texts)) for name, error in lists.errors.items()))
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agent_bridge.config.model import Config
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.chats import ChatRoom
+    from agent_bridge.core.live import Live
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.room_state import RoomState
@@ -35,9 +36,9 @@ _log = structlog.stdlib.get_logger(__name__)
 class ChatMaker:
     """Makes the room of a chat that stands in the database."""
 
-    def __init__(self, homeserver: Homeserver, chats: Chats, kv: KeyValues, config: Config, texts: Texts) -> None:
+    def __init__(self, homeserver: Homeserver, chats: Chats, kv: KeyValues, config: Live[Config], texts: Texts) -> None:
         self._homeserver = homeserver
-        self._namespace = config.namespace
+        self._namespace = config.value.namespace
         self._chats = chats
         self._kv = kv
         self._config = config
@@ -46,7 +47,7 @@ class ChatMaker:
     @property
     def most(self) -> int:
         """The largest number of chats of a person."""
-        return self._config.chats.max_per_user
+        return self._config.value.chats.max_per_user
 
     async def check_numbers(self, connection: Connection) -> None:
         """Return if the leader has compared the numbers with the homeserver: the database may be a restored one.
@@ -91,7 +92,7 @@ class ChatMaker:
         return made.room_id
 
     async def _content(self, chat: ChatRoom, ghost: str) -> dict[str, Any]:
-        rooms = self._config.rooms
+        rooms = self._config.value.rooms
         plan = RoomPlan(
             alias=self._namespace.chat_alias_localpart(chat.request_key or ""),
             name=chat.name or "",
@@ -114,7 +115,7 @@ class ChatMaker:
 
     async def _parent(self) -> str | None:
         """Return the Space that will list the chat; None: none, or it is entered later."""
-        space = self._config.space
+        space = self._config.value.space
         return await self._kv.get(KeyValues.SPACE) if space.enabled and not space.per_user else None
 
     async def _complete(self, chat: ChatRoom, room_id: str, content: Mapping[str, Any], ghost: str) -> None:

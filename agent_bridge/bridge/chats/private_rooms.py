@@ -15,6 +15,7 @@ from agent_bridge.store.postgres.signals import Topic
 if TYPE_CHECKING:
     from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.config.conversations import RoomsConfig
+    from agent_bridge.core.live import Live
     from agent_bridge.store.agents import AgentRoom, Agents
     from agent_bridge.store.postgres.signals import Signals
 
@@ -24,7 +25,7 @@ _log = structlog.stdlib.get_logger(__name__)
 class PrivateRooms:
     """Opens a direct chat for each person in ``rooms.invite`` and each active agent, once: the person may leave it."""
 
-    def __init__(self, direct: DirectChats, agents: Agents, config: RoomsConfig, signals: Signals) -> None:
+    def __init__(self, direct: DirectChats, agents: Agents, config: Live[RoomsConfig], signals: Signals) -> None:
         self._direct = direct
         self._agents = agents
         self._config = config
@@ -34,7 +35,7 @@ class PrivateRooms:
 
     async def run(self) -> None:
         """Open the direct chats that are due, until cancelled."""
-        with self._signals.subscription(Topic.AGENTS) as wake:
+        with self._signals.subscription(Topic.AGENTS, Topic.CONFIGURATION) as wake:
             await every(FALLBACK, self._look, name="private rooms", wake=wake, rest=LONG_REST)
 
     async def _look(self) -> None:
@@ -47,10 +48,10 @@ class PrivateRooms:
             (agent_room, person)
             for agent_room in await self._agents.all()
             if agent_room.agent.state is AgentState.ACTIVE
-            for person in self._config.invite
+            for person in self._config.value.invite
             if person not in agent_room.home.invited and (agent_room.agent.id, person) not in self._refused
         ]
-        limit = asyncio.Semaphore(self._config.concurrency)
+        limit = asyncio.Semaphore(self._config.value.concurrency)
         results = await asyncio.gather(*(self._open(*each, limit) for each in due), return_exceptions=True)
         failures = [each for each in results if isinstance(each, BaseException)]
         if failures:

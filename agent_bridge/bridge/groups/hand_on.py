@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.chains import ChainBudget, ResumeRequest
     from agent_bridge.core.ids import Namespace
+    from agent_bridge.core.live import Live
     from agent_bridge.core.roles import Roles
     from agent_bridge.core.rooms import Participant, Room
     from agent_bridge.core.turns import Turn
@@ -52,7 +53,7 @@ class HandOn:
         lanes: Lanes,
         namespace: Namespace,
         roles: Roles,
-        budget: ChainBudget,
+        budget: Live[ChainBudget],
     ) -> None:
         self._database = database
         self._rooms = rooms
@@ -125,7 +126,7 @@ class HandOn:
 
     def _is_possible(self, turn: Turn) -> bool:
         is_group = turn.room_kind is not None and KINDS[turn.room_kind].addressing is Addressing.ADDRESSED
-        return is_group and self._budget.hops > 0
+        return is_group and self._budget.value.hops > 0
 
     def _may_ask(self, source: AskingTurn, chain: Chain) -> bool:
         """Tell whether the answer of *source* may ask agents: its person has a role, too, and is not muted."""
@@ -138,7 +139,7 @@ class HandOn:
             # Under the lock of intake: a 🛑 or a redaction comes before, or finds the turns that are written here.
             await self._intake_store.lock(connection, [turn.room_id])
             source = await self._chains.source(connection, turn)
-            chain = await self._chains.of(connection, source, self._budget) if source.may_ask else None
+            chain = await self._chains.of(connection, source, self._budget.value) if source.may_ask else None
             if chain is None or not self._may_ask(source, chain):
                 return
             known = await self._chains.asked(connection, source) | {source.agent}
@@ -156,7 +157,7 @@ class HandOn:
 
     async def _bound(self, connection: Connection, chain: Chain, source: AskingTurn, agent: int) -> Bound | None:
         used = await self._chains.used(connection, chain, source, agent)
-        return exhausted(used, chain.budget(self._budget.pair))
+        return exhausted(used, chain.budget(self._budget.value.pair))
 
     async def _grow(
         self, connection: Connection, chain: Chain, source: AskingTurn, agent: int, grown: set[Bound]
@@ -168,7 +169,7 @@ class HandOn:
         while (bound := await self._bound(connection, chain, source, agent)) is not None and bound not in grown:
             grown.add(bound)
             used = await self._chains.used(connection, chain, source, agent)
-            budget = raised(chain.budget(self._budget.pair), bound, self._budget, used.tokens)
+            budget = raised(chain.budget(self._budget.value.pair), bound, self._budget.value, used.tokens)
             chain = await self._chains.set_budget(connection, chain, budget)
             if bound is Bound.PAIR:
                 await self._chains.grant_pair(connection, source.agent, agent)

@@ -54,7 +54,8 @@ class LobbyKeeper:
     async def run(self) -> None:
         """Keep the lobby, until cancelled."""
         self._lobby = None
-        changes = (Topic.LOBBY, Topic.ENTERED)
+        # The configuration may name other people to invite.
+        changes = (Topic.LOBBY, Topic.ENTERED, Topic.CONFIGURATION)
         with (
             self._signals.subscription(Topic.AGENTS, Topic.ROOMS, *changes) as wake,
             self._signals.subscription(*changes) as changed,

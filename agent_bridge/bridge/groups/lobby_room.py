@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
     from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.config.conversations import RoomsConfig
+    from agent_bridge.core.live import Live
     from agent_bridge.core.roles import RoleBook, Roles
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
@@ -64,7 +65,7 @@ class LobbyRoom:
         admin_room: AdminRoom,
         space: Space,
         access: Access,
-        config: RoomsConfig,
+        config: Live[RoomsConfig],
         roles: Roles,
         texts: Texts,
     ) -> None:
@@ -76,7 +77,8 @@ class LobbyRoom:
         self._admin_room = admin_room
         self._space = space
         self._access = access
-        self._config = config
+        self._live = config
+        self._config = config.value
         self._roles = roles
         self._texts = texts
 
@@ -258,7 +260,7 @@ class LobbyRoom:
                 await self._homeserver.send(state.room_id, content, txn_id=f"ab.{key}")
             await self._agents.introduced(lobby.id)
         if not self._access.restricts(space):
-            for user_id in self._config.invite:
+            for user_id in self._live.value.invite:
                 if user_id not in lobby.invited and await try_invite(self._homeserver, state.room_id, user_id):
                     await self._agents.invited(lobby.id, user_id)
 

@@ -22,6 +22,8 @@ from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.intake import Intake
+    from agent_bridge.config.model import RetentionConfig
+    from agent_bridge.core.live import Live
     from agent_bridge.core.rooms import HistoryCursor
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.events import RoomEvent
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
+_DAY = 86_400.0
 #: Events of one request, and requests for one room at most.
 _PAGE, _PAGES = 100, 100
 #: Rooms that are backfilled at the same time.
@@ -52,14 +55,14 @@ class Backfill:
         signals: Signals,
         *,
         interval: float,
-        horizon: float,
+        retention: Live[RetentionConfig],
     ) -> None:
         self._homeserver = homeserver
         self._histories = rooms
         self._intake = intake
         self._signals = signals
         self._interval = interval
-        self._horizon = horizon
+        self._retention = retention
         #: Rooms whose backfill runs.
         self._running: set[str] = set()
         #: How often each room failed in a row, and when it may be tried again, by a monotonic clock.
@@ -111,7 +114,7 @@ class Backfill:
         events, complete = await self._since(room)
         if not complete:
             # The last event that was seen is not there: take none that may have been answered and forgotten.
-            oldest = (time.time() - self._horizon) * 1000
+            oldest = (time.time() - self._retention.value.turns_days * _DAY) * 1000
             events = [event for event in events if event.timestamp > oldest]
         await self._intake.take_backfilled(room, events, events[-1].event_id if events else room.last_seen)
 

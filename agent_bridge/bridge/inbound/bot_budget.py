@@ -12,6 +12,8 @@ from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn, TurnKind
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from agent_bridge.core.chains import ChainBudget
+    from agent_bridge.core.live import Live
     from agent_bridge.core.roles import Roles
     from agent_bridge.core.rooms import Room
     from agent_bridge.store.intake import IntakeStore
@@ -20,11 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BotBudget:
-    """Leaves out the messages of a bot beyond *per_minute*: two bots that answer each other must come to an end."""
+    """Leaves out the messages of a bot beyond the *budget* of two agents.
+
+    Two bots that answer each other must come to an end.
+    """
 
     intake_store: IntakeStore
     roles: Roles
-    per_minute: int
+    budget: Live[ChainBudget]
 
     async def applied(
         self, connection: Connection, new: Sequence[NewTurn | ChangeRequest], rooms: Mapping[str, Room]
@@ -62,7 +67,7 @@ class BotBudget:
         within = [
             agent
             for agent in agents
-            if await self.intake_store.take_budget(connection, asked.sender, agent, self.per_minute)
+            if await self.intake_store.take_budget(connection, asked.sender, agent, self.budget.value.pair)
         ]
         if not within:
             return None

@@ -21,7 +21,8 @@ from agent_bridge.render.content import escape, reaction
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.rules import Rules
-    from agent_bridge.config.conversations import BudgetsConfig
+    from agent_bridge.core.chains import ChainBudget
+    from agent_bridge.core.live import Live
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
@@ -49,7 +50,7 @@ class RefusalHandler:
         selections: Selections,
         chains: Chains,
         rules: Rules,
-        budgets: BudgetsConfig,
+        budget: Live[ChainBudget],
         texts: Texts,
     ) -> None:
         self._homeserver = homeserver
@@ -59,7 +60,7 @@ class RefusalHandler:
         self._agents = agents
         self._selections = selections
         self._chains = chains
-        self._pair_per_minute = budgets.pair_per_minute
+        self._budget = budget
         self._namespace = rules.namespace
         self._roles = rules.roles
         self._texts = texts
@@ -139,7 +140,7 @@ class RefusalHandler:
 
     async def _chain_limit(self, turn: Turn) -> str | None:
         """Ask people whether agents go on; None: nothing waits for that any more."""
-        reached = await self._chains.reached(turn, self._pair_per_minute)
+        reached = await self._chains.reached(turn, self._budget.value.pair)
         if reached is None:
             return None
         bound, budget = reached

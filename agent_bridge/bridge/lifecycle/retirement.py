@@ -19,12 +19,13 @@ from agent_bridge.store.postgres.signals import Topic
 from agent_bridge.store.retirement import RetirementRule
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
     from agent_bridge.bridge.rooms.removal import RoomRemoval
     from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.config.model import Config
+    from agent_bridge.core.live import Live
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
@@ -66,7 +67,7 @@ class RetirementKeeper:
         space: Space,
         removal: RoomRemoval,
         admin_room: AdminRoom,
-        rules: Sequence[RetirementRule],
+        rules: Live[list[RetirementRule]],
         ephemeral: Collection[str],
         signals: Signals,
         texts: Texts,
@@ -86,7 +87,7 @@ class RetirementKeeper:
 
     async def run(self) -> None:
         """Retire agents and remove rooms, until cancelled."""
-        with self._signals.subscription(Topic.AGENTS) as wake:
+        with self._signals.subscription(Topic.AGENTS, Topic.CONFIGURATION) as wake:
             await every(_LOOK, self.keep, name="retired agents", wake=wake, rest=LONG_REST)
 
     async def keep(self) -> float:
@@ -95,7 +96,8 @@ class RetirementKeeper:
         Raises:
             HomeserverUnavailable, StoreError: the next call goes on.
         """
-        for name, upstream, deletes in await self._store.retire_due(self._rules) if self._rules else ():
+        rules = self._rules.value
+        for name, upstream, deletes in await self._store.retire_due(rules) if rules else ():
             _log.info("agent retired", upstream=upstream, agent=name, deletes_room=deletes)
         done = [await self._remove(home) for home in await self._store.removed()]
         return _LOOK if all(done) else _MOMENT

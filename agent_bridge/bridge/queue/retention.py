@@ -11,6 +11,7 @@ from agent_bridge.store.prune import prune
 
 if TYPE_CHECKING:
     from agent_bridge.config.model import RetentionConfig
+    from agent_bridge.core.live import Live
     from agent_bridge.store.postgres.database import Database
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -22,7 +23,7 @@ _INTERVAL = 600.0
 class Pruner:
     """Deletes old rows every ten minutes."""
 
-    def __init__(self, database: Database, retention: RetentionConfig) -> None:
+    def __init__(self, database: Database, retention: Live[RetentionConfig]) -> None:
         self._database = database
         self._retention = retention
 
@@ -31,8 +32,7 @@ class Pruner:
         await every(_INTERVAL, self._prune, name="retention")
 
     async def _prune(self) -> None:
-        deleted = await prune(
-            self._database, turns_days=self._retention.turns_days, transcript_days=self._retention.transcript_days
-        )
+        kept = self._retention.value
+        deleted = await prune(self._database, turns_days=kept.turns_days, transcript_days=kept.transcript_days)
         if deleted:
             _log.info("deleted old rows", rows=deleted)

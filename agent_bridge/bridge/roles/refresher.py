@@ -12,6 +12,7 @@ from agent_bridge.store.postgres.signals import Topic
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent_bridge.core.live import Live
     from agent_bridge.core.roles import Role, Roles
     from agent_bridge.store.postgres.signals import Signals
     from agent_bridge.store.roles import RoleStore
@@ -20,13 +21,15 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class RoleRefresher:
-    """A duty of every process. The leader also writes a book when its configuration has other *permissions*."""
+    """A duty of every process. The leader also writes a book when its configuration has other permissions."""
 
-    def __init__(self, store: RoleStore, roles: Roles, permissions: Mapping[str, Role], signals: Signals) -> None:
+    def __init__(self, store: RoleStore, roles: Roles, permissions: Live[dict[str, Role]], signals: Signals) -> None:
         self._store = store
         self._roles = roles
         self._permissions = permissions
         self._signals = signals
+        #: The permissions that were published last.
+        self._published: Mapping[str, Role] | None = None
 
     async def run(self) -> None:
         """Refresh the roles after each change, until cancelled."""
@@ -51,5 +54,16 @@ class RoleRefresher:
         Raises:
             StoreError: the roles stay as they are.
         """
-        await self._store.publish(self._permissions)
+        permissions = self._permissions.value
+        await self._store.publish(permissions)
+        self._published = permissions
         await self.refresh()
+
+    async def follow(self) -> None:
+        """Publish the permissions after each change of the configuration, until cancelled. For the leader."""
+        with self._signals.subscription(Topic.CONFIGURATION) as wake:
+            await every(FALLBACK, self._publish_changes, name="permissions", wake=wake)
+
+    async def _publish_changes(self) -> None:
+        if self._permissions.value is not self._published:
+            await self.publish()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.config.conversations import RoomsConfig
     from agent_bridge.core.ids import Namespace
+    from agent_bridge.core.live import Live
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.room_state import RoomState
@@ -37,7 +38,7 @@ class Access:
         agents: Agents,
         admin_room: AdminRoom,
         space: Space,
-        config: RoomsConfig,
+        config: Live[RoomsConfig],
         texts: Texts,
     ) -> None:
         self._homeserver = homeserver
@@ -50,7 +51,7 @@ class Access:
 
     def restricts(self, space: str | None) -> bool:
         """Tell whether members of the Space can enter new rooms."""
-        return space is not None and self._space.lets_in(space) and can_restrict(self._config)
+        return space is not None and self._space.lets_in(space) and can_restrict(self._config.value)
 
     async def apply(
         self, editor: StateEditor, agent_room: AgentRoom, state: RoomState, space: str | None, *, fresh: bool
@@ -94,7 +95,7 @@ class Access:
         is_known = applied == wanted
         changed = await editor.content(state, JOIN_RULES, _rule(wanted), ghost, applied=_rule(applied))
         # Why the Space lets nobody in is told once for all rooms.
-        if changed and not fresh and not is_known and (restricted or self._config.join_rule is JoinRule.INVITE):
+        if changed and not fresh and not is_known and (restricted or self._config.value.join_rule is JoinRule.INVITE):
             text = self._texts.rooms_opened if restricted else self._texts.rooms_closed
             await self._admin_room.tell_once(f"join_rule.{'restricted' if restricted else 'invite'}", text)
         return None if is_known else wanted
@@ -105,7 +106,7 @@ class Access:
             return
         # The bot enters later if the homeserver limits its joins.
         inviter = None if agent_room.home.bot_joined else self._namespace.user_id(agent_room.agent.ghost)
-        for user_id in self._config.invite:
+        for user_id in self._config.value.invite:
             # A person who could not be invited is tried again at the next start.
             is_invited = user_id in agent_room.home.invited
             if not is_invited and await try_invite(self._homeserver, room_id, user_id, inviter):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
     from agent_bridge.config.model import Config
+    from agent_bridge.core.live import Live
     from agent_bridge.core.roles import RoleBook, Roles
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
@@ -56,18 +57,17 @@ class Space:
         homeserver: Homeserver,
         kv: KeyValues,
         admin_room: AdminRoom,
-        config: Config,
+        config: Live[Config],
         roles: Roles,
         texts: Texts,
     ) -> None:
         self._homeserver = homeserver
-        self._namespace = config.namespace
+        self._namespace = config.value.namespace
         self._kv = kv
         self._admin_room = admin_room
-        self._settings = config
+        self._live = config
         self._roles = roles
-        self._config = config.space
-        self._rooms = config.rooms
+        self._config = config.value.space
         self._texts = texts
         self._lock = asyncio.Lock()
         self._room_id: str | None = None
@@ -251,9 +251,9 @@ class Space:
                 name=self._config.name,
                 topic=self._config.topic,
                 creator=self._namespace.bot,
-                lists_creator=await self._homeserver.lists_creator(self._rooms.version),
+                lists_creator=await self._homeserver.lists_creator(self._live.value.rooms.version),
                 powers=role_powers(book),
-                version=self._rooms.version,
+                version=self._live.value.rooms.version,
             )
             state = await self._made(plan, book)
         if state.room_id != room_id:
@@ -334,8 +334,8 @@ class Space:
         They are told to the administrators. Once the rooms are open to the Space, its moderators decide about members.
         """
         known = await self._kv.get(KeyValues.SPACE_TRUSTED)
-        strangers = strangers_in(state, self._roles, self._settings)
-        opens = self._rooms.join_rule is JoinRule.RESTRICTED
+        strangers = strangers_in(state, self._roles, self._live.value)
+        opens = self._live.value.rooms.join_rule is JoinRule.RESTRICTED
         is_closed = state.content(JOIN_RULES).get("join_rule") not in _OPEN_RULES
         trusts = known == state.room_id or (is_closed and not strangers)
         self._trusted = state.room_id if opens and trusts else None
@@ -364,7 +364,7 @@ class Space:
 
     async def _invite_people(self, room_id: str) -> None:
         invited: list[str] = await self._kv.get(KeyValues.SPACE_INVITED) or []
-        for user_id in self._rooms.invite:
+        for user_id in self._live.value.rooms.invite:
             if user_id not in invited and await try_invite(self._homeserver, room_id, user_id):
                 invited.append(user_id)
                 await self._kv.set(KeyValues.SPACE_INVITED, invited)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from agent_bridge.core.results.chats import ChatResult
 from agent_bridge.core.results.contexts import ContextResult
 from agent_bridge.core.results.people import PeopleResult
+from agent_bridge.core.results.reloads import ReloadReport
 from agent_bridge.core.results.repairs import PassPlan, RepairBegun
 from agent_bridge.core.results.retirement import RetirementResult
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
@@ -370,6 +371,7 @@ Result: TypeAlias = (
     | PassPlan
     | Reconnected
     | RepairBegun
+    | ReloadReport
     | RetirementResult
     | RoomBound
     | ServerCommandDone

@@ -33,6 +33,8 @@ PERSON = 6
 STRANGERS = 7
 #: Two agents whose questions to each other are counted, by the hash of their row ids; held by transactions.
 PAIR = 8
+#: Held by the session of each process that reads its configuration again on request, with its number as key.
+RELOADS = 9
 #: Seconds for which an answer of the database counts as news: longer than the session's heartbeat takes.
 _FRESH = 3.0
 

@@ -52,6 +52,10 @@ class Topic(StrEnum):
     UPSTREAMS = "upstreams"
     #: A book of roles, a mute, or a room whose levels are to be compared.
     ROLES = "roles"
+    #: A request to read the configuration again.
+    RELOADS = "reloads"
+    #: The configuration of this process changed. Sent within the process only.
+    CONFIGURATION = "configuration"
     #: A person decided about a tool call.
     APPROVALS = "approvals"
     #: A job of the queue can start. Procrastinate sends this one, on a channel of its own.
