@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -27,6 +28,7 @@ _Model = TypeVar("_Model", bound=Section)
 #: Path to a value: keys of mappings, indices of lists.
 Place = tuple[str | int, ...]
 
+_NAME = re.compile(r"[\w-]*")
 # By the error types of pydantic; the context of an error fills the placeholders.
 _WORDS = {
     "bool_parsing": "must be true or false",
@@ -143,7 +145,7 @@ def _fault(details: ErrorDetails, root: type[Section]) -> ConfigFault:
     if kind == "missing":
         return ConfigFault(place, _missing(place, root))
     if kind in {"extra_forbidden", "invalid_key"}:
-        return ConfigFault(place, _unknown(place, root))
+        return ConfigFault((*place[:-1], _named(place[-1])), _unknown(place, root))
     template = _WORDS.get(kind)
     words = template.format(**details.get("ctx", {})) if template else details["msg"]
     if details["input"] is None:
@@ -156,6 +158,12 @@ def _missing(place: Place, root: type[Section]) -> str:
     inner = _section_in(field.annotation)
     about = field.description or (inspect.getdoc(inner) if inner else None)
     return f"is missing; add it. {about}"
+
+
+def _named(key: str | int) -> str | int:
+    """Return an unknown *key* up to the end of its name: without a blank behind the colon, a value belongs to it."""
+    name = _NAME.match(key) if isinstance(key, str) else None
+    return key if name is None or name[0] == key else f"{name[0]}…"
 
 
 def _unknown(place: Place, root: type[Section]) -> str:

@@ -86,9 +86,10 @@ class Talk:
             idle_lanes(database),
             NAMES,
             Roles.fixed({"example.org": role}, NAMES),
-            Live(budget),
+            budgets := Live(budget),
         )
-        self._budget = budget
+        #: The budget that counts now.
+        self.budgets = budgets
 
     async def receive(self, *events: RoomEvent) -> None:
         await self._intake.take("t", events)
@@ -160,7 +161,7 @@ class Talk:
 
     async def resume(self, request: RoomEvent) -> None:
         """Receive a 👍, with the budgets of this talk."""
-        intake = real_intake(self.database, budget=self._budget)
+        intake = real_intake(self.database, budget=self.budgets.value)
         await intake.take("t", [request])
 
 
@@ -325,6 +326,19 @@ async def test_the_limit_of_a_pair_holds_for_all_of_its_chains_within_a_minute(d
     await talk.receive(event("$root3"))
     await talk.answer(FRIDA, GALA)
     assert len(await talk.asked()) == 3
+
+
+@pytest.mark.usefixtures("agents")
+async def test_another_budget_counts_from_the_next_answer_on(database: Database) -> None:
+    talk = Talk(database, ChainBudget(hops=0, pair=100, turns=100))
+    await talk.receive(event("$root0"), event("$root1"))
+    turn = await talk.take(FRIDA)
+    assert not talk.asks(turn, GALA)
+    talk.budgets.replace(ChainBudget(hops=1, pair=100, turns=100))
+    assert talk.asks(turn, GALA)
+    await talk.show(turn, GALA)
+    await talk.ask(turn, GALA)
+    assert await talk.asked() == [(1, "agent_gala")]
 
 
 async def test_two_rooms_count_a_pair_one_after_the_other(

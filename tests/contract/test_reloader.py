@@ -165,6 +165,11 @@ FAULTS: list[tuple[Callable[[Path], object], str]] = [
     (lambda file: file.write_bytes(CHANGED.encode() + b"\xff"), "is not UTF-8 text"),
     (written(CHANGED + "\nunknown: value"), "unknown: is not a known key"),
     (written(CHANGED + "\npermissions: {}"), "permissions: is given twice"),
+    # Without a blank, the value belongs to the key.
+    (
+        written(f"{CHANGED}\nquotas: [{{per: user, messages_per_minute: 1, match:{CANARY}}}]"),
+        "quotas[0].match…: is not a known key",
+    ),
     (with_line("example.org: member", "example.org: emperor"), "permissions.example.org: must be one of"),
     (with_line("example.org: member", '"@nobody": member'), "is not a Matrix user id"),
     (with_line("Europe/Oslo", "Mars/Olympus"), "timezone: must be a time zone"),

@@ -6,7 +6,10 @@ import asyncio
 
 import pytest
 
+from agent_bridge.bridge.queue.retention import Pruner
+from agent_bridge.config.model import RetentionConfig
 from agent_bridge.core.errors import StoreError
+from agent_bridge.core.live import Live
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.core.turns import Ignored, IgnoreReason, TurnState
 from agent_bridge.core.upstreams import StoredConversation
@@ -44,6 +47,20 @@ async def test_a_closed_turn_is_forgotten_when_it_is_old(database: Database, sta
     assert await prune(database, turns_days=30, transcript_days=180) == 3
     assert await events(database) == ["$4"]
     assert await turns.sends(turn.id) == []
+
+
+async def test_a_shorter_retention_counts_at_the_next_look(database: Database) -> None:
+    (lane,) = await accept(database, new("$1"))
+    turns, turn = Turns(database), await take(database, lane)
+    await turns.finish(turn, TurnState.FAILED, {})
+    await age(database, 40)
+    retention = Live(RetentionConfig(turns_days=50))
+    pruner = Pruner(database, retention)
+    await pruner.prune()
+    assert await events(database) == ["$1"]
+    retention.replace(RetentionConfig(turns_days=30))
+    await pruner.prune()
+    assert await events(database) == []
 
 
 async def test_messages_in_the_history_can_be_redacted(database: Database) -> None:

@@ -21,7 +21,7 @@ from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.roles import RoleStore
 from support.conditions import eventually
 from support.harness import DOMAIN
-from support.process import BridgeProcess, write_config
+from support.process import BridgeProcess, run_command, write_config
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -231,3 +231,25 @@ async def test_a_terminal_that_is_closed_stops_the_bridge(
             process.kill()
         os.close(ours)
         os.close(theirs)
+
+
+async def test_the_command_names_the_process_whose_file_has_a_fault(
+    harness: BridgeHarness, database_url: str, tmp_path: Path
+) -> None:
+    folders = [folder(tmp_path, name) for name in ("one", "two", "operator")]
+    make: Callable[..., Config] = partial(configured, harness, database_url)
+    file = str(write_config(folders[2], make()))
+    assert await run_command("reload", "--config", file) == (
+        1,
+        "No process of the bridge runs. It reads the configuration when it starts.\n",
+    )
+    one, two = (BridgeProcess(each, make(), "worker") for each in folders[:2])
+    async with Database(database_url) as database, one, two:
+        await eventually(partial(ready, database, 2), "both answer")
+        write_config(folders[0], make(timezone="Europe/Oslo"))
+        write_config(folders[1], make()).write_text("timezone: []\n")
+        code, said = await run_command("reload", "--config", file)
+        assert code == 1
+        assert f"{one.pid}:\n\nThese changes count now: timezone." in said
+        assert f"{two.pid}:\n\nThe configuration is not valid, and nothing changes:" in said
+        assert f"{folders[1]}/config.yaml:1: timezone: must be text" in said

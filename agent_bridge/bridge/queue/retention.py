@@ -29,9 +29,14 @@ class Pruner:
 
     async def run(self) -> None:
         """Prune now and every ten minutes, until cancelled."""
-        await every(_INTERVAL, self._prune, name="retention")
+        await every(_INTERVAL, self.prune, name="retention")
 
-    async def _prune(self) -> None:
+    async def prune(self) -> None:
+        """Delete what the retention does not keep now.
+
+        Raises:
+            StoreError: some of the rows may be deleted.
+        """
         kept = self._retention.value
         deleted = await prune(self._database, turns_days=kept.turns_days, transcript_days=kept.transcript_days)
         if deleted:
