@@ -95,6 +95,7 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS, *, file: Path | 
             answering.cancellations,
             agents.status,
             agents.chats.direct,
+            agents.inviter,
             metering,
         )
         handlers = _handlers(settings, stores, clients, inbound, answering, commands, agents.chats.direct)

@@ -22,6 +22,7 @@ from agent_bridge.bridge.rooms.access import Access
 from agent_bridge.bridge.rooms.admin_room import AdminRoom
 from agent_bridge.bridge.rooms.home_rooms import HomeRooms
 from agent_bridge.bridge.rooms.home_state import HomeState
+from agent_bridge.bridge.rooms.inviter import Inviter
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.config.agents_source import AgentsSource
 from agent_bridge.store.lobbies import Lobbies
@@ -52,6 +53,7 @@ class AgentParts:
     lobby_room: LobbyRoom
     switches: SwitchReports
     admin_room: AdminRoom
+    inviter: Inviter
 
 
 def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentParts:
@@ -59,7 +61,8 @@ def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentP
     config, namespace, texts, signals = settings.config, settings.namespace, settings.texts, stores.signals
     homeserver, status = clients.homeserver, UpstreamStatus(stores.kv, signals)
     admin_room = AdminRoom(homeserver, stores.kv, stores.rooms, config, settings.roles, texts)
-    space = Space(homeserver, stores.kv, admin_room, config, settings.roles, texts)
+    inviter = Inviter(homeserver, admin_room, texts, joins=config.homeserver.admin)
+    space = Space(homeserver, stores.kv, admin_room, inviter, config, settings.roles, texts)
     avatars = Avatars(
         homeserver,
         clients.media,
@@ -71,7 +74,7 @@ def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentP
         signals,
         config,
     )
-    access = Access(homeserver, namespace, stores.agents, admin_room, space, config.rooms, texts)
+    access = Access(namespace, stores.agents, admin_room, space, inviter, config.rooms, texts)
     home_rooms = HomeRooms(
         homeserver, namespace, stores.agents, access, admin_room, config.rooms, settings.roles, texts
     )
@@ -101,7 +104,17 @@ def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentP
     held = HeldChanges(status, admin_room, stores.kv, signals, texts, config.bot.prefix)
     lobbies = Lobbies(stores.database)
     lobby_room = LobbyRoom(
-        homeserver, lobbies, stores.agents, stores.kv, admin_room, space, access, config.rooms, settings.roles, texts
+        homeserver,
+        lobbies,
+        stores.agents,
+        stores.kv,
+        admin_room,
+        space,
+        access,
+        inviter,
+        config.rooms,
+        settings.roles,
+        texts,
     )
     return AgentParts(
         status=status,
@@ -118,4 +131,5 @@ def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentP
         lobby_room=lobby_room,
         switches=SwitchReports(admin_room, stores.kv, signals, texts),
         admin_room=admin_room,
+        inviter=inviter,
     )
