@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import signal
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import quote
-from uuid import uuid4
 
-import aiohttp
 import pytest
 
-from agent_bridge.demo.account import call
 from crash.doomed_process import DoomedProcess
+from support.administrators import server_administrator
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
 from support.damages import homeserver_of
@@ -40,19 +36,6 @@ _REMOVALS = [
 _QUICK_REMOVALS = {"after:leave:1", "after:deactivate:1"}
 
 
-@asynccontextmanager
-async def server_administrator(harness: BridgeHarness) -> AsyncIterator[None]:
-    """Make the bot a server administrator for a time."""
-    token = await harness.synapse.register_user(f"root{uuid4().hex}", "password", admin=True)
-    async with aiohttp.ClientSession(harness.synapse.url, headers={"Authorization": f"Bearer {token}"}) as http:
-        path = f"/_synapse/admin/v1/users/{quote(_BOT)}/admin"
-        await call(http, "PUT", path, {"admin": True})
-        try:
-            yield
-        finally:
-            await call(http, "PUT", path, {"admin": False})
-
-
 @pytest.mark.parametrize(
     "point", [pytest.param(each, marks=() if each in _QUICK else pytest.mark.long) for each in _POINTS]
 )
@@ -73,7 +56,7 @@ async def test_a_killed_deletion_of_a_room_is_completed(
             desk = await bot_chat(running, person)
             await desk.ask("retire Ada")
             before = len(desk.said())
-        async with server_administrator(harness):
+        async with server_administrator(harness, _BOT):
             async with DoomedProcess(tmp_path, config, point, "yes") as process:
                 await process.wait_for("listening")
                 await desk.say("yes")
