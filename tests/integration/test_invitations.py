@@ -121,11 +121,12 @@ async def test_local_users_join_through_the_admin_api(harness: BridgeHarness, da
         harness.person() as bob,
         harness.person() as eve,
         harness.person("admin") as admin,
-        server_administrator(harness, BOT),
     ):
+        async with harness.bridge(configured(harness, database_url, upstream, rule="invite")) as running:
+            await rooms_of(running)
         homeserver = {"address": harness.synapse.url, "domain": DOMAIN, "admin": True}
         config = configured(harness, database_url, upstream, bob, rule="invite", homeserver=homeserver)
-        async with harness.bridge(config) as running:
+        async with server_administrator(harness, BOT), harness.bridge(config) as running:
             rooms, space = await rooms_of(running), await space_of(running)
             await bob.wait_for(lambda: bob.rooms.keys() >= {*rooms.values(), space})
             desk = await bot_chat(running, admin)
