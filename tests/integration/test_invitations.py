@@ -138,7 +138,7 @@ async def test_local_users_join_through_the_admin_api(harness: BridgeHarness, da
 
             await admin.wait_for(lambda: ";" in shown())
             assert shown() == f"{eve.user_id}: in the Space now; in 2 rooms now; already in 1 room, or invited."
-            assert eve.rooms.keys() >= {*rooms.values(), space}
+            await eve.wait_for(lambda: eve.rooms.keys() >= {*rooms.values(), space})
             # A person who leaves is not put into the room again.
             await bob.leave(rooms["Ada"])
             await running.database.execute("UPDATE room SET invited = '{}'")
