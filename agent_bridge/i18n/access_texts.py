@@ -19,7 +19,8 @@ class AccessTexts:
     room: Noun
     #: The room of the command, as the ``{room}`` of other texts.
     this_room: str
-    #: Answers to ``invite``, by :class:`~agent_bridge.core.results.access.Arrival`, and an addition.
+    #: Answers to ``invite``, by :class:`~agent_bridge.core.results.access.Arrival`, and an addition, with the user
+    #: ``{typed}`` in a command.
     arrivals: Mapping[str, str]
     is_muted: str
     #: Answers to ``leave``: the caller left, another user was removed; and the reasons that the users read.

@@ -12,7 +12,7 @@ ENGLISH_ACCESS = AccessTexts(
         "joined": "{user} is in {room} now.",
         "inside": "{user} is already in {room}.",
     },
-    is_muted="However, {user} is muted: agents get nothing of {user} until `{prefix} unmute {user}`.",
+    is_muted="However, {user} is muted: agents get nothing of {user} until `{prefix} unmute {typed}`.",
     left="{user} has left {room}. `{prefix} invite` and the name of the agent asks for an invitation again.",
     removed="{user} is out of {room}. An invitation lets {user} in again.",
     left_reason="Left on request.",
@@ -22,7 +22,7 @@ ENGLISH_ACCESS = AccessTexts(
         "that they have to accept. `agent-bridge doctor` names the remedy."
     ),
     begun="{user} is being invited into the Space, and into the rooms that cannot be entered from there.",
-    progress="{user}: {done} of {total} rooms.",
+    progress="{user}: {done} of {total} rooms so far.",
     result="{user}: {parts}.",
     nothing="there is no room",
     space={
@@ -45,5 +45,5 @@ ENGLISH_ACCESS = AccessTexts(
         "away": "{rooms} left out, because the server of the user does not answer",
         "no_role": "{rooms} left out, because the user has no role",
     },
-    failed="The rest failed: {cause}. `{prefix} invite * {user}` goes on.",
+    failed="The rest failed: {cause}. `{prefix} invite * {typed}` goes on.",
 )

@@ -51,7 +51,7 @@ ENGLISH_PEOPLE = PeopleTexts(
         "no_room": "Please send this command in the room that you mean.",
         "no_place": "Please send this command in the room that you mean, or name an agent (`{prefix} agents`).",
         "not_made": "This room belongs to its people: please do that in your client.",
-        "no_role": "{user} has no role, so agents would not answer: `{prefix} role {user} member` gives one.",
+        "no_role": "{user} has no role, so agents would not answer: `{prefix} role {typed} member` gives one.",
         "unknown": "The homeserver has no account {user}: please check the spelling.",
         "banned": "{user} is banned there. The ban has to be lifted first, in the settings of the room.",
         "away": "The server of {user} does not answer, or refuses the invitation. Please try again later.",

@@ -12,7 +12,7 @@ RUSSIAN_ACCESS = AccessTexts(
         "joined": "{user} теперь здесь: {room}.",
         "inside": "{user} уже здесь: {room}.",
     },
-    is_muted="Но {user} заглушён: агенты ничего не получают от {user} до `{prefix} unmute {user}`.",
+    is_muted="Но {user} заглушён: агенты ничего не получают от {user} до `{prefix} unmute {typed}`.",
     left="{user} больше не здесь: {room}. `{prefix} invite` с именем агента снова даёт приглашение.",
     removed="{user} больше не здесь: {room}. Вернуться можно по приглашению.",
     left_reason="Выход по собственной просьбе.",
@@ -22,7 +22,7 @@ RUSSIAN_ACCESS = AccessTexts(
         "принять. `agent-bridge doctor` подскажет, что делать."
     ),
     begun="{user} получает приглашения в пространство и в комнаты, в которые оттуда не войти.",
-    progress="{user}: комнат {done} из {total}.",
+    progress="{user}: пока комнат {done} из {total}.",
     result="{user}: {parts}.",
     nothing="комнат нет",
     space={
@@ -45,5 +45,5 @@ RUSSIAN_ACCESS = AccessTexts(
         "away": "пропущено, потому что сервер пользователя не отвечает: {rooms}",
         "no_role": "пропущено, потому что у пользователя нет роли: {rooms}",
     },
-    failed="Остальное не удалось: {cause}. `{prefix} invite * {user}` продолжит.",
+    failed="Остальное не удалось: {cause}. `{prefix} invite * {typed}` продолжит.",
 )

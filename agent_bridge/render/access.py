@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.results.access import Invited, InvitingBegun, RoomLeft
 from agent_bridge.render.chats import chat_link
-from agent_bridge.render.content import escape, shortened
+from agent_bridge.render.content import escape, in_backticks, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ def render_invite(report: InviteReport, texts: Texts, prefix: str) -> str:
     if not report.error:
         return line
     cause = escape(shortened(report.error))
-    return f"{line} {words.failed.format(cause=cause, prefix=prefix, user=user)}"
+    return f"{line} {words.failed.format(cause=cause, prefix=prefix, typed=in_backticks(report.user))}"
 
 
 def _room(room: NamedRoom | None, texts: Texts) -> str:
@@ -50,7 +50,11 @@ def _room(room: NamedRoom | None, texts: Texts) -> str:
 def _invited(texts: Texts, prefix: str, result: Invited) -> str:
     words, user = texts.commands.access, escape(result.user)
     answer = words.arrivals[result.arrival].format(user=user, room=_room(result.room, texts))
-    return f"{answer} {words.is_muted.format(user=user, prefix=prefix)}" if result.is_muted else answer
+    return (
+        f"{answer} {words.is_muted.format(user=user, typed=in_backticks(result.user), prefix=prefix)}"
+        if result.is_muted
+        else answer
+    )
 
 
 def _left(texts: Texts, prefix: str, result: RoomLeft) -> str:

@@ -7,6 +7,7 @@ done again, so each step must be harmless when it is repeated.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -70,9 +71,10 @@ class Operations:
             await every(FALLBACK, self._look, name="operations", wake=wake)
 
     async def _look(self) -> float | None:
-        """Run what is due; return the seconds until a limit of the homeserver is over."""
+        """Run what is due; return the seconds until a limit of the homeserver is over, if that is soon."""
         await self.run_all()
-        return max(0.0, min(self._later.values()) - time.monotonic()) if self._later else None
+        soonest = min(self._later.values(), default=math.inf) - time.monotonic()
+        return max(0.0, soonest) if soonest < FALLBACK else None
 
     async def run_all(self) -> None:
         """Run the operations that are not finished, but for those that wait for a limit of the homeserver.
@@ -101,6 +103,9 @@ class Operations:
             raise
         except RateLimited as error:
             self._later[operation.id] = time.monotonic() + error.retry_after
+            reached = await self._store.find(operation.id)
+            if reached is not None:
+                await self._reports[operation.kind](reached)
         except BridgeError as error:
             if operation.tries + 1 >= _MOST_TRIES:
                 _log.error("an operation failed", operation=operation.id, kind=operation.kind, error=str(error))
