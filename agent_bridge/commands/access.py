@@ -94,7 +94,7 @@ async def leave(
         return NotPermitted("leave", lowest_role(Permission.MEMBERS))
     refusal = None if person == ctx.sender else refusal_about(ctx, person)
     if refusal is None and agent is None:
-        room = await _room_here(ctx)
+        room = await _room_here(ctx, person)
         refusal = room if isinstance(room, PersonRefusal) else None
     if refusal is not None:
         return PersonRefused(refusal, person)
@@ -102,7 +102,8 @@ async def leave(
         return await _remove(ctx, ctx.room_id, await users_of_bridge(ctx), person, None)
     room_id = await _room_of(ctx, agent, person)
     if room_id is None:
-        return NoRoomYet(agent.agent.name)
+        is_of_other = ctx.services.private_rooms and person != ctx.sender
+        return PersonRefused(PersonRefusal.OUTSIDE, person) if is_of_other else NoRoomYet(agent.agent.name)
     users = [namespace.user_id(agent.agent.ghost), namespace.bot]
     return await _remove(ctx, room_id, users, person, _named(ctx, room_id, agent.agent.name))
 
@@ -135,17 +136,21 @@ async def _cannot_be_invited(ctx: CommandContext, person: str) -> PersonRefusal 
     return PersonRefusal.NO_ROLE if services.roles.of(person) is Role.NONE else None
 
 
-async def _room_here(ctx: CommandContext) -> Room | PersonRefusal:
-    """Return the room of the command, if the bridge made it."""
+async def _room_here(ctx: CommandContext, person: str) -> Room | PersonRefusal:
+    """Return the room of the command, if the bridge made it, and the caller may decide there about *person*.
+
+    In the chat of another person, admins have no power.
+    """
     room = (await ctx.services.rooms.contexts([ctx.room_id])).get(ctx.room_id)
     if room is None or room.kind is KindName.BOT:
         return PersonRefusal.NO_PLACE
-    return room if is_made(room) else PersonRefusal.NOT_MADE
+    is_of_other = room.person not in {None, ctx.sender} and person != ctx.sender
+    return PersonRefusal.NOT_MADE if is_of_other or not is_made(room) else room
 
 
 async def _invite_here(ctx: CommandContext, person: str) -> Invited | NoRoomYet | NotPermitted | PersonRefused:
     """Invite *person* into the room of the command."""
-    room = await _room_here(ctx)
+    room = await _room_here(ctx, person)
     if isinstance(room, PersonRefusal):
         return PersonRefused(room, person)
     if room.kind is KindName.HOME and room.owner is not None:
@@ -249,8 +254,8 @@ def _named(ctx: CommandContext, room_id: str, name: str) -> NamedRoom:
 
 
 async def _room_of(ctx: CommandContext, agent: AgentRoom, person: str) -> str | None:
-    """Return the room of *agent*, or the own room of *person* with it; None if there is none."""
-    if agent.home.room_id is not None or not ctx.services.private_rooms:
+    """Return the room of *agent*, or the own room of the caller with it if *person* is the caller; else None."""
+    if agent.home.room_id is not None or not ctx.services.private_rooms or person != ctx.sender:
         return agent.home.room_id
     return (await ctx.services.direct_chats.rooms_of(person)).get(agent.agent.id)
 

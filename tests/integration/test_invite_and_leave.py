@@ -117,6 +117,15 @@ async def test_a_member_comes_back_to_an_own_chat(harness: BridgeHarness, runnin
         for named in ("trip to oslo", room_id):
             assert (await desk.ask(f"invite {named}")).body == f"Invited {bob.user_id} to Trip to Oslo."
         await bob.wait_for(lambda: room_id in bob.invites)
+        # An admin whom the person invites has no power there.
+        async with harness.person(ADMINS[5]) as admin:
+            await bob.join(room_id)
+            await bob.invite(room_id, admin.user_id)
+            await admin.join(room_id)
+            await admin.wait_for(lambda: room_id in admin.rooms)
+            chat = Conversation(running, admin, room_id, "")
+            for word in ("invite", "leave"):
+                assert "belongs to its people" in await chat.command(f"{word} {eve.user_id}")
         assert "No agent is called" in (await other.ask("invite trip to oslo")).body
         assert "is for admins only" in (await desk.ask(f"invite trip to oslo {eve.user_id}")).body
 
