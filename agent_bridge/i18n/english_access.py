@@ -13,7 +13,7 @@ ENGLISH_ACCESS = AccessTexts(
         "inside": "{user} is already in {room}.",
     },
     is_muted="However, {user} is muted: agents get nothing of {user} until `{prefix} unmute {typed}`.",
-    left="{user} has left {room}. `{prefix} invite` and the name of the agent asks for an invitation again.",
+    left="{user} has left {room}. `{prefix} invite` and its name asks for an invitation again.",
     removed="{user} is out of {room}. An invitation lets {user} in again.",
     left_reason="Left on request.",
     removed_reason="Removed by {user}.",

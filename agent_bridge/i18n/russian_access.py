@@ -13,10 +13,10 @@ RUSSIAN_ACCESS = AccessTexts(
         "inside": "{user} уже здесь: {room}.",
     },
     is_muted="Но {user} заглушён: агенты ничего не получают от {user} до `{prefix} unmute {typed}`.",
-    left="{user} больше не здесь: {room}. `{prefix} invite` с именем агента снова даёт приглашение.",
+    left="{user} больше не здесь: {room}. `{prefix} invite` с названием снова даёт приглашение.",
     removed="{user} больше не здесь: {room}. Вернуться можно по приглашению.",
     left_reason="Выход по собственной просьбе.",
-    removed_reason="Удаляет {user}.",
+    removed_reason="Удаление по команде {user}.",
     not_administrator=(
         "`homeserver.admin` включён, но {bot} не администратор сервера: люди получают приглашения, которые нужно "
         "принять. `agent-bridge doctor` подскажет, что делать."

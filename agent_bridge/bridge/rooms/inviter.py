@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _MEMBER = "m.room.member"
+#: Memberships that stay as they are.
+_NOTHING_TO_DO = {"join": Arrival.INSIDE, "ban": Arrival.BANNED}
 _TOO_MANY = 429
+#: Seconds between two requests to an admin API that the bot may not use.
+_AGAIN = 60.0
 
 
 class Inviter:
@@ -38,6 +43,8 @@ class Inviter:
         self._admin_room = admin_room
         self._texts = texts
         self._joins = joins
+        #: The end of the time in which the admin API is not asked again, by a monotonic clock; 0: it never refused.
+        self._refused_until = 0.0
 
     def joins(self, user: str) -> bool:
         """Tell whether *user* should join rooms without an own decision."""
@@ -81,7 +88,7 @@ class Inviter:
     ) -> Arrival:
         """Bring *user* into a room; the first of *senders* invites that the homeserver permits.
 
-        *is_direct*: the client of the user lists the room among the direct ones. *request*: :meth:`belongs_to` finds
+        *is_direct*: the client of the user lists the room among the direct ones. *request*: :func:`belongs_to` finds
         the invitation by it.
 
         Raises:
@@ -89,16 +96,12 @@ class Inviter:
             HomeserverUnavailable, StoreError: a repeat continues.
         """
         member = await self.member(room_id, user, senders)
-        match None if member is None else member["content"].get("membership"):
-            case "join":
-                return Arrival.INSIDE
-            case "ban":
-                return Arrival.BANNED
-            case membership:
-                is_invited = membership == "invite"
+        membership = None if member is None else member["content"].get("membership")
+        if membership in _NOTHING_TO_DO:
+            return _NOTHING_TO_DO[membership]
         if self.joins(user) and await self._join(room_id, user):
             return Arrival.JOINED
-        if is_invited:
+        if membership == "invite":
             return Arrival.INVITED
         content: dict[str, Any] = {"membership": "invite"}
         content |= {"is_direct": True} if is_direct else {}
@@ -133,6 +136,8 @@ class Inviter:
 
     async def _join(self, room_id: str, user: str) -> bool:
         """Have *user* join by the admin API; tell whether that was possible."""
+        if time.monotonic() < self._refused_until:
+            return False
         try:
             await join_user(self._homeserver, room_id, user)
         except HomeserverRefused as error:
@@ -140,6 +145,9 @@ class Inviter:
                 # The bot is not in the room, or may not invite.
                 _log.info("a user cannot be joined", room=room_id, user=user, error=str(error))
             else:
+                log = _log.warning if self._refused_until == 0.0 else _log.debug
+                log("the bot is no server administrator: people get invitations", error=str(error))
+                self._refused_until = time.monotonic() + _AGAIN
                 bot = in_backticks(self._namespace.bot)
                 await self._admin_room.tell_once(
                     "not_administrator", self._texts.commands.access.not_administrator.format(bot=bot)
