@@ -47,7 +47,7 @@ ENGLISH_PEOPLE = PeopleTexts(
         "ours": "{user} belongs to the bridge.",
         "higher": "{user} has your role or a higher one.",
         "not_there": "{user} is not in this room.",
-        "powerless": "I do not have the power for that in this room.",
+        "powerless": "I do not have the power for that in the room. Admins can try `{prefix} repair`.",
         "no_room": "Please send this command in the room that you mean.",
         "no_place": "Please send this command in the room that you mean, or name an agent (`{prefix} agents`).",
         "not_made": "This room belongs to its people: please do that in your client.",

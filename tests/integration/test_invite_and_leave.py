@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 import pytest
 
+from agent_bridge.bridge.rooms.inviter import Inviter
+from agent_bridge.core.results.access import Arrival
+from agent_bridge.core.roles import Role
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.rooms import JOIN_RULES, LEFT
 from support.bot_rooms import BotRoom, bot_chat, named_upstream
 from support.conditions import eventually
@@ -22,11 +26,14 @@ if TYPE_CHECKING:
 #: Localparts of admins, one for each test: a client of an earlier test knows other rooms.
 ADMINS = [f"admin{number}" for number in range(8)]
 AGENTS = ("Ada", "Bea", "Cleo")
+#: The roles by whose names people are called, in ascending order.
+ROLES = [role.name.lower() for role in Role]
 
 
 @pytest.fixture(scope="module")
 async def running(harness: BridgeHarness, postgres: Server) -> AsyncIterator[Running]:
     permissions = {DOMAIN: "member", f"@stranger:{DOMAIN}": "none", "elsewhere.example": "member"}
+    permissions |= {f"@is_{name}:{DOMAIN}": name for name in ROLES}
     permissions |= {f"@{name}:{DOMAIN}": "admin" for name in ADMINS} | {f"@owner:{DOMAIN}": "owner"}
     with postgres.migrated() as url:
         async with named_upstream(*AGENTS) as upstream:
@@ -169,6 +176,36 @@ async def test_nobody_removes_an_equal(harness: BridgeHarness, running: Running)
         bot = running.homeserver.namespace.bot
         assert await talk.command(f"leave Bea {bot}") == f"{bot} belongs to the bridge."
         assert await talk.command("leave Bea @bob:elsewhere.example") == "@bob:elsewhere.example is not in that room."
+
+
+async def test_what_each_role_may_do(harness: BridgeHarness, running: Running) -> None:
+    """A cross for each role whose command about another user has an effect: an invitation, and a removal."""
+    bea = (await running.contact("Bea")).home.room_id or ""
+    row = ""
+    async with harness.person() as eve, harness.person("owner") as owner:
+        seen = await running.join(owner, "Ada")
+        for role in ROLES:
+            async with harness.person(f"is_{role}") as person:
+                talk = await running.join(person, "Ada")
+                for line in (f"invite Bea {eve.user_id}", f"leave Bea {eve.user_id}"):
+                    before = await memberships(running, bea, eve.user_id)
+                    await talk.say(f"!ab {line}")
+                    # The homeserver delivers the events of a room in their order.
+                    await seen.command("role")
+                    await talk.wait_until_idle()
+                    row += " x"[await memberships(running, bea, eve.user_id) != before]
+    assert row == "  " * 4 + "xx" * 2
+
+
+async def test_a_room_without_power_for_the_bridge(harness: BridgeHarness, running: Running) -> None:
+    homeserver, no_admin_room = running.homeserver, cast("Any", None)
+    inviter, bot = Inviter(homeserver, no_admin_room, ENGLISH, joins=False), homeserver.namespace.bot
+    async with harness.person() as bob, harness.person() as eve:
+        room_id = await bob.create_room(invite=[bot], power_level_content_override={"invite": 50})
+        await homeserver.join(room_id)
+        assert await inviter.bring(room_id, eve.user_id, [bot]) is Arrival.POWERLESS
+        assert await inviter.bring(room_id, "@eve:elsewhere.example", [bot]) is Arrival.POWERLESS
+        assert await inviter.bring(room_id, bob.user_id, [bot]) is Arrival.INSIDE
 
 
 async def test_an_admin_invites_everywhere(harness: BridgeHarness, running: Running) -> None:
