@@ -115,6 +115,7 @@ async def build(
             answering.cancellations,
             agents.status,
             agents.chats.direct,
+            agents.inviter,
             metering,
         )
         handlers = _handlers(settings, stores, clients, inbound, answering, commands, agents.chats.direct)

@@ -31,6 +31,7 @@ from agent_bridge.core.errors import (
     UpstreamError,
 )
 from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.matrix.admin import is_server_administrator
 from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
@@ -118,6 +119,7 @@ class Doctor:
                 yield token_accepted
                 yield await self._namespaces(homeserver) if token_accepted.ok else _skipped("namespaces")
                 yield await self._people(homeserver) if token_accepted.ok else _skipped("people")
+                yield await self._invitations(homeserver) if token_accepted.ok else _skipped("invitations")
                 if has_schema:
                     yield await self._rooms(homeserver) if token_accepted.ok else _skipped("rooms")
             yield await asyncio.to_thread(self._registration)
@@ -226,6 +228,27 @@ class Doctor:
             remedy = "correct rooms.invite and permissions, or register them"
             return Finding("people", False, f"the homeserver has no account {', '.join(missing)}", remedy)
         return Finding("people", True, f"the users of {domain} in rooms.invite and permissions exist ({len(local)})")
+
+    async def _invitations(self, homeserver: Homeserver) -> Finding:
+        """Check that the bot has the rights by which people join rooms at once; or tell how they can do without."""
+        check, bot = "invitations", self._config.namespace.bot
+        if not self._config.homeserver.admin:
+            text = (
+                "people accept them by hand; auto_accept_invites: {enabled: true, only_from_local_users: true} in "
+                "homeserver.yaml has Synapse accept them for all local users, or homeserver.admin: true the bridge"
+            )
+            return Finding(check, True, text)
+        try:
+            is_administrator = await is_server_administrator(homeserver)
+        except HomeserverError as error:
+            return Finding(check, False, str(error))
+        if is_administrator:
+            return Finding(check, True, f"local people join rooms at once: {bot} is a server administrator")
+        remedy = (
+            f'make it one: PUT /_synapse/admin/v1/users/{bot}/admin with {{"admin": true}} and the token of a server '
+            "administrator; or set homeserver.admin: false"
+        )
+        return Finding(check, False, f"homeserver.admin is true, and {bot} is no server administrator", remedy)
 
     def _registration(self) -> Finding:
         """Check that the registration belongs to the configuration and switches rate limiting off."""

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from agent_bridge.app import build
-from agent_bridge.bridge.lifecycle.repair import REPAIR
-from agent_bridge.bridge.lifecycle.repair_reports import report_of
+from agent_bridge.bridge.lifecycle.repair import REPAIR, report_of
 from agent_bridge.commands.lookup import find_agents
 from agent_bridge.core.errors import ConfigError
 from agent_bridge.i18n.english import ENGLISH

@@ -6,6 +6,7 @@ annotation                words                                                 
 a ``StrEnum``             one of its values, in any case                             ``edits|off``
 ``AgentRoom``             an agent's name, roughly; takes several words              ``<agent>``
 ``OneAgent``              an agent's name, roughly; one word or a quoted text        ``<old>``
+``Place``                 ``*``, an agent's name, or an own chat; takes several words ``[agent|*]``
 ``AgentName``             the name of an agent that may have no room yet             ``<new>``
 ``AgentChoice``           a number of a list, an agent's name, or a page             ``[number|name|page n]``
 ``AgentAndTitle``         a title, perhaps behind an agent as ``@name`` or ``#number``  ``[@agent|#number] [title]``
@@ -38,6 +39,7 @@ from agent_bridge.commands.durations import parse_duration
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.lookup import MessageReference, find_agents, parse_reference, similar_agents, visible_agents
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.chats import ChatStatus
 from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.names import one_line
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, ArgumentType
@@ -82,6 +84,18 @@ CommandWord = NewType("CommandWord", str)
 #: An agent that one word or a quoted text names, so that another argument can follow.
 OneAgent = NewType("OneAgent", AgentRoom)
 
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The rooms that a command means: that of an agent, an own chat, or all."""
+
+    agent: AgentRoom | None = None
+    #: Room id of a chat of the caller.
+    chat: str | None = None
+
+
+#: In place of an agent: all rooms.
+ALL: Final = "*"
 _ROLE_WORDS = (*(role.name.lower() for role in Role), DEFAULT)
 #: The number of a page.
 _PAGE = re.compile(r"[0-9]{1,9}")
@@ -148,6 +162,23 @@ async def _given(_argument: Argument, _value: str, _ctx: CommandContext) -> bool
 async def agent_named(argument: Argument, value: str, ctx: CommandContext) -> AgentRoom:
     """Return the agent that *value* means."""
     return await the_agent(argument, value, await visible_agents(ctx), ctx.services.namespace.domain)
+
+
+async def place_named(argument: Argument, value: str, ctx: CommandContext) -> Place:
+    """Return the rooms that *value* means: an agent is named roughly, an own chat by its title or room id."""
+    if value == ALL:
+        return Place()
+    try:
+        return Place(await agent_named(argument, value, ctx))
+    except ArgumentError as error:
+        if error.problem is not ArgumentProblem.NO_SUCH_AGENT:
+            raise
+        mine = await ctx.services.chats.of_person(ctx.sender, ChatStatus.ACTIVE)
+        title = one_line(value).casefold()
+        meant = [each.room_id for each in mine if value == each.room_id or title == (each.title or "").casefold()]
+        if len(meant) != 1:
+            raise
+        return Place(chat=meant[0])
 
 
 async def the_agent(argument: Argument, value: str, agents: Sequence[AgentRoom], domain: str) -> AgentRoom:
@@ -220,6 +251,7 @@ async def _reference(_argument: Argument, value: str, _ctx: CommandContext) -> M
 #: The kinds by the types of parameters.
 KINDS: dict[Any, Kind] = {
     AgentRoom: Kind(agent_named, spans=True),
+    Place: Kind(place_named, spans=True),
     OneAgent: Kind(agent_named),
     AgentName: Kind(_text),
     AgentChoice: Kind(_text, spans=True),

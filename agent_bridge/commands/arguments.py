@@ -15,12 +15,14 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from agent_bridge.commands.argument_kinds import (
+    ALL,
     FLAG,
     KINDS,
     ArgumentError,
     Kind,
     agent_named,
     choice_of,
+    place_named,
     user_named,
 )
 from agent_bridge.commands.lookup import find_agents, visible_agents
@@ -88,13 +90,17 @@ async def _refuse_incomplete_user(
     """Refuse ``Ada bob``: a similar name would hide that the last word is meant as a user.
 
     Raises:
-        ArgumentError: the last word behind an agent's name is neither a part of the name nor a user id.
+        ArgumentError: the last word behind an agent's name, or behind ``*``, is neither a part of the name nor a user
+            id.
     """
-    agent = next((each for each in parameters if each.kind.convert is agent_named and each.kind.spans), None)
+    kinds = (agent_named, place_named)
+    agent = next((each for each in parameters if each.kind.convert in kinds and each.kind.spans), None)
     user = next((each for each in parameters if each.kind.convert is user_named and each.name not in given), None)
     if agent is None or user is None:
         return
     name, _, last = given.get(agent.name, "").rpartition(" ")
+    if name == ALL:
+        raise ArgumentError(ArgumentProblem.NOT_A_USER_ID, user.argument, last)
     if name:
         agents = await visible_agents(ctx)
         if not find_agents(given[agent.name], agents, similar=False) and find_agents(name, agents, similar=False):
@@ -181,7 +187,9 @@ def _take_positional(parameters: Sequence[Parameter], words: list[_Word], text: 
     required = sum(each.argument.required for each in positional)
     given: dict[str, str] = {}
     for parameter in reversed(positional[spanning_at + 1 :]):
-        if len(words) > required and words[-1].text.startswith(parameter.kind.begins):
+        last = words[-1].text if len(words) > required else ""
+        # A single @name is an agent: a user id has a server.
+        if last.startswith(parameter.kind.begins) and last and (len(words) > 1 or ":" in last):
             given[parameter.name] = words.pop().text
     for parameter in positional[: spanning_at + 1]:
         if words:

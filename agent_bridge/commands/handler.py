@@ -9,6 +9,7 @@ from agent_bridge.bridge.delivery.outboxes import Outboxes
 from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.bridge.rooms.command_descriptions import DescribedCommand
 from agent_bridge.commands import (
+    access,
     agents,
     approvals,
     chat_archive,
@@ -54,6 +55,7 @@ def all_commands() -> Registry:
     """Return the registry of all commands."""
     return Registry.of(
         agents,
+        access,
         selection,
         chats,
         chat_archive,

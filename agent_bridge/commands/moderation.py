@@ -30,7 +30,7 @@ async def mute(ctx: CommandContext, user: UserId, time: Duration | None = None) 
     Agents get nothing of the user, the open messages of the user end, and the leader takes the power to send messages,
     as far as the bridge can. Running twice mutes once, with the end of the first run.
     """
-    refusal = _refusal(ctx, user)
+    refusal = refusal_about(ctx, user)
     if refusal is not None:
         return PersonRefused(refusal, user)
     room_id = await _scope(ctx)
@@ -43,14 +43,14 @@ async def mute(ctx: CommandContext, user: UserId, time: Duration | None = None) 
         return {"turns": len(lanes)}
 
     effect = await once(ctx, act)
-    may_write = bool(room_id) and await services.moderation.may_write(room_id, await _users(ctx), user)
+    may_write = bool(room_id) and await services.moderation.may_write(room_id, await users_of_bridge(ctx), user)
     return Muted(user, time, everywhere=not room_id, turns=effect["turns"], may_write=may_write)
 
 
 @command("unmute", group=Group.PEOPLE, permission=Permission.MUTE, example="@bob:example.org")
 async def unmute(ctx: CommandContext, user: UserId) -> Unmuted | PersonRefused:
     """End the mute of *user* in this room; in a chat with the bot: in all rooms. Running twice ends it once."""
-    refusal = _refusal(ctx, user)
+    refusal = refusal_about(ctx, user)
     if refusal is not None:
         return PersonRefused(refusal, user)
     room_id = await _scope(ctx)
@@ -77,11 +77,11 @@ async def unpin(ctx: CommandContext) -> PinChange:
 @command("kick", group=Group.PEOPLE, permission=Permission.MEMBERS, example="@bob:example.org spam")
 async def kick(ctx: CommandContext, user: UserId, reason: Words | None = None) -> Kicked | PersonRefused:
     """Remove *user* from this room, who reads the *reason*. A repeated command finds that the bridge did so."""
-    refusal = _refusal(ctx, user)
+    refusal = refusal_about(ctx, user)
     if refusal is None and await _scope(ctx) == EVERYWHERE:
         refusal = PersonRefusal.NO_ROOM
     if refusal is None:
-        users = await _users(ctx)
+        users = await users_of_bridge(ctx)
         refusal = await ctx.services.moderation.kick(ctx.room_id, users, user, (reason or "")[:_REASON])
     return Kicked(user) if refusal is None else PersonRefused(refusal, user)
 
@@ -90,12 +90,12 @@ async def _pin(ctx: CommandContext, *, pinned: bool) -> PinChange:
     if ctx.reply_to is None:
         return PinChange(PinResult.NO_REPLY, MOST_PINS)
     moderation = ctx.services.moderation
-    users = await _users(ctx)
+    users = await users_of_bridge(ctx)
     result = await moderation.pin(ctx.room_id, users, ctx.reply_to, pinned=pinned, most=MOST_PINS)
     return PinChange(result, MOST_PINS)
 
 
-def _refusal(ctx: CommandContext, user: str) -> PersonRefusal | None:
+def refusal_about(ctx: CommandContext, user: str) -> PersonRefusal | None:
     """Return why nothing is done to *user*: the bridge's own, or one with the role of the caller or a higher one."""
     roles = ctx.services.roles
     if ctx.services.namespace.is_ours(user):
@@ -109,7 +109,7 @@ async def _scope(ctx: CommandContext) -> str:
     return EVERYWHERE if room is not None and room.kind is KindName.BOT else ctx.room_id
 
 
-async def _users(ctx: CommandContext) -> list[str]:
+async def users_of_bridge(ctx: CommandContext) -> list[str]:
     """Return the users of the bridge that may be in the room: the bot, and the ghosts of its agents."""
     room = (await ctx.services.rooms.contexts([ctx.room_id])).get(ctx.room_id)
     present = [] if room is None else [each for each in room.participants if each.state is ParticipantState.JOINED]

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.chats.maker import ChatMaker
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.bridge.roles.moderation import Moderation
+    from agent_bridge.bridge.rooms.inviter import Inviter
     from agent_bridge.commands.arguments import Parameter
     from agent_bridge.commands.trace import Traces
     from agent_bridge.core.agents import Agent
@@ -125,6 +126,7 @@ class CommandServices:
     #: Whether the rooms of agents that are retired are deleted.
     deletes_retired: Live[bool]
     moderation: Moderation
+    inviter: Inviter
     #: By name.
     upstreams: Mapping[str, Upstream]
     #: Whether each person has a room of its own with each agent.

@@ -53,6 +53,11 @@ class HomeserverConfig(Section):
 
     address: Url = Field(description="URL of its client-server API.")
     domain: ServerName = Field(description="Its server_name: the part of user ids after the colon.")
+    admin: bool = Field(
+        False,
+        description="Whether the bot is a server administrator of Synapse, by which local users of rooms.invite and of "
+        "!ab invite join rooms at once, without an invitation that they have to accept. agent-bridge doctor checks it.",
+    )
     backfill_interval: StrictFloat = Field(
         600,
         ge=1,

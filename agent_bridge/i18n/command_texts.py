@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent_bridge.i18n.access_texts import AccessTexts
     from agent_bridge.i18n.chat_texts import ChatTexts
 
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 class CommandTexts:
     """The part of :class:`~agent_bridge.i18n.catalogue.Texts` about commands."""
 
+    access: AccessTexts
     chats: ChatTexts
 
     #: Commands in general.
@@ -68,9 +70,6 @@ class CommandTexts:
     no_own_room: str
     #: By :class:`~agent_bridge.core.rooms.RoomProblem`: why people cannot talk with the agent.
     unready: Mapping[str, str]
-    invited: str
-    already_there: str
-    may_not_talk: str
     no_such_user: str
     no_room_yet: str
     reconnected: str

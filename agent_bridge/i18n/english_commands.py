@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent_bridge.i18n.command_texts import CommandTexts
+from agent_bridge.i18n.english_access import ENGLISH_ACCESS
 from agent_bridge.i18n.english_chats import ENGLISH_CHATS
 
 ENGLISH_COMMANDS = CommandTexts(
@@ -27,7 +28,8 @@ ENGLISH_COMMANDS = CommandTexts(
         "unarchive": "brings an archived chat back",
         "delete": "deletes a chat for good, after a confirmation",
         "yes": "confirms the deletion of a chat",
-        "invite": "invites you to an agent's room again; admins also invite other people",
+        "invite": "invites you to an agent's room, or a chat of yours, again; admins also invite others, `*`: to all",
+        "leave": "lets you leave an agent's room, or this room; admins remove others",
         "same": "gives an agent's room to the agent that its server lists by a new name",
         "retire": "puts an agent away: the Space does not list its room any more; `back` undoes it",
         "answer": "shows or sets which messages an agent answers here: all, those that address it, or none",
@@ -70,6 +72,7 @@ ENGLISH_COMMANDS = CommandTexts(
         "title": "title",
         "chat": "@agent|#number] [title",
         "agent": "agent",
+        "place": "agent|*",
         "choice": "number|name|page n",
         "user": "@user:server",
         "turn": "turn",
@@ -146,10 +149,7 @@ ENGLISH_COMMANDS = CommandTexts(
         "ghost_muted": "it may not send messages in its room",
         "ghost_suspended": "its account is suspended",
     },
-    invited="Invited {user} to {room}.",
-    already_there="{user} is already in {room}.",
     no_such_user="However, the homeserver has no account {user}: please check the spelling.",
-    may_not_talk="However, agents do not answer {user}: `permissions` has no role for this user.",
     reconnected="The room of *{former}* belongs to {room} from now on.",
     not_reconnected="*{upstream}* lists no new agent *{listed}*.",
     has_entry="*{name}* is an agent of the configuration: change the `model` of its entry there.",
@@ -354,5 +354,6 @@ ENGLISH_COMMANDS = CommandTexts(
     trace_asked="- the agent {agent} asked",
     trace_chain_stopped="- the agents stopped asking each other because of `{event}`",
     trace_chain_waits="- the agents wait for 👍",
+    access=ENGLISH_ACCESS,
     chats=ENGLISH_CHATS,
 )

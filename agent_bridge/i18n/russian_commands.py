@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent_bridge.i18n.command_texts import CommandTexts
+from agent_bridge.i18n.russian_access import RUSSIAN_ACCESS
 from agent_bridge.i18n.russian_chats import RUSSIAN_CHATS
 
 RUSSIAN_COMMANDS = CommandTexts(
@@ -27,7 +28,8 @@ RUSSIAN_COMMANDS = CommandTexts(
         "unarchive": "возвращает чат из архива",
         "delete": "удаляет чат навсегда, после подтверждения",
         "yes": "подтверждает удаление чата",
-        "invite": "снова приглашает вас в комнату агента; администраторы приглашают и других людей",
+        "invite": "снова приглашает вас к агенту или в ваш чат; администраторы приглашают других, `*`: во все комнаты",
+        "leave": "выводит вас из комнаты агента или из этой комнаты; администраторы удаляют других",
         "same": "передаёт комнату агента тому агенту, которого сервер показывает под новым именем",
         "retire": "отправляет агента на покой: его комнаты больше нет в пространстве; `back` возвращает его",
         "answer": "задаёт, на какие сообщения здесь отвечает агент: на все, на обращённые к нему, ни на какие",
@@ -70,6 +72,7 @@ RUSSIAN_COMMANDS = CommandTexts(
         "title": "название",
         "chat": "@agent|#number] [название",
         "agent": "агент",
+        "place": "агент|*",
         "choice": "номер|имя|page n",
         "old": "прежний",
         "new": "новый",
@@ -152,10 +155,7 @@ RUSSIAN_COMMANDS = CommandTexts(
         "ghost_muted": "агенту нельзя писать в своей комнате",
         "ghost_suspended": "учётная запись агента приостановлена",
     },
-    invited="Приглашение для {user} отправлено: {room}.",
-    already_there="{user} уже в комнате: {room}.",
     no_such_user="Однако на сервере нет пользователя {user}: проверьте написание.",
-    may_not_talk="Однако агенты не будут отвечать {user}: в `permissions` для этого пользователя нет роли.",
     reconnected="Комната агента *{former}* теперь принадлежит агенту {room}.",
     not_reconnected="В списке сервера *{upstream}* нет нового агента *{listed}*.",
     has_entry="*{name}* — агент из конфигурации: измените `model` в его записи.",
@@ -361,5 +361,6 @@ RUSSIAN_COMMANDS = CommandTexts(
     trace_asked="- спросил агент {agent}",
     trace_chain_stopped="- агенты перестали спрашивать друг друга из-за `{event}`",
     trace_chain_waits="- агенты ждут 👍",
+    access=RUSSIAN_ACCESS,
     chats=RUSSIAN_CHATS,
 )

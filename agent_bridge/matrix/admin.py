@@ -1,4 +1,4 @@
-"""The admin API of Synapse, of which the bridge uses the deletion of rooms. Only server administrators may use it."""
+"""The admin API of Synapse: the deletion of rooms, and the entry of local users. Only for server administrators."""
 
 from __future__ import annotations
 
@@ -48,3 +48,21 @@ async def deletion(homeserver: Homeserver, ref: str) -> Deletion:
     except HomeserverRefused:
         return Deletion.FAILED
     return _STATES.get(field(answer, "status", str), Deletion.RUNS)
+
+
+async def join_user(homeserver: Homeserver, room_id: str, user_id: str) -> None:
+    """Have *user_id*, a user of this homeserver, join a room in which the bot may invite. No effect for a member.
+
+    Raises:
+        HomeserverRefused: the bridge bot is no server administrator, or may not invite; or there is no such account.
+    """
+    await homeserver.request(Method.POST, SynapseAdminPath.v1.join[room_id], {"user_id": user_id})
+
+
+async def is_server_administrator(homeserver: Homeserver) -> bool:
+    """Tell whether the bridge bot is a server administrator; false for a homeserver that is not Synapse."""
+    try:
+        answer = await homeserver.request(Method.GET, SynapseAdminPath.v1.users[homeserver.namespace.bot].admin)
+    except HomeserverRefused:
+        return False
+    return answer.get("admin") is True

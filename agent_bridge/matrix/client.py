@@ -178,9 +178,11 @@ class Homeserver(UserRequests):
         content = {"user_id": user_id, "reason": reason}
         await self.request(Method.POST, Path.v3.rooms[room_id].kick, content, as_user=as_user)
 
-    async def remove(self, room_id: str, user_id: str, reason: str, as_user: str | None = None) -> None:
-        """Remove a user as :meth:`kick` does, with a note that the user may come back with a role."""
-        content = {"membership": "leave", "reason": reason, REMOVED: True}
+    async def remove(
+        self, room_id: str, user_id: str, reason: str, as_user: str | None = None, *, note: str = REMOVED
+    ) -> None:
+        """Remove a user as :meth:`kick` does, with the key *note*: by default, the user may come back with a role."""
+        content = {"membership": "leave", "reason": reason, note: True}
         await self.set_state(room_id, "m.room.member", content, key=user_id, as_user=as_user)
 
     async def invite(self, room_id: str, user_id: str, as_user: str | None = None) -> bool:

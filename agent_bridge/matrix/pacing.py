@@ -53,9 +53,12 @@ def is_background() -> bool:
 def kind_of(method: str, path: str) -> str:
     """Return the kind of a request, whose limit it shares with others of the same user.
 
-    Invitations have a limit for each room, too, so those into other rooms do not wait.
+    Invitations have a limit for each room and each invited user, too, so others do not wait.
     """
     parts = path.split("/")
+    if method == "PUT" and "m.room.member" in parts:
+        # Invitations of a user have a limit, which is none of the messages of the sender.
+        return f"member {parts[-1]}"
     found = next((kind for part, kind in _KINDS.items() if part in parts), None)
     if found == "invite":
         return f"invite {parts[-2]}"

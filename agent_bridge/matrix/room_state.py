@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from agent_bridge.matrix.rooms import REMOVED, SPACE
+from agent_bridge.matrix.rooms import LEFT, REMOVED, SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,10 +65,19 @@ class RoomState:
     def is_removed(self, user_id: str) -> bool:
         """Tell whether another user removed *user_id* from the room, or took the invitation back.
 
-        A user that lost the role of a member was not removed by a person, and may come back.
+        A user that lost the role of a member, or asked the bridge to leave, was not removed by a person, and may come
+        back.
         """
         is_out = self.membership(user_id) in {"leave", "ban"}
-        return is_out and self.sender("m.room.member", user_id) != user_id and not self.lost_role(user_id)
+        is_gone = self.lost_role(user_id) or self.asked_to_leave(user_id)
+        return is_out and self.sender("m.room.member", user_id) != user_id and not is_gone
+
+    def asked_to_leave(self, user_id: str) -> bool:
+        """Tell whether the bridge removed *user_id* from the room because the user asked for it."""
+        content = self.content("m.room.member", user_id)
+        # A user who leaves chooses the content of the own event.
+        is_own = self.sender("m.room.member", user_id) == user_id
+        return content.get("membership") == "leave" and not is_own and content.get(LEFT) is True
 
     def lost_role(self, user_id: str) -> bool:
         """Tell whether the bridge removed *user_id* from the room because the user had no role any more."""

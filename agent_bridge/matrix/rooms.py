@@ -40,6 +40,10 @@ FUNCTIONAL = "io.element.functional_members"
 CHAT = "org.agent_bridge.chat"
 #: Key of the content of a membership by which the bridge removed a user without a role, who may come back with one.
 REMOVED = "org.agent_bridge.removed"
+#: The same for a user who asked the bridge to leave the room, and may come back on request.
+LEFT = "org.agent_bridge.left"
+#: Key of the content of an invitation: the request of a person that it belongs to. A repeat finds it.
+REQUEST = "org.agent_bridge.request"
 #: Synapse's power levels of state events in a new room, except those of tombstone and encryption. A list of levels in
 #: the request replaces Synapse's own list.
 _EVENT_LEVELS = {

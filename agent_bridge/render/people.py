@@ -32,7 +32,9 @@ def people_renderers(texts: Texts, prefix: str) -> Mapping[type, Callable[[Any],
     return {
         Kicked: lambda result: people.kicked.format(user=escape(result.user)),
         Muted: partial(_muted, texts),
-        PersonRefused: lambda result: people.refused[result.reason].format(user=escape(result.user)),
+        PersonRefused: lambda result: people.refused[result.reason].format(
+            user=escape(result.user), typed=in_backticks(result.user), prefix=prefix
+        ),
         PinChange: lambda result: people.pins[result.result].format(most=result.most),
         RoleGiven: partial(_given, texts),
         RoleList: partial(_list, texts, prefix),

@@ -36,7 +36,6 @@ from agent_bridge.core.results.commands import (
     DecisionMade,
     HasEntry,
     InvalidArguments,
-    Invited,
     NoRoomYet,
     NotPermitted,
     NotReconnected,
@@ -77,6 +76,7 @@ from agent_bridge.core.results.turns import (
 )
 from agent_bridge.core.results.usage import UsageReport
 from agent_bridge.i18n.catalogue import cause
+from agent_bridge.render.access import access_renderers
 from agent_bridge.render.chats import chat_name, render_asked, render_chats, render_fork_refused, render_made
 from agent_bridge.render.content import escape, in_backticks, shortened
 from agent_bridge.render.contexts import (
@@ -164,7 +164,6 @@ class ResultRenderer:
             FailedTurns: lambda result: render_failed(result, texts),
             Instructions: lambda result: render_instructions(result, texts, prefix),
             InvalidArguments: self._invalid_arguments,
-            Invited: self._invited,
             ModelChoice: lambda result: render_models(result, texts, prefix),
             NoRoomYet: lambda result: texts.commands.no_room_yet.format(name=escape(result.agent)),
             NoTrace: lambda result: render_no_trace(result, texts, prefix),
@@ -198,6 +197,7 @@ class ResultRenderer:
             UsageReport: lambda result: render_usage(result, texts),
             WhenBusySet: lambda result: texts.commands.busy[result.when_busy],
             WrongRoom: lambda _: texts.commands.not_an_agents_room,
+            **access_renderers(texts, prefix),
             **people_renderers(texts, prefix),
             **retirement_renderers(texts, prefix),
         }
@@ -355,15 +355,6 @@ class ResultRenderer:
         if agent.room is None:
             return self._texts.commands.room_is_made
         return self._texts.commands.ready if agent.problem is None else self._texts.commands.unready[agent.problem]
-
-    def _invited(self, result: Invited) -> str:
-        text = self._texts.commands.already_there if result.was_member else self._texts.commands.invited
-        answer = text.format(user=escape(result.user), room=room_link(result.agent))
-        if not result.exists:
-            return f"{answer} {self._texts.commands.no_such_user.format(user=escape(result.user))}"
-        if result.may_talk:
-            return answer
-        return f"{answer} {self._texts.commands.may_not_talk.format(user=escape(result.user))}"
 
     def _reconnected(self, result: Reconnected) -> str:
         return self._texts.commands.reconnected.format(room=room_link(result.agent), former=escape(result.former))

@@ -12,7 +12,7 @@ from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from psycopg.rows import DictRow
 
@@ -56,9 +56,9 @@ class OperationStore:
         row = await self._database.row(_SQL["find"], {"operation": operation})
         return None if row is None else _operation(row)
 
-    async def next(self) -> Operation | None:
-        """Return the oldest operation that is not finished; None if there is none."""
-        row = await self._database.row(_SQL["next"])
+    async def next(self, others: Collection[int] = ()) -> Operation | None:
+        """Return the oldest operation that is not finished, but for *others* (row ids); None if there is none."""
+        row = await self._database.row(_SQL["next"], {"others": list(others)})
         return None if row is None else _operation(row)
 
     async def progress(self, operation: Operation, progress: Progress) -> None:

@@ -23,6 +23,7 @@ from agent_bridge.bridge.rooms.access import Access
 from agent_bridge.bridge.rooms.admin_room import AdminRoom
 from agent_bridge.bridge.rooms.home_rooms import HomeRooms
 from agent_bridge.bridge.rooms.home_state import HomeState
+from agent_bridge.bridge.rooms.inviter import Inviter
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.config.agents_source import AgentsSource
 from agent_bridge.store.lobbies import Lobbies
@@ -54,6 +55,7 @@ class AgentParts:
     lobby_room: LobbyRoom
     switches: SwitchReports
     admin_room: AdminRoom
+    inviter: Inviter
 
 
 def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentParts:
@@ -62,7 +64,8 @@ def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentP
     rooms = settings.live.part(lambda each: each.rooms)
     homeserver, status = clients.homeserver, UpstreamStatus(stores.kv, signals)
     admin_room = AdminRoom(homeserver, stores.kv, stores.rooms, config, settings.roles, texts)
-    space = Space(homeserver, stores.kv, admin_room, settings.live, settings.roles, texts)
+    inviter = Inviter(homeserver, admin_room, texts, joins=config.homeserver.admin)
+    space = Space(homeserver, stores.kv, admin_room, inviter, settings.live, settings.roles, texts)
     avatars = Avatars(
         homeserver,
         clients.media,
@@ -74,7 +77,7 @@ def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentP
         signals,
         config,
     )
-    access = Access(homeserver, namespace, stores.agents, admin_room, space, rooms, texts)
+    access = Access(namespace, stores.agents, admin_room, space, inviter, rooms, texts)
     home_rooms = HomeRooms(
         homeserver, namespace, stores.agents, access, admin_room, config.rooms, settings.roles, texts
     )
@@ -105,7 +108,7 @@ def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentP
     held = HeldChanges(status, admin_room, stores.kv, signals, texts, config.bot.prefix)
     lobbies = Lobbies(stores.database)
     lobby_room = LobbyRoom(
-        homeserver, lobbies, stores.agents, stores.kv, admin_room, space, access, rooms, settings.roles, texts
+        homeserver, lobbies, stores.agents, stores.kv, admin_room, space, access, inviter, rooms, settings.roles, texts
     )
     return AgentParts(
         status=status,
@@ -123,4 +126,5 @@ def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentP
         lobby_room=lobby_room,
         switches=SwitchReports(admin_room, stores.kv, signals, texts),
         admin_room=admin_room,
+        inviter=inviter,
     )

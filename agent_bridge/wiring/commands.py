@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.answering.cancellation import Cancellations
     from agent_bridge.bridge.answering.context_report import ContextReports
     from agent_bridge.bridge.chats.direct import DirectChats
+    from agent_bridge.bridge.rooms.inviter import Inviter
     from agent_bridge.clients import Clients
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.inbound import Inbound
@@ -54,6 +55,7 @@ def build_commands(
     cancellations: Cancellations,
     status: UpstreamStatus,
     direct: DirectChats,
+    inviter: Inviter,
     metering: Metering,
 ) -> Commands:
     """Build them."""
@@ -92,7 +94,8 @@ def build_commands(
         mutes=MuteStore(stores.database),
         retirement=RetirementStore(stores.database),
         deletes_retired=settings.live.part(lambda config: config.retire.delete),
-        moderation=Moderation(clients.homeserver),
+        inviter=inviter,
+        moderation=Moderation(clients.homeserver, settings.texts),
         upstreams={each.name: upstream for upstream, each in clients.upstreams},
         when_busy=settings.config.lanes.when_busy,
         usage=metering.store,

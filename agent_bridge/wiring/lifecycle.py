@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.lifecycle.invite_everywhere import INVITE, InviteEverywhere
+from agent_bridge.bridge.lifecycle.invite_everywhere import report_of as invite_report
+from agent_bridge.bridge.lifecycle.operation_reports import OperationReports
 from agent_bridge.bridge.lifecycle.repair import REPAIR, Repair, RepairSteps
-from agent_bridge.bridge.lifecycle.repair_reports import RepairReports
+from agent_bridge.bridge.lifecycle.repair import report_of as repair_report
 from agent_bridge.bridge.lifecycle.retirement import RetirementKeeper, rules_of
 from agent_bridge.bridge.queue.operations import Operations
 from agent_bridge.bridge.rooms.removal import RoomRemoval
+from agent_bridge.render.access import render_invite
+from agent_bridge.render.repairs import render_repair
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.repairs import ComparedRooms
 from agent_bridge.store.retirement import RetirementStore
@@ -16,6 +21,7 @@ from agent_bridge.store.retirement import RetirementStore
 if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.editor import StateEditor
     from agent_bridge.clients import Clients
+    from agent_bridge.core.operations import Operation
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.agents import AgentParts
     from agent_bridge.wiring.settings import Settings
@@ -26,8 +32,30 @@ def build_operations(settings: Settings, stores: Stores, clients: Clients, agent
     config, store = settings.config, OperationStore(stores.database)
     rooms = ComparedRooms(stores.database, private=config.rooms.private)
     repair = Repair(clients.homeserver, rooms, _steps(settings, agents), config.rooms.concurrency)
-    reports = RepairReports(clients.homeserver, store, settings.texts, config.bot.prefix)
-    return Operations(store, {REPAIR: repair.run}, {REPAIR: reports.show}, stores.signals)
+    invite = InviteEverywhere(
+        clients.homeserver,
+        stores.agents,
+        stores.kv,
+        agents.inviter,
+        settings.roles,
+        agents.chats.direct.open,
+        private=config.rooms.private,
+        has_space=config.space.enabled,
+        makes_lobby=config.rooms.lobby is True,
+    )
+    texts, prefix = settings.texts, config.bot.prefix
+
+    def shown_repair(operation: Operation) -> str:
+        return render_repair(repair_report(operation), texts, prefix)
+
+    def shown_invite(operation: Operation) -> str:
+        return render_invite(invite_report(operation), texts, prefix)
+
+    reports = {
+        kind: OperationReports(clients.homeserver, store, shown).show
+        for kind, shown in ((REPAIR, shown_repair), (INVITE, shown_invite))
+    }
+    return Operations(store, {REPAIR: repair.run, INVITE: invite.run}, reports, stores.signals)
 
 
 def build_retirement_keeper(

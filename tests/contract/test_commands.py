@@ -92,7 +92,7 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
     assert await give(services, "stream off", in_agent_room=False) == WrongRoom("stream")
     assert await give(services, "stop", in_agent_room=False) == StopRequested(0)
     assert await names_of(services, Role.MEMBER) == [
-        *("agents", "invite", "agent", "new", "chats", "rename", "archive", "unarchive", "delete", "yes"),
+        *("agents", "invite", "leave", "agent", "new", "chats", "rename", "archive", "unarchive", "delete", "yes"),
         *("approve", "deny", "stop", "answer", "role", "context", "instructions", "model", "save", "saves", "forget"),
         *("fork", "queue", "help", "usage"),
     ]

@@ -38,12 +38,13 @@ PAIRS: dict[str, list[tuple[str, dict[str, NamedValue]]]] = {
     ],
     "agent ": [("page 2", {"choice": "page 2"}), ('"Ada"', {"choice": "Ada"}), ("  Bea ", {"choice": " Bea "})],
     "invite": [
-        ("Ada", {"agent": "Ada"}),
-        ("Ada bob", {"agent": "Ada bob"}),
-        ("@agent_ada:example.org", {"agent": "@agent_ada:example.org"}),
+        ("Ada", {"place": "Ada"}),
+        ("Ada bob", {"place": "Ada bob"}),
+        ("* bob", {"place": "* bob"}),
+        ("@agent_ada:example.org", {"user": "@agent_ada:example.org"}),
         ("", {}),
-        ("", {"agent": ""}),
-        ("", {"agent": "", "user": ""}),
+        ("", {"place": ""}),
+        ("", {"place": "", "user": ""}),
     ],
     "chats": [
         ("archived", {"archived": True}),

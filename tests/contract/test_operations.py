@@ -17,6 +17,7 @@ from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.prune import prune
+from support.conditions import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -84,10 +85,26 @@ async def test_an_operation_runs_to_its_end(store: OperationStore) -> None:
 async def test_it_goes_on_from_its_position(store: OperationStore) -> None:
     operation = await store.request_alone("count", "key", {})
     await store.progress(await found(store, operation), Progress(2, 3, 2, ("before the kill",)))
-    work = Counting([HomeserverUnavailable(Text("homeserver_away", said="x")), RateLimited(0.01)])
+    work = Counting([HomeserverUnavailable(Text("homeserver_away", said="x"))])
     await running(store, work).run_all()
     assert work.steps == [3]
     assert (await found(store, operation)).found == ["before the kill", {"step": 3}]
+
+
+async def test_a_limited_operation_goes_on_later_and_lets_others_pass(store: OperationStore) -> None:
+    limited, other = [await store.request_alone("count", key, {}) for key in ("limited", "other")]
+    work = Counting([RateLimited(0.3)])
+    operations = running(store, work)
+    await operations.run_all()
+    states = [(await found(store, each)).state for each in (limited, other)]
+    assert states == [OperationState.QUEUED, OperationState.DONE]
+
+    async def is_done() -> bool:
+        await operations.run_all()
+        return (await found(store, limited)).state is OperationState.DONE
+
+    await eventually(is_done, "the limited operation is done")
+    assert work.steps == [1, 2, 3, 1, 2, 3]
 
 
 async def test_a_leader_that_was_replaced_stores_nothing(store: OperationStore) -> None:

@@ -27,6 +27,7 @@ from agent_bridge.store.direct_chats import DirectChatStore
 from agent_bridge.store.effects import Effects
 from agent_bridge.store.groups import Groups
 from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.retirement import RetirementStore
@@ -68,6 +69,14 @@ def _texts(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> 
 
 def _levels(_self: Homeserver, _room: str, kind: str, *_: Any, **__: Any) -> bool:
     return kind == POWER_LEVELS
+
+
+def _invitations(_self: Homeserver, _room: str, kind: str, content: dict[str, Any], **_: Any) -> bool:
+    return kind == "m.room.member" and content["membership"] == "invite"
+
+
+def _space_invited(_self: KeyValues, key: str, *_: Any, **__: Any) -> bool:
+    return key == KeyValues.SPACE_INVITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +165,10 @@ STEPS = {
     "levels": Step(Homeserver, "set_state", _levels, is_anywhere=True),
     "remove": Step(Homeserver, "remove", is_anywhere=True),
     "role_compared": Step(RoleStore, "compared", is_anywhere=True),
+    # Commands and the leader bring people into rooms.
+    "bring": Step(Homeserver, "set_state", _invitations, is_anywhere=True),
+    "brought": Step(Agents, "invited", is_anywhere=True),
+    "space_invited": Step(KeyValues, "set", _space_invited, is_anywhere=True),
     "mute": Step(MuteStore, "put"),
     "mute_level": Step(MuteStore, "note_level", is_anywhere=True),
     "mute_applied": Step(MuteStore, "applied", is_anywhere=True),

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import signal
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import quote
-from uuid import uuid4
 
-import aiohttp
 import pytest
 
-from agent_bridge.demo.account import call
 from crash.cases import around, short_form
 from crash.doomed_process import DoomedProcess
+from support.administrators import server_administrator
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
 from support.damages import homeserver_of
@@ -38,19 +34,6 @@ _REMOVALS = around("delete_room", "leave", "unalias", "deactivate", "deactivated
 _QUICK_REMOVALS = {"after:leave:1"}
 
 
-@asynccontextmanager
-async def server_administrator(harness: BridgeHarness) -> AsyncIterator[None]:
-    """Make the bot a server administrator for a time."""
-    token = await harness.synapse.register_user(f"root{uuid4().hex}", "password", admin=True)
-    async with aiohttp.ClientSession(harness.synapse.url, headers={"Authorization": f"Bearer {token}"}) as http:
-        path = f"/_synapse/admin/v1/users/{quote(_BOT)}/admin"
-        await call(http, "PUT", path, {"admin": True})
-        try:
-            yield
-        finally:
-            await call(http, "PUT", path, {"admin": False})
-
-
 @pytest.mark.parametrize("point", short_form(_POINTS, _QUICK))
 async def test_a_killed_deletion_of_a_room_is_completed(
     harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
@@ -69,7 +52,7 @@ async def test_a_killed_deletion_of_a_room_is_completed(
             desk = await bot_chat(running, person)
             await desk.ask("retire Ada")
             before = len(desk.said())
-        async with server_administrator(harness):
+        async with server_administrator(harness, _BOT):
             async with DoomedProcess(tmp_path, config, point, "yes") as process:
                 await process.wait_for("listening")
                 await desk.say("yes")

@@ -97,7 +97,7 @@ async def test_an_admin_lets_people_in(harness: BridgeHarness, database_url: str
             assert "Usage" in (await admin.ask("invite")).body
             assert "is not a Matrix user id" in (await admin.ask("invite ada @broken")).body
             async with harness.person("stranger") as stranger:
-                assert "do not answer" in (await admin.ask(f"invite ada {stranger.user_id}")).body
+                assert "has no role" in (await admin.ask(f"invite ada {stranger.user_id}")).body
 
 
 async def test_a_repeated_invitation_is_one_event(harness: BridgeHarness, database_url: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.bot_rooms import BotRoom, bot_chat, named_upstream
 from support.conditions import eventually
 from support.harness import Conversation, new_harness
 from support.people import echo_through
@@ -58,6 +59,32 @@ async def without_bot(running: Running) -> int:
 async def test_a_room_that_waits_for_the_bot_can_be_used(database_url: str) -> None:
     async with new_harness(limited=True) as harness:
         await _agents_answer(harness, database_url, 13, 2)
+
+
+async def test_an_invitation_into_all_rooms_waits_and_lets_others_pass(database_url: str) -> None:
+    names = [f"a{each}" for each in range(7)]
+    async with (
+        new_harness(limited=True) as harness,
+        named_upstream(*names) as upstream,
+        harness.person("admin") as admin,
+        harness.person() as bob,
+    ):
+        there = [{"name": "u", "url": upstream.url, "poll_interval": 60}]
+        async with harness.bridge(harness.config(database_url, there)) as running:
+            await housed(running, names, 60)
+            desk = await bot_chat(running, admin)
+            await desk.ask(f"invite * {bob.user_id}")
+            await bob.wait_for(lambda: len(bob.invites) == _INVITATIONS, 60)
+            # The operation is not at its end, and a later one does not wait for it.
+            repair = await desk.ask("repair a0")
+            await admin.wait_for(lambda: "compared" in text_of(desk, repair.event_id), 60)
+            rows = await running.database.rows("SELECT kind, state, done FROM operation ORDER BY id")
+            assert [tuple(row.values()) for row in rows] == [("invite", "running", _INVITATIONS), ("repair", "done", 1)]
+
+
+def text_of(desk: BotRoom, event_id: str) -> str:
+    """Return the present text of a message of the bot."""
+    return next(each.body for each in desk.said() if each.event_id == event_id)
 
 
 @pytest.mark.long

@@ -100,7 +100,7 @@ async def test_both_forms_are_answered_alike(harness: BridgeHarness, running: Ru
         ("help invite", {"command": "invite"}),
         ("chats archived", {"archived": True, "page": None}),
         ("invite", {}),
-        ("invite Ada nobody", {"agent": "Ada nobody"}),
+        ("invite Ada nobody", {"place": "Ada nobody"}),
         ("rename", {"title": ""}),
         ("yes", {}),
         ("status", {}),

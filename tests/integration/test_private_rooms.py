@@ -116,3 +116,16 @@ async def test_others_ask_for_their_rooms(harness: BridgeHarness, database_url: 
             again = linked_room((await desk.ask("invite Ada")).html)
             assert again != room_id
             await person.wait_for(lambda: again in person.invites)
+            # It may also be the bridge that has the person leave, and all rooms may be opened at once.
+            await person.join(again)
+            assert "is not in that room" in (await office.ask(f"leave Ada {person.user_id}")).body
+            assert (await desk.ask("leave Ada")).body.startswith(f"{person.user_id} has left Ada.")
+            await person.wait_for(lambda: again not in person.rooms)
+            answer = await office.ask(f"invite * {person.user_id}")
+
+            def shown() -> str:
+                return next(each.body for each in office.said() if each.event_id == answer.event_id)
+
+            await admin.wait_for(lambda: ";" in shown())
+            assert "invited to 1 room; already in 1 room, or invited." in shown()
+            assert len(await both_rooms(running, person)) == 2

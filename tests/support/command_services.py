@@ -15,6 +15,7 @@ from agent_bridge.bridge.chats.direct import DirectChats
 from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.roles.moderation import Moderation
+from agent_bridge.bridge.rooms.inviter import Inviter
 from agent_bridge.commands.handler import all_commands
 from agent_bridge.commands.registry import CommandContext, CommandServices
 from agent_bridge.commands.trace import Traces
@@ -69,6 +70,7 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
     roles = Roles.fixed({"*": Role.ADMIN}, NAMES)
     # A report needs rooms and servers.
     no_reports: Any = None
+    no_admin_room: Any = None
     agents, rooms, turns, turn_admin = Agents(database), Rooms(database), Turns(database), TurnAdmin(database)
     intake_store = IntakeStore(database)
     waiting = WaitingEvents(intake_store, Edits(database))
@@ -110,7 +112,8 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             mutes=MuteStore(database),
             retirement=RetirementStore(database),
             deletes_retired=Live(False),
-            moderation=Moderation(homeserver),
+            inviter=Inviter(homeserver, no_admin_room, ENGLISH, joins=False),
+            moderation=Moderation(homeserver, ENGLISH),
             upstreams={},
             usage=UsageStore(database),
             quotas=Live(QuotaBook((), UTC)),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.commands import agents, approvals, rooms, status, turns
+from agent_bridge.commands import access, approvals, rooms, status, turns
 from agent_bridge.commands.argument_kinds import ArgumentError, UserId
 from agent_bridge.commands.arguments import parameters_of, split_arguments
 from agent_bridge.commands.lookup import MessageReference, nearest
@@ -23,25 +23,29 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("command", "text", "given"),
     [
-        pytest.param(agents.invite, "Ada", {"agent": "Ada"}, id="one word"),
-        pytest.param(agents.invite, "  Bert the  Great ", {"agent": "Bert the  Great"}, id="several words"),
-        pytest.param(agents.invite, "Ada @bob:x", {"agent": "Ada", "user": "@bob:x"}, id="an optional user"),
+        pytest.param(access.invite, "Ada", {"place": "Ada"}, id="one word"),
+        pytest.param(access.invite, "  Bert the  Great ", {"place": "Bert the  Great"}, id="several words"),
+        pytest.param(access.invite, "Ada @bob:x", {"place": "Ada", "user": "@bob:x"}, id="an optional user"),
         pytest.param(
-            agents.invite, "Bert the Great @bob:x", {"agent": "Bert the Great", "user": "@bob:x"}, id="both, of words"
+            access.invite, "Bert the Great @bob:x", {"place": "Bert the Great", "user": "@bob:x"}, id="both, of words"
         ),
-        pytest.param(agents.invite, "@bob:x", {"agent": "@bob:x"}, id="a required argument comes first"),
-        pytest.param(agents.invite, "Ada @Home", {"agent": "Ada", "user": "@Home"}, id="an invalid user is one too"),
-        pytest.param(agents.invite, '"Ada @Home"', {"agent": "Ada @Home"}, id="quotes keep words together"),
-        pytest.param(agents.invite, "“Ada B” @bob:x", {"agent": "Ada B", "user": "@bob:x"}, id="quotes of telephones"),
-        pytest.param(agents.invite, "‘Ada B’ @bob:x", {"agent": "Ada B", "user": "@bob:x"}, id="single ones"),  # noqa: RUF001
-        pytest.param(agents.invite, "”Ada B”", {"agent": "Ada B"}, id="Swedish quotes"),
-        pytest.param(agents.invite, "„Ada B”", {"agent": "Ada B"}, id="Polish quotes"),
-        pytest.param(agents.invite, "»Ada B«", {"agent": "Ada B"}, id="Danish quotes"),
-        pytest.param(agents.invite, "«Ада Б»", {"agent": "Ада Б"}, id="Russian quotes"),
-        pytest.param(agents.invite, "'Ada B'", {"agent": "Ada B"}, id="single quotes"),
-        pytest.param(agents.invite, "Bob's agent", {"agent": "Bob's agent"}, id="an apostrophe is no quote"),
-        pytest.param(agents.invite, 'Ada "the" great', {"agent": 'Ada "the" great'}, id="quotes inside a name stay"),
-        pytest.param(agents.invite, '"Ada', {"agent": '"Ada'}, id="a single quote is a character"),
+        pytest.param(access.invite, "", {}, id="no words"),
+        pytest.param(access.invite, "@bob:x", {"user": "@bob:x"}, id="a user alone"),
+        pytest.param(access.invite, "@Ada", {"place": "@Ada"}, id="a name with an @ is no user"),
+        pytest.param(access.invite, "* @bob:x", {"place": "*", "user": "@bob:x"}, id="all rooms"),
+        pytest.param(access.leave, "Bert the Great", {"agent": "Bert the Great"}, id="an optional agent of words"),
+        pytest.param(access.invite, "Ada @Home", {"place": "Ada", "user": "@Home"}, id="an invalid user is one too"),
+        pytest.param(access.invite, '"Ada @Home"', {"place": "Ada @Home"}, id="quotes keep words together"),
+        pytest.param(access.invite, "“Ada B” @bob:x", {"place": "Ada B", "user": "@bob:x"}, id="quotes of telephones"),
+        pytest.param(access.invite, "‘Ada B’ @bob:x", {"place": "Ada B", "user": "@bob:x"}, id="single ones"),  # noqa: RUF001
+        pytest.param(access.invite, "”Ada B”", {"place": "Ada B"}, id="Swedish quotes"),
+        pytest.param(access.invite, "„Ada B”", {"place": "Ada B"}, id="Polish quotes"),
+        pytest.param(access.invite, "»Ada B«", {"place": "Ada B"}, id="Danish quotes"),
+        pytest.param(access.invite, "«Ада Б»", {"place": "Ада Б"}, id="Russian quotes"),
+        pytest.param(access.invite, "'Ada B'", {"place": "Ada B"}, id="single quotes"),
+        pytest.param(access.invite, "Bob's agent", {"place": "Bob's agent"}, id="an apostrophe is no quote"),
+        pytest.param(access.invite, 'Ada "the" great', {"place": 'Ada "the" great'}, id="quotes inside a name stay"),
+        pytest.param(access.invite, '"Ada', {"place": '"Ada'}, id="a single quote is a character"),
         pytest.param(rooms.busy, "COLLECT", {"mode": "COLLECT"}, id="a choice"),
         pytest.param(turns.why, "why did\n$x fail?", {"message": "why did\n$x fail?"}, id="a reference in a sentence"),
         pytest.param(status.sync, "", {}, id="no flag"),
@@ -57,13 +61,12 @@ def test_words_belong_to_arguments(command: Command, text: str, given: dict[str,
 @pytest.mark.parametrize(
     ("command", "text", "problem", "argument", "value"),
     [
-        (agents.invite, " ", ArgumentProblem.MISSING, "agent", ""),
         (rooms.stream, "", ArgumentProblem.MISSING, "mode", ""),
         (turns.retry, "", ArgumentProblem.MISSING, "turn", ""),
         (rooms.busy, "queue please now", ArgumentProblem.SURPLUS, None, "please now"),
         (status.sync, "al", ArgumentProblem.SURPLUS, None, "al"),
         (status.sync, "all of them", ArgumentProblem.SURPLUS, None, "all of them"),
-        (agents.invite, "a" * 301, ArgumentProblem.TOO_LONG, "agent", ""),
+        (access.invite, "a" * 301, ArgumentProblem.TOO_LONG, "place", ""),
         (turns.why, "$" * 2_001, ArgumentProblem.TOO_LONG, "message", ""),
         (approvals.deny, "a b " * 2_501, ArgumentProblem.TOO_LONG, "reason", ""),
     ],
@@ -79,7 +82,7 @@ def test_words_that_do_not_fit(
 
 @given(st.text(max_size=40))
 def test_any_text_is_split_or_rejected(text: str) -> None:
-    for command in (agents.invite, rooms.busy, turns.why, status.sync, status.help_):
+    for command in (access.invite, rooms.busy, turns.why, status.sync, status.help_):
         try:
             given = split_arguments(command.parameters, text)
         except ArgumentError as error:

@@ -79,12 +79,13 @@ def test_the_description_of_a_command_with_arguments() -> None:
     user = {"m.text": [{"body": "@user:server"}]}
     assert command_description(COMMANDS["invite"].usage, ENGLISH) == {
         "command": "invite",
-        "description": {"m.text": [{"body": ENGLISH.commands.help["invite"]}]},
+        "description": {"m.text": [{"body": ENGLISH.commands.help["invite"].replace("`", "")}]},
         "parameters": [
             {
-                "key": "agent",
+                "key": "place",
                 "schema": {"schema_type": "primitive", "type": "string"},
-                "description": {"m.text": [{"body": "agent"}]},
+                "description": {"m.text": [{"body": "agent|*"}]},
+                "optional": True,
             },
             {
                 "key": "user",
@@ -93,7 +94,7 @@ def test_the_description_of_a_command_with_arguments() -> None:
                 "optional": True,
             },
         ],
-        "fi.mau.tail_parameter": "agent",
+        "fi.mau.tail_parameter": "place",
     }
 
 

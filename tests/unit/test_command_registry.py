@@ -63,6 +63,7 @@ def test_the_commands() -> None:
         "delete": Role.MEMBER,
         "yes": Role.MEMBER,
         "invite": Role.MEMBER,
+        "leave": Role.MEMBER,
         "same": Role.ADMIN,
         "retire": Role.ADMIN,
         "stop": Role.MEMBER,

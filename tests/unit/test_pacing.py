@@ -31,6 +31,7 @@ ROOM = "/_matrix/client/v3/rooms/%21r%3Ax"
         ("PUT", f"{ROOM}/send/m.room.message/ab.1", "message"),
         ("PUT", f"{ROOM}/redact/%24e/ab.1", "message"),
         ("PUT", f"{ROOM}/state/m.room.name", "message"),
+        ("PUT", f"{ROOM}/state/m.room.member/@bob%3Ax", "member @bob%3Ax"),
         ("PUT", "/_matrix/client/v3/profile/@a%3Ax/displayname", "profile"),
         ("GET", f"{ROOM}/state", "GET message"),
         ("GET", "/_matrix/client/v3/sync", "GET sync"),

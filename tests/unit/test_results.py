@@ -14,6 +14,7 @@ from agent_bridge.commands.entries import agent_entry
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.approvals import DecisionResult
 from agent_bridge.core.quotas import Period
+from agent_bridge.core.results.access import Arrival, Invited, InvitingBegun, NamedRoom, RoomLeft
 from agent_bridge.core.results.chats import (
     ChatArchived,
     ChatEntry,
@@ -49,7 +50,6 @@ from agent_bridge.core.results.commands import (
     Group,
     HasEntry,
     InvalidArguments,
-    Invited,
     NoRoomYet,
     NotPermitted,
     NotReconnected,
@@ -143,7 +143,8 @@ if TYPE_CHECKING:
 
 KEY, OTHER_KEY = "0123456789abcdef", "fedcba9876543210"
 THEN = datetime(2024, 5, 6, 7, 8, 9, 123000, tzinfo=UTC)
-ADA = AgentEntry("Ada", "agent_ada", "up", AgentState.ACTIVE, RoomAddress("!ada:x.org", "x.org"))
+ADA_ROOM = RoomAddress("!ada:x.org", "x.org")
+ADA = AgentEntry("Ada", "agent_ada", "up", AgentState.ACTIVE, ADA_ROOM)
 ADAM = AgentEntry("Adam *1*", "agent_adam", "up", AgentState.ACTIVE, None)
 INVITE = CommandUsage(
     "invite", Group.AGENTS, (Argument("agent", required=True), Argument("user", required=False)), "Ada"
@@ -232,7 +233,12 @@ SAMPLES: list[Result] = [
     FailedTurns((replace(TURN, error="it *broke*"),), has_more=True),
     HasEntry("Ada"),
     InvalidArguments(BUSY, ArgumentProblem.NOT_A_CHOICE, BUSY.arguments[0], "now"),
-    Invited(ADA, "@bob_b:x.org", was_member=False, may_talk=False),
+    Invited(None, "@bob_b:x.org", Arrival.INSIDE),
+    Invited(NamedRoom(ADA_ROOM, "*Ada*"), "@bob_b:x.org", Arrival.INVITED, is_muted=True),
+    Invited(NamedRoom(ADA_ROOM, "Ada"), "@bob_b:x.org", Arrival.JOINED),
+    InvitingBegun("@bob_b:x.org"),
+    RoomLeft(None, "@bob_b:x.org", is_own=False),
+    RoomLeft(NamedRoom(ADA_ROOM, "Ada"), "@bob_b:x.org", is_own=True),
     NoRoomYet("Ada"),
     NoTrace("$x", NoTraceReason.UNKNOWN),
     NotPermitted("invite", Role.ADMIN),
@@ -602,7 +608,7 @@ def test_members_get_the_agents_without_their_servers(state: AgentState, room: R
         ),
         (StopRequested(0), "No message is being answered in this room."),
         (
-            Invited(ADA, "@b:x", was_member=True, may_talk=True),
+            Invited(NamedRoom(ADA_ROOM, "Ada"), "@b:x", Arrival.INSIDE),
             "@b:x is already in [Ada](https://matrix.to/#/!ada:x.org?via=x.org).",
         ),
         (

@@ -262,7 +262,7 @@ class AgentReconciler:
         agent_room, refused = entered.agent_room, RoomProblem.STATE_REFUSED
         await steps.attempt(refused, self._access.apply(editor, agent_room, state, space, fresh=entered.fresh))
         await steps.attempt(refused, self._introduce(agent_room, state.room_id))
-        await self._access.invite(agent_room, state.room_id, space)
+        await self._access.invite(agent_room, state, space)
 
     async def _introduce(self, agent_room: AgentRoom, room_id: str) -> None:
         """Have the agent introduce itself, once in its room."""

@@ -9,7 +9,6 @@ import structlog
 
 from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.entry import enter, newest_by_people
-from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.bridge.rooms.level_repairs import repair_access
 from agent_bridge.bridge.rooms.power_levels import role_powers
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.bridge.rooms.access import Access
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
+    from agent_bridge.bridge.rooms.inviter import Inviter
     from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.config.conversations import RoomsConfig
     from agent_bridge.core.live import Live
@@ -65,6 +65,7 @@ class LobbyRoom:
         admin_room: AdminRoom,
         space: Space,
         access: Access,
+        inviter: Inviter,
         config: Live[RoomsConfig],
         roles: Roles,
         texts: Texts,
@@ -77,6 +78,7 @@ class LobbyRoom:
         self._admin_room = admin_room
         self._space = space
         self._access = access
+        self._inviter = inviter
         self._live = config
         self._config = config.value
         self._roles = roles
@@ -261,7 +263,8 @@ class LobbyRoom:
             await self._agents.introduced(lobby.id)
         if not self._access.restricts(space):
             for user_id in self._live.value.invite:
-                if user_id not in lobby.invited and await try_invite(self._homeserver, state.room_id, user_id):
+                is_invited = user_id in lobby.invited
+                if not is_invited and await self._inviter.welcome(state, user_id, self._namespace.bot):
                     await self._agents.invited(lobby.id, user_id)
 
     async def _list(self, editor: StateEditor, lobby: Lobby, state: RoomState) -> None:

@@ -7,6 +7,7 @@ done again, so each step must be harmless when it is repeated.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -61,19 +62,32 @@ class Operations:
         self._signals = signals
         self._retry = retry
         self._reported = 0.0
+        #: When operations go on that the homeserver limits, by a monotonic clock. Others do not wait for them.
+        self._later: dict[int, float] = {}
 
     async def run(self) -> None:
         """Run operations, until cancelled."""
         with self._signals.subscription(Topic.OPERATIONS) as wake:
-            await every(FALLBACK, self.run_all, name="operations", wake=wake)
+            await every(FALLBACK, self._look, name="operations", wake=wake)
+
+    async def _look(self) -> float | None:
+        """Run what is due; return the seconds until a limit of the homeserver is over, if that is soon."""
+        await self.run_all()
+        soonest = min(self._later.values(), default=math.inf) - time.monotonic()
+        return max(0.0, soonest) if soonest < FALLBACK else None
 
     async def run_all(self) -> None:
-        """Run the operations that are not finished.
+        """Run the operations that are not finished, but for those that wait for a limit of the homeserver.
 
         Raises:
             StoreError: the next call goes on.
         """
-        while (operation := await self._store.next()) is not None:
+        while True:
+            now = time.monotonic()
+            self._later = {each: at for each, at in self._later.items() if at > now}
+            operation = await self._store.next(self._later)
+            if operation is None:
+                return
             await self._attempt(operation)
 
     async def _attempt(self, operation: Operation) -> None:
@@ -88,7 +102,10 @@ class Operations:
         except StoreError:
             raise
         except RateLimited as error:
-            await asyncio.sleep(error.retry_after)
+            self._later[operation.id] = time.monotonic() + error.retry_after
+            reached = await self._store.find(operation.id)
+            if reached is not None:
+                await self._reports[operation.kind](reached)
         except BridgeError as error:
             if operation.tries + 1 >= _MOST_TRIES:
                 _log.error("an operation failed", operation=operation.id, kind=operation.kind, error=str(error))

@@ -10,11 +10,12 @@ from agent_bridge.bridge.roles.levels import mute_change
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.results.people import PersonRefusal, PinResult
 from agent_bridge.matrix.room_state import RoomState
-from agent_bridge.matrix.rooms import POWER_LEVELS
+from agent_bridge.matrix.rooms import LEFT, POWER_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.requests import Json
 
@@ -32,8 +33,9 @@ class Moderation:
     Every method raises :class:`HomeserverUnavailable` if a repeat may succeed, and may be repeated.
     """
 
-    def __init__(self, homeserver: Homeserver) -> None:
+    def __init__(self, homeserver: Homeserver, texts: Texts) -> None:
         self._homeserver = homeserver
+        self._texts = texts
 
     async def pin(self, room_id: str, users: Sequence[str], event_id: str, *, pinned: bool, most: int) -> PinResult:
         """Pin the event of a room, or take the pin from it (*pinned* False); at most *most* are pinned."""
@@ -71,6 +73,26 @@ class Moderation:
             else:
                 return None
         return PersonRefusal.POWERLESS
+
+    async def leave(self, room_id: str, users: Sequence[str], user: str, by: str) -> bool:
+        """Remove *user* from a room, because *by* asks for it; tell whether that was possible.
+
+        A user who asks for it reads that, and may come back on request.
+        """
+        is_own = user == by
+        access = self._texts.commands.access
+        reason = access.left_reason if is_own else access.removed_reason.format(user=by)
+        for each in users:
+            try:
+                if is_own:
+                    await self._homeserver.remove(room_id, user, reason, each, note=LEFT)
+                else:
+                    await self._homeserver.kick(room_id, user, reason, each)
+            except HomeserverRefused as error:
+                _log.info("a user was not removed", room=room_id, user=user, error=str(error))
+            else:
+                return True
+        return False
 
     async def may_write(self, room_id: str, users: Sequence[str], user: str) -> bool:
         """Tell whether the homeserver lets *user*, who is muted, send messages in a room all the same."""

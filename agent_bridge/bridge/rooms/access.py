@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from agent_bridge.bridge.rooms.invitations import try_invite
-from agent_bridge.core.rooms import JoinRule
+from agent_bridge.core.rooms import JoinRule, RoomProblem
 from agent_bridge.matrix.rooms import FUNCTIONAL, JOIN_RULES, functional_content, restricted_content
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
     from agent_bridge.bridge.rooms.editor import StateEditor
+    from agent_bridge.bridge.rooms.inviter import Inviter
     from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.config.conversations import RoomsConfig
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.live import Live
     from agent_bridge.i18n.catalogue import Texts
-    from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.room_state import RoomState
     from agent_bridge.store.agents import AgentRoom, Agents
 
@@ -29,23 +28,23 @@ _WITHOUT_RESTRICTED = frozenset(str(version) for version in range(1, 8))
 
 
 class Access:
-    """Applies the configured join rule, and invites people."""
+    """Applies the configured join rule, and brings people in."""
 
     def __init__(
         self,
-        homeserver: Homeserver,
         namespace: Namespace,
         agents: Agents,
         admin_room: AdminRoom,
         space: Space,
+        inviter: Inviter,
         config: Live[RoomsConfig],
         texts: Texts,
     ) -> None:
-        self._homeserver = homeserver
         self._namespace = namespace
         self._agents = agents
         self._admin_room = admin_room
         self._space = space
+        self._inviter = inviter
         self._config = config
         self._texts = texts
 
@@ -100,17 +99,20 @@ class Access:
             await self._admin_room.tell_once(f"join_rule.{'restricted' if restricted else 'invite'}", text)
         return None if is_known else wanted
 
-    async def invite(self, agent_room: AgentRoom, room_id: str, space: str | None) -> None:
-        """Invite the configured users, unless they can enter the room from the Space."""
+    async def invite(self, agent_room: AgentRoom, state: RoomState, space: str | None) -> None:
+        """Bring the configured users into a room, unless they can enter it from the Space, each of them once."""
         if self.restricts(space):
             return
+        home = agent_room.home
         # The bot enters later if the homeserver limits its joins.
-        inviter = None if agent_room.home.bot_joined else self._namespace.user_id(agent_room.agent.ghost)
+        waits_for_bot = not home.bot_joined and RoomProblem.BOT_AWAY not in home.problems
+        sender = self._namespace.bot if home.bot_joined else self._namespace.user_id(agent_room.agent.ghost)
         for user_id in self._config.value.invite:
-            # A person who could not be invited is tried again at the next start.
-            is_invited = user_id in agent_room.home.invited
-            if not is_invited and await try_invite(self._homeserver, room_id, user_id, inviter):
-                await self._agents.invited(agent_room.home.id, user_id)
+            if user_id in home.invited or (waits_for_bot and self._inviter.joins(user_id)):
+                continue
+            # A person who could not be invited is tried again at the next comparison.
+            if await self._inviter.welcome(state, user_id, sender):
+                await self._agents.invited(home.id, user_id)
 
 
 def can_restrict(config: RoomsConfig) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.core.errors import HomeserverRefused
-from agent_bridge.matrix.rooms import REMOVED
+from agent_bridge.matrix.rooms import LEFT, REMOVED
 from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ async def bring_in(homeserver: Homeserver, room_id: str, user: str, helper: str)
 async def may_enter(homeserver: Homeserver, kv: KeyValues, agent_room: AgentRoom, person: str) -> bool:
     """Tell whether *person* was invited before, or could enter an agent's room as it is now; a removed person cannot.
 
+    A person who asked the bridge to leave the room may come back.
+
     Where the members of the Space can enter, a person can too whom the bridge had invited to the Space, and who left
     it, declined, or had no role for a time.
     """
@@ -52,7 +54,7 @@ async def may_enter(homeserver: Homeserver, kv: KeyValues, agent_room: AgentRoom
     state = await homeserver.room_state(room_id) or await homeserver.room_state(room_id, ghost)
     if state is None or state.is_removed(person):
         return False
-    if person in home.invited:
+    if person in home.invited or state.asked_to_leave(person):
         return True
     # An administrator may have changed the rule.
     if home.space is None or home.space not in state.rooms_that_let_in:
@@ -61,7 +63,7 @@ async def may_enter(homeserver: Homeserver, kv: KeyValues, agent_room: AgentRoom
     content = member.get("content", {})
     if content.get("membership") != "leave":
         return content.get("membership") in ("join", "invite")
-    went = member.get("sender") == person or content.get(REMOVED) is True
+    went = member.get("sender") == person or True in (content.get(REMOVED), content.get(LEFT))
     return went and person in (await kv.get(KeyValues.SPACE_INVITED) or [])
 
 

@@ -11,7 +11,6 @@ import structlog
 
 from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.entry import enter
-from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.bridge.rooms.level_repairs import repair_access
 from agent_bridge.bridge.rooms.power_levels import role_powers
 from agent_bridge.bridge.rooms.problems import strangers_in
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
+    from agent_bridge.bridge.rooms.inviter import Inviter
     from agent_bridge.config.model import Config
     from agent_bridge.core.live import Live
     from agent_bridge.core.roles import RoleBook, Roles
@@ -57,6 +57,7 @@ class Space:
         homeserver: Homeserver,
         kv: KeyValues,
         admin_room: AdminRoom,
+        inviter: Inviter,
         config: Live[Config],
         roles: Roles,
         texts: Texts,
@@ -65,6 +66,7 @@ class Space:
         self._namespace = config.value.namespace
         self._kv = kv
         self._admin_room = admin_room
+        self._inviter = inviter
         self._live = config
         self._roles = roles
         self._config = config.value.space
@@ -215,7 +217,7 @@ class Space:
         await self._kv.set(KeyValues.SPACE, state.room_id)
         self._events = dict(state.events)
         await self._judge(state)
-        await self._invite_people(state.room_id)
+        await self._invite_people(state)
         return state.room_id
 
     async def _adopted(self, alias: str) -> RoomState | None:
@@ -263,7 +265,7 @@ class Space:
         await self._repair(editor, state)
         await self._judge(state)
         await self._repair_alias(editor, state)
-        await self._invite_people(state.room_id)
+        await self._invite_people(state)
         return state.room_id
 
     async def _found(self, room_id: str) -> RoomState | None:
@@ -362,9 +364,9 @@ class Space:
         except HomeserverRefused as error:
             _log.warning("the Space has no alias", room=state.room_id, error=str(error))
 
-    async def _invite_people(self, room_id: str) -> None:
+    async def _invite_people(self, state: RoomState) -> None:
         invited: list[str] = await self._kv.get(KeyValues.SPACE_INVITED) or []
         for user_id in self._live.value.rooms.invite:
-            if user_id not in invited and await try_invite(self._homeserver, room_id, user_id):
+            if user_id not in invited and await self._inviter.welcome(state, user_id, self._namespace.bot):
                 invited.append(user_id)
                 await self._kv.set(KeyValues.SPACE_INVITED, invited)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from agent_bridge.core.results.access import AccessResult
 from agent_bridge.core.results.chats import ChatResult
 from agent_bridge.core.results.contexts import ContextResult
 from agent_bridge.core.results.people import PeopleResult
@@ -227,21 +228,6 @@ class AgentList:
 
 
 @dataclass(frozen=True, slots=True)
-class Invited:
-    """A person is invited into an agent's room, or was a member already."""
-
-    agent: AgentEntry
-    #: User id of the person.
-    user: str
-    #: Whether the person was in the room already.
-    was_member: bool
-    #: Whether the person has a role, so that agents answer.
-    may_talk: bool
-    #: Whether the homeserver knows the person; true for a person of another homeserver.
-    exists: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class NoRoomYet:
     """The agent's room does not exist yet."""
 
@@ -349,7 +335,8 @@ class StatusReport:
 
 
 Result: TypeAlias = (
-    AgentChoices
+    AccessResult
+    | AgentChoices
     | AgentList
     | AgentSelected
     | Answers
@@ -362,7 +349,6 @@ Result: TypeAlias = (
     | ContextResult
     | HasEntry
     | InvalidArguments
-    | Invited
     | NoRoomYet
     | NoTrace
     | NotPermitted

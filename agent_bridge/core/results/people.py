@@ -31,6 +31,20 @@ class PersonRefusal(StrEnum):
     POWERLESS = "powerless"
     #: The command needs a room, and the bot's room stands for all rooms.
     NO_ROOM = "no_room"
+    #: The command names no room, and the bot's room stands for all rooms.
+    NO_PLACE = "no_place"
+    #: The room belongs to its people.
+    NOT_MADE = "not_made"
+    #: The user has no role.
+    NO_ROLE = "no_role"
+    #: The homeserver has no such account.
+    UNKNOWN = "unknown"
+    #: The user is banned from the room.
+    BANNED = "banned"
+    #: The server of the user does not answer.
+    AWAY = "away"
+    #: The user is not in the room that the command names.
+    OUTSIDE = "outside"
 
 
 @dataclass(frozen=True, slots=True)

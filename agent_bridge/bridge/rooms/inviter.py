@@ -1,0 +1,165 @@
+"""Brings people into rooms: by an invitation, or by the admin API of the homeserver (``homeserver.admin``)."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, RateLimited
+from agent_bridge.core.results.access import Arrival
+from agent_bridge.matrix.admin import is_server_administrator, join_user
+from agent_bridge.matrix.rooms import REQUEST
+from agent_bridge.render.content import in_backticks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from agent_bridge.bridge.rooms.admin_room import AdminRoom
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.matrix.room_state import RoomState
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_MEMBER = "m.room.member"
+#: Memberships that stay as they are.
+_NOTHING_TO_DO = {"join": Arrival.INSIDE, "ban": Arrival.BANNED}
+_TOO_MANY = 429
+#: Seconds between two requests to an admin API that the bot may not use.
+_AGAIN = 60.0
+
+
+class Inviter:
+    """Brings people into rooms. *joins*: local users join at once, if the bot is a server administrator.
+
+    Every method may be repeated: a user who is in a room, or has an invitation, gets no other one.
+    """
+
+    def __init__(self, homeserver: Homeserver, admin_room: AdminRoom, texts: Texts, *, joins: bool) -> None:
+        self._homeserver = homeserver
+        self._namespace = homeserver.namespace
+        self._admin_room = admin_room
+        self._texts = texts
+        self._joins = joins
+        #: The end of the time in which the admin API is not asked again, by a monotonic clock; 0: it never refused.
+        self._refused_until = 0.0
+
+    def joins(self, user: str) -> bool:
+        """Tell whether *user* should join rooms without an own decision."""
+        return self._joins and user.partition(":")[2] == self._namespace.domain
+
+    async def welcome(self, state: RoomState, user: str, sender: str) -> bool:
+        """Bring *user* into a room as *sender* or the bot; tell whether that is done.
+
+        A user who was in the room before, or has an invitation, gets no other one: the user has left, or declined, or
+        was removed.
+
+        Raises:
+            HomeserverUnavailable, StoreError: a repeat continues.
+        """
+        if state.membership(user) not in {None, "knock"}:
+            return True
+        senders = [sender] if sender == self._namespace.bot else [sender, self._namespace.bot]
+        if self.joins(user) and await self._join(state.room_id, user):
+            return True
+        arrival = await self._invite(state.room_id, user, senders, {"membership": "invite"})
+        if not arrival.is_done:
+            _log.warning("cannot invite", user=user, room=state.room_id, cause=str(arrival))
+        return arrival.is_done
+
+    async def member(self, room_id: str, user: str, readers: Sequence[str]) -> Mapping[str, Any] | None:
+        """Return the event with the membership of *user*; None if the room never had one.
+
+        Raises:
+            HomeserverRefused: none of *readers* sees the room.
+            HomeserverUnavailable: it is not known.
+        """
+        for reader in readers[:-1]:
+            try:
+                return await self._homeserver.state(room_id, _MEMBER, user, reader)
+            except HomeserverRefused:
+                continue
+        return await self._homeserver.state(room_id, _MEMBER, user, readers[-1])
+
+    async def bring(
+        self, room_id: str, user: str, senders: Sequence[str], *, is_direct: bool = False, request: str = ""
+    ) -> Arrival:
+        """Bring *user* into a room; the first of *senders* invites that the homeserver permits.
+
+        *is_direct*: the client of the user lists the room among the direct ones. *request*: :func:`belongs_to` finds
+        the invitation by it.
+
+        Raises:
+            HomeserverRefused: none of *senders* sees the room.
+            HomeserverUnavailable, StoreError: a repeat continues.
+        """
+        member = await self.member(room_id, user, senders)
+        membership = None if member is None else member["content"].get("membership")
+        if membership in _NOTHING_TO_DO:
+            return _NOTHING_TO_DO[membership]
+        if self.joins(user) and await self._join(room_id, user):
+            return Arrival.JOINED
+        if membership == "invite":
+            return Arrival.INVITED
+        content: dict[str, Any] = {"membership": "invite"}
+        content |= {"is_direct": True} if is_direct else {}
+        content |= {REQUEST: request} if request else {}
+        return await self._invite(room_id, user, senders, content)
+
+    async def _invite(self, room_id: str, user: str, senders: Sequence[str], content: dict[str, Any]) -> Arrival:
+        is_foreign = user.partition(":")[2] != self._namespace.domain
+        for sender in senders:
+            try:
+                await self._homeserver.set_state(room_id, _MEMBER, content, key=user, as_user=sender)
+            except HomeserverRefused as error:
+                _log.info("an invitation was refused", room=room_id, user=user, sender=sender, error=str(error))
+                if is_foreign and not await self._may_invite(room_id, sender):
+                    continue
+                if is_foreign:
+                    return Arrival.AWAY
+            except HomeserverUnavailable as error:
+                is_answer = error.status is not None and error.status != _TOO_MANY and error.errcode is not None
+                if isinstance(error, RateLimited) or not (is_foreign and is_answer):
+                    raise
+                _log.info("the server of a user does not answer", user=user, error=str(error))
+                return Arrival.AWAY
+            else:
+                return Arrival.INVITED
+        return Arrival.POWERLESS
+
+    async def _may_invite(self, room_id: str, sender: str) -> bool:
+        """Tell whether *sender* has the power to invite, so that a refusal comes from the server of the user."""
+        state = await self._homeserver.room_state(room_id, sender)
+        return state is not None and state.power(sender) >= state.invite_level
+
+    async def _join(self, room_id: str, user: str) -> bool:
+        """Have *user* join by the admin API; tell whether that was possible."""
+        if time.monotonic() < self._refused_until:
+            return False
+        try:
+            await join_user(self._homeserver, room_id, user)
+        except HomeserverRefused as error:
+            if await is_server_administrator(self._homeserver):
+                # The bot is not in the room, or may not invite.
+                _log.info("a user cannot be joined", room=room_id, user=user, error=str(error))
+            else:
+                log = _log.warning if self._refused_until == 0.0 else _log.debug
+                log("the bot is no server administrator: people get invitations", error=str(error))
+                self._refused_until = time.monotonic() + _AGAIN
+                bot = in_backticks(self._namespace.bot)
+                await self._admin_room.tell_once(
+                    "not_administrator", self._texts.commands.access.not_administrator.format(bot=bot)
+                )
+            return False
+        return True
+
+
+def belongs_to(member: Mapping[str, Any] | None, request: str) -> bool:
+    """Tell whether the membership *member* is the invitation of *request*, or the answer of the user to it."""
+    if member is None:
+        return False
+    unsigned = member.get("unsigned")
+    before = unsigned.get("prev_content") if isinstance(unsigned, dict) else None
+    return member["content"].get(REQUEST) == request or (isinstance(before, dict) and before.get(REQUEST) == request)
