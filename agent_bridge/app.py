@@ -25,6 +25,7 @@ from agent_bridge.stores import open_stores
 from agent_bridge.web.application import application
 from agent_bridge.web.health import HealthPages
 from agent_bridge.web.process_stats import ProcessStats
+from agent_bridge.web.sync_webhook import SyncWebhook
 from agent_bridge.wiring.agents import build_agents
 from agent_bridge.wiring.answering import build_answering
 from agent_bridge.wiring.commands import build_commands
@@ -127,7 +128,11 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS, *, file: Path | 
             traces=commands.traces,
             renderer=commands.renderer,
             process_stats=ProcessStats(stores.database),
-            web=application(endpoint, _health_pages(stores, clients, endpoint, leader, agents.status)),
+            web=application(
+                endpoint,
+                _health_pages(stores, clients, endpoint, leader, agents.status),
+                _sync_webhook(config, agents.status),
+            ),
         )
 
 
@@ -166,6 +171,12 @@ def _handlers(
         TurnKind.REDACTION: RedactionHandler(turns, Eraser(homeserver), settings.namespace),
         TurnKind.INVITATION: build_invites(settings, stores, clients, inbound, direct),
     }
+
+
+def _sync_webhook(config: Config, status: UpstreamStatus) -> SyncWebhook:
+    tokens = {each.name: each.webhook_token for each in config.upstreams if each.webhook_token is not None}
+    secrets = {name: token.get_secret_value() for name, token in tokens.items()}
+    return SyncWebhook(secrets, status.ask_one, status.read)
 
 
 def _health_pages(

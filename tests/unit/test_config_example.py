@@ -113,7 +113,7 @@ def test_commented_out_keys_are_valid(tmp_path: Path) -> None:
     kept.remove("agents_file: agents.yaml")
     file = tmp_path / "config.yaml"
     file.write_text("\n".join(kept))
-    config = load(file, {"LETTA_API_KEY": "key", "TEAM_KEY": "team"})
+    config = load(file, {"LETTA_API_KEY": "key", "TEAM_KEY": "team", "SYNC_TOKEN": "sync"})
     assert config.upstreams[0].session_header == "X-Letta-Chat-Key"
     assert config.upstreams[0].headers["X-Team"].get_secret_value() == "team"
     assert config.rooms.invite == ("@admin:example.org",)
