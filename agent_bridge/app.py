@@ -35,6 +35,7 @@ from agent_bridge.wiring.lifecycle import build_operations
 from agent_bridge.wiring.metering import build_metering
 from agent_bridge.wiring.roles import build_refresher
 from agent_bridge.wiring.settings import Settings
+from agent_bridge.wiring.triggers import build_trigger_handler, build_trigger_routes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -132,6 +133,7 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS, *, file: Path | 
                 endpoint,
                 _health_pages(stores, clients, endpoint, leader, agents.status),
                 _sync_webhook(config, agents.status),
+                build_trigger_routes(settings, stores, clients),
             ),
         )
 
@@ -168,6 +170,7 @@ def _handlers(
             settings.config.budgets,
             texts,
         ),
+        TurnKind.TRIGGER: build_trigger_handler(settings, stores, clients),
         TurnKind.REDACTION: RedactionHandler(turns, Eraser(homeserver), settings.namespace),
         TurnKind.INVITATION: build_invites(settings, stores, clients, inbound, direct),
     }

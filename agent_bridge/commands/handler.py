@@ -26,6 +26,7 @@ from agent_bridge.commands import (
     saves,
     selection,
     status,
+    triggers,
     turns,
     usage,
 )
@@ -62,6 +63,7 @@ def all_commands() -> Registry:
         turns,
         rooms,
         groups,
+        triggers,
         roles,
         moderation,
         contexts,

@@ -36,6 +36,8 @@ class TurnKind(StrEnum):
     AGAIN = "again"
     #: A message in a room whose people have yet to choose an agent, or an edit of one: it waits for the choice.
     CHOICE = "choice"
+    #: A request of another program: the room is told, then an agent is asked.
+    TRIGGER = "trigger"
     #: The redaction of events that show the answer to a redacted message, or an earlier version of a redacted answer.
     REDACTION = "redaction"
 
@@ -253,6 +255,11 @@ class Turn:
     def questions(self) -> tuple[MessagePayload, ...]:
         """The messages that it answers, oldest first."""
         return tuple(each for each in self.payloads if isinstance(each, MessagePayload))
+
+    @property
+    def is_triggered(self) -> bool:
+        """Whether a trigger has asked for it: the notice in the room is its question."""
+        return isinstance(self.payload, MessagePayload) and bool(self.payload.trigger)
 
     @property
     def body(self) -> str:

@@ -33,6 +33,8 @@ PERSON = 6
 STRANGERS = 7
 #: Two agents whose questions to each other are counted, by the hash of their row ids; held by transactions.
 PAIR = 8
+#: A person whose triggers are counted and written, by the hash of the user id; held by transactions.
+TRIGGERS = 9
 #: Seconds for which an answer of the database counts as news: longer than the session's heartbeat takes.
 _FRESH = 3.0
 

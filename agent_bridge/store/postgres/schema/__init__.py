@@ -7,7 +7,30 @@ returns ``turn.steps`` with one more step, at the present time, unless it has a 
 
 from __future__ import annotations
 
-from agent_bridge.store.postgres.schema import agents, chains, contexts, kv, operations, roles, rooms, turns, usage
+from agent_bridge.store.postgres.schema import (
+    agents,
+    chains,
+    contexts,
+    kv,
+    operations,
+    roles,
+    rooms,
+    triggers,
+    turns,
+    usage,
+)
 from agent_bridge.store.postgres.schema.base import metadata
 
-__all__ = ["agents", "chains", "contexts", "kv", "metadata", "operations", "roles", "rooms", "turns", "usage"]
+__all__ = [
+    "agents",
+    "chains",
+    "contexts",
+    "kv",
+    "metadata",
+    "operations",
+    "roles",
+    "rooms",
+    "triggers",
+    "turns",
+    "usage",
+]
