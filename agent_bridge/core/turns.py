@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.ids import short_hash
-from agent_bridge.core.payloads import CommandPayload, MessagePayload, RefusalPayload
+from agent_bridge.core.payloads import CommandPayload, MessagePayload, RefusalPayload, TriggerPayload
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -263,9 +263,11 @@ class Turn:
 
     @property
     def body(self) -> str:
-        """The text of the command or of the messages, a paragraph each."""
+        """The text of the command, of the trigger's request, or of the messages, a paragraph each."""
         if isinstance(self.payload, CommandPayload):
             return self.payload.body
+        if isinstance(self.payload, TriggerPayload):
+            return self.payload.text
         return "\n\n".join(each.body for each in self.questions if each.body)
 
     @property

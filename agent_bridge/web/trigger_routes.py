@@ -26,8 +26,6 @@ _log = logging.getLogger(__name__)
 #: Bytes of a body, seconds until it has arrived, and characters of the key of a request and of a token.
 MAX_TRIGGER_BODY, _BODY_TIMEOUT, _LONGEST_ID, _LONGEST_TOKEN = 64 * 1024, 20.0, 200, 200
 _TIMESTAMP, _SIGNATURE, _PREFIX = "X-Agent-Bridge-Timestamp", "X-Agent-Bridge-Signature", "sha256="
-#: In place of the key of a trigger that does not exist: its signature takes as long.
-_NO_KEY = "0" * 43
 _STATUSES = {
     TriggerRefusal.UNKNOWN: (404, "there is no such trigger, or it was revoked"),
     TriggerRefusal.USED: (410, "the callback URL was used already"),
@@ -103,22 +101,22 @@ class TriggerRoutes:
         return web.json_response({"id": accepted, "status": "accepted"}, status=202)
 
     async def _accept_signed(self, request: web.Request) -> str | TriggerRefusal:
-        timestamp, given = request.headers.get(_TIMESTAMP, ""), request.headers.get(_SIGNATURE, "")
-        body = await _body(request)
+        # The body of a stranger is not read.
         found = await self._triggers.find(clean(request.match_info["id"]))
-        expected = signature_of(_NO_KEY if found is None else found[1], timestamp, body)
-        is_genuine = hmac.compare_digest(_bytes(given.strip().lower()), _bytes(_PREFIX + expected))
         if found is None:
             return TriggerRefusal.UNKNOWN
-        trigger = found[0]
-        if not is_genuine:
+        trigger, key = found
+        timestamp, given = request.headers.get(_TIMESTAMP, ""), request.headers.get(_SIGNATURE, "").strip().lower()
+        if given.startswith(_PREFIX) and not is_timely(timestamp):
+            raise _Refused(error_response(401, "invalid_timestamp", f"{_TIMESTAMP} is more than 300 s from now"))
+        body = await _body(request) if given.startswith(_PREFIX) else b""
+        expected = _PREFIX + signature_of(key, timestamp, body)
+        if not hmac.compare_digest(_bytes(given), _bytes(expected)):
             _log.warning("request from %s refused: wrong signature for trigger %d", request.remote, trigger.id)
             raise _Refused(error_response(401, "invalid_signature", f"{_SIGNATURE} is missing or wrong"))
-        if not is_timely(timestamp):
-            raise _Refused(error_response(401, "invalid_timestamp", f"{_TIMESTAMP} is more than 300 s from now"))
         text, own_id = _parsed(request, body)
-        key = f"signature:{expected}" if own_id is None else f"id:{digest(own_id)}"
-        return await self._wake(trigger, WakeRequest(text, key))
+        name = expected if own_id is None else f"id:{digest(own_id)}"
+        return await self._wake(trigger, WakeRequest(text, name))
 
     async def _accept_callback(self, request: web.Request) -> str | TriggerRefusal:
         token = request.match_info["token"]

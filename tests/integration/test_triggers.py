@@ -41,8 +41,9 @@ async def config(harness: BridgeHarness, postgres: Server, upstream: ScriptedUps
     permissions: dict[str, str] = {DOMAIN: "member", f"@boss:{DOMAIN}": "owner"}
     permissions |= {f"@{name}:{DOMAIN}": "moderator" for name in MODERATORS}
     there = [{"name": "u", "url": upstream.url}]
+    quotas = [{"per": "user", "match": f"@{MODERATORS[7]}:{DOMAIN}", "tokens_per_day": 0}]
     with postgres.migrated() as url:
-        yield harness.config(url, there, service=SHARED, permissions=permissions)
+        yield harness.config(url, there, service=SHARED, permissions=permissions, quotas=quotas)
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +274,37 @@ async def test_an_owner_who_leaves_or_loses_the_role_wakes_nobody(
             await running.database.rows("SELECT 1 FROM turn WHERE kind = 'trigger' AND sender = %s", (person.user_id,))
             == []
         )
+
+
+async def test_quotas_count_for_the_owner(harness: BridgeHarness, running: Running, upstream: ScriptedUpstream) -> None:
+    async with harness.person(MODERATORS[7]) as person:
+        talk = await running.join(person, upstream.names[7])
+        desk = await bot_chat(running, person)
+        secret = await made(desk, f"trigger new @{upstream.names[7]} dear")
+        asked = len(upstream.questions)
+        assert (await wake(secret, "hello"))[0] == 202
+        await talk.wait_for_answers(1)
+        (notice,) = notices(talk.room)
+        assert "quota" in talk.answers[0].body
+        assert reply_of(talk.answers[0]) == notice.event_id
+        assert len(upstream.questions) == asked
+
+
+async def test_a_redacted_notice_takes_the_answer_back(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    async with harness.person(MODERATORS[8]) as person:
+        talk = await running.join(person, upstream.names[4])
+        desk = await bot_chat(running, person)
+        secret = await made(desk, f"trigger new @{upstream.names[4]} oops")
+        assert (await wake(secret, "the secret of Bob"))[0] == 202
+        await talk.wait_for_answers(1)
+        await person.redact(talk.room_id, notices(talk.room)[0].event_id)
+        await person.wait_for(lambda: not talk.answers)
+        await quiet(running)
+        rows = await running.database.rows("SELECT to_jsonb(t)::text AS row FROM turn t")
+        rows += await running.database.rows("SELECT to_jsonb(m)::text AS row FROM message m")
+        assert not any("secret of Bob" in row["row"] for row in rows)
 
 
 async def test_an_accepted_request_outlives_its_process(
