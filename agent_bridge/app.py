@@ -31,6 +31,7 @@ from agent_bridge.stores import open_stores
 from agent_bridge.web.application import application
 from agent_bridge.web.health import HealthPages
 from agent_bridge.web.process_stats import ProcessStats
+from agent_bridge.web.sync_webhook import SyncWebhook
 from agent_bridge.wiring.agents import build_agents
 from agent_bridge.wiring.answering import build_answering
 from agent_bridge.wiring.commands import build_commands
@@ -40,6 +41,7 @@ from agent_bridge.wiring.lifecycle import build_operations
 from agent_bridge.wiring.metering import build_metering
 from agent_bridge.wiring.roles import build_refresher
 from agent_bridge.wiring.settings import Settings
+from agent_bridge.wiring.triggers import build_trigger_handler, build_trigger_routes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -149,7 +151,12 @@ async def build(
             traces=commands.traces,
             renderer=commands.renderer,
             process_stats=ProcessStats(stores.database),
-            web=application(endpoint, _health_pages(stores, clients, endpoint, leader, agents.status)),
+            web=application(
+                endpoint,
+                _health_pages(stores, clients, endpoint, leader, agents.status),
+                _sync_webhook(config, agents.status),
+                build_trigger_routes(settings, stores, clients),
+            ),
         )
 
 
@@ -193,9 +200,16 @@ def _handlers(
             settings.live.part(lambda config: config.budgets.budget),
             texts,
         ),
+        TurnKind.TRIGGER: build_trigger_handler(settings, stores, clients),
         TurnKind.REDACTION: RedactionHandler(turns, Eraser(homeserver), settings.namespace),
         TurnKind.INVITATION: build_invites(settings, stores, clients, inbound, direct),
     }
+
+
+def _sync_webhook(config: Config, status: UpstreamStatus) -> SyncWebhook:
+    tokens = {each.name: each.webhook_token for each in config.upstreams if each.webhook_token is not None}
+    secrets = {name: token.get_secret_value() for name, token in tokens.items()}
+    return SyncWebhook(secrets, status.ask_one, status.read)
 
 
 def _health_pages(

@@ -10,6 +10,7 @@ a ``StrEnum``             one of its values, in any case                        
 ``AgentName``             the name of an agent that may have no room yet             ``<new>``
 ``AgentChoice``           a number of a list, an agent's name, or a page             ``[number|name|page n]``
 ``AgentAndTitle``         a title, perhaps behind an agent as ``@name`` or ``#number``  ``[@agent|#number] [title]``
+``TriggerWords``          a name or a number, perhaps behind an agent as ``@name``   ``[@agent] [name|number]``
 ``ChatTitle``             a title; takes several words                               ``<title>``
 ``WhichChat``             a number of the list of chats, or a title; several words   ``[number|title]``
 ``UserId``                a Matrix user id                                           ``<@user:server>``
@@ -71,6 +72,8 @@ ChatTitle = NewType("ChatTitle", str)
 WhichChat = NewType("WhichChat", str)
 #: Words as they stand, with their quotes.
 AgentAndTitle = NewType("AgentAndTitle", str)
+#: An agent as ``@name``, perhaps, and the name or the number of a trigger.
+TriggerWords = NewType("TriggerWords", str)
 #: Any words.
 Words = NewType("Words", str)
 #: Instructions for an agent.
@@ -258,6 +261,7 @@ KINDS: dict[Any, Kind] = {
     WhichChat: Kind(_text, spans=True),
     ChatTitle: Kind(_text, spans=True, longest=_TITLED),
     AgentAndTitle: Kind(_text, spans=True, longest=_TITLED, keeps_quotes=True),
+    TriggerWords: Kind(_text, spans=True, keeps_quotes=True),
     Duration: Kind(_duration, spans=True),
     RoleWord: Kind(_role_word),
     UserId: Kind(user_named, begins="@", type=ArgumentType.USER),

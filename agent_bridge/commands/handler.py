@@ -27,6 +27,7 @@ from agent_bridge.commands import (
     saves,
     selection,
     status,
+    triggers,
     turns,
     usage,
 )
@@ -64,6 +65,7 @@ def all_commands() -> Registry:
         turns,
         rooms,
         groups,
+        triggers,
         roles,
         moderation,
         contexts,

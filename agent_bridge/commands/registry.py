@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.chats.binding import Binding
     from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.bridge.chats.maker import ChatMaker
+    from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.bridge.roles.moderation import Moderation
     from agent_bridge.bridge.rooms.inviter import Inviter
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.roles import RoleStore
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.selections import Selections
+    from agent_bridge.store.triggers import Triggers
     from agent_bridge.store.turn_admin import TurnAdmin
     from agent_bridge.store.turns import Turns
     from agent_bridge.store.usage import UsageStore
@@ -123,6 +125,8 @@ class CommandServices:
     role_store: RoleStore
     mutes: MuteStore
     retirement: RetirementStore
+    triggers: Triggers
+    trigger_secrets: TriggerSecrets
     #: Whether the rooms of agents that are retired are deleted.
     deletes_retired: Live[bool]
     moderation: Moderation

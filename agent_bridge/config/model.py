@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from agent_bridge.config.agents import AgentList
+from agent_bridge.config.api import ApiConfig
 from agent_bridge.config.conversations import (
     AnswersConfig,
     BotConfig,
@@ -230,6 +231,7 @@ class Config(Section):
     )
     # The default is validated too: quotas of money need prices.
     prices: PricesConfig = Field({}, validate_default=True)
+    api: ApiConfig = ApiConfig()
     presence: bool | None = Field(
         None,
         description="true: all agents are shown as online, or as unavailable if their server does not answer. false: "
@@ -277,6 +279,11 @@ class Config(Section):
         if not value.are_known and any(each.measure is Measure.MONEY for each in limits):
             raise ValueError("quotas limit money, so there must be prices: set models, or library: true")
         return value
+
+    @property
+    def public_url(self) -> str:
+        """URL at which other programs reach the bridge."""
+        return self.api.public_url or f"http://{self.appservice.hostname}:{self.appservice.port}"
 
     @property
     def quota_book(self) -> QuotaBook:

@@ -55,6 +55,12 @@ class UpstreamConfig(Section):
         description="chat: /chat/completions. responses: /responses, or /chat/completions if the server has no "
         "/responses.",
     )
+    webhook_token: Secret | None = Field(
+        None,
+        description="Token with which the server has its list read at once: POST /v1/upstreams/NAME/sync, with "
+        "Authorization: Bearer TOKEN. env:NAME reads it from the environment. Without it there is no such route.",
+        examples=["env:SYNC_TOKEN"],
+    )
     poll_interval: StrictFloat = Field(
         0.5, ge=0.05, le=3600, description="Seconds between two requests for the list of agents."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,9 @@ class MessagePayload:
     #: ``sticker``, ``location``, ``poll``, or the type of a message that the bridge does not know; empty: words or
     #: files.
     form: str = ""
+    #: Name of the trigger that woke the agent, and whose sender the text is from; empty: a person wrote it.
+    #: Not in the text form of the record, from which the names of requests to upstreams derive.
+    trigger: str = field(default="", repr=False)
 
     @property
     def files(self) -> tuple[Attachment, ...]:
@@ -156,6 +159,18 @@ class AgainPayload:
 
 
 @dataclass(frozen=True, slots=True)
+class TriggerPayload:
+    """A request of another program to wake an agent. The text is empty once the agent is asked."""
+
+    #: Row id of the agent, and localpart of its ghost.
+    agent: int
+    ghost: str
+    #: Name of the trigger, and the text for the agent.
+    trigger: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SentEvent:
     """An event that the bridge sent."""
 
@@ -172,5 +187,12 @@ class RedactionPayload:
 
 
 Payload = (
-    MessagePayload | CommandPayload | RefusalPayload | InvitationPayload | EditPayload | AgainPayload | RedactionPayload
+    MessagePayload
+    | CommandPayload
+    | RefusalPayload
+    | InvitationPayload
+    | EditPayload
+    | AgainPayload
+    | TriggerPayload
+    | RedactionPayload
 )

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.ids import short_hash
-from agent_bridge.core.payloads import CommandPayload, MessagePayload, RefusalPayload
+from agent_bridge.core.payloads import CommandPayload, MessagePayload, RefusalPayload, TriggerPayload
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,6 +36,8 @@ class TurnKind(StrEnum):
     AGAIN = "again"
     #: A message in a room whose people have yet to choose an agent, or an edit of one: it waits for the choice.
     CHOICE = "choice"
+    #: A request of another program: the room is told, then an agent is asked.
+    TRIGGER = "trigger"
     #: The redaction of events that show the answer to a redacted message, or an earlier version of a redacted answer.
     REDACTION = "redaction"
 
@@ -255,10 +257,17 @@ class Turn:
         return tuple(each for each in self.payloads if isinstance(each, MessagePayload))
 
     @property
+    def is_triggered(self) -> bool:
+        """Whether a trigger has asked for it: the notice in the room is its question."""
+        return isinstance(self.payload, MessagePayload) and bool(self.payload.trigger)
+
+    @property
     def body(self) -> str:
-        """The text of the command or of the messages, a paragraph each."""
+        """The text of the command, of the trigger's request, or of the messages, a paragraph each."""
         if isinstance(self.payload, CommandPayload):
             return self.payload.body
+        if isinstance(self.payload, TriggerPayload):
+            return self.payload.text
         return "\n\n".join(each.body for each in self.questions if each.body)
 
     @property

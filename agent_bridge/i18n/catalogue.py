@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.people_texts import PeopleTexts
     from agent_bridge.i18n.repair_texts import RepairTexts
     from agent_bridge.i18n.retirement_texts import RetirementTexts
+    from agent_bridge.i18n.trigger_texts import TriggerTexts
     from agent_bridge.i18n.usage_texts import UsageTexts
 
 _THOUSAND = 1000
@@ -306,6 +307,7 @@ class Texts:
     people: PeopleTexts
     repairs: RepairTexts
     retirement: RetirementTexts
+    triggers: TriggerTexts
 
     def naming(self, admins: Callable[[], Sequence[str]], prefix: str) -> Texts:
         """Return the same texts, with *admins* as the people who can help, and the *prefix* of commands.

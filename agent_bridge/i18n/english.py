@@ -8,6 +8,7 @@ from agent_bridge.i18n.english_contexts import ENGLISH_CONTEXTS
 from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
 from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
 from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
+from agent_bridge.i18n.english_triggers import ENGLISH_TRIGGERS
 from agent_bridge.i18n.english_usage import ENGLISH_USAGE
 
 
@@ -372,4 +373,5 @@ ENGLISH = Texts(
     people=ENGLISH_PEOPLE,
     repairs=ENGLISH_REPAIRS,
     retirement=ENGLISH_RETIREMENT,
+    triggers=ENGLISH_TRIGGERS,
 )

@@ -13,6 +13,7 @@ from agent_bridge.i18n.russian_contexts import RUSSIAN_CONTEXTS
 from agent_bridge.i18n.russian_people import RUSSIAN_PEOPLE
 from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
 from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
+from agent_bridge.i18n.russian_triggers import RUSSIAN_TRIGGERS
 from agent_bridge.i18n.russian_usage import RUSSIAN_USAGE
 
 _TEENS = range(11, 15)
@@ -398,4 +399,5 @@ RUSSIAN = Texts(
     people=RUSSIAN_PEOPLE,
     repairs=RUSSIAN_REPAIRS,
     retirement=RUSSIAN_RETIREMENT,
+    triggers=RUSSIAN_TRIGGERS,
 )

@@ -94,6 +94,7 @@ from agent_bridge.render.retirement import retirement_renderers
 from agent_bridge.render.selection import render_choices, render_selected, room_link
 from agent_bridge.render.server_commands import render_done, render_list, render_refused
 from agent_bridge.render.trace import render_no_trace, render_trace
+from agent_bridge.render.triggers import trigger_renderers
 from agent_bridge.render.turns import (
     render_dropped,
     render_failed,
@@ -200,6 +201,7 @@ class ResultRenderer:
             **access_renderers(texts, prefix),
             **people_renderers(texts, prefix),
             **retirement_renderers(texts, prefix),
+            **trigger_renderers(texts, prefix),
         }
 
     def render(self, result: Result) -> str:

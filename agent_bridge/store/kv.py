@@ -50,6 +50,9 @@ class KeyValues:
     LOOKS = "upstream_looks"
     CONFIRMED = "upstream_looks_confirmed"
     DONE = "upstream_looks_done"
+    #: By upstream: the number of requests to look at it, and that number when the last look began.
+    LOOKS_OF = "upstream_looks_of"
+    LOOKED = "upstream_looked"
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -74,6 +77,11 @@ class KeyValues:
     async def count_up(self, key: str, *, topic: Topic) -> int:
         """Add one to the number *key*, which begins at 0, signal *topic*, and return the number."""
         row = await self._database.row(_SQL["count_up"], {"key": key, "topic": topic})
+        return 0 if row is None else int(row["number"])
+
+    async def count_up_of(self, key: str, member: str, *, topic: Topic) -> int:
+        """Add one to the number of *member* in the object *key*, signal *topic*, and return the number."""
+        row = await self._database.row(_SQL["count_up_of"], {"key": key, "member": member, "topic": topic})
         return 0 if row is None else int(row["number"])
 
 
@@ -137,6 +145,8 @@ _CHECKS: Mapping[str, Callable[[object], bool]] = {
     KeyValues.LOOKS: _is_number,
     KeyValues.CONFIRMED: _is_number,
     KeyValues.DONE: _has_numbers,
+    KeyValues.LOOKS_OF: _has_numbers,
+    KeyValues.LOOKED: _has_numbers,
     "avatar_bot": _is_text,
     "avatar_space": _is_text,
 }

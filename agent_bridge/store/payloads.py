@@ -21,6 +21,7 @@ from agent_bridge.core.payloads import (
     RefusalPayload,
     RefusalReason,
     SentEvent,
+    TriggerPayload,
 )
 from agent_bridge.core.results.traces import Step
 from agent_bridge.core.turns import TurnKind
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
 #: Version of the form that :func:`encode` writes; it stands in each payload.
 _VERSION = 1
 #: Kinds of turns whose payload has no further records in it.
-_PLAIN: Mapping[str, type[CommandPayload | InvitationPayload | AgainPayload]] = {
+_PLAIN: Mapping[str, type[CommandPayload | InvitationPayload | AgainPayload | TriggerPayload]] = {
     TurnKind.COMMAND: CommandPayload,
     TurnKind.INVITATION: InvitationPayload,
     TurnKind.AGAIN: AgainPayload,
+    TurnKind.TRIGGER: TriggerPayload,
 }
 _EMPTY: Mapping[str, Payload] = {
     TurnKind.COMMAND: CommandPayload(""),
@@ -45,6 +47,7 @@ _EMPTY: Mapping[str, Payload] = {
     TurnKind.REFUSAL: RefusalPayload(RefusalReason.UNREADABLE),
     TurnKind.INVITATION: InvitationPayload(""),
     TurnKind.AGAIN: AgainPayload(""),
+    TurnKind.TRIGGER: TriggerPayload(0, ""),
 }
 _STEP_FIELDS = {field.name for field in fields(Step)}
 
@@ -98,6 +101,7 @@ def _message(values: Mapping[str, Any]) -> MessagePayload:
         reply_to=values.get("reply_to"),
         others=tuple(_attachment(each) for each in values.get("others", ())),
         form=values.get("form", ""),
+        trigger=values.get("trigger", ""),
     )
 
 

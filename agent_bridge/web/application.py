@@ -1,8 +1,8 @@
-"""The web application of the bridge: the endpoint and the health pages."""
+"""The web application of the bridge: the endpoint, the health pages, and the routes for other programs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
@@ -14,9 +14,18 @@ if TYPE_CHECKING:
     from agent_bridge.web.health import HealthPages
 
 
-def application(endpoint: AppServiceEndpoint, pages: HealthPages) -> web.Application:
-    """Return an application with the routes of *endpoint* and *pages*."""
+class Routes(Protocol):
+    """Routes of other programs."""
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add the routes."""
+
+
+def application(endpoint: AppServiceEndpoint, pages: HealthPages, *others: Routes) -> web.Application:
+    """Return an application with the routes of *endpoint*, *pages* and *others*."""
     app = web.Application(client_max_size=MAX_BODY + 1, middlewares=[track_request])
     endpoint.add_routes(app)
     pages.add_routes(app)
+    for routes in others:
+        routes.add_routes(app)
     return app

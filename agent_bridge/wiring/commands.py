@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.agents.pass_plan import PassPlanner
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
 from agent_bridge.bridge.roles.moderation import Moderation
 from agent_bridge.commands.choices import ChoiceHandler
 from agent_bridge.commands.handler import CommandHandler, all_commands
@@ -22,6 +23,7 @@ from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
+from agent_bridge.store.triggers import Triggers
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
@@ -93,6 +95,14 @@ def build_commands(
         role_store=RoleStore(stores.database),
         mutes=MuteStore(stores.database),
         retirement=RetirementStore(stores.database),
+        triggers=Triggers(stores.database),
+        trigger_secrets=TriggerSecrets(
+            clients.homeserver,
+            settings.texts,
+            key=settings.config.appservice.as_token.get_secret_value(),
+            url=settings.config.public_url,
+            expires_after=settings.config.api.callback_expires_after,
+        ),
         deletes_retired=settings.live.part(lambda config: config.retire.delete),
         inviter=inviter,
         moderation=Moderation(clients.homeserver, settings.texts),

@@ -47,6 +47,19 @@ async def test_concurrent_counters_get_different_numbers(kv: KeyValues) -> None:
     assert await kv.count_up("looks", topic=Topic.SYNCS) == 8
 
 
+async def test_numbers_by_name_count_apart(kv: KeyValues) -> None:
+    counted = [kv.count_up_of(KeyValues.LOOKS_OF, "one", topic=Topic.SYNCS) for _ in range(20)]
+    numbers = await asyncio.gather(*counted, kv.count_up_of(KeyValues.LOOKS_OF, "two", topic=Topic.SYNCS))
+    assert sorted(numbers[:-1]) == list(range(1, 21))
+    assert numbers[-1] == 1
+    assert await kv.get(KeyValues.LOOKS_OF) == {"one": 20, "two": 1}
+    garbage: object
+    for garbage in ([], {"one": "many"}):
+        await kv.set(KeyValues.LOOKS_OF, garbage)
+        assert await kv.count_up_of(KeyValues.LOOKS_OF, "one", topic=Topic.SYNCS) == 1
+        assert await kv.get(KeyValues.LOOKS_OF) == {"one": 1}
+
+
 async def test_a_value_that_is_no_number_counts_as_none(kv: KeyValues) -> None:
     await kv.set(KeyValues.LOOKS, "many")
     assert await kv.get(KeyValues.LOOKS) is None

@@ -342,6 +342,26 @@ async def test_a_plain_sync_does_not_answer_a_confirmed_request(
     assert not await other.ask(confirmed=True, within=0.3)
 
 
+async def test_a_request_for_one_upstream_waits_for_the_look_at_it(
+    bulletins: tuple[UpstreamStatus, UpstreamStatus],
+) -> None:
+    leader, other = bulletins
+    asking = [asyncio.create_task(each.ask_one("letta", within=20)) for each in (other, leader)]
+
+    async def both_asked() -> bool:
+        return (await leader.requested_looks())[0] == {"letta": 2}
+
+    await eventually(both_asked, "both asked")
+    # A sync of all upstreams and the look at another one are no look at this one.
+    await leader.done(SyncRequests(requested=5))
+    await leader.looked({"other": 9})
+    assert not await other.ask_one("letta", within=0.3)
+    assert not any(each.done() for each in asking)
+    await leader.looked({"letta": 3, "other": 9})
+    assert await asyncio.gather(*asking) == [True, True]
+    assert await leader.requested_looks() == ({"letta": 3}, {"letta": 3, "other": 9})
+
+
 async def test_a_request_without_a_leader_times_out(bulletins: tuple[UpstreamStatus, UpstreamStatus]) -> None:
     assert not await bulletins[1].ask(confirmed=False, within=0.3)
     assert not await bulletins[1].ask(confirmed=False, within=0)

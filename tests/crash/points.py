@@ -13,6 +13,7 @@ from structlog.contextvars import bound_contextvars, get_contextvars
 
 from agent_bridge.bridge.chats.binding import WaitingEvents
 from agent_bridge.bridge.inbound.intake import Intake
+from agent_bridge.bridge.inbound.trigger_intake import TriggerIntake
 from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.removal import RoomRemoval
@@ -34,6 +35,7 @@ from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.transcript import Transcripts
+from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turns import Turns
 from agent_bridge.upstream.answer import End, RunStarted
 from agent_bridge.upstream.letta.all_conversations import LettaConversations
@@ -160,6 +162,11 @@ STEPS = {
     "unite": Step(Groups, "unite", is_anywhere=True),
     "moved": Step(Agents, "room_moved", is_anywhere=True),
     "forget_group": Step(Groups, "forget", is_anywhere=True),
+    # The endpoint accepts the request of a trigger; a worker has the agent asked.
+    "note_request": Step(Triggers, "note", is_anywhere=True),
+    "accept_request": Step(TriggerIntake, "wake", is_anywhere=True),
+    "waking": Step(Triggers, "source"),
+    "forget_text": Step(Triggers, "forget_text"),
     "book": Step(RoleStore, "give"),
     # The leader brings the rooms to the newest book.
     "levels": Step(Homeserver, "set_state", _levels, is_anywhere=True),

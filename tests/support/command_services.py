@@ -13,6 +13,7 @@ from agent_bridge.bridge.chats.conversations import ChatConversations
 from agent_bridge.bridge.chats.deletion import ChatDeletion
 from agent_bridge.bridge.chats.direct import DirectChats
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.roles.moderation import Moderation
 from agent_bridge.bridge.rooms.inviter import Inviter
@@ -47,6 +48,7 @@ from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.selections import Selections
+from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.usage import UsageStore
@@ -111,6 +113,10 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             role_store=RoleStore(database),
             mutes=MuteStore(database),
             retirement=RetirementStore(database),
+            triggers=Triggers(database),
+            trigger_secrets=TriggerSecrets(
+                homeserver, ENGLISH, key="token", url="http://127.0.0.1:9", expires_after=86_400
+            ),
             deletes_retired=Live(False),
             inviter=Inviter(homeserver, no_admin_room, ENGLISH, joins=False),
             moderation=Moderation(homeserver, ENGLISH),

@@ -72,6 +72,8 @@ def test_the_commands() -> None:
         "answer": Role.MEMBER,
         "busy": Role.MODERATOR,
         "stream": Role.MODERATOR,
+        "trigger": Role.MEMBER,
+        "triggers": Role.MEMBER,
         "role": Role.MEMBER,
         "roles": Role.ADMIN,
         "mute": Role.MODERATOR,

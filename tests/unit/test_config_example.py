@@ -95,7 +95,7 @@ def test_every_key_is_shown_with_a_comment() -> None:
             assert any(lines[i - 1].startswith("# ") for i in at), f"{name} has no comment"
             kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
             sections += [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)]
-    assert len(sections) == 22, "the walk found every section"
+    assert len(sections) == 23, "the walk found every section"
 
 
 def test_every_optional_key_has_an_example() -> None:
@@ -113,7 +113,7 @@ def test_commented_out_keys_are_valid(tmp_path: Path) -> None:
     kept.remove("agents_file: agents.yaml")
     file = tmp_path / "config.yaml"
     file.write_text("\n".join(kept))
-    config = load(file, {"LETTA_API_KEY": "key", "TEAM_KEY": "team"})
+    config = load(file, {"LETTA_API_KEY": "key", "TEAM_KEY": "team", "SYNC_TOKEN": "sync"})
     assert config.upstreams[0].session_header == "X-Letta-Chat-Key"
     assert config.upstreams[0].headers["X-Team"].get_secret_value() == "team"
     assert config.rooms.invite == ("@admin:example.org",)

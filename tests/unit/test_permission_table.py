@@ -25,7 +25,7 @@ TABLE = {
 }
 COMMANDS = {
     "read": "agents agent chats answer role context instructions model saves queue help usage",
-    "join": "new rename archive unarchive delete yes invite leave stop approve deny save forget fork",
+    "join": "new rename archive unarchive delete yes invite leave stop approve deny save forget fork trigger triggers",
     "settings": "busy stream reset load",
     "mute": "mute unmute",
     "pin": "pin unpin",

@@ -114,6 +114,14 @@ from agent_bridge.core.results.server_commands import (
     ServerCommandRefused,
 )
 from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Step, Trace, TracePart, TurnTrace
+from agent_bridge.core.results.triggers import (
+    TriggerEntry,
+    TriggerList,
+    TriggerMade,
+    TriggerNotMade,
+    TriggerProblem,
+    TriggerRevoked,
+)
 from agent_bridge.core.results.turns import (
     Dropped,
     FailedTurns,
@@ -130,6 +138,7 @@ from agent_bridge.core.results.turns import (
 from agent_bridge.core.results.usage import UsagePart, UsageReport, UsedAmount
 from agent_bridge.core.roles import Role, RoleSource, SourceKind
 from agent_bridge.core.rooms import AnswerMode, RoomProblem, Streaming, WhenBusy
+from agent_bridge.core.triggers import TriggerKind
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.core.upstreams import Health
 from agent_bridge.core.usage import Usage
@@ -311,6 +320,17 @@ SAMPLES: list[Result] = [
     *(
         RoleShown("@bob_b:x.org", RoleSource(kind, Role.MODERATOR, "x.org", "@ann:x.org", THEN), Role.MEMBER)
         for kind in SourceKind
+    ),
+    *(TriggerMade(7, "nightly *build*", "Adam *1*", kind) for kind in TriggerKind),
+    *(TriggerNotMade(problem, "nightly *build*", 20) for problem in TriggerProblem),
+    TriggerRevoked(7, "nightly *build*"),
+    TriggerList((), is_of_all=False),
+    TriggerList(
+        (
+            TriggerEntry(7, "a *b*", "Ada", "!room:x.org", TriggerKind.SIGNED, "@bob_b:x.org", THEN, THEN, None),
+            TriggerEntry(8, "c", "Ada", "!room:x.org", TriggerKind.CALLBACK, "@bob_b:x.org", THEN, None, THEN),
+        ),
+        is_of_all=True,
     ),
     Unmuted("@bob_b:x.org", everywhere=True, was_muted=True),
     Unmuted("@bob_b:x.org", everywhere=False, was_muted=True),

@@ -104,7 +104,8 @@ class Discovery:
                 group.create_task(every(FALLBACK, self._report, name="report on the upstreams", wake=wake))
                 for watch in self._watches:
                     work = partial(self._watch, watch)
-                    group.create_task(every(watch.config.poll_interval, work, name="look at an upstream"))
+                    interval = watch.config.poll_interval
+                    group.create_task(every(interval, work, name="look at an upstream", wake=watch.wake))
 
     async def sync(self, *, confirmed: bool = False) -> list[Health]:
         """Ask all upstreams now, compare their lists with the tables, and return their status.
@@ -122,7 +123,15 @@ class Discovery:
         return self.health()
 
     async def _report(self) -> None:
-        """Sync if a process asked for it, and publish the status of the upstreams if it has changed."""
+        """Sync if a process asked for it, and publish the status of the upstreams if it has changed.
+
+        A look at a single upstream that a process asked for is begun here; the next report tells that it is done.
+        """
+        requested_looks, looked = await self._upstream_status.requested_looks()
+        for watch in self._watches:
+            watch.ask(requested_looks.get(watch.config.name, 0), looked.get(watch.config.name, 0))
+        # Before the status is read: a look that ends meanwhile is told by the next report.
+        looks = {watch.config.name: watch.looked for watch in self._watches}
         requested_syncs, done = await self._upstream_status.requested_syncs()
         if requested_syncs != done:
             await self.sync(confirmed=requested_syncs.confirmed != done.confirmed)
@@ -136,11 +145,14 @@ class Discovery:
             self._published = published
         if requested_syncs != done:
             await self._upstream_status.done(requested_syncs)
+        if new := {name: number for name, number in looks.items() if number > looked.get(name, 0)}:
+            await self._upstream_status.looked({**looked, **new})
 
     async def _watch(self, watch: Watch) -> float | None:
-        before = watch.health
+        before, looked, asked = watch.health, watch.looked, watch.asked
         await self._guarded_pass(watch)
-        if watch.health != before:
+        watch.looked = asked
+        if watch.health != before or asked != looked:
             # The report is due.
             self._signals.send(Topic.SYNCS)
         interval = watch.config.poll_interval

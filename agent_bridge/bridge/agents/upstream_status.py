@@ -16,7 +16,7 @@ from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from agent_bridge.store.postgres.signals import Signals
 
@@ -67,14 +67,48 @@ class UpstreamStatus:
         """Record that *requested_syncs* are done."""
         await self._kv.set(KeyValues.DONE, asdict(requested_syncs), topic=Topic.SYNCS)
 
+    async def requested_looks(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        """Return the number of looks that were asked for, by upstream, and of those that are done."""
+        kv = await self._kv.some(KeyValues.LOOKS_OF, KeyValues.LOOKED)
+        return kv.get(KeyValues.LOOKS_OF, {}), kv.get(KeyValues.LOOKED, {})
+
+    async def looked(self, looks: Mapping[str, int]) -> None:
+        """Record the number of *looks* that are done, by upstream."""
+        await self._kv.set(KeyValues.LOOKED, dict(looks), topic=Topic.SYNCS)
+
     async def ask(self, *, confirmed: bool, within: float) -> bool:
         """Ask the leader for a sync now; tell whether it was done within *within* seconds."""
+        key = KeyValues.CONFIRMED if confirmed else KeyValues.LOOKS
+
+        async def done() -> int:
+            _, syncs = await self.requested_syncs()
+            return syncs.confirmed if confirmed else syncs.requested
+
+        return await self._asked(lambda: self._kv.count_up(key, topic=Topic.SYNCS), done, within)
+
+    async def ask_one(self, upstream: str, *, within: float) -> bool:
+        """Ask the leader to look at *upstream* now; tell whether it has done so within *within* seconds.
+
+        Other upstreams do not delay it.
+        """
+
+        async def done() -> int:
+            _, looked = await self.requested_looks()
+            return looked.get(upstream, 0)
+
+        return await self._asked(
+            lambda: self._kv.count_up_of(KeyValues.LOOKS_OF, upstream, topic=Topic.SYNCS), done, within
+        )
+
+    async def _asked(
+        self, ask: Callable[[], Awaitable[int]], done: Callable[[], Awaitable[int]], within: float
+    ) -> bool:
+        """Call *ask*, which returns the number of the request; tell whether *done* reaches it in time."""
         with self._signals.subscription(Topic.SYNCS) as news:
-            key = KeyValues.CONFIRMED if confirmed else KeyValues.LOOKS
-            number = await self._kv.count_up(key, topic=Topic.SYNCS)
+            number = await ask()
             try:
                 async with asyncio.timeout(within):
-                    while not await self._is_done(number, confirmed=confirmed):
+                    while await done() < number:
                         with suppress(TimeoutError):
                             async with asyncio.timeout(_LOOK):
                                 await news.wait()
@@ -82,7 +116,3 @@ class UpstreamStatus:
             except TimeoutError:
                 return False
             return True
-
-    async def _is_done(self, number: int, *, confirmed: bool) -> bool:
-        _, done = await self.requested_syncs()
-        return (done.confirmed if confirmed else done.requested) >= number

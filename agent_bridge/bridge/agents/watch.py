@@ -41,6 +41,11 @@ class Watch:
     retry_after: float | None = None
     #: Whether the database knows that the upstream may be restarted since its last list.
     restart_noted: bool = False
+    #: The number of requests for a look that processes have written, and that number when the last look began.
+    asked: int = 0
+    looked: int = 0
+    #: Set: the next look is due now.
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
     #: One pass at a time, whether the clock or a person asked for it.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -48,6 +53,12 @@ class Watch:
     def forgets(self) -> bool:
         """Whether a restart of the upstream loses its conversations."""
         return self.upstream.traits.forgets
+
+    def ask(self, requested: int, done: int) -> None:
+        """Have the upstream looked at now if *requested* looks were asked for and fewer are *done* or begun."""
+        if requested > max(done, self.asked):
+            self.wake.set()
+        self.asked = max(self.asked, requested)
 
     def due(self, missed: Mapping[int, float] | None = None) -> set[int]:
         """Return the agents that count as gone by the seconds for which lists have lacked them.

@@ -222,6 +222,9 @@ class Questions:
             quoted = await self._message(turn.room_id, message.reply_to, ghost)
             if quoted is not None:
                 parts.append(self._quote(quoted, agent, speakers))
+        if message.trigger:
+            # Not the words of the person in whose name the agent is asked.
+            parts.append(FileContent(self._texts.triggers.asks.format(trigger=message.trigger)))
         if message.form:
             parts.append(FileContent(self._texts.forms.get(message.form) or self._other_form(message.form)))
         parts.append(FileContent(message.body))

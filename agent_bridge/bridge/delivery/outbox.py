@@ -18,7 +18,7 @@ from agent_bridge.bridge.delivery.contents import content_of
 from agent_bridge.bridge.delivery.erasure import Eraser
 from agent_bridge.bridge.delivery.marked_events import marked_events
 from agent_bridge.bridge.queue.offload import rendered
-from agent_bridge.bridge.rooms.kinds import KINDS
+from agent_bridge.bridge.rooms.kinds import is_of_several_kind
 from agent_bridge.core.answers import Op, Part, Reply
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import MARK, mark
@@ -309,7 +309,7 @@ class Outbox:
             return in_thread(root, root)
         if self._turn.root is not None:
             return in_thread(self._turn.root, self._reply_to or self._turn.event_id)
-        is_reply = self._turn.room_kind is not None and KINDS[self._turn.room_kind].shows_questions
+        is_reply = self._turn.is_triggered or is_of_several_kind(self._turn.room_kind)
         question = self._reply_to or (self._turn.event_id if is_reply and self._turn.agent is not None else None)
         return in_reply_to(question) if question is not None and op.part == 0 else {}
 

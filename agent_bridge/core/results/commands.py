@@ -23,6 +23,7 @@ from agent_bridge.core.results.retirement import RetirementResult
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.traces import NoTrace, Trace
+from agent_bridge.core.results.triggers import TriggerResult
 from agent_bridge.core.results.turns import TurnResult
 from agent_bridge.core.results.usage import UsageReport
 
@@ -359,6 +360,7 @@ Result: TypeAlias = (
     | RepairBegun
     | ReloadReport
     | RetirementResult
+    | TriggerResult
     | RoomBound
     | ServerCommandDone
     | ServerCommandList

@@ -35,6 +35,8 @@ STRANGERS = 7
 PAIR = 8
 #: Held by the session of each process that reads its configuration again on request, with its number as key.
 RELOADS = 9
+#: A person whose triggers are counted and written, by the hash of the user id; held by transactions.
+TRIGGERS = 10
 #: Seconds for which an answer of the database counts as news: longer than the session's heartbeat takes.
 _FRESH = 3.0
 

@@ -230,7 +230,8 @@ WHERE conversation.room_id = %(old)s AND NOT EXISTS (
       AND other.agent IS NOT DISTINCT FROM conversation.agent)
 
 -- room_lost --
--- Record that the room of a home does not exist any more, and close its turns: there is no room to show answers in.
+-- Record that the room of a home does not exist any more, and close its turns: there is no room to show answers in. Its
+-- triggers are revoked.
 WITH lost AS (
     UPDATE room SET room_id = NULL, bot_joined = false, space = NULL, invited = '{}', name_applied = NULL,
            commands_described = NULL,
@@ -239,6 +240,8 @@ WITH lost AS (
            roles_applied = NULL, roles_compared = NULL, levels_due = false, status = 'active', delete_ref = NULL
     WHERE id = %(room)s AND room_id = %(room_id)s
     RETURNING id, pg_notify('agent_bridge', 'agents')
+), revoked AS (
+    DELETE FROM trigger USING lost WHERE trigger.room = lost.id
 )
 UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, %(why)s), answer = NULL, extras = '{}',
        steps = append_step(turn.steps, %(step)s)

@@ -51,6 +51,22 @@ DELETE FROM dead_letter WHERE id = ANY(ARRAY(
     ORDER BY id LIMIT %(batch)s
 ))
 
+-- trigger_requests --
+-- Delete accepted requests of triggers that are older than %(days)s days, at most %(batch)s.
+DELETE FROM trigger_request WHERE (trigger, key) IN (
+    SELECT trigger, key FROM trigger_request WHERE created_at < now() - make_interval(secs => %(days)s * 86400.0)
+    ORDER BY created_at LIMIT %(batch)s
+)
+
+-- triggers --
+-- Delete callback URLs that were used, or have expired, more than %(days)s days ago, at most %(batch)s.
+DELETE FROM trigger WHERE id = ANY(ARRAY(
+    SELECT id FROM trigger
+    WHERE kind = 'callback'
+      AND CASE WHEN used_key IS NULL THEN expires_at ELSE last_used_at END < now() - make_interval(secs => %(days)s * 86400.0)
+    ORDER BY id LIMIT %(batch)s
+))
+
 -- operations --
 -- Delete operations that ended more than %(days)s days ago, at most %(batch)s.
 DELETE FROM operation WHERE id = ANY(ARRAY(

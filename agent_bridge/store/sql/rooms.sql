@@ -1,5 +1,5 @@
 -- contexts --
--- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages and changes wait and
+-- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages, changes and requests of triggers wait and
 -- how many commands and refusals of each sender (those of the events %(events)s are not counted), which agents sent the events
 -- %(replied_to)s, and which were asked in the threads %(threads)s.
 SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy, r.request_key IS NOT NULL AS is_ours, r.people,
@@ -7,12 +7,12 @@ SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy, r.request_key IS NOT N
                                                     p.answers) ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
        (SELECT count(*) FROM conversation c JOIN turn t ON t.conversation = c.id
-        WHERE c.room_id = r.room_id AND t.open AND t.kind IN ('message', 'edit', 'again')
+        WHERE c.room_id = r.room_id AND t.open AND t.kind IN ('message', 'edit', 'again', 'trigger')
           AND t.event_id <> ALL(%(events)s)) AS waiting,
        (SELECT coalesce(jsonb_object_agg(sender, number), '{}') FROM (
              SELECT t.sender, count(*) AS number FROM conversation c JOIN turn t ON t.conversation = c.id
              WHERE c.room_id = r.room_id AND t.open
-               AND (c.lane_kind = 'bot' AND t.kind NOT IN ('redaction', 'choice') OR t.kind = 'command')
+               AND (c.lane_kind = 'bot' AND t.kind NOT IN ('redaction', 'choice', 'trigger') OR t.kind = 'command')
                AND t.event_id <> ALL(%(events)s)
              GROUP BY t.sender) AS by_sender) AS commands,
        (SELECT coalesce(jsonb_object_agg(o.event_id, c.agent), '{}')

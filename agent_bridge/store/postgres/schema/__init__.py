@@ -16,6 +16,7 @@ from agent_bridge.store.postgres.schema import (
     reloads,
     roles,
     rooms,
+    triggers,
     turns,
     usage,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "reloads",
     "roles",
     "rooms",
+    "triggers",
     "turns",
     "usage",
 ]
