@@ -229,8 +229,13 @@ async def test_the_command(harness: BridgeHarness, database_url: str) -> None:
             await admin.wait_for(lambda: "set topic" in said(talk.from_bot, before + 1))
             await admin.wait_for(lambda: "There are no differences." in said(talk.from_bot, before + 2))
             assert len(talk.from_bot) == before + 3
-            rows = await running.database.rows("SELECT state FROM operation")
-            assert [row["state"] for row in rows] == ["done"] * 3
+
+            async def are_done() -> bool:
+                # The result is shown just before the operation ends.
+                rows = await running.database.rows("SELECT state FROM operation")
+                return [row["state"] for row in rows] == ["done"] * 3
+
+            await eventually(are_done, "three operations are done")
 
 
 def said(messages: list[Any], number: int) -> str:
