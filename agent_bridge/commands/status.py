@@ -55,7 +55,7 @@ async def sync(ctx: CommandContext, *, all_: bool = False) -> SyncReport:
     return SyncReport(is_finished, tuple(await ctx.services.upstream_status.read()))
 
 
-@command("reload", group=Group.BRIDGE, permission=Permission.OPERATE)
+@command("reload", group=Group.BRIDGE, permission=Permission.OPERATE, exact=True)
 async def reload(ctx: CommandContext) -> ReloadReport:
     """Have all processes read their configuration again, and report the changes that count now.
 
