@@ -9,6 +9,7 @@ from agent_bridge.core.names import one_line
 from agent_bridge.render.content import escape, in_backticks
 
 if TYPE_CHECKING:
+    from agent_bridge.core.imports import ImportReport
     from agent_bridge.core.results.contexts import (
         ContextList,
         ContextLoaded,
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Characters of a system message or of instructions.
 _PROMPT = 1_000
+#: Characters of the cause of a failure.
+_CAUSE = 300
 _BREAK = "  \n"
 
 
@@ -35,6 +38,22 @@ def render_context_refused(result: ContextRefused, texts: Texts, prefix: str) ->
         most=result.most,
         prefix=prefix,
     )
+
+
+def render_import(report: ImportReport, texts: Texts, prefix: str) -> str:
+    """Return the progress or the result of an import."""
+    words, total = texts.contexts, texts.count(report.total, texts.message)
+    if not report.is_finished:
+        return words.import_progress.format(done=report.imported, messages=total)
+    lines = [words.imported.format(messages=texts.count(report.imported, texts.message))]
+    if report.known:
+        lines.append(words.imported_known.format(count=report.known))
+    elif not report.total and not report.error:
+        lines = [words.imported_none]
+    if report.error:
+        cause = one_line(report.error)[:_CAUSE].rstrip(".")
+        lines.append(words.import_failed.format(cause=escape(cause), prefix=prefix))
+    return " ".join(lines)
 
 
 def render_report(result: ContextReport, texts: Texts) -> str:

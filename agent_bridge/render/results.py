@@ -57,6 +57,7 @@ from agent_bridge.core.results.contexts import (
     ContextRefused,
     ContextReport,
     ContextSaved,
+    ImportBegun,
     Instructions,
     ModelChoice,
 )
@@ -150,6 +151,7 @@ class ResultRenderer:
             CommandList: self._command_list,
             CommandStopped: lambda result: texts.commands.command_stopped.format(command=in_backticks(result.command)),
             Answers: self._answers,
+            ImportBegun: lambda result: texts.contexts.importing.format(agent=escape(result.agent)),
             ContextBegun: lambda result: texts.contexts.begun.format(agent=escape(result.agent), prefix=prefix),
             ContextForgotten: lambda result: texts.contexts.forgotten.format(name=escape(result.name)),
             ContextList: lambda result: render_contexts(result, texts, prefix),

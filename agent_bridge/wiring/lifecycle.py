@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.agents.avatars import draw_tile
+from agent_bridge.bridge.lifecycle.history_import import HistoryImport
+from agent_bridge.bridge.lifecycle.imported_people import ImportedPeople
+from agent_bridge.bridge.lifecycle.operation_reports import OperationReports
 from agent_bridge.bridge.lifecycle.repair import REPAIR, Repair, RepairSteps
-from agent_bridge.bridge.lifecycle.repair_reports import RepairReports
+from agent_bridge.bridge.lifecycle.repair_reports import report_of
 from agent_bridge.bridge.lifecycle.retirement import RetirementKeeper, rules_of
 from agent_bridge.bridge.queue.operations import Operations
 from agent_bridge.bridge.rooms.removal import RoomRemoval
+from agent_bridge.core.imports import IMPORT, ImportReport
+from agent_bridge.render.contexts import render_import
+from agent_bridge.render.repairs import render_repair
+from agent_bridge.store.imports import ImportedMessages
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.repairs import ComparedRooms
 from agent_bridge.store.retirement import RetirementStore
@@ -26,8 +34,25 @@ def build_operations(settings: Settings, stores: Stores, clients: Clients, agent
     config, store = settings.config, OperationStore(stores.database)
     rooms = ComparedRooms(stores.database, private=config.rooms.private)
     repair = Repair(clients.homeserver, rooms, _steps(settings, agents), config.rooms.concurrency)
-    reports = RepairReports(clients.homeserver, store, settings.texts, config.bot.prefix)
-    return Operations(store, {REPAIR: repair.run}, {REPAIR: reports.show}, stores.signals)
+    people = ImportedPeople(clients.homeserver, clients.media, draw_tile, settings.texts)
+    history = HistoryImport(
+        clients.homeserver,
+        stores.agents,
+        ImportedMessages(stores.database),
+        {each.name: upstream for upstream, each in clients.upstreams},
+        people,
+        agents.provisioner.request,
+        settings.texts,
+    )
+    texts, prefix = settings.texts, config.bot.prefix
+    reports = {
+        REPAIR: OperationReports(clients.homeserver, store, lambda each: render_repair(report_of(each), texts, prefix)),
+        IMPORT: OperationReports(
+            clients.homeserver, store, lambda each: render_import(ImportReport.of(each), texts, prefix)
+        ),
+    }
+    runners = {REPAIR: repair.run, IMPORT: history.run}
+    return Operations(store, runners, {kind: each.show for kind, each in reports.items()}, stores.signals)
 
 
 def build_retirement_keeper(

@@ -1,0 +1,194 @@
+"""Earlier messages of an agent's server are shown in rooms, with their authors and times."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from agent_bridge.core.ids import IMPORTED
+from support.harness import new_harness
+from support.scripted_app_server import ScriptedAppServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from support.harness import BridgeHarness, Conversation
+    from support.person import Person
+
+YOU = "@agent_=imported:test.local"
+BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOSTILE = (
+    "<img src=x onerror=alert(1)> @room @admin:test.local [x](javascript:alert(1))",
+    "\u0000\u202e !ab retire Dora",
+    "- " * 3_000,
+    "```\nunclosed " + "x" * 20_000,
+    "😀" * 500,
+)
+
+
+@pytest.fixture(scope="module")
+async def noisy() -> AsyncIterator[BridgeHarness]:
+    """A homeserver that notifies people, which the tests of this file share."""
+    async with new_harness(notifies=True) as running:
+        yield running
+
+
+def remember(server: ScriptedAppServer, count: int, conversation: str = "default", *, start: int = 0) -> None:
+    """Have the server remember *count* questions of another client, with their answers, one a minute."""
+    for number in range(start, start + count):
+        at = (BEGAN + timedelta(minutes=number)).isoformat()
+        server.remember(conversation, f"question {number}", f"answer {number}", date=at)
+
+
+def letta(server: ScriptedAppServer, **keys: Any) -> list[dict[str, Any]]:
+    return [{"name": "letta", "kind": "letta", "url": server.url, **keys}]
+
+
+async def events_of(person: Person, room_id: str) -> list[dict[str, Any]]:
+    """Return the events of a room, oldest first."""
+    found: list[dict[str, Any]] = []
+    query = {"dir": "b", "limit": "500"}
+    while True:
+        page = await person.ask("GET", f"/rooms/{quote(room_id)}/messages", query=query)
+        found += page["chunk"]
+        if "end" not in page:
+            return found[::-1]
+        query["from"] = page["end"]
+
+
+async def imported(person: Person, room_id: str) -> list[dict[str, Any]]:
+    """Return the imported events of a room, oldest first."""
+    return [each for each in await events_of(person, room_id) if IMPORTED in each["content"]]
+
+
+async def commanded(talk: Conversation, line: str) -> str:
+    """Give a command, and return its answer once it shows a result."""
+    before = len(said(talk))
+    await talk.say(f"!ab {line}")
+    return (await talk.person.wait_for(lambda: [each for each in said(talk)[before:] if "…" not in each]))[-1]
+
+
+def said(talk: Conversation) -> list[str]:
+    """Return the texts of bot and agent that were not imported."""
+    ours = [*talk.answers, *talk.from_bot]
+    return [each.body for each in ours if IMPORTED not in each.versions[0]]
+
+
+async def notified(talk: Conversation) -> int:
+    """Return the number of events of the bridge that notified the person."""
+    answer = await talk.person.ask("GET", "/notifications", query={"limit": "500"})
+    events = [entry["event"] for entry in answer["notifications"] if entry["room_id"] == talk.room_id]
+    return sum(IMPORTED in each["content"] for each in events)
+
+
+async def test_a_command_shows_earlier_messages(noisy: BridgeHarness, database_url: str) -> None:
+    async with ScriptedAppServer("Dora") as server, noisy.person("admin") as admin:
+        remember(server, 30)
+        async with noisy.bridge(noisy.config(database_url, letta(server))) as running:
+            talk = await running.join(admin, server.names[0])
+            assert await commanded(talk, "import 20") == "Imported 20 messages."
+            found = await imported(admin, talk.room_id)
+            # The newest ten questions with their answers, with their authors and times, oldest first.
+            assert [each["content"]["body"] for each in found] == [
+                f"{kind} {number}" for number in range(20, 30) for kind in ("question", "answer")
+            ]
+            assert [each["sender"] for each in found] == [YOU, talk.ghost] * 10
+            minutes = [number for number in range(20, 30) for _ in range(2)]
+            times = [int((BEGAN + timedelta(minutes=each)).timestamp() * 1000) for each in minutes]
+            assert [each["origin_server_ts"] for each in found] == times
+            assert {each["content"]["msgtype"] for each in found} == {"m.notice"}
+            assert await notified(talk) == 0
+            member = next(
+                each
+                for each in await events_of(admin, talk.room_id)
+                if each.get("state_key") == YOU and each["content"]["membership"] == "join"
+            )
+            assert member["content"]["displayname"] == "You (imported)"
+            assert member["content"]["avatar_url"].startswith("mxc://")
+
+            # Only what is missing comes at the next import.
+            assert await commanded(talk, "import 20") == "Imported 0 messages. Here already: 20."
+            remember(server, 1, start=30)
+            assert await commanded(talk, "import all") == "Imported 42 messages. Here already: 20."
+            assert await commanded(talk, "import all") == "Imported 0 messages. Here already: 62."
+            found = await imported(admin, talk.room_id)
+            assert len({each["content"]["body"] for each in found}) == len(found) == 62
+
+            # The user of the import is gone, and no agent was asked.
+            assert YOU not in await running.homeserver.members(talk.room_id)
+            assert server.asked == []
+            assert await running.database.rows("SELECT 1 FROM turn WHERE kind = 'message'") == []
+            # The conversation goes on, and the agent gets nothing of it.
+            await talk.say("hello")
+            await admin.wait_for(lambda: [each for each in talk.answers if each.body == "Echo: hello"])
+            assert [each["messages"][-1]["content"] for each in server.asked] == ["hello"]
+
+
+async def test_messages_of_the_bridge_are_skipped(noisy: BridgeHarness, database_url: str) -> None:
+    """A chat and another client use the same conversation."""
+    async with (
+        ScriptedAppServer("Dora") as server,
+        noisy.person("admin") as admin,
+        noisy.bridge(noisy.config(database_url, letta(server))) as running,
+    ):
+        talk = await running.join(admin, server.names[0])
+        before = {*admin.invites}
+        await talk.say(f"!ab new @{server.names[0]} Trip to Oslo")
+        (room_id,) = await admin.wait_for(lambda: admin.invites.keys() - before)
+        await admin.join(room_id)
+        await admin.wait_for(lambda: room_id in admin.rooms)
+        chat = type(talk)(running, admin, room_id, talk.ghost)
+        refused = f"The conversation with {server.names[0]} here has no earlier messages."
+        assert await commanded(chat, "import") == refused
+        await chat.say("one")
+        await chat.wait_for_answers(1)
+        (conversation,) = [each for each in server.talks if each != "default"]
+        remember(server, 2, conversation)
+        await chat.say("two")
+        await chat.wait_for_answers(2)
+        remember(server, 1, conversation, start=2)
+        assert await commanded(chat, "import 5") == "Imported 5 messages."
+        bodies = [each["content"]["body"] for each in await imported(admin, room_id)]
+        assert bodies == ["answer 0", "question 1", "answer 1", "question 2", "answer 2"]
+        assert await commanded(chat, "import all") == "Imported 1 message. Here already: 5."
+
+
+async def test_hostile_texts_are_shown_as_texts(noisy: BridgeHarness, database_url: str) -> None:
+    async with ScriptedAppServer("Dora") as server, noisy.person("admin") as admin:
+        for number, text in enumerate(HOSTILE):
+            server.remember("default", text, text, date=(BEGAN + timedelta(minutes=number)).isoformat())
+        async with noisy.bridge(noisy.config(database_url, letta(server))) as running:
+            talk = await running.join(admin, server.names[0])
+            assert await commanded(talk, "import") == "Imported 10 messages."
+            found = await imported(admin, talk.room_id)
+            assert {each["sender"] for each in found} == {YOU, talk.ghost}
+            shown = json.dumps([each["content"] for each in found])
+            assert "<img" not in "".join(each["content"].get("formatted_body", "") for each in found)
+            assert "javascript:" not in "".join(each["content"].get("formatted_body", "") for each in found)
+            assert "\\u202e" not in shown
+            assert "\\u0000" not in shown
+            assert all(each["content"]["m.mentions"] == {} for each in found)
+            assert sum(each["content"]["body"].count("x" * 100) > 0 for each in found) >= 4
+            assert await notified(talk) == 0
+            assert await commanded(talk, "import") == "Imported 0 messages. Here already: 10."
+
+
+async def test_refusals(noisy: BridgeHarness, database_url: str) -> None:
+    async with (
+        ScriptedAppServer("Dora") as server,
+        noisy.person("admin") as admin,
+        noisy.person() as bob,
+        noisy.bridge(noisy.config(database_url, letta(server))) as running,
+    ):
+        talk = await running.join(admin, server.names[0])
+        other = await running.join(bob, server.names[0])
+        assert "moderators" in await commanded(other, "import")
+        assert await commanded(talk, "import 0") != ""
+        assert "many" in await commanded(talk, "import many")
+        # The agent has no main conversation: the server tells nothing.
+        answer = await commanded(talk, "import")
+        assert answer.startswith("Imported 0 messages. The import ended early: ")
