@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from agent_bridge.core.ids import IMPORTED
 from support.harness import new_harness
+from support.imports import BEGAN, events_of, imported, letta, remember, said
 from support.scripted_app_server import ScriptedAppServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from support.harness import BridgeHarness, Conversation
-    from support.person import Person
 
 YOU = "@agent_=imported:test.local"
-BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOSTILE = (
     "<img src=x onerror=alert(1)> @room @admin:test.local [x](javascript:alert(1))",
     "\u0000\u202e !ab retire Dora",
@@ -37,45 +35,11 @@ async def noisy() -> AsyncIterator[BridgeHarness]:
         yield running
 
 
-def remember(server: ScriptedAppServer, count: int, conversation: str = "default", *, start: int = 0) -> None:
-    """Have the server remember *count* questions of another client, with their answers, one a minute."""
-    for number in range(start, start + count):
-        at = (BEGAN + timedelta(minutes=number)).isoformat()
-        server.remember(conversation, f"question {number}", f"answer {number}", date=at)
-
-
-def letta(server: ScriptedAppServer, **keys: Any) -> list[dict[str, Any]]:
-    return [{"name": "letta", "kind": "letta", "url": server.url, **keys}]
-
-
-async def events_of(person: Person, room_id: str) -> list[dict[str, Any]]:
-    """Return the events of a room, oldest first."""
-    found: list[dict[str, Any]] = []
-    query = {"dir": "b", "limit": "500"}
-    while True:
-        page = await person.ask("GET", f"/rooms/{quote(room_id)}/messages", query=query)
-        found += page["chunk"]
-        if "end" not in page:
-            return found[::-1]
-        query["from"] = page["end"]
-
-
-async def imported(person: Person, room_id: str) -> list[dict[str, Any]]:
-    """Return the imported events of a room, oldest first."""
-    return [each for each in await events_of(person, room_id) if IMPORTED in each["content"]]
-
-
 async def commanded(talk: Conversation, line: str) -> str:
     """Give a command, and return its answer once it shows a result."""
     before = len(said(talk))
     await talk.say(f"!ab {line}")
     return (await talk.person.wait_for(lambda: [each for each in said(talk)[before:] if "…" not in each]))[-1]
-
-
-def said(talk: Conversation) -> list[str]:
-    """Return the texts of bot and agent that were not imported."""
-    ours = [*talk.answers, *talk.from_bot]
-    return [each.body for each in ours if IMPORTED not in each.versions[0]]
 
 
 async def notified(talk: Conversation) -> int:
