@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.core.ids import IMPORTED
-from support.harness import new_harness
+from support.conditions import eventually
+from support.harness import Conversation, new_harness
 from support.imports import BEGAN, events_of, imported, letta, remember, said
 from support.scripted_app_server import ScriptedAppServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from support.harness import BridgeHarness, Conversation
+    from support.harness import BridgeHarness
 
 YOU = "@agent_=imported:test.local"
 HOSTILE = (
@@ -156,3 +157,69 @@ async def test_refusals(noisy: BridgeHarness, database_url: str) -> None:
         # The agent has no main conversation: the server tells nothing.
         answer = await commanded(talk, "import")
         assert answer.startswith("Imported 0 messages. The import ended early: ")
+
+
+async def test_a_new_room_has_them_before_people_are_invited(noisy: BridgeHarness, database_url: str) -> None:
+    async with ScriptedAppServer("Dora", "Egon") as server, noisy.person("admin") as admin:
+        remember(server, 40)
+        rooms = {"invite": [admin.user_id], "introduce": True}
+        config = noisy.config(database_url, letta(server, import_history=60), rooms=rooms)
+        async with noisy.bridge(config) as running:
+            room_id = (await running.contact(server.names[0])).home.room_id or ""
+            await admin.wait_for(lambda: room_id in admin.invites)
+            await admin.join(room_id)
+            await admin.wait_for(lambda: room_id in admin.rooms)
+            events = await events_of(admin, room_id)
+            found = [each for each in events if IMPORTED in each["content"]]
+            assert [each["content"]["body"] for each in found] == [
+                f"{kind} {number}" for number in range(10, 40) for kind in ("question", "answer")
+            ]
+            assert {each["content"]["msgtype"] for each in found} == {"m.text"}
+            # They come before the introduction and the invitation, and nobody is notified.
+            order = [each["event_id"] for each in events]
+            (invited,) = [
+                each["event_id"]
+                for each in events
+                if each.get("state_key") == admin.user_id and each["content"]["membership"] == "invite"
+            ]
+            (hello,) = [each["event_id"] for each in events if each["content"].get("msgtype") == "m.notice"]
+            assert order.index(found[-1]["event_id"]) < order.index(hello) < order.index(invited)
+            talk = Conversation(running, admin, room_id, found[-1]["sender"])
+            assert await notified(talk) == 0
+            # The server does not tell the messages of the other agent, whose room is opened all the same.
+            other = (await running.contact(server.names[1])).home.room_id or ""
+            await admin.wait_for(lambda: other in admin.invites)
+            # A room that exists gets nothing of its own accord.
+            remember(server, 1, start=40)
+            assert await commanded(talk, "import 62") == "Imported 2 messages. Here already: 60."
+            assert len(await running.database.rows("SELECT 1 FROM operation")) == 3
+
+
+async def test_a_new_room_is_no_part_of_the_space_before(noisy: BridgeHarness, database_url: str) -> None:
+    """Members of the Space can enter: it lists the room afterwards."""
+    async with ScriptedAppServer("Dora") as server, noisy.person("admin") as admin:
+        remember(server, 3)
+        server.silent.add("conversation_messages_list")
+        rooms = {"join_rule": "restricted", "invite": [admin.user_id]}
+        config = noisy.config(database_url, letta(server, import_history="all"), rooms=rooms)
+        async with noisy.bridge(config) as running:
+
+            async def listed() -> list[str]:
+                rows = await running.database.rows("SELECT space FROM room WHERE kind = 'home' AND space IS NOT NULL")
+                return [row["space"] for row in rows]
+
+            async def asked() -> bool:
+                return any(each["type"] == "conversation_messages_list" for each in server.commands)
+
+            await eventually(asked, "the history is read")
+            agent = (await running.agents.all())[0].agent.id
+            await running.bridge.provisioner._reconciler.reconcile(agent)
+            assert await listed() == []
+            server.silent.clear()
+            server.cut()
+            (space,) = await eventually(listed, "the Space lists the room")
+            await admin.join(space)
+            room_id = (await running.contact(server.names[0])).home.room_id or ""
+            await admin.join(room_id)
+            await admin.wait_for(lambda: room_id in admin.rooms)
+            assert len(await imported(admin, room_id)) == 6
