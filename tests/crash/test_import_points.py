@@ -10,7 +10,7 @@ import pytest
 from crash.doomed_process import DoomedProcess
 from support.conditions import eventually
 from support.harness import new_harness
-from support.imports import imported, letta, remember, said
+from support.imports import imported, letta_of, remember, said
 from support.scripted_app_server import ScriptedAppServer
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ async def test_a_killed_import_is_completed(
 ) -> None:
     async with ScriptedAppServer("Dora") as server, own.person("admin") as admin:
         remember(server, _QUESTIONS)
-        config = own.config(database_url, letta(server), logging={"format": "json"})
+        config = own.config(database_url, letta_of(server), logging={"format": "json"})
         async with own.bridge(config) as running:
             talk = await running.join(admin, server.names[0])
             room_id = talk.room_id

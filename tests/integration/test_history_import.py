@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agent_bridge.core.ids import IMPORTED
 from support.conditions import eventually
 from support.harness import Conversation, new_harness
-from support.imports import BEGAN, events_of, imported, letta, remember, said
+from support.imports import BEGAN, events_of, imported, letta_of, remember, said
 from support.scripted_app_server import ScriptedAppServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from support.harness import BridgeHarness
+    from support.letta_server import LettaServer
 
 YOU = "@agent_=imported:test.local"
 HOSTILE = (
@@ -53,7 +55,7 @@ async def notified(talk: Conversation) -> int:
 async def test_a_command_shows_earlier_messages(noisy: BridgeHarness, database_url: str) -> None:
     async with ScriptedAppServer("Dora") as server, noisy.person("admin") as admin:
         remember(server, 30)
-        async with noisy.bridge(noisy.config(database_url, letta(server))) as running:
+        async with noisy.bridge(noisy.config(database_url, letta_of(server))) as running:
             talk = await running.join(admin, server.names[0])
             assert await commanded(talk, "import 20") == "Imported 20 messages."
             found = await imported(admin, talk.room_id)
@@ -98,7 +100,7 @@ async def test_messages_of_the_bridge_are_skipped(noisy: BridgeHarness, database
     async with (
         ScriptedAppServer("Dora") as server,
         noisy.person("admin") as admin,
-        noisy.bridge(noisy.config(database_url, letta(server))) as running,
+        noisy.bridge(noisy.config(database_url, letta_of(server))) as running,
     ):
         talk = await running.join(admin, server.names[0])
         before = {*admin.invites}
@@ -126,7 +128,7 @@ async def test_hostile_texts_are_shown_as_texts(noisy: BridgeHarness, database_u
     async with ScriptedAppServer("Dora") as server, noisy.person("admin") as admin:
         for number, text in enumerate(HOSTILE):
             server.remember("default", text, text, date=(BEGAN + timedelta(minutes=number)).isoformat())
-        async with noisy.bridge(noisy.config(database_url, letta(server))) as running:
+        async with noisy.bridge(noisy.config(database_url, letta_of(server))) as running:
             talk = await running.join(admin, server.names[0])
             assert await commanded(talk, "import") == "Imported 10 messages."
             found = await imported(admin, talk.room_id)
@@ -147,23 +149,24 @@ async def test_refusals(noisy: BridgeHarness, database_url: str) -> None:
         ScriptedAppServer("Dora") as server,
         noisy.person("admin") as admin,
         noisy.person() as bob,
-        noisy.bridge(noisy.config(database_url, letta(server))) as running,
+        noisy.bridge(noisy.config(database_url, letta_of(server))) as running,
     ):
         talk = await running.join(admin, server.names[0])
-        other = await running.join(bob, server.names[0])
-        assert "moderators" in await commanded(other, "import")
-        assert await commanded(talk, "import 0") != ""
-        assert "many" in await commanded(talk, "import many")
+        usage = "Usage: !ab import [count|all]."
+        assert await commanded(talk, "import 0") == f"The word 0 is unknown here. {usage}"
+        assert await commanded(talk, "import many") == f"The word many is unknown here. {usage}"
         # The agent has no main conversation: the server tells nothing.
         answer = await commanded(talk, "import")
         assert answer.startswith("Imported 0 messages. The import ended early: ")
+        other = await running.join(bob, server.names[0])
+        assert "moderators" in await commanded(other, "import")
 
 
 async def test_a_new_room_has_them_before_people_are_invited(noisy: BridgeHarness, database_url: str) -> None:
     async with ScriptedAppServer("Dora", "Egon") as server, noisy.person("admin") as admin:
         remember(server, 40)
         rooms = {"invite": [admin.user_id], "introduce": True}
-        config = noisy.config(database_url, letta(server, import_history=60), rooms=rooms)
+        config = noisy.config(database_url, letta_of(server, import_history=60), rooms=rooms)
         async with noisy.bridge(config) as running:
             room_id = (await running.contact(server.names[0])).home.room_id or ""
             await admin.wait_for(lambda: room_id in admin.invites)
@@ -201,7 +204,7 @@ async def test_a_new_room_is_no_part_of_the_space_before(noisy: BridgeHarness, d
         remember(server, 3)
         server.silent.add("conversation_messages_list")
         rooms = {"join_rule": "restricted", "invite": [admin.user_id]}
-        config = noisy.config(database_url, letta(server, import_history="all"), rooms=rooms)
+        config = noisy.config(database_url, letta_of(server, import_history="all"), rooms=rooms)
         async with noisy.bridge(config) as running:
 
             async def listed() -> list[str]:
@@ -223,3 +226,59 @@ async def test_a_new_room_is_no_part_of_the_space_before(noisy: BridgeHarness, d
             await admin.join(room_id)
             await admin.wait_for(lambda: room_id in admin.rooms)
             assert len(await imported(admin, room_id)) == 6
+
+
+async def test_the_real_server(noisy: BridgeHarness, database_url: str, letta: LettaServer) -> None:
+    async with noisy.person("admin") as admin:
+        dora = await letta.create_agent("Dora")
+        await letta.say(dora, "default", "hello")
+        await letta.say(dora, "default", "and now?")
+        there = [{"name": "letta", "kind": "letta", "url": letta.root}]
+        async with noisy.bridge(noisy.config(database_url, there)) as running:
+            talk = await running.join(admin, "Dora")
+            began = time.time() * 1000
+            assert await commanded(talk, "import all") == "Imported 4 messages."
+            found = await imported(admin, talk.room_id)
+            assert [(each["sender"], each["content"]["body"]) for each in found] == [
+                (YOU, "hello"),
+                (talk.ghost, "Echo: hello"),
+                (YOU, "and now?"),
+                (talk.ghost, "Echo: and now?"),
+            ]
+            times = [each["origin_server_ts"] for each in found]
+            assert times == sorted(times)
+            assert began - 600_000 < times[0] < times[-1] < began
+            # The room has a conversation of its own, which is not the main one.
+            await talk.say("who am I?")
+            await admin.wait_for(lambda: talk.answers[-1].body == "Echo: who am I?")
+            assert await commanded(talk, "import") == "Imported 0 messages. Here already: 4."
+            twin = await letta.create_agent("Egon")
+            assert twin
+            other = await running.join(admin, "Egon")
+            assert await commanded(other, "import") == "There are no earlier messages to import."
+
+
+@pytest.mark.long
+async def test_a_thousand_messages(noisy: BridgeHarness, database_url: str) -> None:
+    """A conversation goes on meanwhile, and the progress is shown."""
+    async with ScriptedAppServer("Dora", "Egon") as server, noisy.person("admin") as admin:
+        remember(server, 500)
+        async with noisy.bridge(noisy.config(database_url, letta_of(server))) as running:
+            talk, other = [await running.join(admin, each) for each in server.names]
+            await talk.say("!ab import all")
+            for number in range(10):
+                await other.say(f"hello {number}")
+                await other.wait_for_answers(number + 1, 5)
+            await admin.wait_for(lambda: "Imported 1000 messages." in said(talk))
+            progress = [each["body"] for each in versions(talk) if "of 1000 messages" in each["body"]]
+            assert progress
+            found = await imported(admin, talk.room_id)
+            assert [each["content"]["body"] for each in found] == [
+                f"{kind} {number}" for number in range(500) for kind in ("question", "answer")
+            ]
+            assert await notified(talk) == 0
+
+
+def versions(talk: Conversation) -> list[dict[str, Any]]:
+    """Return the contents of all versions of the messages of bot and agent."""
+    return [version for each in (*talk.answers, *talk.from_bot) for version in each.versions]

@@ -23,7 +23,7 @@ def remember(server: ScriptedAppServer, count: int, conversation: str = "default
         server.remember(conversation, f"question {number}", f"answer {number}", date=at)
 
 
-def letta(server: ScriptedAppServer, **keys: Any) -> list[dict[str, Any]]:
+def letta_of(server: ScriptedAppServer, **keys: Any) -> list[dict[str, Any]]:
     return [{"name": "letta", "kind": "letta", "url": server.url, **keys}]
 
 
