@@ -24,7 +24,7 @@ import structlog
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import HomeserverRefused, RateLimited, UpstreamError, UpstreamRefused
-from agent_bridge.core.ids import IMPORTED, mark, short_hash
+from agent_bridge.core.ids import IMPORTED, MARK, mark, short_hash
 from agent_bridge.core.imports import ImportRequest
 from agent_bridge.core.operations import Progress
 from agent_bridge.matrix.events import mark_of
@@ -236,26 +236,32 @@ class HistoryImport:
         ghost, started = self._homeserver.namespace.user_id(agent.ghost), time.monotonic()
         if not state.is_visited:
             state.is_visited = await self._is_visited(request.room_id, ghost)
-        sent = 0
+        render = partial(self._render, request, notice=state.is_visited)
+        sent, contents = 0, await render(left[0])
         while sent < min(len(left), _BATCH) and time.monotonic() - started < _STORED_AFTER:
-            await self._send(request, ghost, state, left[sent])
+            # The next message is rendered while the homeserver takes this one.
+            send = self._send(request.room_id, ghost, state, left[sent], contents)
+            _, contents = await asyncio.gather(send, render(left[min(sent + 1, len(left) - 1)]))
             sent += 1
         return sent
 
-    async def _send(self, request: ImportRequest, ghost: str, state: _State, entry: _Entry) -> None:
-        """Send the parts of a message that the room does not have."""
-        words = entry.past.message.content
+    async def _render(self, request: ImportRequest, entry: _Entry, *, notice: bool) -> list[dict[str, Any]]:
+        """Return the events that show a message."""
+        contents = await rendered(len(entry.past.message.content), _contents, entry, notice=notice)
         relation = in_thread(request.thread, request.thread) if request.thread else {}
-        parts = await rendered(len(words), _contents, entry, notice=state.is_visited)
+        return [content | relation for content in contents]
+
+    async def _send(
+        self, room_id: str, ghost: str, state: _State, entry: _Entry, contents: Sequence[dict[str, Any]]
+    ) -> None:
+        """Send those of the events *contents* that the room does not have."""
         user = ghost if entry.by_agent else self._homeserver.namespace.imported
         # A server that names no time: the message has the present one.
         sent_at = entry.past.sent_at if entry.past.sent_at.timestamp() > 0 else None
-        for part, content in enumerate(parts):
-            if mark(entry.marks, part) in state.found:
-                continue
-            txn_id = f"ab.{entry.marks}.{part}"
-            send = partial(self._homeserver.send, request.room_id, content | relation, txn_id=txn_id)
-            state.anchor = await _patiently(partial(send, as_user=user, sent_at=sent_at))
+        for content in contents:
+            if content[MARK] not in state.found:
+                send = partial(self._homeserver.send, room_id, content, txn_id=f"ab.{content[MARK]}")
+                state.anchor = await _patiently(partial(send, as_user=user, sent_at=sent_at))
 
 
 def _key(request: ImportRequest, past: PastMessage) -> str:
