@@ -282,3 +282,40 @@ async def test_a_thousand_messages(noisy: BridgeHarness, database_url: str) -> N
 def versions(talk: Conversation) -> list[dict[str, Any]]:
     """Return the contents of all versions of the messages of bot and agent."""
     return [version for each in (*talk.answers, *talk.from_bot) for version in each.versions]
+
+
+async def test_a_thread_has_a_conversation_of_its_own(noisy: BridgeHarness, database_url: str) -> None:
+    async with (
+        ScriptedAppServer("Dora") as server,
+        noisy.person("admin") as admin,
+        noisy.bridge(noisy.config(database_url, letta_of(server))) as running,
+    ):
+        remember(server, 3)
+        talk = await running.join(admin, server.names[0])
+        root = await talk.say("a root")
+        await talk.wait_for_answers(1)
+        await admin.reply(talk.room_id, root, "in a thread", thread=root)
+        await talk.wait_for_answers(2)
+        remember(server, 1, [*server.talks][-1], start=7)
+        await admin.reply(talk.room_id, root, "!ab import", thread=root)
+        await admin.wait_for(lambda: "Imported 2 messages." in said(talk))
+        found = await imported(admin, talk.room_id)
+        assert [each["content"]["body"] for each in found] == ["question 7", "answer 7"]
+        assert {each["content"]["m.relates_to"]["event_id"] for each in found} == {root}
+
+
+@pytest.mark.long
+async def test_limits_of_the_homeserver_are_waited_out(database_url: str) -> None:
+    """Each user sends ten messages at once, and one in five seconds."""
+    async with (
+        new_harness(limited=True) as limited,
+        ScriptedAppServer("Dora") as server,
+        limited.person("admin") as admin,
+    ):
+        remember(server, 12)
+        async with limited.bridge(limited.config(database_url, letta_of(server))) as running:
+            talk = await running.join(admin, server.names[0])
+            await talk.say("!ab import")
+            await admin.wait_for(lambda: "Imported 24 messages." in said(talk), 60)
+            bodies = [each["content"]["body"] for each in await imported(admin, talk.room_id)]
+            assert bodies == [f"{kind} {number}" for number in range(12) for kind in ("question", "answer")]
