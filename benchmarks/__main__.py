@@ -16,6 +16,7 @@ from benchmarks.first_words import first_words
 from benchmarks.ground import Ground
 from benchmarks.groups import groups
 from benchmarks.idle import idle_queries
+from benchmarks.import_history import import_history
 from benchmarks.letta import letta
 from benchmarks.machine import OtherProcesses, describe_machine
 from benchmarks.many_chats import many_chats
@@ -66,6 +67,7 @@ _MEASURES: Mapping[str, Measure] = {
     "role_change": role_change,
     "start": idle_start,
     "repair": repair,
+    "import": import_history,
 }
 
 

@@ -34,7 +34,7 @@ BRIDGES = (
     *("new-chat", "many-chats", "no-chats", "groups"),
     *("app-server-letta", "app-server-openai"),
     "role-change",
-    *("start", "start-one", "repair"),
+    *("start", "start-one", "repair", "import"),
 )
 #: Baselines, each with its own namespace.
 BASELINES = ("latency-echo", "throughput-echo", "provision-bare", "new-chat-bare")

@@ -23,6 +23,7 @@ a ``StrEnum``             one of its values, in any case                        
 ``UsageSubject``          a part of the use of tokens, or a Matrix user id           ``[user|agent|room|@user:server]``
 ``CommandWord``           the name of a command; words behind it are ignored         ``[command]``
 ``PageNumber``            the number of a page                                       ``[page]``
+``MessageCount``          a number of messages, or ``all``                           ``[count|all]``
 keyword-only ``bool``     the parameter's name, given or left out; stands last       ``[all]``
 ========================= ========================================================== =====================
 
@@ -42,6 +43,7 @@ from agent_bridge.commands.lookup import MessageReference, find_agents, parse_re
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.chats import ChatStatus
 from agent_bridge.core.ids import parse_user_id
+from agent_bridge.core.imports import MOST_IMPORTED
 from agent_bridge.core.names import one_line
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, ArgumentType
 from agent_bridge.core.results.usage import UsageBy
@@ -66,6 +68,8 @@ RoleWord = NewType("RoleWord", str)
 #: In place of a role: the one that the configuration gives.
 DEFAULT: Final = "default"
 PageNumber = NewType("PageNumber", int)
+#: At least 1, and at most :data:`~agent_bridge.core.imports.MOST_IMPORTED`, which also stands for all messages.
+MessageCount = NewType("MessageCount", int)
 AgentName = NewType("AgentName", str)
 AgentChoice = NewType("AgentChoice", str)
 ChatTitle = NewType("ChatTitle", str)
@@ -98,10 +102,12 @@ class Place:
 
 
 #: In place of an agent: all rooms.
-ALL: Final = "*"
+ALL_ROOMS: Final = "*"
 _ROLE_WORDS = (*(role.name.lower() for role in Role), DEFAULT)
-#: The number of a page.
-_PAGE = re.compile(r"[0-9]{1,9}")
+#: In place of a number of messages: all of them.
+ALL_MESSAGES: Final = "all"
+#: The number of a page, or of messages.
+_NUMBER = re.compile(r"[0-9]{1,9}")
 #: Characters of an argument: names and ids, references (a link may stand in a sentence), and any text.
 _NAME, _TITLED, _REFERENCE, _TEXT = 300, 1_000, 2_000, 10_000
 #: Characters of instructions, and of the name of a conversation.
@@ -169,7 +175,7 @@ async def agent_named(argument: Argument, value: str, ctx: CommandContext) -> Ag
 
 async def place_named(argument: Argument, value: str, ctx: CommandContext) -> Place:
     """Return the rooms that *value* means: an agent is named roughly, an own chat by its title or room id."""
-    if value == ALL:
+    if value == ALL_ROOMS:
         return Place()
     try:
         return Place(await agent_named(argument, value, ctx))
@@ -242,9 +248,17 @@ async def _duration(argument: Argument, value: str, _ctx: CommandContext) -> Dur
 
 
 async def _page(argument: Argument, value: str, _ctx: CommandContext) -> PageNumber:
-    if _PAGE.fullmatch(value) is None:
+    if _NUMBER.fullmatch(value) is None:
         raise ArgumentError(ArgumentProblem.UNKNOWN_WORD, argument, value)
     return PageNumber(int(value))
+
+
+async def _message_count(argument: Argument, value: str, _ctx: CommandContext) -> MessageCount:
+    if value.lower() == ALL_MESSAGES:
+        return MessageCount(MOST_IMPORTED)
+    if _NUMBER.fullmatch(value) is None or int(value) == 0:
+        raise ArgumentError(ArgumentProblem.UNKNOWN_WORD, argument, value)
+    return MessageCount(min(int(value), MOST_IMPORTED))
 
 
 async def _reference(_argument: Argument, value: str, _ctx: CommandContext) -> MessageReference:
@@ -266,6 +280,7 @@ KINDS: dict[Any, Kind] = {
     RoleWord: Kind(_role_word),
     UserId: Kind(user_named, begins="@", type=ArgumentType.USER),
     PageNumber: Kind(_page, type=ArgumentType.NUMBER),
+    MessageCount: Kind(_message_count),
     Words: Kind(_text, spans=True, longest=_TEXT),
     InstructionText: Kind(_text, spans=True, longest=_INSTRUCTIONS),
     SaveName: Kind(_save_name, spans=True, longest=_SAVE_NAME),

@@ -15,7 +15,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from agent_bridge.commands.argument_kinds import (
-    ALL,
+    ALL_ROOMS,
     FLAG,
     KINDS,
     ArgumentError,
@@ -99,7 +99,7 @@ async def _refuse_incomplete_user(
     if agent is None or user is None:
         return
     name, _, last = given.get(agent.name, "").rpartition(" ")
-    if name == ALL:
+    if name == ALL_ROOMS:
         raise ArgumentError(ArgumentProblem.NOT_A_USER_ID, user.argument, last)
     if name:
         agents = await visible_agents(ctx)

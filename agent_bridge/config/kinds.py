@@ -31,6 +31,7 @@ KINDS_OF_KEYS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
         "approvals": _APPROVING,
         "approval_timeout": _APPROVING,
         "matrix_tools": ("letta",),
+        "import_history": ("letta", "letta_v1"),
     }
 )
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 MARK = "agent_bridge.turn"
 #: Key that marks an agent: in the profile of its ghost, and in the state of its rooms.
 AGENT_MARK = "org.agent_bridge.agent"
+#: Key in the content of every event that shows an earlier message of an upstream; its value is true.
+IMPORTED = "agent_bridge.imported"
 
 #: Appendix "User Identifiers" of the Matrix spec allows 255 bytes for the whole id.
 MAX_ID_BYTES = 255
@@ -80,6 +82,19 @@ class Namespace:
     def bot(self) -> str:
         """User id of the bridge bot."""
         return self.user_id(self.bot_username)
+
+    @property
+    def imported_localpart(self) -> str:
+        """Localpart of the user who shows earlier messages of people.
+
+        No ghost has such a name: in an escaped id, two hexadecimal digits follow each ``=``.
+        """
+        return f"{self.username_prefix}=imported"
+
+    @property
+    def imported(self) -> str:
+        """User id of the user who shows earlier messages of people."""
+        return self.user_id(self.imported_localpart)
 
     @property
     def space_alias_localpart(self) -> str:

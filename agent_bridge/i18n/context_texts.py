@@ -50,3 +50,11 @@ class ContextTexts:
     loaded: str
     loaded_ended: str
     forgotten: str
+    #: Answers to ``import``, and the name of the user who shows the messages of people.
+    imported_name: str
+    importing: str
+    import_progress: str
+    imported: str
+    imported_none: str
+    imported_known: str
+    import_failed: str

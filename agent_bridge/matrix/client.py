@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, RoomOutOfReach, UserNotRegistered
 from agent_bridge.core.lean_imports import in_place_of, without
@@ -18,6 +19,8 @@ from agent_bridge.matrix.users import NOT_FOUND, UserRequests
 with without("prometheus_client"), in_place_of("mautrix.types", IdentityKey=str, SessionID=str):
     from mautrix.api import Method, Path
 
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _FORBIDDEN = "M_FORBIDDEN"
 #: Seconds for which the default room version is not asked again.
@@ -269,13 +272,16 @@ class Homeserver(UserRequests):
         txn_id: str,
         kind: str = "m.room.message",
         as_user: str | None = None,
+        sent_at: datetime | None = None,
     ) -> str:
         """Send an event and return its id.
 
-        A repeat with the same *txn_id* returns the same event, as long as the homeserver remembers the id.
+        A repeat with the same *txn_id* returns the same event, as long as the homeserver remembers the id. *sent_at* is
+        the time that clients show (Matrix spec, "Timestamp massaging"); None: the present time.
         """
         path = Path.v3.rooms[room_id].send[kind][txn_id]
-        answer = await self.request(Method.PUT, path, content, as_user=as_user)
+        query = {} if sent_at is None else {"ts": str(int(sent_at.timestamp() * 1000))}
+        answer = await self.request(Method.PUT, path, content, as_user=as_user, query=query)
         return field(answer, "event_id", str)
 
     async def redact(self, room_id: str, event_id: str, *, txn_id: str, as_user: str | None = None) -> None:

@@ -24,6 +24,6 @@ _TYPES = [
 def said_by_others(namespace: Namespace, *ghosts: str) -> dict[str, Any]:
     """Return the ``RoomEventFilter`` of the events that may become a turn.
 
-    It leaves out the events of the bridge bot and of *ghosts* (user ids).
+    It leaves out the events of the bridge bot, of *ghosts* (user ids), and of the user who shows earlier messages.
     """
-    return {"types": _TYPES, "not_senders": [namespace.bot, *ghosts]}
+    return {"types": _TYPES, "not_senders": [namespace.bot, namespace.imported, *ghosts]}

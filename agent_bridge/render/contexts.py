@@ -3,26 +3,51 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.names import one_line
+from agent_bridge.core.results.contexts import (
+    ContextBegun,
+    ContextForgotten,
+    ContextList,
+    ContextLoaded,
+    ContextRefused,
+    ContextReport,
+    ContextSaved,
+    ImportBegun,
+    Instructions,
+    ModelChoice,
+)
 from agent_bridge.render.content import escape, in_backticks
 
 if TYPE_CHECKING:
-    from agent_bridge.core.results.contexts import (
-        ContextList,
-        ContextLoaded,
-        ContextOption,
-        ContextRefused,
-        ContextReport,
-        Instructions,
-        ModelChoice,
-    )
+    from collections.abc import Callable, Mapping
+
+    from agent_bridge.core.imports import ImportReport
+    from agent_bridge.core.results.contexts import ContextOption
     from agent_bridge.i18n.catalogue import Texts
 
 #: Characters of a system message or of instructions.
 _PROMPT = 1_000
+#: Characters of the cause of a failure.
+_CAUSE = 300
 _BREAK = "  \n"
+
+
+def context_renderers(texts: Texts, prefix: str) -> Mapping[type, Callable[[Any], str]]:
+    """Return the functions that render results, by the types of the results; *prefix* starts a command in a room."""
+    return {
+        ImportBegun: lambda result: texts.contexts.importing.format(agent=escape(result.agent)),
+        ContextBegun: lambda result: texts.contexts.begun.format(agent=escape(result.agent), prefix=prefix),
+        ContextForgotten: lambda result: texts.contexts.forgotten.format(name=escape(result.name)),
+        ContextList: lambda result: render_contexts(result, texts, prefix),
+        ContextLoaded: lambda result: render_loaded(result, texts, prefix),
+        ContextRefused: lambda result: render_context_refused(result, texts, prefix),
+        ContextReport: lambda result: render_report(result, texts),
+        ContextSaved: lambda result: texts.contexts.saved.format(name=escape(result.name), prefix=prefix),
+        Instructions: lambda result: render_instructions(result, texts, prefix),
+        ModelChoice: lambda result: render_models(result, texts, prefix),
+    }
 
 
 def render_context_refused(result: ContextRefused, texts: Texts, prefix: str) -> str:
@@ -35,6 +60,22 @@ def render_context_refused(result: ContextRefused, texts: Texts, prefix: str) ->
         most=result.most,
         prefix=prefix,
     )
+
+
+def render_import(report: ImportReport, texts: Texts, prefix: str) -> str:
+    """Return the progress or the result of an import."""
+    words, total = texts.contexts, texts.count(report.total, texts.message)
+    if not report.is_finished:
+        return words.import_progress.format(done=report.imported, messages=total)
+    lines = [words.imported.format(messages=texts.count(report.imported, texts.message))]
+    if report.known:
+        lines.append(words.imported_known.format(count=report.known))
+    elif not report.total and not report.error:
+        lines = [words.imported_none]
+    if report.error:
+        cause = one_line(report.error)[:_CAUSE].rstrip(".")
+        lines.append(words.import_failed.format(cause=escape(cause), prefix=prefix))
+    return " ".join(lines)
 
 
 def render_report(result: ContextReport, texts: Texts) -> str:

@@ -48,17 +48,6 @@ from agent_bridge.core.results.commands import (
     WhenBusySet,
     WrongRoom,
 )
-from agent_bridge.core.results.contexts import (
-    ContextBegun,
-    ContextForgotten,
-    ContextList,
-    ContextLoaded,
-    ContextRefused,
-    ContextReport,
-    ContextSaved,
-    Instructions,
-    ModelChoice,
-)
 from agent_bridge.core.results.reloads import ReloadReport
 from agent_bridge.core.results.repairs import PassPlan, RepairBegun
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
@@ -79,14 +68,7 @@ from agent_bridge.i18n.catalogue import cause
 from agent_bridge.render.access import access_renderers
 from agent_bridge.render.chats import chat_name, render_asked, render_chats, render_fork_refused, render_made
 from agent_bridge.render.content import escape, in_backticks, shortened
-from agent_bridge.render.contexts import (
-    render_context_refused,
-    render_contexts,
-    render_instructions,
-    render_loaded,
-    render_models,
-    render_report,
-)
+from agent_bridge.render.contexts import context_renderers
 from agent_bridge.render.people import people_renderers
 from agent_bridge.render.reloads import render_reload
 from agent_bridge.render.repairs import render_begun, render_plan
@@ -153,19 +135,10 @@ class ResultRenderer:
             CommandList: self._command_list,
             CommandStopped: lambda result: texts.commands.command_stopped.format(command=in_backticks(result.command)),
             Answers: self._answers,
-            ContextBegun: lambda result: texts.contexts.begun.format(agent=escape(result.agent), prefix=prefix),
-            ContextForgotten: lambda result: texts.contexts.forgotten.format(name=escape(result.name)),
-            ContextList: lambda result: render_contexts(result, texts, prefix),
-            ContextLoaded: lambda result: render_loaded(result, texts, prefix),
-            ContextRefused: lambda result: render_context_refused(result, texts, prefix),
-            ContextReport: lambda result: render_report(result, texts),
-            ContextSaved: lambda result: texts.contexts.saved.format(name=escape(result.name), prefix=prefix),
             DecisionMade: lambda result: texts.commands.decided[result.result],
             Dropped: lambda result: render_dropped(result, texts),
             FailedTurns: lambda result: render_failed(result, texts),
-            Instructions: lambda result: render_instructions(result, texts, prefix),
             InvalidArguments: self._invalid_arguments,
-            ModelChoice: lambda result: render_models(result, texts, prefix),
             NoRoomYet: lambda result: texts.commands.no_room_yet.format(name=escape(result.agent)),
             NoTrace: lambda result: render_no_trace(result, texts, prefix),
             NotPermitted: self._not_permitted,
@@ -200,6 +173,7 @@ class ResultRenderer:
             WrongRoom: lambda _: texts.commands.not_an_agents_room,
             **access_renderers(texts, prefix),
             **people_renderers(texts, prefix),
+            **context_renderers(texts, prefix),
             **retirement_renderers(texts, prefix),
             **trigger_renderers(texts, prefix),
         }

@@ -56,6 +56,14 @@ class OperationStore:
         row = await self._database.row(_SQL["find"], {"operation": operation})
         return None if row is None else _operation(row)
 
+    async def is_awaited(self, key: str, *, tries: int, seconds: float) -> bool | None:
+        """Tell whether the operation with *key* may end soon; None if there is none.
+
+        False: it has done all its steps, has failed *tries* times in a row, or is older than *seconds*.
+        """
+        row = await self._database.row(_SQL["is_awaited"], {"key": key, "tries": tries, "seconds": seconds})
+        return None if row is None else bool(row["is_awaited"])
+
     async def next(self, others: Collection[int] = ()) -> Operation | None:
         """Return the oldest operation that is not finished, but for *others* (row ids); None if there is none."""
         row = await self._database.row(_SQL["next"], {"others": list(others)})

@@ -229,7 +229,7 @@ class History(Protocol):
     ) -> AsyncIterator[Sequence[PastMessage]]:
         """Yield the messages of a conversation in pages, oldest first; None is the agent's main conversation.
 
-        Only the *newest* so many messages of the server are read; its messages about reasoning and tools count.
+        Only the *newest* so many messages to the agent and of the agent are read. An image is a word in brackets.
 
         Raises:
             UpstreamError: the upstream did not return a page.

@@ -21,12 +21,14 @@ from agent_bridge.bridge.groups.lobby import LobbyKeeper
 from agent_bridge.bridge.groups.lobby_room import LobbyRoom
 from agent_bridge.bridge.rooms.access import Access
 from agent_bridge.bridge.rooms.admin_room import AdminRoom
+from agent_bridge.bridge.rooms.first_imports import FirstImports
 from agent_bridge.bridge.rooms.home_rooms import HomeRooms
 from agent_bridge.bridge.rooms.home_state import HomeState
 from agent_bridge.bridge.rooms.inviter import Inviter
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.config.agents_source import AgentsSource
 from agent_bridge.store.lobbies import Lobbies
+from agent_bridge.store.operations import OperationStore
 from agent_bridge.wiring.chats import build_chats
 
 if TYPE_CHECKING:
@@ -94,6 +96,7 @@ def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentP
         RestingRooms(namespace, space, home_rooms, home_state, reports, config.templates),
         avatars,
         access,
+        FirstImports(OperationStore(stores.database), {each.name: each.imported for each in config.upstreams}),
         reports,
         config.rooms,
         signals,

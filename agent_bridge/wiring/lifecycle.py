@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.agents.avatars import draw_tile
+from agent_bridge.bridge.lifecycle.history_import import HistoryImport
+from agent_bridge.bridge.lifecycle.imported_people import ImportedPeople
 from agent_bridge.bridge.lifecycle.invite_everywhere import INVITE, InviteEverywhere
 from agent_bridge.bridge.lifecycle.invite_everywhere import report_of as invite_report
 from agent_bridge.bridge.lifecycle.operation_reports import OperationReports
@@ -12,8 +15,11 @@ from agent_bridge.bridge.lifecycle.repair import report_of as repair_report
 from agent_bridge.bridge.lifecycle.retirement import RetirementKeeper, rules_of
 from agent_bridge.bridge.queue.operations import Operations
 from agent_bridge.bridge.rooms.removal import RoomRemoval
+from agent_bridge.core.imports import IMPORT, ImportReport
 from agent_bridge.render.access import render_invite
+from agent_bridge.render.contexts import render_import
 from agent_bridge.render.repairs import render_repair
+from agent_bridge.store.imports import ImportedMessages
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.repairs import ComparedRooms
 from agent_bridge.store.retirement import RetirementStore
@@ -43,6 +49,16 @@ def build_operations(settings: Settings, stores: Stores, clients: Clients, agent
         has_space=config.space.enabled,
         makes_lobby=config.rooms.lobby is True,
     )
+    history = HistoryImport(
+        clients.homeserver,
+        stores.agents,
+        ImportedMessages(stores.database),
+        {each.name: upstream for upstream, each in clients.upstreams},
+        ImportedPeople(clients.homeserver, clients.media, draw_tile, settings.texts),
+        agents.provisioner.request,
+        settings.texts,
+    )
+    runners = {REPAIR: repair.run, INVITE: invite.run, IMPORT: history.run}
     texts, prefix = settings.texts, config.bot.prefix
 
     def shown_repair(operation: Operation) -> str:
@@ -51,11 +67,12 @@ def build_operations(settings: Settings, stores: Stores, clients: Clients, agent
     def shown_invite(operation: Operation) -> str:
         return render_invite(invite_report(operation), texts, prefix)
 
-    reports = {
-        kind: OperationReports(clients.homeserver, store, shown).show
-        for kind, shown in ((REPAIR, shown_repair), (INVITE, shown_invite))
-    }
-    return Operations(store, {REPAIR: repair.run, INVITE: invite.run}, reports, stores.signals)
+    def shown_import(operation: Operation) -> str:
+        return render_import(ImportReport.of(operation), texts, prefix)
+
+    shown = {REPAIR: shown_repair, INVITE: shown_invite, IMPORT: shown_import}
+    reports = {kind: OperationReports(clients.homeserver, store, show).show for kind, show in shown.items()}
+    return Operations(store, runners, reports, stores.signals)
 
 
 def build_retirement_keeper(

@@ -14,10 +14,12 @@ from structlog.contextvars import bound_contextvars, get_contextvars
 from agent_bridge.bridge.chats.binding import WaitingEvents
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.trigger_intake import TriggerIntake
+from agent_bridge.bridge.lifecycle.imported_people import ImportedPeople
 from agent_bridge.bridge.queue.lanes import Lanes
 from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.bridge.rooms.space import Space
+from agent_bridge.core.ids import IMPORTED
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.rooms import POWER_LEVELS
 from agent_bridge.store.agents import Agents
@@ -27,6 +29,7 @@ from agent_bridge.store.choices import Choices
 from agent_bridge.store.direct_chats import DirectChatStore
 from agent_bridge.store.effects import Effects
 from agent_bridge.store.groups import Groups
+from agent_bridge.store.imports import ImportedMessages
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.mutes import MuteStore
@@ -67,6 +70,10 @@ def _first_sends(_self: Homeserver, _room: str, content: dict[str, Any], **_: An
 
 def _texts(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return "m.new_content" not in content and content.get("msgtype") == "m.notice"
+
+
+def _imported(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return IMPORTED in content
 
 
 def _levels(_self: Homeserver, _room: str, kind: str, *_: Any, **__: Any) -> bool:
@@ -134,6 +141,11 @@ STEPS = {
     "compare": Step(StateEditor, "edit", is_anywhere=True),
     "cursor": Step(OperationStore, "progress", is_anywhere=True),
     "operation_end": Step(OperationStore, "finish", is_anywhere=True),
+    # The leader imports earlier messages.
+    "people": Step(ImportedPeople, "enter", is_anywhere=True),
+    "import": Step(Homeserver, "send", _imported, is_anywhere=True),
+    "imported": Step(ImportedMessages, "add", is_anywhere=True),
+    "people_leave": Step(ImportedPeople, "leave", is_anywhere=True),
     # The leader removes the rooms of retired agents.
     "unlist": Step(Space, "unlist", is_anywhere=True),
     "delete_room": Step(RoomRemoval, "delete", is_anywhere=True),

@@ -92,13 +92,16 @@ class ScriptedAppServer(ServerExtras, ScriptedUpstream):
         """End the oldest connection without a goodbye."""
         _abort(self.sockets[0])
 
-    def remember(self, conversation_id: str, question: str, answer: str) -> None:
-        """Add what another client asked, and the answer; ``default`` is the main conversation of the first agent."""
+    def remember(self, conversation_id: str, question: str, answer: str, **keys: str) -> None:
+        """Add what another client asked, and the answer; ``default`` is the main conversation of the first agent.
+
+        *keys* are further fields of both messages.
+        """
         agent_id = self.models[0]["id"]
         talk = self.talks.setdefault(conversation_id, Talk(conversation_id, agent_id, ""))
-        said = {"message_type": "user_message", "otid": "of another client", "content": parts(question)}
+        said = {"message_type": "user_message", "otid": "of another client", "content": parts(question), **keys}
         talk.messages.append(self._kept(said))
-        talk.messages.append(self._kept({"message_type": "assistant_message", "content": parts(answer)}))
+        talk.messages.append(self._kept({"message_type": "assistant_message", "content": parts(answer), **keys}))
 
     def say_goodbye(self) -> None:
         """Close all connections, as a server does that ends."""

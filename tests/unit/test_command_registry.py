@@ -82,6 +82,7 @@ def test_the_commands() -> None:
         "unpin": Role.MODERATOR,
         "kick": Role.ADMIN,
         "reset": Role.MODERATOR,
+        "import": Role.MODERATOR,
         "context": Role.MEMBER,
         "instructions": Role.MEMBER,
         "model": Role.MEMBER,

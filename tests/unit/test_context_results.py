@@ -17,6 +17,7 @@ from agent_bridge.core.results.contexts import (
     ContextRefused,
     ContextReport,
     ContextSaved,
+    ImportBegun,
     Instructions,
     ModelChoice,
 )
@@ -39,6 +40,7 @@ RESULTS: list[Result] = [
     ContextBegun(LONG),
     ContextSaved(LONG),
     ContextForgotten(LONG),
+    ImportBegun(LONG),
     ContextLoaded(LONG, LONG, 12),
     ContextLoaded(LONG, None, 1),
     ContextList(LONG, ()),

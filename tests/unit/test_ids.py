@@ -221,3 +221,16 @@ def test_two_homes_never_share_an_alias(agent_id: str) -> None:
     aliases = {alias for ghost in ghosts for alias in NAMES.home_aliases(ghost)}
     assert len({NAMES.home_alias_localpart(ghost) for ghost in ghosts}) == len(ghosts)
     assert all(len(alias.encode()) <= MAX_ID_BYTES for alias in aliases)
+
+
+@given(ANY_TEXT, LOCALPARTS)
+def test_no_agent_has_the_name_of_the_user_of_imports(agent_id: str, prefix: str) -> None:
+    names = Namespace("example.org", "agentbridge", prefix)
+    assert names.localpart(agent_id) != names.imported_localpart
+    assert names.is_ours(names.imported)
+
+
+@pytest.mark.parametrize("agent_id", ["=imported", "agent_=imported", "=IMPORTED", "agent-=imported"])
+def test_an_id_like_the_name_of_the_user_of_imports_is_escaped(agent_id: str) -> None:
+    assert NAMES.localpart(agent_id) == "agent_=3dimported"
+    assert re.fullmatch(NAMES.user_regex, NAMES.imported)

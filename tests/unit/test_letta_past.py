@@ -30,17 +30,17 @@ def test_the_id_of_a_question_is_a_uuid() -> None:
 
 def test_parts_and_pieces_of_a_message_are_one_text() -> None:
     parts = [{"type": "text", "text": "one "}, {"type": "image", "source": {}}, {"type": "text", "text": "two"}]
-    assert words_of(user(parts), agent("three "), agent("four")) == ["one two", "three four"]
+    assert words_of(user(parts), agent("three "), agent("four")) == ["one two\n\n[image]", "three four"]
 
 
 def test_messages_without_words_are_left_out() -> None:
     tool = {"id": "t", "message_type": "tool_return_message", "content": "output"}
-    assert words_of(user([{"type": "image"}]), agent(""), agent(None), tool, {}, agent(" \n", id="b")) == []
+    assert words_of(user([]), agent(""), agent(None), tool, {}, agent(" \n", id="b")) == []
 
 
 def test_an_answer_to_a_picture_of_the_bridge_is_marked() -> None:
     found = past_messages([user([{"type": "image"}], otid_of("key")), agent("A cat.")], is_cut=False)
-    assert [(each.message.content, each.is_bridged) for each in found] == [("A cat.", True)]
+    assert [(each.message.content, each.is_bridged) for each in found] == [("[image]", True), ("A cat.", True)]
 
 
 def test_a_reminder_in_a_turn_does_not_end_it() -> None:

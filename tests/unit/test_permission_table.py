@@ -26,7 +26,7 @@ TABLE = {
 COMMANDS = {
     "read": "agents agent chats answer role context instructions model saves queue help usage",
     "join": "new rename archive unarchive delete yes invite leave stop approve deny save forget fork trigger triggers",
-    "settings": "busy stream reset load",
+    "settings": "busy stream reset load import",
     "mute": "mute unmute",
     "pin": "pin unpin",
     "members": "roles kick",

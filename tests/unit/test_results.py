@@ -74,6 +74,7 @@ from agent_bridge.core.results.contexts import (
     ContextRefused,
     ContextReport,
     ContextSaved,
+    ImportBegun,
     Instructions,
     ModelChoice,
 )
@@ -231,6 +232,7 @@ SAMPLES: list[Result] = [
     CommandList((INVITE, BUSY, SYNC)),
     ContextBegun("Ada"),
     ContextForgotten("before *Oslo*"),
+    ImportBegun("Ada"),
     ContextList("Ada", (ContextOption(1, "before *Oslo*", 12, THEN), ContextOption(2, None, 1, THEN)), more=3),
     ContextLoaded("Ada", "before *Oslo*", 12),
     ContextRefused(ContextRefusal.SIMILAR, "Ada", "oslp", "before *Oslo*"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.agents.resting import RestingRooms
     from agent_bridge.bridge.agents.room_reports import RoomReports
     from agent_bridge.bridge.rooms.access import Access
+    from agent_bridge.bridge.rooms.first_imports import FirstImports
     from agent_bridge.bridge.rooms.home_rooms import EnteredRoom, HomeRooms
     from agent_bridge.bridge.rooms.home_state import HomeState
     from agent_bridge.bridge.rooms.space import Space
@@ -59,6 +60,7 @@ class AgentReconciler:
         resting: RestingRooms,
         avatars: Avatars,
         access: Access,
+        first_imports: FirstImports,
         reports: RoomReports,
         rooms: RoomsConfig,
         signals: Signals,
@@ -73,6 +75,7 @@ class AgentReconciler:
         self._resting = resting
         self._avatars = avatars
         self._access = access
+        self._first_imports = first_imports
         self._reports = reports
         self._rooms = rooms
         self._signals = signals
@@ -153,23 +156,33 @@ class AgentReconciler:
         state = entered.state
         if state.replacement is None:
             state = await self._repaired(editor, entered, ghost, steps)
+        is_closed = await self._first_imports.is_awaited(entered.agent_room)
+        if not is_closed:
             await self._open(editor, entered, state, space, steps)
         # Last of the names: the homeserver carries it into the room by itself, some time later, and two changes of
         # state at once may leave clients with an old one.
         if agent.displayname_applied is not None:
             await self._displayname(agent, steps)
-        if space is not None:
-            await steps.attempt(RoomProblem.NOT_IN_SPACE, self._link(editor, entered, space, steps))
+        if not is_closed:
+            await self._link(editor, entered, space, steps)
+        await self._report(entered, state, ghost, steps)
+
+    async def _report(self, entered: EnteredRoom, state: RoomState, ghost: str, steps: Steps) -> None:
+        """Record the problems of the room.
+
+        Raises:
+            RateLimited: the next try has the bot enter.
+        """
+        agent_room = entered.agent_room
         if _is_doubted(agent_room) and await self._homeserver.is_suspended(ghost):
             steps.problems.add(RoomProblem.GHOST_SUSPENDED)
         problems = {*problems_of(state, ghost, self._namespace.bot), *steps.problems}
         if entered.limited is not None:
             problems.discard(RoomProblem.BOT_AWAY)
-        await self._reports.report(entered.agent_room, problems)
+        await self._reports.report(agent_room, problems)
         if entered.fresh:
-            _log.info("room ready", agent=agent.name, room=state.room_id)
+            _log.info("room ready", agent=agent_room.agent.name, room=state.room_id)
         if entered.limited is not None:
-            # The next try has the bot enter.
             raise entered.limited
 
     async def _displayname(self, agent: Agent, steps: Steps) -> None:
@@ -224,7 +237,12 @@ class AgentReconciler:
         reader = ghost if state.membership(ghost) == "join" else self._namespace.bot
         return await self._homeserver.room_state(state.room_id, reader) or state
 
-    async def _link(self, editor: StateEditor, entered: EnteredRoom, space: str, steps: Steps) -> None:
+    async def _link(self, editor: StateEditor, entered: EnteredRoom, space: str | None, steps: Steps) -> None:
+        """Have the Space list the room, if there is one."""
+        if space is not None:
+            await steps.attempt(RoomProblem.NOT_IN_SPACE, self._link_in(editor, entered, space, steps))
+
+    async def _link_in(self, editor: StateEditor, entered: EnteredRoom, space: str, steps: Steps) -> None:
         """Have the Space list the room. If the Space is gone, the one that replaces it lists the room."""
         await steps.attempt(RoomProblem.STATE_REFUSED, self._name_space(editor, entered, space))
         try:
@@ -259,6 +277,8 @@ class AgentReconciler:
         self, editor: StateEditor, entered: EnteredRoom, state: RoomState, space: str | None, steps: Steps
     ) -> None:
         """Let people in: the join rule, the introduction, the invitations."""
+        if state.replacement is not None:
+            return
         agent_room, refused = entered.agent_room, RoomProblem.STATE_REFUSED
         await steps.attempt(refused, self._access.apply(editor, agent_room, state, space, fresh=entered.fresh))
         await steps.attempt(refused, self._introduce(agent_room, state.room_id))

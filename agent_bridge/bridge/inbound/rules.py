@@ -121,7 +121,8 @@ class Rules(MessageRules):
         if event.state_key is None:
             return False
         if event.type == "m.room.member":
-            return self.namespace.is_ours(event.state_key) and event.content.get("membership") in _OUTSIDE
+            is_needed = self.namespace.is_ours(event.state_key) and event.state_key != self.namespace.imported
+            return is_needed and event.content.get("membership") in _OUTSIDE
         return event.type in _ROOM_CHANGES and not self.namespace.is_ours(event.sender)
 
     def changes_chat(self, event: RoomEvent) -> bool:

@@ -121,12 +121,13 @@ class Uninstall:
         if problems:
             # A ghost that is deactivated could remove nothing any more.
             return problems
-        for number, ghost in enumerate(inventory.ghosts, 1):
+        # The user who shows earlier messages of people has an account once there were some.
+        for number, ghost in enumerate((*inventory.ghosts, self._namespace.imported_localpart), 1):
             try:
                 await self._deactivate(ghost)
             except HomeserverRefused as error:
                 problems.append(f"the ghost {self._namespace.user_id(ghost)} stays: {error}")
-            show(done, number)
+            show(done, min(number, len(inventory.ghosts)))
         return problems
 
     async def _rooms_of(self, user: str) -> list[str]:

@@ -41,6 +41,10 @@ class ContextRefusal(StrEnum):
     SIMILAR_MODEL = "similar_model"
     #: The copy was deleted in the meantime.
     GONE = "gone"
+    #: The agent's server does not tell earlier messages.
+    NO_HISTORY = "no_history"
+    #: The agent's server has no conversation for the room.
+    NOT_BEGUN = "not_begun"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +164,13 @@ class ContextForgotten:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class ImportBegun:
+    """An import of earlier messages is requested; its progress appears in the same message."""
+
+    agent: str
+
+
 ContextResult: TypeAlias = (
     ContextBegun
     | ContextForgotten
@@ -168,6 +179,7 @@ ContextResult: TypeAlias = (
     | ContextRefused
     | ContextReport
     | ContextSaved
+    | ImportBegun
     | Instructions
     | ModelChoice
 )

@@ -40,3 +40,10 @@ WHERE id = %(operation)s AND finished_at IS NULL
 SELECT c.room_id, o.event_id, t.key, t.voice FROM turn t JOIN conversation c ON c.id = t.conversation
 LEFT JOIN outbox o ON o.turn = t.id AND o.part = 0
 WHERE t.id = %(turn)s AND NOT t.redacted AND (t.open OR o.event_id IS NOT NULL)
+
+-- is_awaited --
+-- Tell whether the operation with the key %(key)s may end soon: it goes on, has not failed %(tries)s times in a row, and was
+-- requested less than %(seconds)s seconds ago. An operation whose position is over has done all its steps.
+SELECT finished_at IS NULL AND NOT coalesce((cursor->>'over')::boolean, false) AND tries < %(tries)s
+       AND created_at > now() - make_interval(secs => %(seconds)s) AS is_awaited
+FROM operation WHERE key = %(key)s

@@ -6,14 +6,14 @@ import json
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.errors import UpstreamProtocolError
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.letta.frames import MAX_EVENT
 from agent_bridge.upstream.letta.link import ResponseTooLarge
 from agent_bridge.upstream.transport.json_values import mapping, objects, text
-from agent_bridge.upstream.transport.letta_past import otid_of, pages, past_messages
+from agent_bridge.upstream.transport.letta_past import otid_of, pages, past_messages, said
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
@@ -83,11 +83,11 @@ class LettaHistory:
         self, model: str, /, conversation: str | None = None, *, newest: int = 1_000
     ) -> AsyncIterator[Sequence[PastMessage]]:
         """See :class:`agent_bridge.upstream.capabilities.History`."""
-        found: list[Frame] = []
+        found: list[dict[str, Any]] = []
         more = True
         async with aclosing(_newest_first(self._link, conversation or _MAIN, model)) as read:
             async for page in read:
-                found += page.messages
+                found += filter(None, map(said, page.messages))
                 more = page.has_more
                 if len(found) >= newest:
                     break

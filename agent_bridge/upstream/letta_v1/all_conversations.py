@@ -15,7 +15,7 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.capabilities import ConversationInfo
 from agent_bridge.upstream.conversation_store import PAGE, all_pages, selected
 from agent_bridge.upstream.transport.json_values import mapping, objects, text
-from agent_bridge.upstream.transport.letta_past import pages, past_messages
+from agent_bridge.upstream.transport.letta_past import pages, past_messages, said
 from agent_bridge.upstream.transport.text import one_line
 
 if TYPE_CHECKING:
@@ -105,8 +105,9 @@ class V1History:
             if ids <= seen:
                 raise UpstreamProtocolError(Text("history_repeats", upstream=self._rest.errors.upstream))
             seen |= ids
-            is_cut = is_cut or len(found) + len(page) > newest
-            found.extend(page)
+            kept = list(filter(None, map(said, page)))
+            is_cut = is_cut or len(found) + len(kept) > newest
+            found.extend(kept)
             query["after"] = text(page[-1].get("id"))
         for each in pages(past_messages(found, is_cut=is_cut)):
             yield each

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.upstream.capabilities import PastMessage
-from agent_bridge.upstream.transport.json_values import text
+from agent_bridge.upstream.transport.json_values import objects, text
 from agent_bridge.upstream.transport.letta_messages import plain
 from agent_bridge.upstream.transport.text import storable
 
@@ -21,6 +21,10 @@ _BRIDGE = "6d617472"
 _ADDED = (("<system-reminder>", "</system-reminder>"), ("<system-alert>", "</system-alert>"))
 #: The beginning of a message by which the server asks the agent itself, after the end of a task in the background.
 _NOTIFICATION = "<task-notification>"
+#: The fields of a message that are read, besides its content.
+_FIELDS = ("id", "message_type", "otid", "date")
+#: In place of a part of a message that has no text.
+_IMAGE = "[image]"
 _ROLES = {"user_message": "user", "assistant_message": "assistant"}
 _NEVER = datetime.fromtimestamp(0, UTC)
 #: Messages of a page.
@@ -32,11 +36,21 @@ def otid_of(name: str) -> str:
     return _BRIDGE + str(uuid5(NAMESPACE_URL, name))[len(_BRIDGE) :]
 
 
+def said(message: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the fields of *message* that :func:`past_messages` needs, without the bytes of images; None if of none.
+
+    A history with many results of tools takes little memory then.
+    """
+    if text(message.get("message_type")) not in _ROLES:
+        return None
+    return {key: message.get(key) for key in _FIELDS} | {"content": _words(message.get("content"))}
+
+
 def past_messages(messages: Sequence[Mapping[str, Any]], *, is_cut: bool) -> list[PastMessage]:
     """Return what people and the agent said in *messages*, oldest first.
 
     The beginning of an answer is left out if *is_cut*: older messages, with the question perhaps, are not among
-    *messages*. Images and messages without words are left out.
+    *messages*. Messages without words are left out; an image is a word in brackets.
     """
     found: list[PastMessage] = []
     is_bridged, is_known = False, not is_cut
@@ -44,7 +58,7 @@ def past_messages(messages: Sequence[Mapping[str, Any]], *, is_cut: bool) -> lis
         role = _ROLES.get(text(message.get("message_type")))
         if role is None:
             continue
-        words = storable(plain(message.get("content")))
+        words = storable(_words(message.get("content")))
         if role == "user":
             is_own = text(message.get("otid")).startswith(_BRIDGE)
             words = _without_additions(words)
@@ -76,6 +90,12 @@ def time_of(value: Any) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def _words(content: Any) -> str:
+    """Return the text of a message's content, in which images are named."""
+    images = sum(part.get("type") == "image" for part in objects(content))
+    return "\n\n".join(filter(None, [plain(content), *([_IMAGE] * images)]))
 
 
 def _time(value: Any) -> datetime:

@@ -35,3 +35,17 @@ operation = Table(
     Index("operation_open_idx", "id", postgresql_where=text("finished_at IS NULL")),
     comment="long work of the leader, one piece after the other",
 )
+
+imported_message = Table(
+    "imported_message",
+    metadata,
+    Column("room_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True, comment="digest of the place in the room, the author and the upstream's id"),
+    Column(
+        "operation",
+        BigInteger,
+        nullable=False,
+        comment="row id of the operation that sent it, which may be deleted since",
+    ),
+    comment="earlier messages of upstreams that rooms show",
+)
