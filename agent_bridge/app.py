@@ -30,7 +30,7 @@ from agent_bridge.wiring.answering import build_answering
 from agent_bridge.wiring.commands import build_commands
 from agent_bridge.wiring.inbound import build_inbound, build_invites
 from agent_bridge.wiring.leader import build_leader
-from agent_bridge.wiring.lifecycle import build_operations
+from agent_bridge.wiring.lifecycle import build_operations, build_personal_data
 from agent_bridge.wiring.metering import build_metering
 from agent_bridge.wiring.roles import build_refresher
 from agent_bridge.wiring.settings import Settings
@@ -120,6 +120,7 @@ async def build(config: Config, timeouts: Timeouts = _TIMEOUTS, *, file: Path | 
             roles=refresher,
             operations=operations,
             operation_store=OperationStore(stores.database),
+            personal_data=build_personal_data(settings, stores),
             agents=stores.agents,
             discovery=agents.discovery,
             provisioner=agents.provisioner,

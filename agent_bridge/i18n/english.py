@@ -5,6 +5,7 @@ from __future__ import annotations
 from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.english_commands import ENGLISH_COMMANDS
 from agent_bridge.i18n.english_contexts import ENGLISH_CONTEXTS
+from agent_bridge.i18n.english_data import ENGLISH_DATA
 from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
 from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
 from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
@@ -371,4 +372,5 @@ ENGLISH = Texts(
     people=ENGLISH_PEOPLE,
     repairs=ENGLISH_REPAIRS,
     retirement=ENGLISH_RETIREMENT,
+    data=ENGLISH_DATA,
 )

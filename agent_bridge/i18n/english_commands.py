@@ -274,6 +274,7 @@ ENGLISH_COMMANDS = CommandTexts(
         "stop": "it asked to stop an answer, which the bridge did at once",
         "decision": "it decided about a tool of the agent",
         "resume": "it let agents go on, or came too late for that",
+        "erased": "the data of its sender were erased",
         "encrypted": "it is encrypted",
         "dead_letter": "the database refused it (table dead_letter)",
     },

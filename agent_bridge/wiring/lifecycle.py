@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.lifecycle.erasure import ERASE, Erasure
+from agent_bridge.bridge.lifecycle.erasure import report_of as erasure_report
+from agent_bridge.bridge.lifecycle.operation_reports import OperationReports
 from agent_bridge.bridge.lifecycle.repair import REPAIR, Repair, RepairSteps
-from agent_bridge.bridge.lifecycle.repair_reports import RepairReports
+from agent_bridge.bridge.lifecycle.repair import report_of as repair_report
 from agent_bridge.bridge.lifecycle.retirement import RetirementKeeper, rules_of
 from agent_bridge.bridge.queue.operations import Operations
 from agent_bridge.bridge.rooms.removal import RoomRemoval
+from agent_bridge.render.erasure import render_erasure
+from agent_bridge.render.repairs import render_repair
 from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.personal_data import PersonalData
+from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.repairs import ComparedRooms
 from agent_bridge.store.retirement import RetirementStore
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.editor import StateEditor
     from agent_bridge.clients import Clients
+    from agent_bridge.core.operations import Operation
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.agents import AgentParts
     from agent_bridge.wiring.settings import Settings
@@ -23,11 +32,36 @@ if TYPE_CHECKING:
 
 def build_operations(settings: Settings, stores: Stores, clients: Clients, agents: AgentParts) -> Operations:
     """Build the part that runs long work, with its kinds."""
-    config, store = settings.config, OperationStore(stores.database)
+    config, store, texts = settings.config, OperationStore(stores.database), settings.texts
     rooms = ComparedRooms(stores.database, private=config.rooms.private)
     repair = Repair(clients.homeserver, rooms, _steps(settings, agents), config.rooms.concurrency)
-    reports = RepairReports(clients.homeserver, store, settings.texts, config.bot.prefix)
-    return Operations(store, {REPAIR: repair.run}, {REPAIR: reports.show}, stores.signals)
+    erasure = Erasure(
+        clients.homeserver,
+        build_personal_data(settings, stores),
+        {each.name: upstream for upstream, each in clients.upstreams},
+        partial(_remove_chat, agents),
+        RoomRemoval(clients.homeserver),
+    )
+
+    def shown_repair(operation: Operation) -> str:
+        return render_repair(repair_report(operation), texts, config.bot.prefix)
+
+    def shown_erasure(operation: Operation) -> str:
+        return render_erasure(erasure_report(operation), texts)
+
+    shown = {REPAIR: shown_repair, ERASE: shown_erasure}
+    reports = {kind: OperationReports(clients.homeserver, store, each).show for kind, each in shown.items()}
+    return Operations(store, {REPAIR: repair.run, ERASE: erasure.run}, reports, stores.signals)
+
+
+def build_personal_data(settings: Settings, stores: Stores) -> PersonalData:
+    """Build the store of the data of a person. The events of rooms stay, also those of answers."""
+    redactions = Redactions(settings.namespace.bot_username, redact_answers=False)
+    return PersonalData(stores.database, redactions, stores.queue)
+
+
+async def _remove_chat(agents: AgentParts, chat: int, gives_up: bool) -> bool:  # noqa: FBT001  # the only flag
+    return await agents.chats.reconciler.reconcile(chat, gives_up=gives_up)
 
 
 def build_retirement_keeper(

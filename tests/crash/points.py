@@ -29,6 +29,7 @@ from agent_bridge.store.groups import Groups
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
@@ -135,6 +136,14 @@ STEPS = {
     "leave": Step(Homeserver, "leave", is_anywhere=True),
     "forget_room": Step(Homeserver, "forget", is_anywhere=True),
     "forget_chat": Step(Chats, "forget", is_anywhere=True),
+    # The leader, or the command line, erases a person.
+    "erase_room": Step(PersonalData, "forget_room", is_anywhere=True),
+    "erase_saved": Step(PersonalData, "forget_saved", is_anywhere=True),
+    "erase_events": Step(PersonalData, "forget_events", is_anywhere=True),
+    "erase_heard": Step(PersonalData, "forget_heard", is_anywhere=True),
+    "erase_space": Step(PersonalData, "forget_space", is_anywhere=True),
+    "erase_turns": Step(PersonalData, "drop_turns", is_anywhere=True),
+    "erase_rest": Step(PersonalData, "forget_rest", is_anywhere=True),
     "source": Step(Chains, "source"),
     "ask_agent": Step(Chains, "ask"),
     "hold": Step(Chains, "hold"),

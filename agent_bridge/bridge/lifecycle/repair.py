@@ -19,7 +19,7 @@ from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, RateLimited, StoreError
 from agent_bridge.core.operations import Progress
-from agent_bridge.core.results.repairs import Difference, Outcome, Part, RoomDifferences
+from agent_bridge.core.results.repairs import Difference, Outcome, Part, RepairReport, RoomDifferences
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.pacing import background
 
@@ -217,3 +217,15 @@ def decode(value: Mapping[str, Any]) -> RoomDifferences:
     """Return the room that :func:`encode` made *value* of."""
     differences = (Difference(Part(part), Outcome(outcome), by) for part, outcome, by in value["differences"])
     return RoomDifferences(value["name"], value["room_id"], tuple(differences), value["error"], value["agent"])
+
+
+def report_of(operation: Operation) -> RepairReport:
+    """Return the progress or the result of a repair."""
+    return RepairReport(
+        done=operation.done,
+        total=operation.total or 0,
+        rooms=tuple(map(decode, operation.found)),
+        is_dry=bool(operation.params.get("dry")),
+        is_finished=operation.is_finished,
+        error=operation.error or "",
+    )

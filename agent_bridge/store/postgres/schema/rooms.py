@@ -198,6 +198,7 @@ participant = Table(
     Column("instructed_at", DateTime(timezone=True)),
     Column("model", Text, comment="the one that people chose for this room; null: that of the agent"),
     Column("answers", Text, comment="which messages it answers; null: not set by people"),
+    Column("instructed_by", Text, comment="user id of the person who gave them"),
     CheckConstraint("answers IN ('always', 'mention', 'off')", name="answers"),
 )
 

@@ -1,4 +1,4 @@
-"""Shows the progress and the result of a repair in the answer to the command that requested it."""
+"""Shows the progress and the result of operations in the answers to the commands that requested them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.lifecycle.repair import decode
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, StoreError
 from agent_bridge.core.ids import mark
-from agent_bridge.core.results.repairs import RepairReport
 from agent_bridge.render.content import edit, message
-from agent_bridge.render.repairs import render_repair
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent_bridge.core.operations import Notice, Operation
-    from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.operations import OperationStore
 
@@ -26,26 +24,13 @@ _log = structlog.stdlib.get_logger(__name__)
 _LOOK, _LOOKS = 0.2, 50
 
 
-def report_of(operation: Operation) -> RepairReport:
-    """Return the progress or the result of a repair."""
-    return RepairReport(
-        done=operation.done,
-        total=operation.total or 0,
-        rooms=tuple(map(decode, operation.found)),
-        is_dry=bool(operation.params.get("dry")),
-        is_finished=operation.is_finished,
-        error=operation.error or "",
-    )
+class OperationReports:
+    """Edits the answer to a command, as *render* shows the operation. A repeat has the same transaction id."""
 
-
-class RepairReports:
-    """Edits the answer to a command. A repeat has the same transaction id."""
-
-    def __init__(self, homeserver: Homeserver, store: OperationStore, texts: Texts, prefix: str) -> None:
+    def __init__(self, homeserver: Homeserver, store: OperationStore, render: Callable[[Operation], str]) -> None:
         self._homeserver = homeserver
         self._store = store
-        self._texts = texts
-        self._prefix = prefix
+        self._render = render
 
     async def show(self, operation: Operation) -> None:
         """Show the state of *operation*; a progress that cannot be shown is left out.
@@ -58,8 +43,7 @@ class RepairReports:
         notice = await self._notice(operation, operation.turn)
         if notice is None or notice.event_id is None:
             return
-        text = render_repair(report_of(operation), self._texts, self._prefix)
-        content = edit(message(text, mark=mark(notice.key, 0), notice=True), notice.event_id)
+        content = edit(message(self._render(operation), mark=mark(notice.key, 0), notice=True), notice.event_id)
         step = "end" if operation.is_finished else str(operation.done)
         namespace = self._homeserver.namespace
         user = namespace.bot if notice.voice is None else namespace.user_id(notice.voice)
@@ -68,7 +52,7 @@ class RepairReports:
                 notice.room_id, content, txn_id=f"ab.{notice.key}.{operation.id}.{step}", as_user=user
             )
         except HomeserverRefused as error:
-            _log.warning("the progress of a repair cannot be shown", room=notice.room_id, error=str(error))
+            _log.warning("the progress of an operation cannot be shown", room=notice.room_id, error=str(error))
         except HomeserverError:
             if operation.is_finished:
                 raise
