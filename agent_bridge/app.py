@@ -30,8 +30,9 @@ from agent_bridge.wiring.answering import build_answering
 from agent_bridge.wiring.commands import build_commands
 from agent_bridge.wiring.inbound import build_inbound, build_invites
 from agent_bridge.wiring.leader import build_leader
-from agent_bridge.wiring.lifecycle import build_operations, build_personal_data
+from agent_bridge.wiring.lifecycle import build_operations
 from agent_bridge.wiring.metering import build_metering
+from agent_bridge.wiring.personal_data import build_personal_data
 from agent_bridge.wiring.roles import build_refresher
 from agent_bridge.wiring.settings import Settings
 

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.kv import KeyValues
     from agent_bridge.store.mutes import MuteStore
     from agent_bridge.store.operations import OperationStore
+    from agent_bridge.store.personal_data import PersonalData
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.retirement import RetirementStore
     from agent_bridge.store.roles import RoleStore
@@ -113,6 +114,7 @@ class CommandServices:
     upstream_status: UpstreamStatus
     planner: PassPlanner
     operations: OperationStore
+    personal_data: PersonalData
     kv: KeyValues
     homeserver: Homeserver
     namespace: Namespace

@@ -30,6 +30,11 @@ class DataTexts:
     kept_more: str
     rooms: str
     open: str
+    #: Answers to ``forget me`` and its confirmation.
+    asked: str
+    own_chat: str
+    too_soon: str
+    begun: str
     #: What an erasure never touches.
     stays: str
     failed: str

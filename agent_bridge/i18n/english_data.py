@@ -28,6 +28,14 @@ ENGLISH_DATA = DataTexts(
     kept_more="- … and {count} more",
     rooms="The homeserver did not let the bridge leave these rooms: {rooms}",
     open="Answers to messages of several people still go on: {count}. Repeat the erasure in a moment.",
+    asked=(
+        "Erase everything that the bridge has of you? All your chats and their rooms, conversations, saved "
+        "conversations and usage are deleted for good, and the agents forget what you said. "
+        "Send `{prefix} yes` or react with ✅ within ten minutes."
+    ),
+    own_chat="This chat would be deleted, with my answer. Please send `forget me` in your chat with the bot.",
+    too_soon="Your data were erased today. You can do that again in {duration}.",
+    begun="Erasing your data…",
     stays=(
         "The messages in rooms of several people stay on the homeserver, which has its own erasure; so do roles and "
         "mutes."

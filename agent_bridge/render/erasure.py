@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from agent_bridge.core.results.erasure import KINDS
+from agent_bridge.core.results.erasure import KINDS, ErasureAsked, ErasureBegun, ErasureRefusal, ErasureRefused
 from agent_bridge.render.content import escape, in_backticks, shortened
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from agent_bridge.core.results.erasure import ErasureReport, KeptConversation
     from agent_bridge.i18n.catalogue import Texts
 
 #: Conversations and rooms that a report names.
 _NAMED = 20
+
+
+def erasure_renderers(texts: Texts, prefix: str) -> Mapping[type, Callable[[Any], str]]:
+    """Return the functions that render results, by the types of the results; *prefix* starts a command in a room."""
+    words = texts.data
+
+    def refused(result: ErasureRefused) -> str:
+        if result.reason is ErasureRefusal.OWN_CHAT:
+            return words.own_chat
+        return words.too_soon.format(duration=texts.duration(result.seconds))
+
+    return {
+        ErasureAsked: lambda _: words.asked.format(prefix=prefix),
+        ErasureBegun: lambda _: words.begun,
+        ErasureRefused: refused,
+    }
 
 
 def render_erasure(report: ErasureReport, texts: Texts, *, most: int = _NAMED) -> str:

@@ -86,6 +86,7 @@ from agent_bridge.render.contexts import (
     render_models,
     render_report,
 )
+from agent_bridge.render.erasure import erasure_renderers
 from agent_bridge.render.people import people_renderers
 from agent_bridge.render.repairs import render_begun, render_plan
 from agent_bridge.render.retirement import retirement_renderers
@@ -195,6 +196,7 @@ class ResultRenderer:
             UsageReport: lambda result: render_usage(result, texts),
             WhenBusySet: lambda result: texts.commands.busy[result.when_busy],
             WrongRoom: lambda _: texts.commands.not_an_agents_room,
+            **erasure_renderers(texts, prefix),
             **people_renderers(texts, prefix),
             **retirement_renderers(texts, prefix),
         }

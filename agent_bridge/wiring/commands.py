@@ -21,6 +21,7 @@ from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
+from agent_bridge.wiring.personal_data import build_personal_data
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
@@ -81,6 +82,7 @@ def build_commands(
         traces=traces,
         upstream_status=status,
         operations=OperationStore(stores.database),
+        personal_data=build_personal_data(settings, stores),
         planner=PassPlanner(stores.agents, stores.kv, settings.config, settings.texts),
         kv=stores.kv,
         homeserver=clients.homeserver,

@@ -16,10 +16,9 @@ from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.render.erasure import render_erasure
 from agent_bridge.render.repairs import render_repair
 from agent_bridge.store.operations import OperationStore
-from agent_bridge.store.personal_data import PersonalData
-from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.repairs import ComparedRooms
 from agent_bridge.store.retirement import RetirementStore
+from agent_bridge.wiring.personal_data import build_personal_data
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.editor import StateEditor
@@ -52,12 +51,6 @@ def build_operations(settings: Settings, stores: Stores, clients: Clients, agent
     shown = {REPAIR: shown_repair, ERASE: shown_erasure}
     reports = {kind: OperationReports(clients.homeserver, store, each).show for kind, each in shown.items()}
     return Operations(store, {REPAIR: repair.run, ERASE: erasure.run}, reports, stores.signals)
-
-
-def build_personal_data(settings: Settings, stores: Stores) -> PersonalData:
-    """Build the store of the data of a person. The events of rooms stay, also those of answers."""
-    redactions = Redactions(settings.namespace.bot_username, redact_answers=False)
-    return PersonalData(stores.database, redactions, stores.queue)
 
 
 async def _remove_chat(agents: AgentParts, chat: int, gives_up: bool) -> bool:  # noqa: FBT001  # the only flag

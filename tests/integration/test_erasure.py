@@ -265,3 +265,30 @@ async def test_the_command_line(harness: BridgeHarness, database_url: str, tmp_p
             assert not await running.database.rows("SELECT 1 FROM turn WHERE sender = %s", (ann.user_id,))
             for wrong in ("ann", running.homeserver.namespace.bot):
                 assert (await run_command("erase", wrong, "--yes", "--config", file))[0] == 2
+
+
+async def test_a_person_has_the_own_data_erased(harness: BridgeHarness, database_url: str) -> None:
+    async with named_upstream("Ada") as upstream, harness.person() as ann, harness.person() as bob:
+        config = configured(harness, database_url, upstream)
+        async with harness.bridge(config) as running:
+            words = Words("ann")
+            desk = await bot_chat(running, ann)
+            chat = await new_chat(desk, f"new @Ada {words.new()}")
+            await chat.say(words.new())
+            await chat.answers_of("Ada", 1)
+            assert "in your chat with the bot" in (await chat.ask("!ab forget me")).body
+            assert (await desk.ask("forget Oslo")).body.startswith("Please send this command in an agent")
+            assert (await desk.ask("forget me")).body.startswith("Erase everything")
+            # Others confirm nothing, and neither does the person in another room.
+            theirs = await bot_chat(running, bob)
+            for room in (theirs, await bot_chat(running, ann)):
+                assert (await room.ask("yes")).body.startswith("There is nothing to confirm.")
+            assert await found_in(running.database, words.all)
+            before = len(desk.said())
+            await desk.say("yes")
+            await ann.wait_for(lambda: "are erased: 1 chat" in "".join(each.body for each in desk.said()[before:]))
+            assert await found_in(running.database, words.all) == {}
+            turns = await running.database.rows("SELECT payload FROM turn WHERE sender = %s", (ann.user_id,))
+            assert [row["payload"]["body"] for row in turns] == ["yes"]
+            assert (await desk.ask("forget me")).body.startswith("Your data were erased today.")
+            assert len(desk.said()) == before + 2

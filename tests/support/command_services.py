@@ -40,7 +40,10 @@ from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.postgres.signals import Signals
+from agent_bridge.store.queue import Queue
+from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
@@ -98,6 +101,7 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, roles, "!ab")),
             operations=OperationStore(database),
+            personal_data=PersonalData(database, Redactions(NAMES.bot_username, redact_answers=False), Queue(database)),
             planner=PassPlanner(agents, KeyValues(database), example(), ENGLISH),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
             kv=KeyValues(database),

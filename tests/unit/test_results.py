@@ -77,6 +77,7 @@ from agent_bridge.core.results.contexts import (
     Instructions,
     ModelChoice,
 )
+from agent_bridge.core.results.erasure import ErasureAsked, ErasureBegun, ErasureRefusal, ErasureRefused
 from agent_bridge.core.results.people import (
     Kicked,
     Muted,
@@ -199,6 +200,10 @@ SAMPLES: list[Result] = [
     AgentReturned("Adam *1*", is_listed=True),
     AgentReturned("Adam *1*", is_listed=False),
     NotRetired("Adam *1*"),
+    ErasureAsked("@eve*:x.org"),
+    ErasureBegun("@eve*:x.org"),
+    ErasureRefused(ErasureRefusal.OWN_CHAT),
+    ErasureRefused(ErasureRefusal.TOO_SOON, 7200.0),
     AgentList((replace(ADA, state=AgentState.RETIRED),)),
     ChatList((OSLO,), 1, 2, is_archive=True),
     ChatList((), archived=3),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from agent_bridge.core.results.chats import ChatResult
 from agent_bridge.core.results.contexts import ContextResult
+from agent_bridge.core.results.erasure import ErasureResult
 from agent_bridge.core.results.people import PeopleResult
 from agent_bridge.core.results.repairs import PassPlan, RepairBegun
 from agent_bridge.core.results.retirement import RetirementResult
@@ -359,6 +360,7 @@ Result: TypeAlias = (
     | CommandList
     | CommandStopped
     | ContextResult
+    | ErasureResult
     | HasEntry
     | InvalidArguments
     | Invited

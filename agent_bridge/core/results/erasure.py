@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,3 +62,38 @@ class ErasureReport:
     def is_complete(self) -> bool:
         """Whether nothing is left."""
         return self.is_finished and not (self.kept or self.rooms or self.open or self.error)
+
+
+class ErasureRefusal(StrEnum):
+    """Why a person is not asked whether the own data are to be erased."""
+
+    #: The command was given in a chat that would be deleted, with its answer.
+    OWN_CHAT = "own_chat"
+    #: The person was erased a short time ago.
+    TOO_SOON = "too_soon"
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureAsked:
+    """The data of the caller are erased if the caller confirms it."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureRefused:
+    """Nothing is erased."""
+
+    reason: ErasureRefusal
+    #: Seconds until it is possible; for :attr:`ErasureRefusal.TOO_SOON`.
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureBegun:
+    """The erasure is requested; its progress appears in the same message."""
+
+    user: str
+
+
+ErasureResult: TypeAlias = ErasureAsked | ErasureBegun | ErasureRefused

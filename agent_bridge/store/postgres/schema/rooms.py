@@ -270,6 +270,6 @@ choice = Table(
     Column("command", Text, nullable=False, server_default="agent", comment="the command that a number alone gives"),
     Column("title", Text, comment="title of the chat that the command makes; null: none"),
     Column("shown_at", DateTime(timezone=True), nullable=False, server_default=now),
-    CheckConstraint("kind IN ('agents', 'chats', 'delete', 'retire', 'saves')", name="kind"),
+    CheckConstraint("kind IN ('agents', 'chats', 'delete', 'erase', 'retire', 'saves')", name="kind"),
     comment="the list of a kind that a person was shown last",
 )

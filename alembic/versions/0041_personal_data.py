@@ -1,4 +1,4 @@
-"""The speakers of messages that agents have heard, and the people who gave instructions."""
+"""The speakers of messages that agents have heard, the people who gave instructions, and the question of an erasure."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ UPDATE message SET said_by = t.sender FROM turn t WHERE t.event_id = message.eve
 ALTER TABLE participant ADD COLUMN instructed_by text;
 COMMENT ON COLUMN participant.instructed_by IS 'user id of the person who gave them';
 UPDATE participant SET instructed_by = t.sender FROM turn t WHERE t.event_id = participant.instructed_in;
+ALTER TABLE choice
+    DROP CONSTRAINT choice_kind_check,
+    ADD CONSTRAINT choice_kind_check CHECK (kind IN ('agents', 'chats', 'delete', 'erase', 'retire', 'saves'));
 """
 
 
