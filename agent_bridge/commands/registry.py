@@ -52,7 +52,9 @@ if TYPE_CHECKING:
     from agent_bridge.core.quotas import QuotaBook
     from agent_bridge.core.results.commands import Result
     from agent_bridge.core.roles import Role, Roles
+    from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.matrix.media import Media
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.approvals import Approvals
     from agent_bridge.store.chats import Chats
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.contexts import Contexts
     from agent_bridge.store.direct_chats import DirectChatStore
     from agent_bridge.store.effects import Effects
+    from agent_bridge.store.exports import ExportStore
     from agent_bridge.store.forks import Forks
     from agent_bridge.store.kv import KeyValues
     from agent_bridge.store.mutes import MuteStore
@@ -115,6 +118,9 @@ class CommandServices:
     planner: PassPlanner
     operations: OperationStore
     personal_data: PersonalData
+    exports: ExportStore
+    media: Media
+    texts: Texts
     kv: KeyValues
     homeserver: Homeserver
     namespace: Namespace

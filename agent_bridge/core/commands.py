@@ -6,5 +6,5 @@ from typing import Final
 
 #: The commands about the conversation with an agent: they wait in its lane, between the messages before and after them.
 OF_THE_AGENT: Final = frozenset(
-    {"letta", "reset", "context", "instructions", "model", "save", "saves", "load", "forget", "fork"}
+    {"letta", "reset", "context", "instructions", "model", "save", "saves", "load", "forget", "fork", "export"}
 )

@@ -35,6 +35,11 @@ class DataTexts:
     own_chat: str
     too_soon: str
     begun: str
+    #: The head of an exported conversation, and the answers to ``export``.
+    export_title: str
+    exported: str
+    export_empty: str
+    export_too_large: str
     #: What an erasure never touches.
     stays: str
     failed: str

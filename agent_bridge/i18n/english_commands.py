@@ -52,6 +52,7 @@ ENGLISH_COMMANDS = CommandTexts(
         "saves": "lists the saved and the earlier conversations",
         "load": "goes on with a saved or an earlier conversation, or lists them",
         "forget": "deletes a saved conversation; `forget me` erases, after a question, all that the bridge has of you",
+        "export": "sends a file with this conversation: `md` for people, `json` for programs",
         "queue": "lists your messages in this room that wait, with their places; for admins: all that wait",
         "failed": "lists the latest messages without an answer, and the causes",
         "retry": "asks the agent again, for a message that failed or was stopped; `all`: for all that failed",

@@ -36,6 +36,12 @@ ENGLISH_DATA = DataTexts(
     own_chat="This chat would be deleted, with my answer. Please send `forget me` in your chat with the bot.",
     too_soon="Your data were erased today. You can do that again in {duration}.",
     begun="Erasing your data…",
+    export_title="Conversation with {agent}",
+    exported="The conversation with *{agent}*: {messages}.",
+    export_empty="There is no conversation with *{agent}* here that could be exported.",
+    export_too_large=(
+        "The conversation with *{agent}* does not fit a file of {limit}, the most that the homeserver takes."
+    ),
     stays=(
         "The messages in rooms of several people stay on the homeserver, which has its own erasure; so do roles and "
         "mutes."

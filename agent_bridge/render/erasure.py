@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.results.erasure import KINDS, ErasureAsked, ErasureBegun, ErasureRefusal, ErasureRefused
+from agent_bridge.core.results.exports import ConversationExported, ExportRefusal, ExportRefused
 from agent_bridge.render.content import escape, in_backticks, shortened
 
 if TYPE_CHECKING:
@@ -26,10 +27,18 @@ def erasure_renderers(texts: Texts, prefix: str) -> Mapping[type, Callable[[Any]
             return words.own_chat
         return words.too_soon.format(duration=texts.duration(result.seconds))
 
+    def export_refused(result: ExportRefused) -> str:
+        text = words.export_empty if result.reason is ExportRefusal.EMPTY else words.export_too_large
+        return text.format(agent=escape(result.agent), limit=texts.bytes(result.limit))
+
     return {
         ErasureAsked: lambda _: words.asked.format(prefix=prefix),
         ErasureBegun: lambda _: words.begun,
         ErasureRefused: refused,
+        ConversationExported: lambda result: words.exported.format(
+            agent=escape(result.agent), messages=texts.count(result.messages, texts.message)
+        ),
+        ExportRefused: export_refused,
     }
 
 

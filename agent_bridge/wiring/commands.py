@@ -16,6 +16,7 @@ from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.effects import Effects
+from agent_bridge.store.exports import ExportStore
 from agent_bridge.store.forks import Forks
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.operations import OperationStore
@@ -83,6 +84,9 @@ def build_commands(
         upstream_status=status,
         operations=OperationStore(stores.database),
         personal_data=build_personal_data(settings, stores),
+        exports=ExportStore(stores.database),
+        media=clients.media,
+        texts=settings.texts,
         planner=PassPlanner(stores.agents, stores.kv, settings.config, settings.texts),
         kv=stores.kv,
         homeserver=clients.homeserver,

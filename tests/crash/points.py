@@ -18,6 +18,7 @@ from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.rooms import POWER_LEVELS
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.chains import Chains
@@ -67,6 +68,10 @@ def _texts(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> 
     return "m.new_content" not in content and content.get("msgtype") == "m.notice"
 
 
+def _files(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return content.get("msgtype") == "m.file"
+
+
 def _levels(_self: Homeserver, _room: str, kind: str, *_: Any, **__: Any) -> bool:
     return kind == POWER_LEVELS
 
@@ -98,6 +103,8 @@ STEPS = {
     "commit": Step(Turns, "commit"),
     "edit": Step(Homeserver, "send", _edits),
     "word": Step(Homeserver, "send", _texts),
+    "upload": Step(Media, "upload"),
+    "file": Step(Homeserver, "send", _files),
     "redact": Step(Homeserver, "redact"),
     "search": Step(Homeserver, "messages"),
     "put_back": Step(Turns, "put_back"),

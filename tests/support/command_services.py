@@ -26,6 +26,7 @@ from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
@@ -35,6 +36,7 @@ from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.direct_chats import DirectChatStore
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.effects import Effects
+from agent_bridge.store.exports import ExportStore
 from agent_bridge.store.forks import Forks
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
@@ -105,6 +107,9 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             planner=PassPlanner(agents, KeyValues(database), example(), ENGLISH),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
             kv=KeyValues(database),
+            exports=ExportStore(database),
+            media=Media("http://127.0.0.1:9", "token", NAMES, session),
+            texts=ENGLISH,
             homeserver=homeserver,
             namespace=NAMES,
             roles=roles,

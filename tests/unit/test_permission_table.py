@@ -24,7 +24,7 @@ TABLE = {
     "own": "     x",
 }
 COMMANDS = {
-    "read": "agents agent chats answer role context instructions model saves queue help usage",
+    "read": "agents agent chats answer role context instructions model saves queue help usage export",
     "join": "new rename archive unarchive delete yes invite stop approve deny save forget fork",
     "settings": "busy stream reset load",
     "mute": "mute unmute",

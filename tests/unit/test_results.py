@@ -12,6 +12,7 @@ import pytest
 
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.answers import AnswerFile, MediaFile
 from agent_bridge.core.approvals import DecisionResult
 from agent_bridge.core.quotas import Period
 from agent_bridge.core.results.chats import (
@@ -78,6 +79,7 @@ from agent_bridge.core.results.contexts import (
     ModelChoice,
 )
 from agent_bridge.core.results.erasure import ErasureAsked, ErasureBegun, ErasureRefusal, ErasureRefused
+from agent_bridge.core.results.exports import ConversationExported, ExportRefusal, ExportRefused
 from agent_bridge.core.results.people import (
     Kicked,
     Muted,
@@ -201,6 +203,9 @@ SAMPLES: list[Result] = [
     AgentReturned("Adam *1*", is_listed=False),
     NotRetired("Adam *1*"),
     ErasureAsked("@eve*:x.org"),
+    ConversationExported("Adam *1*", 3, AnswerFile(MediaFile("mxc://x.org/a", "text/markdown", 7), "a.md")),
+    ExportRefused(ExportRefusal.EMPTY, "Adam *1*"),
+    ExportRefused(ExportRefusal.TOO_LARGE, "Adam *1*", 1_000_000),
     ErasureBegun("@eve*:x.org"),
     ErasureRefused(ErasureRefusal.OWN_CHAT),
     ErasureRefused(ErasureRefusal.TOO_SOON, 7200.0),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from agent_bridge.core.results.chats import ChatResult
 from agent_bridge.core.results.contexts import ContextResult
 from agent_bridge.core.results.erasure import ErasureResult
+from agent_bridge.core.results.exports import ExportResult
 from agent_bridge.core.results.people import PeopleResult
 from agent_bridge.core.results.repairs import PassPlan, RepairBegun
 from agent_bridge.core.results.retirement import RetirementResult
@@ -361,6 +362,7 @@ Result: TypeAlias = (
     | CommandStopped
     | ContextResult
     | ErasureResult
+    | ExportResult
     | HasEntry
     | InvalidArguments
     | Invited
