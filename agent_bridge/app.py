@@ -39,6 +39,7 @@ from agent_bridge.wiring.inbound import build_inbound, build_invites
 from agent_bridge.wiring.leader import build_leader
 from agent_bridge.wiring.lifecycle import build_operations
 from agent_bridge.wiring.metering import build_metering
+from agent_bridge.wiring.personal_data import build_personal_data
 from agent_bridge.wiring.roles import build_refresher
 from agent_bridge.wiring.settings import Settings
 from agent_bridge.wiring.triggers import build_trigger_handler, build_trigger_routes
@@ -144,6 +145,7 @@ async def build(
             reloader=_reloader(settings, stores, hangups or asyncio.Event()),
             operations=operations,
             operation_store=OperationStore(stores.database),
+            personal_data=build_personal_data(settings, stores),
             agents=stores.agents,
             discovery=agents.discovery,
             provisioner=agents.provisioner,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from agent_bridge.render.results import ResultRenderer
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.operations import OperationStore
+    from agent_bridge.store.personal_data import PersonalData
     from agent_bridge.web.process_stats import ProcessStats
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -53,6 +54,7 @@ class Bridge:
     reloader: Reloader | None
     operations: Operations
     operation_store: OperationStore
+    personal_data: PersonalData
     agents: Agents
     discovery: Discovery
     provisioner: Provisioner

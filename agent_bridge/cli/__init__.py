@@ -203,14 +203,10 @@ def repair(
     from agent_bridge.cli.repair import as_text, exit_code
     from agent_bridge.cli.repair import repair as compare
 
-    def show(line: str) -> None:
-        if sys.stderr.isatty():
-            print(line, file=sys.stderr)  # noqa: T201
-
     source = _source(config)
     settings = source.read()
     with _without_log():
-        report = asyncio.run(compare(settings, source, agent, force=force, dry=dry, show=show))
+        report = asyncio.run(compare(settings, source, agent, force=force, dry=dry, show=_progress))
     say(to_json(report) if as_json else as_text(report, settings.bot.prefix))
     raise typer.Exit(exit_code(report))
 
@@ -233,6 +229,48 @@ def uninstall(
     with _without_log():
         code = asyncio.run(remove(settings, say, ask))
     raise typer.Exit(code)
+
+
+@cli.command()
+def erase(
+    user: Annotated[str, typer.Argument(help="Matrix id of the person.")],
+    *,
+    config: ConfigFile = _DEFAULT,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Delete nothing, count the data.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Delete all data of a person: chats, transcripts, saved conversations, usage.
+
+    The running bridge does it; if none runs, this command does. Exit code 0: done; 1: something is left; 3: not
+    confirmed.
+    """
+    from agent_bridge.cli.erase import as_json as to_json
+    from agent_bridge.cli.erase import as_text, exit_code
+    from agent_bridge.cli.erase import erase as delete
+
+    source = _source(config)
+    settings = source.read()
+    ask = None if yes else _ask
+    with _without_log():
+        work = delete(settings, source, user, dry=dry, ask=ask, say=_note, show=_progress)
+        report = asyncio.run(work)
+    if report is None:
+        _note("Nothing was deleted.")
+    else:
+        say(to_json(report) if as_json else as_text(report))
+    raise typer.Exit(exit_code(report))
+
+
+def _note(line: str) -> None:
+    """Print a line that is no part of the result."""
+    print(printable(line), file=sys.stderr)  # noqa: T201
+
+
+def _progress(line: str) -> None:
+    """Print a line if a person watches."""
+    if sys.stderr.isatty():
+        _note(line)
 
 
 def _ask(question: str) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from agent_bridge.app import build
 from agent_bridge.bridge.lifecycle.repair import REPAIR, report_of
+from agent_bridge.cli.operations import carried_out
 from agent_bridge.commands.lookup import find_agents
 from agent_bridge.core.errors import ConfigError
 from agent_bridge.i18n.english import ENGLISH
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from agent_bridge.core.operations import Operation
     from agent_bridge.core.results.repairs import RepairReport
     from agent_bridge.lifecycle import Bridge
-
-#: Seconds between two tries to lead, while another process leads and may end.
-_TRY = 2.0
 
 
 async def repair(
@@ -48,25 +44,7 @@ async def repair(
         def seen(found: Operation) -> None:
             show(render_repair(report_of(found), ENGLISH, ""))
 
-        waiting = asyncio.create_task(bridge.operations.wait(operation, seen))
-        leading = asyncio.create_task(_lead(bridge))
-        try:
-            await asyncio.wait([waiting, leading], return_when=asyncio.FIRST_COMPLETED)
-            if leading.done():
-                # It raises if it failed.
-                leading.result()
-            return report_of(await waiting)
-        finally:
-            for task in (waiting, leading):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-
-
-async def _lead(bridge: Bridge) -> None:
-    """Run the operations as the leader, as soon as no other process leads."""
-    while not await bridge.leader.lead_for(bridge.operations.run_all):  # noqa: ASYNC110  # no event tells of the end
-        await asyncio.sleep(_TRY)
+        return report_of(await carried_out(bridge, operation, seen))
 
 
 async def _row_id(bridge: Bridge, name: str) -> int:

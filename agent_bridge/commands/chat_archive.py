@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.commands.argument_kinds import ArgumentError, WhichChat
 from agent_bridge.commands.effects import once
+from agent_bridge.commands.erasure import confirm_erasure
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.chats import ChatStatus, ListedChat
 from agent_bridge.core.names import one_line
@@ -24,6 +25,7 @@ from agent_bridge.core.results.chats import (
     NotYourChat,
 )
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group, RoomAddress
+from agent_bridge.core.results.erasure import ErasureBegun
 from agent_bridge.core.results.retirement import RetirementConfirmed
 from agent_bridge.core.rooms import ChoiceKind, KindName
 
@@ -107,7 +109,8 @@ async def _ask(ctx: CommandContext, which: str | None, mine: Sequence[ListedChat
     if chat is None:
         return {}
     # One question at a time waits for the confirmation.
-    await ctx.services.choices.forget(connection, ctx.sender, ChoiceKind.RETIRE)
+    for kind in (ChoiceKind.RETIRE, ChoiceKind.ERASE):
+        await ctx.services.choices.forget(connection, ctx.sender, kind)
     await ctx.services.choices.show(
         connection, ctx.sender, ChoiceKind.DELETE, [chat.id], room_id=ctx.room_id, thread=ctx.thread, turn=ctx.turn
     )
@@ -124,7 +127,7 @@ async def _direct_chat(ctx: CommandContext) -> ListedChat | None:
 
 
 @command("yes", group=Group.CHATS, permission=Permission.JOIN, exact=True)
-async def yes(ctx: CommandContext) -> DeletionConfirmed | RetirementConfirmed | NothingToConfirm:
+async def yes(ctx: CommandContext) -> DeletionConfirmed | RetirementConfirmed | ErasureBegun | NothingToConfirm:
     """Confirm the deletion for which the caller was asked in this room. Running twice deletes one room.
 
     The leader removes the room once the command is answered.
@@ -132,6 +135,8 @@ async def yes(ctx: CommandContext) -> DeletionConfirmed | RetirementConfirmed | 
     effect = await once(ctx, partial(_confirm, ctx))
     if not effect:
         return NothingToConfirm()
+    if "erases" in effect:
+        return ErasureBegun(ctx.sender)
     if "retired" in effect:
         return RetirementConfirmed(effect["retired"])
     return DeletionConfirmed(ChatName(effect["number"], effect["title"], effect.get("direct_with")))
@@ -139,7 +144,7 @@ async def yes(ctx: CommandContext) -> DeletionConfirmed | RetirementConfirmed | 
 
 async def _confirm(ctx: CommandContext, connection: Connection) -> Effect:
     services = ctx.services
-    if effect := await _confirm_retirement(ctx, connection):
+    if effect := await confirm_erasure(ctx, connection) or await _confirm_retirement(ctx, connection):
         return effect
     asked = await services.choices.shown(connection, ctx.sender, ChoiceKind.DELETE)
     # The person may have been asked about another chat in another room, after this command and before its run.

@@ -92,7 +92,7 @@ async def instructions(
     new = "" if text.strip().casefold() == _OFF else text.strip()
 
     async def act(connection: Connection) -> Effect:
-        await ctx.services.contexts.instruct(connection, ctx.room_id, talk.agent.id, new, ctx.event_id)
+        await ctx.services.contexts.instruct(connection, ctx.room_id, talk.agent.id, new, ctx.event_id, ctx.sender)
         # The text stays out of the effect: its sender may redact it.
         return {"instructed": bool(new)}
 

@@ -15,6 +15,7 @@ from agent_bridge.commands import (
     chat_archive,
     chats,
     contexts,
+    export,
     forks,
     groups,
     identity,
@@ -38,6 +39,7 @@ from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, StoreEr
 from agent_bridge.core.payloads import CommandPayload
 from agent_bridge.core.permissions import CAN, Permission
 from agent_bridge.core.results.commands import CommandFailed, CommandStopped
+from agent_bridge.core.results.exports import ConversationExported
 from agent_bridge.core.roles import Role
 from agent_bridge.core.turns import StopReason, TurnState
 
@@ -71,6 +73,7 @@ def all_commands() -> Registry:
         moderation,
         contexts,
         saves,
+        export,
         forks,
         imports,
         letta,
@@ -165,7 +168,8 @@ class CommandHandler:
         if isinstance(result, StopReason):
             stopped = CommandStopped(" ".join(turn.body.split()[:_WORDS]))
             return Reply(self._renderer.render(stopped), result)
-        return Reply(self._renderer.render(result))
+        files = (result.file,) if isinstance(result, ConversationExported) else ()
+        return Reply(self._renderer.render(result), files=files)
 
     async def _run(self, turn: Turn, role: Role) -> Result:
         try:

@@ -54,7 +54,9 @@ if TYPE_CHECKING:
     from agent_bridge.core.quotas import QuotaBook
     from agent_bridge.core.results.commands import Result
     from agent_bridge.core.roles import Role, Roles
+    from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.matrix.media import Media
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.approvals import Approvals
     from agent_bridge.store.chats import Chats
@@ -62,10 +64,12 @@ if TYPE_CHECKING:
     from agent_bridge.store.contexts import Contexts
     from agent_bridge.store.direct_chats import DirectChatStore
     from agent_bridge.store.effects import Effects
+    from agent_bridge.store.exports import ExportStore
     from agent_bridge.store.forks import Forks
     from agent_bridge.store.kv import KeyValues
     from agent_bridge.store.mutes import MuteStore
     from agent_bridge.store.operations import OperationStore
+    from agent_bridge.store.personal_data import PersonalData
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.reloads import ReloadStore
     from agent_bridge.store.retirement import RetirementStore
@@ -118,6 +122,10 @@ class CommandServices:
     planner: PassPlanner
     operations: OperationStore
     reloads: ReloadStore
+    personal_data: PersonalData
+    exports: ExportStore
+    media: Media
+    texts: Texts
     kv: KeyValues
     homeserver: Homeserver
     namespace: Namespace

@@ -38,7 +38,8 @@ async def retire(
     async def act(connection: Connection) -> Effect:
         if asks:
             # One question at a time waits for the confirmation.
-            await services.choices.forget(connection, ctx.sender, ChoiceKind.DELETE)
+            for kind in (ChoiceKind.DELETE, ChoiceKind.ERASE):
+                await services.choices.forget(connection, ctx.sender, kind)
             await services.choices.show(
                 connection,
                 ctx.sender,

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from agent_bridge.commands.argument_kinds import ArgumentError, SaveName
 from agent_bridge.commands.conversation import Talk, marker_of, new_session, rename_copy, talk_of
 from agent_bridge.commands.effects import once, then
+from agent_bridge.commands.erasure import ME, ask_to_erase
 from agent_bridge.commands.registry import CommandContext, Where, command
 from agent_bridge.core.permissions import Permission
-from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group
+from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group, WrongRoom
 from agent_bridge.core.results.contexts import (
     ContextForgotten,
     ContextList,
@@ -28,6 +29,7 @@ from agent_bridge.core.results.contexts import (
     ContextRefused,
     ContextSaved,
 )
+from agent_bridge.core.results.erasure import ErasureAsked, ErasureRefused
 from agent_bridge.core.rooms import ChoiceKind
 
 if TYPE_CHECKING:
@@ -134,12 +136,23 @@ async def load(ctx: CommandContext, saved: SaveName | None = None) -> ContextLis
     return ContextLoaded(talk.agent.name, effect["text"], effect["messages"])
 
 
-@command("forget", group=Group.CONVERSATION, permission=Permission.JOIN, where=Where.AGENT_ROOM, example="before Oslo")
-async def forget(ctx: CommandContext, name: SaveName) -> ContextForgotten | ContextRefused:
-    """Delete a copy that the caller has saved; a server that deletes no conversation puts its copy away."""
+@command("forget", group=Group.CONVERSATION, permission=Permission.JOIN, example="before Oslo")
+async def forget(
+    ctx: CommandContext, name: SaveName
+) -> ContextForgotten | ContextRefused | WrongRoom | ErasureAsked | ErasureRefused:
+    """Delete a copy that the caller has saved; a server that deletes no conversation puts its copy away.
+
+    ``forget me`` asks the caller, in any room, to confirm the erasure of all own data.
+    """
+    if name.casefold() == ME:
+        return await ask_to_erase(ctx)
+    if not ctx.in_agent_room:
+        return WrongRoom("forget")
     talk = talk_of(ctx)
-    if isinstance(talk, ContextRefused):
-        return talk
+    return talk if isinstance(talk, ContextRefused) else await _forget_copy(ctx, talk, name)
+
+
+async def _forget_copy(ctx: CommandContext, talk: Talk, name: str) -> ContextForgotten | ContextRefused:
     contexts = ctx.services.contexts
 
     async def choose(connection: Connection) -> Effect:

@@ -102,6 +102,8 @@ class Reply:
     text: str
     #: How a person ended the turn; None for any other end.
     stopped: StopReason | None = None
+    #: Files that follow.
+    files: tuple[AnswerFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

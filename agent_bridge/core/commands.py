@@ -6,5 +6,18 @@ from typing import Final
 
 #: The commands about the conversation with an agent: they wait in its lane, between the messages before and after them.
 OF_THE_AGENT: Final = frozenset(
-    {"letta", "reset", "context", "instructions", "model", "save", "saves", "load", "forget", "fork", "import"}
+    {
+        "letta",
+        "reset",
+        "context",
+        "instructions",
+        "model",
+        "save",
+        "saves",
+        "load",
+        "forget",
+        "fork",
+        "import",
+        "export",
+    }
 )

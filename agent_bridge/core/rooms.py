@@ -77,11 +77,13 @@ class ChoiceKind(StrEnum):
     DELETE = "delete"
     #: The agent whose retirement, with the deletion of its room, waits for a confirmation.
     RETIRE = "retire"
+    #: No entry: the erasure of the own data waits for a confirmation.
+    ERASE = "erase"
 
     @property
     def is_question(self) -> bool:
         """Whether people answer it with a confirmation."""
-        return self in {ChoiceKind.DELETE, ChoiceKind.RETIRE}
+        return self in {ChoiceKind.DELETE, ChoiceKind.RETIRE, ChoiceKind.ERASE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class HeardMessage:
     #: Its text, with the name of its speaker.
     text: str
     event_id: str
+    #: User id of its speaker.
+    said_by: str
     #: The edit from which the text comes; None without one.
     edited_in: str | None = None
 

@@ -139,6 +139,8 @@ class IgnoreReason(StrEnum):
     DECISION = "decision"
     #: It let agents go on, or came too late for that.
     RESUME = "resume"
+    #: The data of its sender were erased.
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)

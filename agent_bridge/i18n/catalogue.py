@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.i18n.command_texts import CommandTexts
     from agent_bridge.i18n.context_texts import ContextTexts
+    from agent_bridge.i18n.data_texts import DataTexts
     from agent_bridge.i18n.people_texts import PeopleTexts
     from agent_bridge.i18n.repair_texts import RepairTexts
     from agent_bridge.i18n.retirement_texts import RetirementTexts
@@ -308,6 +309,7 @@ class Texts:
     repairs: RepairTexts
     retirement: RetirementTexts
     triggers: TriggerTexts
+    data: DataTexts
 
     def naming(self, admins: Callable[[], Sequence[str]], prefix: str) -> Texts:
         """Return the same texts, with *admins* as the people who can help, and the *prefix* of commands.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.english_commands import ENGLISH_COMMANDS
 from agent_bridge.i18n.english_contexts import ENGLISH_CONTEXTS
+from agent_bridge.i18n.english_data import ENGLISH_DATA
 from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
 from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
 from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
@@ -374,4 +375,5 @@ ENGLISH = Texts(
     repairs=ENGLISH_REPAIRS,
     retirement=ENGLISH_RETIREMENT,
     triggers=ENGLISH_TRIGGERS,
+    data=ENGLISH_DATA,
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.russian_commands import RUSSIAN_COMMANDS
 from agent_bridge.i18n.russian_contexts import RUSSIAN_CONTEXTS
+from agent_bridge.i18n.russian_data import RUSSIAN_DATA
 from agent_bridge.i18n.russian_people import RUSSIAN_PEOPLE
 from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
 from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
@@ -400,4 +401,5 @@ RUSSIAN = Texts(
     repairs=RUSSIAN_REPAIRS,
     retirement=RUSSIAN_RETIREMENT,
     triggers=RUSSIAN_TRIGGERS,
+    data=RUSSIAN_DATA,
 )

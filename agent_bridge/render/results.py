@@ -69,6 +69,7 @@ from agent_bridge.render.access import access_renderers
 from agent_bridge.render.chats import chat_name, render_asked, render_chats, render_fork_refused, render_made
 from agent_bridge.render.content import escape, in_backticks, shortened
 from agent_bridge.render.contexts import context_renderers
+from agent_bridge.render.erasure import erasure_renderers
 from agent_bridge.render.people import people_renderers
 from agent_bridge.render.reloads import render_reload
 from agent_bridge.render.repairs import render_begun, render_plan
@@ -172,6 +173,7 @@ class ResultRenderer:
             WhenBusySet: lambda result: texts.commands.busy[result.when_busy],
             WrongRoom: lambda _: texts.commands.not_an_agents_room,
             **access_renderers(texts, prefix),
+            **erasure_renderers(texts, prefix),
             **people_renderers(texts, prefix),
             **context_renderers(texts, prefix),
             **retirement_renderers(texts, prefix),

@@ -125,10 +125,10 @@ class Contexts:
         return (None, 0) if row is None else (row["started_at"], row["messages"])
 
     async def instruct(
-        self, connection: Connection, room_id: str, agent: int, instructions: str, event_id: str
+        self, connection: Connection, room_id: str, agent: int, instructions: str, event_id: str, by: str
     ) -> None:
-        """Record the *instructions* for an agent in a room, which *event_id* gave; empty: it took them back."""
-        values = {"room_id": room_id, "agent": agent, "instructions": instructions, "event_id": event_id}
+        """Record the *instructions* for an agent in a room, which *event_id* of *by* gave; empty: it took them back."""
+        values = {"room_id": room_id, "agent": agent, "instructions": instructions, "event_id": event_id, "by": by}
         await connection.execute(_SQL["instruct"], values)
 
     async def is_instructed(self, lane: int) -> bool:

@@ -9,7 +9,7 @@ from agent_bridge.core.transcript import ChatMessage
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from typing import LiteralString
 
     from agent_bridge.store.postgres.database import Database
@@ -58,6 +58,11 @@ class Transcripts:
         """
         rows = await self._database.rows(_SQL["not_heard"], {"lane": lane, "events": list(events)})
         return frozenset(row["event_id"] for row in rows)
+
+    async def erased(self, users: Collection[str]) -> dict[str, float]:
+        """Return the times, in milliseconds since 1970, at which those of *users* were erased whose data are."""
+        rows = await self._database.rows(_SQL["erased"], {"users": list(users)})
+        return {row["user_id"]: row["at"] for row in rows}
 
     async def _last(self, query: LiteralString, lane: int, limit: int) -> list[ChatMessage]:
         rows = await self._database.rows(query, {"lane": lane, "limit": limit})

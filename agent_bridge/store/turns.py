@@ -274,6 +274,7 @@ class Turns:
                 "contents": [each.content for each in said],
                 "events": [*(each.event_id for each in heard), *own],
                 "edits": [*(each.edited_in for each in heard), *own],
+                "speakers": [*(each.said_by for each in heard), *own],
                 "until": caught_up.until,
                 "step": encode_step("answered", characters=len(answer), error=error),
                 **entry_values(used),

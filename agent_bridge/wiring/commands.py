@@ -17,6 +17,7 @@ from agent_bridge.render.results import ResultRenderer
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.effects import Effects
+from agent_bridge.store.exports import ExportStore
 from agent_bridge.store.forks import Forks
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.operations import OperationStore
@@ -24,6 +25,7 @@ from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.triggers import Triggers
+from agent_bridge.wiring.personal_data import build_personal_data
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
@@ -87,6 +89,10 @@ def build_commands(
         upstream_status=status,
         operations=OperationStore(stores.database),
         reloads=ReloadStore(stores.database),
+        personal_data=build_personal_data(settings, stores),
+        exports=ExportStore(stores.database),
+        media=clients.media,
+        texts=settings.texts,
         planner=PassPlanner(stores.agents, stores.kv, settings.live, settings.texts),
         kv=stores.kv,
         homeserver=clients.homeserver,

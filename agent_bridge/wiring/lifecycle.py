@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.agents.avatars import draw_tile
+from agent_bridge.bridge.lifecycle.erasure import ERASE, Erasure
+from agent_bridge.bridge.lifecycle.erasure import report_of as erasure_report
 from agent_bridge.bridge.lifecycle.history_import import HistoryImport
 from agent_bridge.bridge.lifecycle.imported_people import ImportedPeople
 from agent_bridge.bridge.lifecycle.invite_everywhere import INVITE, InviteEverywhere
@@ -18,11 +21,13 @@ from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.core.imports import IMPORT, ImportReport
 from agent_bridge.render.access import render_invite
 from agent_bridge.render.contexts import render_import
+from agent_bridge.render.erasure import render_erasure
 from agent_bridge.render.repairs import render_repair
 from agent_bridge.store.imports import ImportedMessages
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.repairs import ComparedRooms
 from agent_bridge.store.retirement import RetirementStore
+from agent_bridge.wiring.personal_data import build_personal_data
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.editor import StateEditor
@@ -35,7 +40,7 @@ if TYPE_CHECKING:
 
 def build_operations(settings: Settings, stores: Stores, clients: Clients, agents: AgentParts) -> Operations:
     """Build the part that runs long work, with its kinds."""
-    config, store = settings.config, OperationStore(stores.database)
+    config, store, texts = settings.config, OperationStore(stores.database), settings.texts
     rooms = ComparedRooms(stores.database, private=config.rooms.private)
     repair = Repair(clients.homeserver, rooms, _steps(settings, agents), config.rooms.concurrency)
     invite = InviteEverywhere(
@@ -49,16 +54,24 @@ def build_operations(settings: Settings, stores: Stores, clients: Clients, agent
         has_space=config.space.enabled,
         makes_lobby=config.rooms.lobby is True,
     )
+    upstreams = {each.name: upstream for upstream, each in clients.upstreams}
     history = HistoryImport(
         clients.homeserver,
         stores.agents,
         ImportedMessages(stores.database),
-        {each.name: upstream for upstream, each in clients.upstreams},
+        upstreams,
         ImportedPeople(clients.homeserver, clients.media, draw_tile, settings.texts),
         agents.provisioner.request,
         settings.texts,
     )
-    runners = {REPAIR: repair.run, INVITE: invite.run, IMPORT: history.run}
+    erasure = Erasure(
+        clients.homeserver,
+        build_personal_data(settings, stores),
+        upstreams,
+        partial(_remove_chat, agents),
+        RoomRemoval(clients.homeserver),
+    )
+    runners = {REPAIR: repair.run, INVITE: invite.run, IMPORT: history.run, ERASE: erasure.run}
     texts, prefix = settings.texts, config.bot.prefix
 
     def shown_repair(operation: Operation) -> str:
@@ -70,9 +83,16 @@ def build_operations(settings: Settings, stores: Stores, clients: Clients, agent
     def shown_import(operation: Operation) -> str:
         return render_import(ImportReport.of(operation), texts, prefix)
 
-    shown = {REPAIR: shown_repair, INVITE: shown_invite, IMPORT: shown_import}
+    def shown_erasure(operation: Operation) -> str:
+        return render_erasure(erasure_report(operation), texts)
+
+    shown = {REPAIR: shown_repair, INVITE: shown_invite, IMPORT: shown_import, ERASE: shown_erasure}
     reports = {kind: OperationReports(clients.homeserver, store, show).show for kind, show in shown.items()}
     return Operations(store, runners, reports, stores.signals)
+
+
+async def _remove_chat(agents: AgentParts, chat: int, gives_up: bool) -> bool:  # noqa: FBT001  # the only flag
+    return await agents.chats.reconciler.reconcile(chat, gives_up=gives_up)
 
 
 def build_retirement_keeper(

@@ -255,7 +255,7 @@ async def test_the_entries_are_those_of_the_person_and_of_the_lane(database: Dat
 async def test_a_server_gets_instructions_once_in_each_conversation(database: Database, agent: int, lane: int) -> None:
     contexts = Contexts(database)
     async with database.transaction() as connection:
-        await contexts.instruct(connection, ROOM, agent, "Be brief", "$i")
+        await contexts.instruct(connection, ROOM, agent, "Be brief", "$i", "@bob:example.org")
     assert not await contexts.is_instructed(lane)
     await say(database, agent, "$q2")
     assert await contexts.is_instructed(lane)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.turns import Turns
 
-HEARD = CatchUp((HeardMessage("Bob: one", "$one"), HeardMessage("Eve: two", "$two", "$edit")), "$q")
+BOB, EVE = "@bob:example.org", "@eve:example.org"
+HEARD = CatchUp((HeardMessage("Bob: one", "$one", BOB), HeardMessage("Eve: two", "$two", EVE, "$edit")), "$q")
 ONE, TWO = (each.said for each in HEARD.messages)
 
 
@@ -123,7 +124,9 @@ async def test_an_answer_that_is_forgotten_is_forgotten_by_other_agents(
     await accept(database, asked("$other", await add_agent(database, "Gala", "!gala:example.org")))
     (row,) = await database.rows("SELECT conversation FROM turn WHERE event_id = '$other'")
     other = await take(database, row["conversation"])
-    heard = CatchUp(tuple(HeardMessage(f"Frida: {each}", f"$a{each}") for each in (0, 1)), "$other")
+    heard = CatchUp(
+        tuple(HeardMessage(f"Frida: {each}", f"$a{each}", "@frida:example.org") for each in (0, 1)), "$other"
+    )
     await turns.commit(other, "x", error=None, parts=[], transcript=TALK, caught_up=heard)
     assert len(await said(database, other.conversation)) == 4
     # The redaction of the question, and of one message of the answer, forgets all of it.

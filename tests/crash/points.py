@@ -21,6 +21,7 @@ from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.core.ids import IMPORTED
 from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.rooms import POWER_LEVELS
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.chains import Chains
@@ -34,6 +35,7 @@ from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
@@ -76,6 +78,10 @@ def _imported(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) 
     return IMPORTED in content
 
 
+def _files(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return content.get("msgtype") == "m.file"
+
+
 def _levels(_self: Homeserver, _room: str, kind: str, *_: Any, **__: Any) -> bool:
     return kind == POWER_LEVELS
 
@@ -115,6 +121,8 @@ STEPS = {
     "commit": Step(Turns, "commit"),
     "edit": Step(Homeserver, "send", _edits),
     "word": Step(Homeserver, "send", _texts),
+    "upload": Step(Media, "upload"),
+    "file": Step(Homeserver, "send", _files),
     "redact": Step(Homeserver, "redact"),
     "search": Step(Homeserver, "messages"),
     "put_back": Step(Turns, "put_back"),
@@ -158,6 +166,14 @@ STEPS = {
     "leave": Step(Homeserver, "leave", is_anywhere=True),
     "forget_room": Step(Homeserver, "forget", is_anywhere=True),
     "forget_chat": Step(Chats, "forget", is_anywhere=True),
+    # The leader, or the command line, erases a person.
+    "erase_room": Step(PersonalData, "forget_room", is_anywhere=True),
+    "erase_saved": Step(PersonalData, "forget_saved", is_anywhere=True),
+    "erase_events": Step(PersonalData, "forget_events", is_anywhere=True),
+    "erase_heard": Step(PersonalData, "forget_heard", is_anywhere=True),
+    "erase_space": Step(PersonalData, "forget_space", is_anywhere=True),
+    "erase_turns": Step(PersonalData, "drop_turns", is_anywhere=True),
+    "erase_rest": Step(PersonalData, "forget_rest", is_anywhere=True),
     "source": Step(Chains, "source"),
     "ask_agent": Step(Chains, "ask"),
     "hold": Step(Chains, "hold"),

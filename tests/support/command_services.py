@@ -28,6 +28,7 @@ from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
@@ -37,12 +38,16 @@ from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.direct_chats import DirectChatStore
 from agent_bridge.store.edits import Edits
 from agent_bridge.store.effects import Effects
+from agent_bridge.store.exports import ExportStore
 from agent_bridge.store.forks import Forks
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.postgres.signals import Signals
+from agent_bridge.store.queue import Queue
+from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
@@ -104,9 +109,13 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, roles, "!ab")),
             operations=OperationStore(database),
             reloads=ReloadStore(database),
+            personal_data=PersonalData(database, Redactions(NAMES.bot_username, redact_answers=False), Queue(database)),
             planner=PassPlanner(agents, KeyValues(database), Live(example()), ENGLISH),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
             kv=KeyValues(database),
+            exports=ExportStore(database),
+            media=Media("http://127.0.0.1:9", "token", NAMES, session),
+            texts=ENGLISH,
             homeserver=homeserver,
             namespace=NAMES,
             roles=roles,

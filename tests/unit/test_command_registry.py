@@ -90,6 +90,7 @@ def test_the_commands() -> None:
         "saves": Role.MEMBER,
         "load": Role.MODERATOR,
         "forget": Role.MEMBER,
+        "export": Role.MEMBER,
         "fork": Role.MEMBER,
         "letta": Role.ADMIN,
         "queue": Role.MEMBER,

@@ -12,6 +12,7 @@ import pytest
 
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.answers import AnswerFile, MediaFile
 from agent_bridge.core.approvals import DecisionResult
 from agent_bridge.core.quotas import Period
 from agent_bridge.core.results.access import Arrival, Invited, InvitingBegun, NamedRoom, RoomLeft
@@ -78,6 +79,8 @@ from agent_bridge.core.results.contexts import (
     Instructions,
     ModelChoice,
 )
+from agent_bridge.core.results.erasure import ErasureAsked, ErasureBegun, ErasureRefusal, ErasureRefused
+from agent_bridge.core.results.exports import ConversationExported, ExportRefusal, ExportRefused
 from agent_bridge.core.results.people import (
     Kicked,
     Muted,
@@ -211,6 +214,13 @@ SAMPLES: list[Result] = [
     AgentReturned("Adam *1*", is_listed=True),
     AgentReturned("Adam *1*", is_listed=False),
     NotRetired("Adam *1*"),
+    ErasureAsked("@eve*:x.org"),
+    ConversationExported("Adam *1*", 3, AnswerFile(MediaFile("mxc://x.org/a", "text/markdown", 7), "a.md")),
+    ExportRefused(ExportRefusal.EMPTY, "Adam *1*"),
+    ExportRefused(ExportRefusal.TOO_LARGE, "Adam *1*", 1_000_000),
+    ErasureBegun("@eve*:x.org"),
+    ErasureRefused(ErasureRefusal.OWN_CHAT),
+    ErasureRefused(ErasureRefusal.TOO_SOON, 7200.0),
     AgentList((replace(ADA, state=AgentState.RETIRED),)),
     ChatList((OSLO,), 1, 2, is_archive=True),
     ChatList((), archived=3),

@@ -120,13 +120,18 @@ class RoomReader:
             return NO_CATCH_UP
         if events is None:
             return NO_CATCH_UP
-        found = [event for event in events if self._is_for(event, place)]
+        found = await self._remembered([event for event in events if self._is_for(event, place)])
         finished = [event for event in found if not self._grows(event)]
         left_out = await self._transcripts.not_heard(place.lane, [event["event_id"] for event in finished])
         names = await self._speakers(state, place.room_id)
         heard = [_heard(event, names) for event in finished if event["event_id"] not in left_out]
         # The next question brings an answer that still grows.
         return CatchUp(_newest(heard, tokens), place.event_id if finished == found else None)
+
+    async def _remembered(self, events: Sequence[Json]) -> list[Json]:
+        """Return *events* without those whose sender was erased after them."""
+        erased = await self._transcripts.erased({str(event["sender"]) for event in events})
+        return [event for event in events if event["origin_server_ts"] > erased.get(str(event["sender"]), 0.0)]
 
     async def _state(self, place: Place) -> RoomState | None:
         fetch = partial(self._homeserver.room_state, place.room_id, place.ghost)
@@ -229,7 +234,8 @@ def _heard(event: Json, names: Speakers) -> HeardMessage | None:
     text = "" if said is None else spoken_text(said, event["content"])
     edit = (newest_edit(event) or {}).get("event_id")
     edited_in = clean(edit) if isinstance(edit, str) else None
-    return HeardMessage(names.said(str(event["sender"]), text), event["event_id"], edited_in) if text else None
+    sender = str(event["sender"])
+    return HeardMessage(names.said(sender, text), event["event_id"], sender, edited_in) if text else None
 
 
 def _newest(heard: Sequence[HeardMessage | None], tokens: int) -> tuple[HeardMessage, ...]:

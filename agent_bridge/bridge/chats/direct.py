@@ -162,15 +162,17 @@ class DirectChats:
         content = direct_content(plan, person=chat.person or "")
         return await create_or_replace(self._homeserver, content, ghost)
 
-    async def reconcile(self, chat: ChatRoom) -> bool:
+    async def reconcile(self, chat: ChatRoom, *, gives_up: bool = False) -> bool:
         """Bring a direct chat to its desired state; return False if there is more to do in a moment.
 
+        *gives_up*: a server that does not respond keeps the conversation of a chat that is being deleted.
+
         Raises:
-            HomeserverError, StoreError: a step failed; the steps before it are done.
+            HomeserverError, UpstreamError, StoreError: a step failed; the steps before it are done.
         """
         if chat.status is ChatStatus.DELETING:
             await self._note(chat, is_direct=False)
-            return await self._deletion.carry_out(chat)
+            return await self._deletion.carry_out(chat, gives_up=gives_up)
         if chat.room_id is None:
             # The one who asks for it makes it.
             await self._chats.forget(chat.id, why=self._texts.room_lost)

@@ -155,17 +155,19 @@ class ChatReconciler:
         except BridgeError as error:
             _log.debug("the lanes of a chat keep waiting", chat=chat, error=str(error))
 
-    async def reconcile(self, chat: int, editor: StateEditor | None = None) -> bool:
+    async def reconcile(self, chat: int, editor: StateEditor | None = None, *, gives_up: bool = False) -> bool:
         """Bring the room of the chat with row id *chat* to its desired state, as far as possible.
 
         Return False if the homeserver is at work on it, True otherwise. Of two runs for the same chat the second waits.
-        *editor* collects the differences.
+        *editor* collects the differences. *gives_up*: a server that does not respond keeps the conversation of a chat
+        that is being deleted.
 
         Raises:
-            HomeserverError, StoreError: a step failed; the steps before it are done.
+            HomeserverError, UpstreamError, StoreError: a step failed; the steps before it are done.
         """
+        gives_up = gives_up or self._is_hopeless(chat)
         async with self._locks.hold(chat):
-            return await self._reconcile(chat, editor or StateEditor(self._homeserver))
+            return await self._reconcile(chat, editor or StateEditor(self._homeserver), gives_up=gives_up)
 
     async def compare(self, chat: int, editor: StateEditor) -> None:
         """Have *editor*, which changes nothing, collect the differences of the room of a chat.
@@ -189,17 +191,17 @@ class ChatReconciler:
                 return
         editor.note(Part.ROOM, Outcome.WOULD_SET)
 
-    async def _reconcile(self, chat: int, editor: StateEditor) -> bool:
+    async def _reconcile(self, chat: int, editor: StateEditor, *, gives_up: bool) -> bool:
         for _ in range(_UPGRADES):
             found = await self._chats.find(chat)
             if found is None:
                 return True
             if found.kind is KindName.DM:
-                return await self._direct.reconcile(found)
+                return await self._direct.reconcile(found, gives_up=gives_up)
             if found.status is ChatStatus.DELETING:
                 if found.space is not None and found.room_id is not None:
                     await self._unlist(found, found.space, found.room_id)
-                return await self._deletion.carry_out(found, gives_up=self._is_hopeless(chat))
+                return await self._deletion.carry_out(found, gives_up=gives_up)
             if found.room_id is None:
                 await self._make(found)
                 continue

@@ -19,7 +19,7 @@ from agent_bridge.bridge.delivery.erasure import Eraser
 from agent_bridge.bridge.delivery.marked_events import marked_events
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.bridge.rooms.kinds import is_of_several_kind
-from agent_bridge.core.answers import Op, Part, Reply
+from agent_bridge.core.answers import AnswerExtras, Op, Part, Reply
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import MARK, mark
 from agent_bridge.core.turns import TurnKind, TurnState
@@ -220,14 +220,15 @@ class Outbox:
         await self.recover()
         turn = self._turn
         committed = turn.state is TurnState.COMMITTED
-        reply = Reply(turn.answer or "", turn.stop) if committed else await make()
+        reply = Reply(turn.answer or "", turn.stop, turn.extras.files) if committed else await make()
         if reply is None:
             return False
         self._reply_to = to
         ops = [replace(op, notice=True) for op in await rendered(len(reply.text), ops_for, reply.text)]
+        ops += [Op(part, "", file=file) for part, file in zip(Part.FILES, reply.files, strict=False)]
         if not committed:
-            parts = [op.part for op in ops]
-            await self._turns.commit(turn, reply.text, error=None, parts=parts, stopped=reply.stopped)
+            parts, extras = [op.part for op in ops], AnswerExtras(files=reply.files)
+            await self._turns.commit(turn, reply.text, error=None, parts=parts, extras=extras, stopped=reply.stopped)
         await self.publish(ops, TurnState.STOPPED if reply.stopped else TurnState.DONE)
         return True
 

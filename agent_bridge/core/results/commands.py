@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from agent_bridge.core.results.access import AccessResult
 from agent_bridge.core.results.chats import ChatResult
 from agent_bridge.core.results.contexts import ContextResult
+from agent_bridge.core.results.erasure import ErasureResult
+from agent_bridge.core.results.exports import ExportResult
 from agent_bridge.core.results.people import PeopleResult
 from agent_bridge.core.results.reloads import ReloadReport
 from agent_bridge.core.results.repairs import PassPlan, RepairBegun
@@ -348,6 +350,8 @@ Result: TypeAlias = (
     | CommandList
     | CommandStopped
     | ContextResult
+    | ErasureResult
+    | ExportResult
     | HasEntry
     | InvalidArguments
     | NoRoomYet

@@ -15,7 +15,7 @@ WHERE user_id = %(user_id)s AND kind = %(kind)s AND shown_at > now() - make_inte
 -- Return the lists from which a number alone chooses, and the questions that are to be confirmed, that the people %(users)s
 -- were shown last in the rooms %(rooms)s: the events that show them, whether they were shown in the last %(fresh)s seconds, and whether their people have said
 -- something in the room since (is_passed), or were shown their chats there since (is_covered).
-SELECT DISTINCT ON (l.user_id, l.room_id, l.kind IN ('delete', 'retire')) l.user_id, l.room_id, l.kind, l.command, jsonb_array_length(l.items) AS size,
+SELECT DISTINCT ON (l.user_id, l.room_id, l.kind IN ('delete', 'retire', 'erase')) l.user_id, l.room_id, l.kind, l.command, jsonb_array_length(l.items) AS size,
        l.thread_id AS thread, l.shown_at > now() - make_interval(secs => %(fresh)s) AS is_fresh,
        (SELECT coalesce(array_agg(o.event_id), '{}') FROM outbox o WHERE o.turn = l.turn AND o.event_id IS NOT NULL)
            AS events,
@@ -27,8 +27,8 @@ SELECT DISTINCT ON (l.user_id, l.room_id, l.kind IN ('delete', 'retire')) l.user
            SELECT 1 FROM choice n WHERE n.user_id = l.user_id AND n.room_id = l.room_id AND n.kind = 'chats'
                                     AND n.shown_at > l.shown_at) AS is_covered
 FROM choice l
-WHERE l.kind IN ('agents', 'saves', 'delete', 'retire') AND l.user_id = ANY(%(users)s) AND l.room_id = ANY(%(rooms)s)
-ORDER BY l.user_id, l.room_id, l.kind IN ('delete', 'retire'), l.shown_at DESC
+WHERE l.kind IN ('agents', 'saves', 'delete', 'retire', 'erase') AND l.user_id = ANY(%(users)s) AND l.room_id = ANY(%(rooms)s)
+ORDER BY l.user_id, l.room_id, l.kind IN ('delete', 'retire', 'erase'), l.shown_at DESC
 
 -- forget --
 -- Forget the list of a kind that a person was shown last.

@@ -38,8 +38,8 @@ UPDATE conversation SET context = %(context)s WHERE id = %(lane)s
 -- Add the messages of the context %(source)s to the context %(context)s of the lane %(lane)s. They keep their turns: a
 -- redaction finds each copy of a message by the turn, or by the event. For their retention, those of a saved copy (%(saved)s) have the
 -- time at which they were said, and others the present time.
-INSERT INTO message (conversation, context, turn, role, content, event_id, edited_in, created_at)
-SELECT %(lane)s, %(context)s, turn, role, content, event_id, edited_in, CASE WHEN %(saved)s THEN created_at ELSE now() END
+INSERT INTO message (conversation, context, turn, role, content, event_id, edited_in, said_by, created_at)
+SELECT %(lane)s, %(context)s, turn, role, content, event_id, edited_in, said_by, CASE WHEN %(saved)s THEN created_at ELSE now() END
 FROM message WHERE context = %(source)s ORDER BY id
 
 -- is_empty --
@@ -60,9 +60,9 @@ FROM conversation c LEFT JOIN context x ON x.id = c.context
 WHERE c.id = %(lane)s GROUP BY x.started_at
 
 -- instruct --
--- Record the instructions of people for the agent %(agent)s in a room, which the event %(event_id)s gave; empty: they are
--- taken back.
-UPDATE participant SET instructions = %(instructions)s, instructed_in = %(event_id)s, instructed_at = now()
+-- Record the instructions of the person %(by)s for the agent %(agent)s in a room, which the event %(event_id)s gave; empty:
+-- they are taken back.
+UPDATE participant SET instructions = %(instructions)s, instructed_in = %(event_id)s, instructed_by = %(by)s, instructed_at = now()
 FROM room r WHERE r.id = participant.room AND r.room_id = %(room_id)s AND participant.agent = %(agent)s
 
 -- is_instructed --

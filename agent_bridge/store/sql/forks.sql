@@ -38,8 +38,8 @@ RETURNING id
 -- Add the messages of the context %(source)s of the lane %(lane)s to the context %(context)s, up to the message %(until)s;
 -- null: the context is the first one of the lane. Only those of the turn %(turn)s if that is given. They keep their turns: a
 -- redaction finds each copy of a message by the turn, or by the event.
-INSERT INTO message (conversation, context, turn, role, content, event_id, edited_in)
-SELECT %(home)s, %(context)s, turn, role, content, event_id, edited_in
+INSERT INTO message (conversation, context, turn, role, content, event_id, edited_in, said_by)
+SELECT %(home)s, %(context)s, turn, role, content, event_id, edited_in, said_by
 FROM message
 WHERE conversation = %(lane)s AND coalesce(context, 0) = coalesce(%(source)s, 0) AND id <= %(until)s
   AND (%(turn)s::bigint IS NULL OR turn = %(turn)s)

@@ -155,7 +155,7 @@ WHERE decided_in = %(target)s AND t.id = approval.turn AND c.room_id = %(room_id
 
 -- forget_instructions --
 -- Take the instructions for agents back that the event %(target)s gave.
-UPDATE participant SET instructions = '', instructed_at = now()
+UPDATE participant SET instructions = '', instructed_by = NULL, instructed_at = now()
 FROM room r WHERE r.id = participant.room AND r.room_id = %(room_id)s AND participant.instructed_in = %(target)s
 
 -- shown --

@@ -51,3 +51,9 @@ WHERE EXISTS (
     SELECT 1 FROM outbox o JOIN turn asked ON asked.asked_in = o.turn
     WHERE o.event_id = said.event_id AND asked.conversation = %(lane)s
 )
+
+-- erased --
+-- Return those of the users %(users)s whose data were, or are being, erased, and since when: what they said before stays
+-- forgotten.
+SELECT params ->> 'user' AS user_id, extract(epoch FROM max(created_at))::float * 1000 AS at FROM operation
+WHERE kind = 'erase' AND params ->> 'user' = ANY(%(users)s) GROUP BY 1

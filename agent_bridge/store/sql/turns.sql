@@ -223,14 +223,14 @@ WITH head AS (
     INSERT INTO outbox (turn, part) SELECT id, unnest(%(parts)s::integer[]) FROM answered
     ON CONFLICT (turn, part) DO NOTHING
 ), said AS (
-    INSERT INTO message (conversation, context, turn, role, content, event_id, edited_in)
+    INSERT INTO message (conversation, context, turn, role, content, event_id, edited_in, said_by)
     SELECT c.id, c.context, CASE WHEN said.event_id IS NULL THEN answered.id END, said.role, said.content, said.event_id,
-           said.edited_in
+           said.edited_in, said.said_by
     FROM answered, conversation c,
-         unnest(%(roles)s::text[], %(contents)s::text[], %(events)s::text[], %(edits)s::text[])
-             WITH ORDINALITY AS said (role, content, event_id, edited_in, position)
+         unnest(%(roles)s::text[], %(contents)s::text[], %(events)s::text[], %(edits)s::text[], %(speakers)s::text[])
+             WITH ORDINALITY AS said (role, content, event_id, edited_in, said_by, position)
     WHERE c.id = %(lane)s AND coalesce(answered.stop, '') NOT IN ('redacted', 'withdrawn')
-      AND NOT answered.redactions ?| array_remove(ARRAY[said.event_id, said.edited_in], NULL)
+      AND NOT answered.redactions ?| array_remove(ARRAY[said.event_id, said.edited_in, said.said_by], NULL)
     ORDER BY said.position
 ), caught_up AS (
     UPDATE conversation SET caught_up = %(until)s::text FROM answered

@@ -60,8 +60,10 @@ message = Table(
     ),
     Column("event_id", Text, comment="the event of a message of the room that was said to others"),
     Column("edited_in", Text, comment="the edit from which the text of that message comes"),
+    Column("said_by", Text, comment="user id of the speaker of a message that was said to others"),
 )
 Index("message_event_id_idx", message.c.event_id, postgresql_where=text("event_id IS NOT NULL"))
 Index("message_edited_in_idx", message.c.edited_in, postgresql_where=text("edited_in IS NOT NULL"))
+Index("message_said_by_idx", message.c.said_by, postgresql_where=text("said_by IS NOT NULL"))
 Index("message_context_idx", message.c.context, postgresql_where=text("context IS NOT NULL"))
 Index("message_lane_idx", message.c.conversation, text("coalesce(context, 0)"), message.c.id)

@@ -198,6 +198,7 @@ participant = Table(
     Column("instructed_at", DateTime(timezone=True)),
     Column("model", Text, comment="the one that people chose for this room; null: that of the agent"),
     Column("answers", Text, comment="which messages it answers; null: not set by people"),
+    Column("instructed_by", Text, comment="user id of the person who gave them"),
     CheckConstraint("answers IN ('always', 'mention', 'off')", name="answers"),
 )
 
@@ -269,6 +270,6 @@ choice = Table(
     Column("command", Text, nullable=False, server_default="agent", comment="the command that a number alone gives"),
     Column("title", Text, comment="title of the chat that the command makes; null: none"),
     Column("shown_at", DateTime(timezone=True), nullable=False, server_default=now),
-    CheckConstraint("kind IN ('agents', 'chats', 'delete', 'retire', 'saves')", name="kind"),
+    CheckConstraint("kind IN ('agents', 'chats', 'delete', 'erase', 'retire', 'saves')", name="kind"),
     comment="the list of a kind that a person was shown last",
 )

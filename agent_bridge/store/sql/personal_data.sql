@@ -1,0 +1,201 @@
+-- now --
+-- Return the newest turn, up to which a person is erased.
+SELECT coalesce(max(id), 0) AS until FROM turn
+
+-- own_rooms --
+-- Return the chats and direct chats of the person %(user)s.
+SELECT r.id, r.room_id, r.kind, a.upstream, a.name AS agent FROM room r JOIN agent a ON a.id = r.owner
+WHERE r.person = %(user)s AND r.kind IN ('chat', 'dm') ORDER BY r.id
+
+-- end_rooms --
+-- Have the chats and direct chats %(chats)s deleted, and close their turns: nobody waits for an answer there.
+WITH ended AS (
+    UPDATE room SET status = 'deleting', changes = changes + 1 WHERE id = ANY(%(chats)s)
+    RETURNING room_id, pg_notify('agent_bridge', 'chats')
+)
+UPDATE turn SET state = 'stopped', stop = 'withdrawn', finished_at = now(), answer = NULL, extras = '{}'
+FROM ended JOIN conversation c ON c.room_id = ended.room_id
+WHERE turn.conversation = c.id AND turn.open
+RETURNING turn.id, pg_notify('agent_bridge', 'stops')
+
+-- upstreams --
+-- Return the conversations on upstreams of the lanes in rooms in which the person %(user)s was heard; ref is null if an agent
+-- was asked, and no conversation is known. is_own: the room is one of %(rooms)s.
+WITH heard AS (
+    SELECT c.room_id FROM turn t JOIN conversation c ON c.id = t.conversation
+    WHERE t.sender = %(user)s AND t.kind IN ('message', 'edit', 'again')
+    UNION
+    SELECT c.room_id FROM message m JOIN conversation c ON c.id = m.conversation WHERE m.said_by = %(user)s
+    UNION
+    SELECT unnest(%(rooms)s::text[])
+)
+SELECT DISTINCT a.upstream, a.name AS agent, a.model, u.ref, c.room_id = ANY(%(rooms)s::text[]) AS is_own
+FROM heard JOIN conversation c ON c.room_id = heard.room_id JOIN agent a ON a.id = c.agent
+     LEFT JOIN context x ON x.conversation = c.id AND x.session IS NOT NULL
+     LEFT JOIN upstream_conversation u ON u.upstream = a.upstream AND u.ref <> ''
+          AND u.session IN (x.session, c.room_id || CASE WHEN c.thread_id <> '' THEN '/' || c.thread_id ELSE '' END)
+ORDER BY a.upstream, a.name, u.ref
+
+-- forget_copies --
+-- Forget the messages that were said in the room %(room_id)s, wherever they were copied to.
+DELETE FROM message USING turn t, conversation c
+WHERE message.turn = t.id AND t.conversation = c.id AND c.room_id = %(room_id)s
+
+-- forget_messages --
+-- Forget the transcripts of the lanes of the room %(room_id)s.
+DELETE FROM message USING conversation c WHERE message.conversation = c.id AND c.room_id = %(room_id)s
+
+-- forget_contexts --
+-- Forget the contexts of the lanes of the room %(room_id)s, and the copies of them.
+DELETE FROM context USING conversation c WHERE context.conversation = c.id AND c.room_id = %(room_id)s
+
+-- forget_turns --
+-- Forget the turns of the room %(room_id)s, and return their number.
+DELETE FROM turn USING conversation c WHERE turn.conversation = c.id AND c.room_id = %(room_id)s
+
+-- forget_room --
+-- Forget what is left of the room %(room_id)s, which does not exist any more.
+WITH chains AS (
+    DELETE FROM chain WHERE room_id = %(room_id)s
+), notes AS (
+    DELETE FROM ignored WHERE room_id = %(room_id)s
+), upstreams AS (
+    DELETE FROM upstream_conversation
+    WHERE session = %(room_id)s OR starts_with(session, %(room_id)s || '/') OR starts_with(session, %(room_id)s || '~')
+)
+DELETE FROM conversation WHERE room_id = %(room_id)s
+
+-- events --
+-- Return the next events of the person %(user)s behind the turn %(after)s that are not forgotten yet, up to the turn
+-- %(until)s, but for the turn %(own)s.
+SELECT t.id, t.event_id, c.room_id FROM turn t JOIN conversation c ON c.id = t.conversation
+WHERE t.sender = %(user)s AND t.id > %(after)s AND t.id <= %(until)s AND t.id IS DISTINCT FROM %(own)s::bigint
+  AND NOT t.redacted AND t.kind NOT IN ('invitation', 'redaction')
+ORDER BY t.id LIMIT %(limit)s
+
+-- note --
+-- Note in the open messages of rooms of several that the words of the person %(user)s are forgotten. The statement `commit` of
+-- the turns reads the note.
+UPDATE turn SET redactions = redactions || jsonb_build_object(%(user)s::text, 'erased')
+FROM conversation c JOIN room r ON r.room_id = c.room_id
+WHERE c.id = turn.conversation AND turn.open AND turn.kind = 'message' AND r.kind IN ('group', 'lobby', 'channel')
+
+-- forget_heard --
+-- Forget what the person %(user)s has said to others.
+DELETE FROM message WHERE said_by = %(user)s
+
+-- heard_unknown --
+-- Return the events whose speaker an earlier program did not record, each with an agent that has heard it.
+SELECT DISTINCT ON (m.event_id) m.event_id, c.room_id, a.ghost
+FROM message m JOIN conversation c ON c.id = m.conversation JOIN agent a ON a.id = c.agent
+WHERE m.event_id > %(after)s AND m.event_id IS NOT NULL AND m.said_by IS NULL ORDER BY m.event_id, m.id LIMIT %(limit)s
+
+-- heard_by --
+-- Record the speaker of a message that was said to others.
+UPDATE message SET said_by = %(user)s WHERE event_id = %(event_id)s AND said_by IS NULL
+
+-- saved --
+-- Return the copies that the person %(user)s has saved, and those of conversations in the rooms %(rooms)s.
+SELECT x.id, x.upstream_ref AS ref, x.upstream_kind AS kind, a.upstream, a.name AS agent, a.kind AS present_kind
+FROM context x JOIN agent a ON a.id = x.agent JOIN conversation c ON c.id = x.conversation
+WHERE x.name IS NOT NULL AND (x.owner = %(user)s OR c.room_id = ANY(%(rooms)s::text[])) ORDER BY x.id
+
+-- forget_saved --
+-- Forget the copy %(context)s.
+DELETE FROM context WHERE id = %(context)s
+
+-- space --
+-- Return the Space of the person %(user)s.
+SELECT room_id, listed_in FROM person_space WHERE user_id = %(user)s
+
+-- forget_space --
+-- Forget the Space of the person %(user)s.
+DELETE FROM person_space WHERE user_id = %(user)s
+
+-- choices --
+-- Forget the agent and the entries of lists that the person %(user)s has chosen.
+WITH chosen AS (DELETE FROM selection WHERE user_id = %(user)s RETURNING 1), listed AS (
+    DELETE FROM choice WHERE user_id = %(user)s RETURNING 1
+)
+SELECT (SELECT count(*) FROM chosen) + (SELECT count(*) FROM listed) AS number
+
+-- instructions --
+-- Take the instructions back that the person %(user)s has given.
+UPDATE participant SET instructions = '', instructed_in = NULL, instructed_by = NULL, instructed_at = now()
+WHERE instructed_by = %(user)s AND instructions <> ''
+
+-- triggers --
+-- Revoke the triggers of the person %(user)s.
+DELETE FROM trigger WHERE owner = %(user)s
+
+-- usage --
+-- Forget the tokens of requests for the person %(user)s, but for those behind the turn %(until)s.
+DELETE FROM usage WHERE user_id = %(user)s AND (turn IS NULL OR turn <= %(until)s)
+
+-- usage_days --
+-- Forget the sums of these tokens.
+DELETE FROM usage_day WHERE user_id = %(user)s
+
+-- dead_letters --
+-- Forget the events of the person %(user)s that could not be taken.
+DELETE FROM dead_letter WHERE strpos(body, to_json(%(user)s::text)::text) > 0
+
+-- traces --
+-- Forget the person %(user)s as the one who asked for something that stays.
+WITH asked AS (
+    UPDATE operation SET requested_by = '' WHERE requested_by = %(user)s AND finished_at IS NOT NULL AND kind <> 'erase'
+), decided AS (
+    UPDATE approval SET decided_by = NULL, reason = '' WHERE decided_by = %(user)s
+), retired AS (
+    UPDATE agent SET retired_by = '' WHERE retired_by = %(user)s
+), instructed AS (
+    UPDATE participant SET instructed_by = NULL WHERE instructed_by = %(user)s
+), budget AS (
+    DELETE FROM bot_budget WHERE user_id = %(user)s
+)
+DELETE FROM chain WHERE asker = %(user)s AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.chain = chain.id AND t.open)
+
+-- open --
+-- Return the number of open turns of the person %(user)s up to the turn %(until)s, but for the turn %(own)s.
+SELECT count(*) AS number FROM turn
+WHERE sender = %(user)s AND open AND id <= %(until)s AND id IS DISTINCT FROM %(own)s::bigint
+
+-- drop --
+-- Forget up to %(limit)s turns of the person %(user)s up to the turn %(until)s, but for the turn %(own)s, and note their events as
+-- ignored: a backfill does not take them again. Of the open turns (%(all)s) those stay that have a message of another person.
+WITH dropped AS (
+    DELETE FROM turn USING conversation c
+    WHERE c.id = turn.conversation AND turn.id = ANY(ARRAY(
+        SELECT t.id FROM turn t
+        WHERE t.sender = %(user)s AND t.id <= %(until)s AND t.id IS DISTINCT FROM %(own)s::bigint
+          AND (NOT t.open OR (%(all)s AND NOT EXISTS (
+              SELECT 1 FROM turn part WHERE part.collected_into = t.id AND part.sender <> t.sender)))
+        ORDER BY t.id LIMIT %(limit)s))
+    RETURNING turn.event_id, c.room_id
+), noted AS (
+    INSERT INTO ignored (event_id, room_id, reason) SELECT DISTINCT event_id, room_id, 'erased' FROM dropped
+    ON CONFLICT (event_id) DO NOTHING
+)
+SELECT count(*) AS number FROM dropped
+
+-- count --
+-- Return how much there is of the person %(user)s. Triggers in own rooms go with these.
+SELECT (SELECT count(*) FROM room WHERE person = %(user)s AND kind = 'chat') AS chats,
+       (SELECT count(*) FROM room WHERE person = %(user)s AND kind = 'dm') AS direct_chats,
+       (SELECT count(*) FROM turn WHERE sender = %(user)s) AS messages,
+       (SELECT count(*) FROM message WHERE said_by = %(user)s) AS heard,
+       (SELECT count(*) FROM context WHERE owner = %(user)s) AS saved,
+       (SELECT count(*) FROM person_space WHERE user_id = %(user)s) AS spaces,
+       (SELECT count(*) FROM selection WHERE user_id = %(user)s)
+           + (SELECT count(*) FROM choice WHERE user_id = %(user)s) AS choices,
+       (SELECT count(*) FROM participant WHERE instructed_by = %(user)s AND instructions <> '') AS instructions,
+       (SELECT count(*) FROM trigger t JOIN room r ON r.id = t.room
+        WHERE t.owner = %(user)s AND r.person IS DISTINCT FROM %(user)s) AS triggers,
+       (SELECT count(*) FROM usage WHERE user_id = %(user)s)
+           + (SELECT count(*) FROM usage_day WHERE user_id = %(user)s) AS usage,
+       (SELECT count(*) FROM dead_letter WHERE strpos(body, to_json(%(user)s::text)::text) > 0) AS dead_letters
+
+-- last --
+-- Return the seconds since the person %(user)s was erased last; null: never.
+SELECT extract(epoch FROM now() - max(created_at))::float AS seconds FROM operation
+WHERE kind = 'erase' AND params ->> 'user' = %(user)s AND state <> 'failed'
