@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.bridge.answering.catch_up import Place, RoomReader
+from agent_bridge.core.ids import IMPORTED
 from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.transcript import NO_CATCH_UP
 from agent_bridge.render.content import LIVE
@@ -63,6 +64,8 @@ async def test_messages_of_members_in_the_same_place_before_the_question(
         said("$7", "in a thread", **in_thread),
         said("$8", "", msgtype="m.image", url="mxc://example.org/x", filename="cat.png"),
         said("$9", "not yet said") | {"content": {}},
+        said("$imported", "long ago", NAMES.imported, **{IMPORTED: True}),
+        said("$also imported", "long ago", OTHER, **{IMPORTED: True}),
         said("$q", "the question", BOB),
         said("$10", "later"),
     ]

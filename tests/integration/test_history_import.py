@@ -317,5 +317,7 @@ async def test_limits_of_the_homeserver_are_waited_out(database_url: str) -> Non
             talk = await running.join(admin, server.names[0])
             await talk.say("!ab import")
             await admin.wait_for(lambda: "Imported 24 messages." in said(talk), 60)
+            # A wait does not begin the work again.
+            assert [each["type"] for each in server.commands].count("conversation_messages_list") < 5
             bodies = [each["content"]["body"] for each in await imported(admin, talk.room_id)]
             assert bodies == [f"{kind} {number}" for number in range(12) for kind in ("question", "answer")]

@@ -789,6 +789,7 @@ def test_a_message_that_finds_its_room_full_is_the_bots() -> None:
         pytest.param(member("leave", NAMES.bot), True, id="the bot is removed"),
         pytest.param(member("join", GHOST, sender=GHOST), False, id="the ghost joined"),
         pytest.param(member("leave", BOB), False, id="a person left"),
+        pytest.param(member("leave", NAMES.imported), False, id="an import is over"),
         pytest.param(event({}, kind="m.room.tombstone", state_key=""), True, id="upgraded"),
         pytest.param(event({}, kind="m.room.power_levels", state_key=""), True, id="levels by a person"),
         pytest.param(
