@@ -299,3 +299,45 @@ async def test_a_person_has_the_own_data_erased(harness: BridgeHarness, database
             assert [row["payload"]["body"] for row in turns] == ["yes"]
             assert (await desk.ask("forget me")).body.startswith("Your data were erased today.")
             assert len(desk.said()) == before + 2
+
+
+async def test_agents_hear_nothing_again_of_what_was_erased(harness: BridgeHarness, database_url: str) -> None:
+    async with named_upstream("Ada", "Bea") as upstream, harness.person() as ann, harness.person() as bob:
+        config = configured(harness, database_url, upstream)
+        async with harness.bridge(config) as running:
+            words = Words("ann")
+            together = await group(running, bob, "Ada", "Bea", others=(ann.user_id,))
+            await ann.join(together.room_id)
+            await together.synced(people=2)
+            await ann.say(together.room_id, f"{words.new()}, @nobody")
+            await together.tell("what did she say?", "Ada")
+            await bob.wait_for(lambda: together.said_by("Ada"))
+            await together.settled()
+            assert await _has(running, "message", words.all[-1])
+            # A program of an earlier version did not record the speaker: the homeserver knows it.
+            await running.database.execute("UPDATE message SET said_by = NULL")
+            letter = json.dumps({"sender": ann.user_id, "content": {"body": words.new()}})
+            await running.database.execute(
+                "INSERT INTO dead_letter (transaction_id, reason, body) VALUES ('t', 'r', %s)", (letter,)
+            )
+            # An answer is under way whose question has the words.
+            gate = asyncio.Event()
+            upstream.scripts.append(waits_for(gate, "I heard ", "it"))
+            await together.tell("and you?", "Bea")
+            await bob.wait_for(lambda: together.said_by("Bea"))
+            assert words.all[0] in json.dumps(upstream.asked[-1])
+            report = await erased(config, ann.user_id)
+            assert (report.counts["heard"], report.counts["dead_letters"]) == (1, 1)
+            gate.set()
+            await together.see("Bea", "I heard it")
+            assert await found_in(running.database, [*words.all, ann.user_id], ALLOWED) == {}
+            # Bob's words are there: the answer to him is not forgotten.
+            assert await _has(running, "message", "and you?")
+            # An agent that has yet to read the room gets what was said since.
+            await running.database.execute("UPDATE conversation SET caught_up = NULL")
+            await ann.say(together.room_id, "something new, @nobody")
+            await together.tell("once more?", "Bea")
+            await bob.wait_for(lambda: len(together.said_by("Bea")) == 2)
+            asked = json.dumps(upstream.asked[-1])
+            assert "something new" in asked
+            assert not [word for word in words.all if word in asked]

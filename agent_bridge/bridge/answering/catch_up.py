@@ -131,7 +131,7 @@ class RoomReader:
     async def _remembered(self, events: Sequence[Json]) -> list[Json]:
         """Return *events* without those whose sender was erased after them."""
         erased = await self._transcripts.erased({str(event["sender"]) for event in events})
-        return [event for event in events if event["origin_server_ts"] > erased.get(str(event["sender"]), 0.0)]
+        return [event for event in events if event.get("origin_server_ts", 0) >= erased.get(str(event["sender"]), 0.0)]
 
     async def _state(self, place: Place) -> RoomState | None:
         fetch = partial(self._homeserver.room_state, place.room_id, place.ghost)
