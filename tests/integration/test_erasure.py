@@ -292,6 +292,11 @@ async def test_a_person_has_the_own_data_erased(harness: BridgeHarness, database
             assert [row["payload"]["body"] for row in turns] == ["yes"]
             assert (await desk.ask("forget me")).body.startswith("Your data were erased today.")
             assert len(desk.said()) == before + 2
+            # The person goes on with a new chat in a new Space.
+            fresh = await new_chat(desk, "new @Ada again")
+            assert (await fresh.synced())["space"] is not None
+            await fresh.say("hello")
+            assert await fresh.answers_of("Ada", 1) == ["Echo: hello"]
 
 
 async def test_agents_hear_nothing_again_of_what_was_erased(harness: BridgeHarness, database_url: str) -> None:
