@@ -263,6 +263,8 @@ async def test_the_command_line(harness: BridgeHarness, database_url: str, tmp_p
             code, output = await run_command("erase", ann.user_id, "--yes", "--config", file)
             assert (code, "are erased: 1 message or command" in output) == (0, True), output
             assert not await running.database.rows("SELECT 1 FROM turn WHERE sender = %s", (ann.user_id,))
+            # The operator types the user id.
+            assert exit_code(await erased(config, ann.user_id, ask=lambda _: f"{ann.user_id} ")) == ExitCode.DONE
             for wrong in ("ann", running.homeserver.namespace.bot):
                 assert (await run_command("erase", wrong, "--yes", "--config", file))[0] == 2
 
