@@ -17,7 +17,7 @@ import typer
 
 from agent_bridge import __version__
 from agent_bridge.cli.serving import serve_bridge, until_stopped
-from agent_bridge.cli.terminal import say, use_any_encoding
+from agent_bridge.cli.terminal import ask_operator, note, say, show_progress, use_any_encoding
 from agent_bridge.core.errors import BridgeError, ConfigError
 from agent_bridge.core.names import printable
 
@@ -206,7 +206,7 @@ def repair(
     source = _source(config)
     settings = source.read()
     with _without_log():
-        report = asyncio.run(compare(settings, source, agent, force=force, dry=dry, show=_progress))
+        report = asyncio.run(compare(settings, source, agent, force=force, dry=dry, show=show_progress))
     say(to_json(report) if as_json else as_text(report, settings.bot.prefix))
     raise typer.Exit(exit_code(report))
 
@@ -225,9 +225,8 @@ def uninstall(
     from agent_bridge.cli.uninstall import uninstall as remove
 
     settings = _load(config)
-    ask = None if yes else _ask
     with _without_log():
-        code = asyncio.run(remove(settings, say, ask))
+        code = asyncio.run(remove(settings, say, None if yes else ask_operator))
     raise typer.Exit(code)
 
 
@@ -251,34 +250,15 @@ def erase(
 
     source = _source(config)
     settings = source.read()
-    ask = None if yes else _ask
+    ask = None if yes else ask_operator
     with _without_log():
-        work = delete(settings, source, user, dry=dry, ask=ask, say=_note, show=_progress)
+        work = delete(settings, source, user, dry=dry, ask=ask, say=note, show=show_progress)
         report = asyncio.run(work)
     if report is None:
-        _note("Nothing was deleted.")
+        note("Nothing was deleted.")
     else:
         say(to_json(report) if as_json else as_text(report))
     raise typer.Exit(exit_code(report))
-
-
-def _note(line: str) -> None:
-    """Print a line that is no part of the result."""
-    print(printable(line), file=sys.stderr)  # noqa: T201
-
-
-def _progress(line: str) -> None:
-    """Print a line if a person watches."""
-    if sys.stderr.isatty():
-        _note(line)
-
-
-def _ask(question: str) -> str:
-    """Ask the operator; without an answer, it is empty."""
-    try:
-        return str(typer.prompt(question, default="", show_default=False))
-    except typer.Abort:
-        return ""
 
 
 @cli.command()

@@ -36,3 +36,22 @@ def say(text: str) -> None:
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
         raise BridgeError(f"the output cannot be written: {error.strerror}") from error
+
+
+def note(line: str) -> None:
+    """Print a line that is no part of the result to the standard error."""
+    print(printable(line), file=sys.stderr)  # noqa: T201
+
+
+def show_progress(line: str) -> None:
+    """Print a line if a person watches."""
+    if sys.stderr.isatty():
+        note(line)
+
+
+def ask_operator(question: str) -> str:
+    """Return the answer of the operator; without one, it is empty."""
+    try:
+        return str(typer.prompt(question, default="", show_default=False))
+    except typer.Abort:
+        return ""

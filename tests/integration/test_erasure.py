@@ -270,6 +270,8 @@ async def test_the_command_line(harness: BridgeHarness, database_url: str, tmp_p
             code, output = await run_command("erase", ann.user_id, "--yes", "--config", file)
             assert (code, "are erased: 1 message or command" in output) == (0, True), output
             assert not await running.database.rows("SELECT 1 FROM turn WHERE sender = %s", (ann.user_id,))
+            # The operator types the user id.
+            assert exit_code(await erased(config, ann.user_id, ask=lambda _: f"{ann.user_id} ")) == ExitCode.DONE
             for wrong in ("ann", running.homeserver.namespace.bot):
                 assert (await run_command("erase", wrong, "--yes", "--config", file))[0] == 2
 
@@ -299,6 +301,11 @@ async def test_a_person_has_the_own_data_erased(harness: BridgeHarness, database
             assert [row["payload"]["body"] for row in turns] == ["yes"]
             assert (await desk.ask("forget me")).body.startswith("Your data were erased today.")
             assert len(desk.said()) == before + 2
+            # The person goes on with a new chat in a new Space.
+            fresh = await new_chat(desk, "new @Ada again")
+            assert (await fresh.synced())["space"] is not None
+            await fresh.say("hello")
+            assert await fresh.answers_of("Ada", 1) == ["Echo: hello"]
 
 
 async def test_agents_hear_nothing_again_of_what_was_erased(harness: BridgeHarness, database_url: str) -> None:

@@ -102,7 +102,9 @@ class ChatListing:
             return space
         # Several chats of one person may ask at the same time.
         async with self._lock:
-            if person not in self._found:
+            known = await self._person_spaces.of(person)
+            # It is forgotten when the person is erased.
+            if known is None or known.room_id != self._found.get(person):
                 self._found[person] = await self._enter(person, space)
         return self._found[person]
 
