@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
 from agent_bridge.core.ids import parse_user_id
+from agent_bridge.core.imports import MOST_IMPORTED
 from agent_bridge.core.roles import Role
 
 _URL = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
@@ -154,6 +155,14 @@ def _upstream_name(value: str) -> str:
     return value
 
 
+def _import_count(value: Any) -> Any:
+    if value == "all":
+        return MOST_IMPORTED
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_IMPORTED:
+        raise ValueError(f"must be a whole number from 0 to {MOST_IMPORTED}, or all")
+    return value
+
+
 def _prefix(value: str) -> str:
     if not value or re.search(r"\s", value):
         raise ValueError("must be one word, such as !ab")
@@ -233,6 +242,8 @@ PermissionKey = Annotated[str, AfterValidator(_permission_key)]
 #: A role by its lower-case name.
 RoleName = Annotated[Role, BeforeValidator(_role)]
 UpstreamName = Annotated[str, AfterValidator(_upstream_name)]
+#: A number of earlier messages; ``all`` is the largest one.
+ImportCount = Annotated[int, BeforeValidator(_import_count)]
 CommandPrefix = Annotated[str, AfterValidator(_prefix)]
 HeaderName = Annotated[str, AfterValidator(_header)]
 #: Text with the placeholders ``{name}``, ``{id}`` and ``{upstream}``, and without other braces.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, StrictFloat, StrictInt, ValidationInfo, field_validator
 
 from agent_bridge.config.kinds import KINDS_OF_KEYS, UpstreamKind, refuse_unused
 from agent_bridge.config.section import Section
-from agent_bridge.config.types import HeaderName, LocalPath, Secret, ServerUrl, UpstreamName, Url
+from agent_bridge.config.types import HeaderName, ImportCount, LocalPath, Secret, ServerUrl, UpstreamName, Url
 from agent_bridge.core.approvals import Rule
 from agent_bridge.core.imports import MOST_IMPORTED
 from agent_bridge.core.rooms import Show, Streaming
@@ -150,7 +150,7 @@ class UpstreamConfig(Section):
         description="Whether requests to /chat/completions ask for a report of the tokens (stream_options). A server "
         "that refuses that is asked without it. Without a report the bridge estimates the tokens.",
     )
-    import_history: Annotated[StrictInt, Field(ge=0, le=MOST_IMPORTED)] | Literal["all"] = Field(
+    import_history: ImportCount = Field(
         0,
         description="Number of earlier messages with other clients that the new room of an agent shows before people "
         f"are invited: the newest of the agent's main conversation, or all (at most {MOST_IMPORTED:,}). Everybody in "
@@ -178,11 +178,6 @@ class UpstreamConfig(Section):
         key, api = str(info.field_name), info.data.get("api")
         refuse_unused(cls, key, value, info.data.get("kind"), str(value) if key == "api" else api)
         return value
-
-    @property
-    def imported(self) -> int:
-        """The largest number of earlier messages that a new room shows."""
-        return MOST_IMPORTED if self.import_history == "all" else self.import_history
 
     @property
     def approval_rules(self) -> dict[str, Rule]:

@@ -96,7 +96,7 @@ def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentP
         RestingRooms(namespace, space, home_rooms, home_state, reports, config.templates),
         avatars,
         access,
-        FirstImports(OperationStore(stores.database), {each.name: each.imported for each in config.upstreams}),
+        FirstImports(OperationStore(stores.database), {each.name: each.import_history for each in config.upstreams}),
         reports,
         config.rooms,
         signals,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent_bridge.core.ids import IMPORTED
 from crash.doomed_process import DoomedProcess
 from support.conditions import eventually
 from support.harness import new_harness
-from support.imports import imported, letta_of, remember, said
+from support.imports import events_of, imported, letta_of, remember, said
 from support.scripted_app_server import ScriptedAppServer
 
 if TYPE_CHECKING:
@@ -80,3 +81,41 @@ async def test_a_killed_import_is_completed(
             assert bodies == [f"{kind} {each}" for each in range(_QUESTIONS) for kind in ("question", "answer")]
             assert len(said(talk)) == 1
             assert running.homeserver.namespace.imported not in await running.homeserver.members(room_id)
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "after:import:5",
+        *(
+            pytest.param(each, marks=pytest.mark.long)
+            for each in ("before:cursor:1", "after:cursor:1", "after:imported:1", "after:people_leave:1")
+        ),
+        *(pytest.param(f"{when}:operation_end:1", marks=pytest.mark.long) for when in ("before", "after")),
+    ],
+)
+async def test_a_new_room_is_completed(own: BridgeHarness, database_url: str, tmp_path: Path, point: str) -> None:
+    async with ScriptedAppServer("Dora") as server, own.person("admin") as admin:
+        remember(server, _QUESTIONS)
+        rooms = {"invite": [admin.user_id]}
+        config = own.config(
+            database_url, letta_of(server, import_history="all"), rooms=rooms, logging={"format": "json"}
+        )
+        async with DoomedProcess(tmp_path, config, point, "") as process:
+            assert await process.death() == -signal.SIGKILL
+        async with own.bridge(config) as running:
+            room_id = (await running.contact(server.names[0])).home.room_id or ""
+            await admin.wait_for(lambda: room_id in admin.invites)
+            await admin.join(room_id)
+            await admin.wait_for(lambda: room_id in admin.rooms)
+            events = await events_of(admin, room_id)
+            found = [each for each in events if IMPORTED in each["content"]]
+            bodies = [each["content"]["body"] for each in found]
+            assert bodies == [f"{kind} {each}" for each in range(_QUESTIONS) for kind in ("question", "answer")]
+            assert {each["content"]["msgtype"] for each in found} == {"m.text"}
+            (invitation,) = [
+                each
+                for each in events
+                if each.get("state_key") == admin.user_id and each["content"]["membership"] == "invite"
+            ]
+            assert events.index(found[-1]) < events.index(invitation)

@@ -223,6 +223,22 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
             ),
         ],
     ),
+    "earlier messages": (
+        (
+            "  - {name: one, url: http://localhost, kind: letta, import_history: all}\n"
+            "  - {name: two, url: http://localhost, kind: letta, import_history: 20000}\n"
+            "  - {name: three, url: http://localhost, kind: letta_v1, import_history: true}\n"
+            "  - {name: four, url: http://localhost, import_history: 20}\n"
+        ),
+        [
+            "config.yaml:11: upstreams[2].import_history: must be a whole number from 0 to 10000, or all",
+            "config.yaml:12: upstreams[3].import_history: must be a whole number from 0 to 10000, or all",
+            (
+                "config.yaml:13: upstreams[4].import_history: has no effect with kind: openai, only with kind: letta "
+                "or kind: letta_v1; remove the key"
+            ),
+        ],
+    ),
     "name of an upstream": (
         "  - {name: Big Server, url: http://localhost}\n",
         [
