@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 def around(*steps: str) -> list[str]:
-    """Return the points just before and just after each of *steps*, at its first time."""
-    return [f"{when}:{step}:1" for step in steps for when in ("before", "after")]
+    """Return the points just before and just after each of *steps*, at its first time if it names no other one."""
+    numbered = [step if ":" in step else f"{step}:1" for step in steps]
+    return [f"{when}:{step}" for step in numbered for when in ("before", "after")]
 
 
 def short_form(cases: Iterable[Any], quick: Collection[str]) -> list[ParameterSet]:

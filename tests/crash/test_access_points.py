@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.store.kv import KeyValues
+from crash.cases import around, short_form
 from crash.doomed_process import DoomedProcess
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
@@ -20,6 +21,8 @@ from support.damages import homeserver_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from _pytest.mark import ParameterSet
 
     from agent_bridge.config.model import Config
     from support.harness import BridgeHarness, Running
@@ -32,12 +35,16 @@ _STEPS = {
     "configured": ("bring:1", "bring:2", "space_invited:1", "brought:1"),
 }
 #: Points that the quick form has: the homeserver has an invitation, or a removal, that the database does not know.
-_QUICK = {"everywhere:after:bring:2", "one:after:bring:1", "leave:after:remove:1", "configured:after:bring:2"}
+_QUICK = {
+    "everywhere": "after:bring:2",
+    "one": "after:bring:1",
+    "leave": "after:remove:1",
+    "configured": "after:bring:2",
+}
 
 
-def points(case: str) -> list[object]:
-    names = [f"{when}:{step}" for step in _STEPS[case] for when in ("before", "after")]
-    return [pytest.param(each, marks=() if f"{case}:{each}" in _QUICK else pytest.mark.long) for each in names]
+def points(case: str) -> list[ParameterSet]:
+    return short_form(around(*_STEPS[case]), {_QUICK[case]})
 
 
 async def memberships(running: Running, room_id: str, user: str) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 from agent_bridge.bridge.lifecycle.erasure import ERASE
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.postgres.database import Database
+from crash.cases import around, short_form
 from crash.doomed_process import DoomedProcess
 from support.bot_rooms import bot_chat, named_upstream
 from support.chat_rooms import new_chat
@@ -27,16 +28,13 @@ _STEPS = ("erase_saved", "erase_room", "erase_heard", "erase_events", "erase_spa
 #: Points that the quick form has: a room is gone and its rows are left; everything is deleted and nothing noted.
 _QUICK = {"before:erase_room:1", "after:erase_rest:1"}
 _POINTS = [
-    *(f"{when}:{step}:1" for step in _STEPS for when in ("before", "after")),
-    *(f"{when}:cursor:{number}" for number in (1, 4, 8) for when in ("before", "after")),
+    *around(*_STEPS, "cursor:1", "cursor:4", "cursor:8"),
     "before:operation_end:1",
 ]
 _ALLOWED = {"room.invited", "kv.value", "operation.params", "operation.cursor"}
 
 
-@pytest.mark.parametrize(
-    "point", [pytest.param(each, marks=() if each in _QUICK else pytest.mark.long) for each in _POINTS]
-)
+@pytest.mark.parametrize("point", short_form(_POINTS, _QUICK))
 async def test_a_killed_erasure_is_completed(
     harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
 ) -> None:

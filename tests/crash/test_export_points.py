@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from crash.cases import around, short_form
 from crash.doomed_process import DoomedProcess
 from support.bot_rooms import named_upstream
 
@@ -20,12 +21,10 @@ if TYPE_CHECKING:
 _STEPS = ("effect:1", "upload:1", "effect:2", "commit:1", "file:1", "finish:1")
 #: Points that the quick form has: the file is there and its address is not; its event is sent and not recorded.
 _QUICK = {"after:upload:1", "after:file:1"}
-_POINTS = [f"{when}:{step}" for step in _STEPS for when in ("before", "after")]
+_POINTS = around(*_STEPS)
 
 
-@pytest.mark.parametrize(
-    "point", [pytest.param(each, marks=() if each in _QUICK else pytest.mark.long) for each in _POINTS]
-)
+@pytest.mark.parametrize("point", short_form(_POINTS, _QUICK))
 async def test_a_killed_export_sends_one_file(
     harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.core.ids import IMPORTED
+from crash.cases import around, short_form
 from crash.doomed_process import DoomedProcess
 from support.conditions import eventually
 from support.harness import new_harness
@@ -37,9 +38,11 @@ _STEPS = (
     "cursor:4",
     "operation_end:1",
 )
-#: Points that the quick form has: messages are shown and not stored, and stored and not counted.
-_QUICK = {"after:import:5", "after:imported:1"}
-_POINTS = [f"{when}:{step}" for step in _STEPS for when in ("before", "after")]
+#: The point that the quick form has: messages are shown and not stored.
+_QUICK = {"after:import:5"}
+_POINTS = around(*_STEPS)
+#: The points at which a process dies that makes a new room.
+_NEW_POINTS = ("after:import:5", *around("cursor", "operation_end"), "after:imported:1", "after:people_leave:1")
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +53,7 @@ async def own() -> AsyncIterator[BridgeHarness]:
 
 
 @pytest.mark.parametrize("forgets", [False, True], ids=["", "homeserver restarted"])
-@pytest.mark.parametrize(
-    "point", [pytest.param(each, marks=() if each in _QUICK else pytest.mark.long) for each in _POINTS]
-)
+@pytest.mark.parametrize("point", short_form(_POINTS, _QUICK))
 async def test_a_killed_import_is_completed(
     own: BridgeHarness, database_url: str, tmp_path: Path, point: str, *, forgets: bool
 ) -> None:
@@ -83,17 +84,7 @@ async def test_a_killed_import_is_completed(
             assert running.homeserver.namespace.imported not in await running.homeserver.members(room_id)
 
 
-@pytest.mark.parametrize(
-    "point",
-    [
-        "after:import:5",
-        *(
-            pytest.param(each, marks=pytest.mark.long)
-            for each in ("before:cursor:1", "after:cursor:1", "after:imported:1", "after:people_leave:1")
-        ),
-        *(pytest.param(f"{when}:operation_end:1", marks=pytest.mark.long) for when in ("before", "after")),
-    ],
-)
+@pytest.mark.parametrize("point", short_form(_NEW_POINTS, _QUICK))
 async def test_a_new_room_is_completed(own: BridgeHarness, database_url: str, tmp_path: Path, point: str) -> None:
     async with ScriptedAppServer("Dora") as server, own.person("admin") as admin:
         remember(server, _QUESTIONS)

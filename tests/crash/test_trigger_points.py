@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from agent_bridge.store.postgres.database import Database
+from crash.cases import around, short_form
 from crash.doomed_process import DoomedProcess
 from support.bot_rooms import BotRoom, bot_chat
 from support.conditions import eventually
@@ -36,15 +37,10 @@ _STEPS = ("commit", "word", "sent", "waking", "accept", "forget_text", "wake", "
 _ACCEPTING = ("note_request", "accept_request")
 #: The steps of the command that makes a trigger: the second word is its answer.
 _MAKING = ("effect:1", "word:1", "word:2", "finish:1")
-_POINTS = [f"{when}:{step}:1" for step in (*_STEPS, *_ACCEPTING) for when in ("before", "after")]
-_MAKING_POINTS = [f"{when}:{step}" for step in _MAKING for when in ("before", "after")]
+_POINTS, _MAKING_POINTS = around(*_STEPS, *_ACCEPTING), around(*_MAKING)
 #: Points that the quick form has: the notice is in the room, or the request is committed, and nobody knows it.
 _QUICK = {"after:word:1", "after:accept_request:1"}
 _QUICK_MAKING = {"after:word:1"}
-
-
-def _cases(points: list[str], quick: set[str]) -> list[object]:
-    return [pytest.param(each, marks=() if each in quick else pytest.mark.long) for each in points]
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,7 @@ async def stage(harness: BridgeHarness, postgres: Server) -> AsyncIterator[Stage
             yield Stage(config, upstream, talk, desk, secret, database)
 
 
-@pytest.mark.parametrize("point", _cases(_POINTS, _QUICK))
+@pytest.mark.parametrize("point", short_form(_POINTS, _QUICK))
 async def test_a_killed_request_is_shown_and_answered_once(stage: Stage, tmp_path: Path, point: str) -> None:
     text = f"request {point}"
     request = stage.secret.request(text)
@@ -121,7 +117,7 @@ async def test_a_killed_request_is_shown_and_answered_once(stage: Stage, tmp_pat
     assert {row["text"] for row in rows} == {""}
 
 
-@pytest.mark.parametrize("point", _cases(_MAKING_POINTS, _QUICK_MAKING))
+@pytest.mark.parametrize("point", short_form(_MAKING_POINTS, _QUICK_MAKING))
 async def test_a_killed_command_makes_one_trigger_and_tells_its_secret_once(
     stage: Stage, tmp_path: Path, point: str
 ) -> None:
