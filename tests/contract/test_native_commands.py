@@ -137,7 +137,7 @@ async def test_wrong_arguments_get_one_clear_line_and_change_nothing(command: Co
             assert result.problem is problem
             first, *usage = ResultRenderer(ENGLISH, "!ab").render(result).split("\n\n")
             assert "\n" not in first
-            assert len(first) < 200
+            assert len(first) < 240
             assert len(usage) <= 2
         assert await snapshot(database) == before
 
