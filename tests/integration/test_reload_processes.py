@@ -219,6 +219,8 @@ async def test_a_terminal_that_is_closed_stops_the_bridge(
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
         start_new_session=True,
+        # nohup, under which the tests may run, has programs ignore it.
+        preexec_fn=partial(signal.signal, signal.SIGHUP, signal.SIG_DFL),
     )
     try:
         async with Database(database_url) as database:
