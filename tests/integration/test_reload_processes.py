@@ -73,7 +73,7 @@ async def test_sighup_reloads_in_all_processes(harness: BridgeHarness, database_
         write_config(folders[1], make(timezone="Europe/Oslo", presence=True))
         one.signal(signal.SIGHUP)
         await one.wait_until(logged(one, READ, 1))
-        await two.wait_until(logged(two, READ, 1))
+        await two.wait_until(logged(two, RESTART, 1))
         assert one.logged(READ)[0]["applied"] == ["permissions", "logging.level"]
         assert one.logged(RESTART) == []
         (line,) = two.logged(RESTART)
