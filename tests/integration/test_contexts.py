@@ -177,8 +177,9 @@ async def test_instructions_and_the_model_are_those_of_the_room_and_last(
             assert told(upstream) == ["Be brief.\n\nAnswer\nin Norwegian", "zero", "Echo: zero", "one"]
             assert upstream.asked[-1]["model"] == large
         async with talking(harness, database_url, upstream, system_prompt="Be brief.") as talk:
+            before = len(talk.answers)
             root = await talk.say("two")
-            await eventually(talk.idle, "it is answered")
+            await talk.wait_for_answers(before + 1)
             await ask(talk, "in a thread", thread=root)
             assert (told(upstream)[0], upstream.asked[-1]["model"]) == ("Be brief.\n\nAnswer\nin Norwegian", large)
             other = await talk.running.join(talk.person, large)
