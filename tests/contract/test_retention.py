@@ -152,7 +152,7 @@ async def test_a_large_backlog_is_forgotten_whole(
     store_url: str, monkeypatch: pytest.MonkeyPatch, statistics: str
 ) -> None:
     """In several batches, of each table, also if the planner believes that the tables are empty."""
-    monkeypatch.setattr("agent_bridge.store.postgres.database._STATEMENT_TIMEOUT", 3)
+    monkeypatch.setattr("agent_bridge.store.postgres.database._STATEMENT_TIMEOUT", 8)
     async with Database(store_url) as database:
         await _forget_a_backlog(database, statistics)
 
@@ -166,7 +166,7 @@ async def _forget_a_backlog(database: Database, statistics: str) -> None:
         """
         INSERT INTO turn (event_id, key, conversation, kind, sender, payload, state, finished_at)
         SELECT '$' || number, number, %s, 'message', '@b:hs', '{}', 'done', now()
-        FROM generate_series(1, 10500) AS number
+        FROM generate_series(1, 20500) AS number
         """,
         (lane,),
     )
@@ -179,7 +179,7 @@ async def _forget_a_backlog(database: Database, statistics: str) -> None:
     )
     await accept(database, new("$open"))
     await age(database, 2)
-    assert await prune(database, turns_days=1, transcript_days=1) == 10_501 + 5000 + 5001
+    assert await prune(database, turns_days=1, transcript_days=1) == 20_501 + 5000 + 5001
     assert await events(database) == ["$open"]
     assert await prune(database, turns_days=1, transcript_days=1) == 0
 
