@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent_bridge.config.conversations import TemplatesConfig
+    from agent_bridge.core.agents import Agent, AgentState
 
 #: Synapse takes display names of up to 256 characters.
 _LONGEST_NAME = 255
@@ -30,6 +31,21 @@ def desired_agent(
         room_name=_shorten(fill(templates.room_name, fields)),
         room_topic=_shorten(fill(templates.room_topic, fields)),
         **others,
+    )
+
+
+def desired_again(
+    templates: TemplatesConfig, agent: Agent, *, model: str, name: str, state: AgentState
+) -> DesiredAgent:
+    """Return the known *agent* with its present *model*, *name* and *state*."""
+    return desired_agent(
+        templates,
+        upstream=agent.upstream,
+        agent_id=agent.agent_id,
+        model=model,
+        name=name,
+        ghost=agent.ghost,
+        state=state,
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.agents.decisions import Limits, decide
-from agent_bridge.bridge.agents.desired import desired_agent, fresh_identity
+from agent_bridge.bridge.agents.desired import desired_again, desired_agent, fresh_identity
 from agent_bridge.bridge.agents.switch import find_known
 from agent_bridge.bridge.agents.watch import Watch
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
@@ -268,15 +268,7 @@ class Discovery:
 
     async def _update(self, agent_room: AgentRoom, model: str, name: str, state: AgentState) -> None:
         agent, home = agent_room.agent, agent_room.home
-        wanted = desired_agent(
-            self._templates,
-            upstream=agent.upstream,
-            agent_id=agent.agent_id,
-            model=model,
-            name=name,
-            ghost=agent.ghost,
-            state=state,
-        )
+        wanted = desired_again(self._templates, agent, model=model, name=name, state=state)
         if (model, name, state) == (agent.model, agent.name, agent.state) and (
             wanted.displayname,
             wanted.room_name,

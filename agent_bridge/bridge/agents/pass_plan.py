@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from agent_bridge.bridge.agents.decisions import Limits, decide
-from agent_bridge.bridge.agents.desired import desired_agent
+from agent_bridge.bridge.agents.desired import desired_again, desired_agent
 from agent_bridge.bridge.agents.entries import changes
 from agent_bridge.bridge.agents.identity import HeldChange
 from agent_bridge.bridge.agents.switch import compare_kinds
@@ -176,6 +176,7 @@ class _Simulation:
 
     def apply_list(self, upstream: UpstreamConfig, listed: Sequence[AgentInfo]) -> PassDecision:
         """Make the changes that follow from a list; return the decision."""
+        templates = self._config.templates
         own = {row: each for row, each in self.after.items() if each.agent.upstream == upstream.name}
         entries = {each.agent.entry for each in own.values()}
         entries |= {each.entry for each in self.added if each.upstream == upstream.name}
@@ -189,24 +190,14 @@ class _Simulation:
         limits = Limits(gone_after=0, max_new_agents=upstream.max_new_agents, holds_many=not upstream.ephemeral)
         decision = decide(known, listed, {}, unclear, limits)
         for agent, item, state in (*decision.present, *decision.back):
-            self._write(agent.id, self._desired(agent, item.model, item.name, state))
+            self._write(agent.id, desired_again(templates, agent, model=item.model, name=item.name, state=state))
         for agent in decision.gone:
-            self._write(agent.id, self._desired(agent, agent.model, agent.name, AgentState.GONE))
+            wanted = desired_again(templates, agent, model=agent.model, name=agent.name, state=AgentState.GONE)
+            self._write(agent.id, wanted)
         for item, state in decision.added:
             named = {"agent_id": item.model, "model": item.model, "name": item.name, "ghost": ""}
-            self.added.append(desired_agent(self._config.templates, upstream=upstream.name, state=state, **named))
+            self.added.append(desired_agent(templates, upstream=upstream.name, state=state, **named))
         return decision
-
-    def _desired(self, agent: Agent, model: str, name: str, state: AgentState) -> DesiredAgent:
-        return desired_agent(
-            self._config.templates,
-            upstream=agent.upstream,
-            agent_id=agent.agent_id,
-            model=model,
-            name=name,
-            ghost=agent.ghost,
-            state=state,
-        )
 
     def _replace(self, row: int, agent: Agent) -> None:
         self.after[row] = replace(self.after[row], agent=agent)
