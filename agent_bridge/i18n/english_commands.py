@@ -28,7 +28,7 @@ ENGLISH_COMMANDS = CommandTexts(
         "archive": "puts this chat away, also out of the Space",
         "unarchive": "brings an archived chat back",
         "delete": "deletes a chat for good, after a confirmation",
-        "yes": "confirms the deletion of a chat",
+        "yes": "confirms the deletion that I asked you about (or react with ✅)",
         "invite": "invites you to an agent's room, or a chat of yours, again; admins also invite others, `*`: to all",
         "leave": "lets you leave an agent's room, or this room; admins remove others",
         "same": "gives an agent's room to the agent that its server lists by a new name",
