@@ -49,6 +49,8 @@ _TRIES = 3
 _LOOK = 0.25
 #: Seconds in which the workers end the answers to the person.
 _PATIENCE = 10.0
+#: Seconds that the removal of one room may take: other operations wait. The homeserver goes on by itself.
+_LONGEST = 600.0
 #: Messages of one step.
 _STEP = 20
 
@@ -68,6 +70,7 @@ class Erasure:
         remove_chat: RemoveChat,
         removal: RoomRemoval,
         patience: float = _PATIENCE,
+        longest: float = _LONGEST,
     ) -> None:
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
@@ -76,6 +79,7 @@ class Erasure:
         self._remove_chat = remove_chat
         self._removal = removal
         self._patience = patience
+        self._longest = longest
 
     async def run(self, operation: Operation) -> AsyncGenerator[Progress, None]:
         """Delete the data behind the position of *operation*, one stage after the other.
@@ -175,14 +179,14 @@ class Erasure:
 
     async def _remove(self, room: OwnRoom) -> Found:
         """Remove a room with its conversations on the upstream; return what is left."""
-        failures = 0
-        while True:
+        failures, ends = 0, time.monotonic() + self._longest
+        while time.monotonic() < ends:
             # Somebody may have sent a command since.
             await self._store.end_rooms([room.id])
             try:
                 with background():
                     if await self._remove_chat(room.id, failures >= _TRIES):
-                        break
+                        return {"kept": [[room.upstream, room.agent, None]]} if failures >= _TRIES else {}
             except UpstreamError as error:
                 failures += 1
                 _log.info("a conversation is not deleted yet", agent=room.agent, error=str(error))
@@ -192,7 +196,8 @@ class Erasure:
                 return {"rooms": [room.room_id]}
             else:
                 await asyncio.sleep(_LOOK)
-        return {"kept": [[room.upstream, room.agent, None]]} if failures >= _TRIES else {}
+        _log.warning("the room of an erased person is not removed yet", room=room.room_id)
+        return {"rooms": [] if room.room_id is None else [room.room_id]}
 
     async def _events(self, work: _Work) -> AsyncGenerator[Found, None]:
         while True:
@@ -227,7 +232,8 @@ class Erasure:
         alias = self._namespace.alias(self._namespace.person_space_alias_localpart(work.user))
         await self._removal.remove_aliases(room_id, [alias])
         state, ref = await self._removal.delete(room_id, None)
-        while state is Removal.RUNS:
+        ends = time.monotonic() + self._longest
+        while state is Removal.RUNS and time.monotonic() < ends:
             await asyncio.sleep(_LOOK)
             state, ref = await self._removal.delete(room_id, ref)
         if state is Removal.REFUSED:
