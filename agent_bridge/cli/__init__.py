@@ -349,8 +349,10 @@ def why(
     config: ConfigFile = _DEFAULT,
 ) -> None:
     """Show step by step how the bridge handled a message."""
+    from agent_bridge.cli.why import trace
+
     with _without_log():
-        say(asyncio.run(_trace(_load(config), message)))
+        say(asyncio.run(trace(_load(config), message)))
 
 
 @cli.command()
@@ -395,11 +397,3 @@ def _load_with_logging(file: Path) -> Config:
     config = _load(file)
     log.configure(config.logging.level, config.logging.format)
     return config
-
-
-async def _trace(config: Config, message: str) -> str:
-    from agent_bridge.app import build
-    from agent_bridge.commands.lookup import parse_reference
-
-    async with build(config) as bridge:
-        return bridge.renderer.render(await bridge.traces.find(parse_reference(message)))
