@@ -64,9 +64,12 @@ class OperationStore:
         row = await self._database.row(_SQL["is_awaited"], {"key": key, "tries": tries, "seconds": seconds})
         return None if row is None else bool(row["is_awaited"])
 
-    async def next(self, others: Collection[int] = ()) -> Operation | None:
-        """Return the oldest operation that is not finished, but for *others* (row ids); None if there is none."""
-        row = await self._database.row(_SQL["next"], {"others": list(others)})
+    async def next(self, others: Collection[int] = (), kinds: Collection[str] = ()) -> Operation | None:
+        """Return the oldest operation that is not finished; None if there is none.
+
+        *others* (row ids), and operations of *kinds*, are left out.
+        """
+        row = await self._database.row(_SQL["next"], {"others": list(others), "kinds": list(kinds)})
         return None if row is None else _operation(row)
 
     async def progress(self, operation: Operation, progress: Progress) -> None:

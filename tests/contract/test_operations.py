@@ -40,6 +40,8 @@ class Counting:
 
     failures: list[Exception] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
+    #: The operations of the steps.
+    operations: list[int] = field(default_factory=list)
     reports: list[tuple[str, int, str | None]] = field(default_factory=list)
 
     async def run(self, operation: Operation) -> AsyncGenerator[Progress, None]:
@@ -47,16 +49,28 @@ class Counting:
             if self.failures:
                 raise self.failures.pop(0)
             self.steps.append(step)
+            self.operations.append(operation.id)
             yield Progress(step, 3, step, ({"step": step},))
 
     async def report(self, operation: Operation) -> None:
         self.reports.append((str(operation.state), operation.done, operation.error))
 
 
-def running(store: OperationStore, work: Counting) -> Operations:
-    return Operations(
-        store, {"count": work.run}, {"count": work.report}, Signals(), retry=Backoff(first=0.001, cap=0.001)
-    )
+def running(store: OperationStore, work: Counting, retry: float = 0.001, **options: float) -> Operations:
+    """Return operations of two kinds, whose steps *work* does."""
+    runners, reports = ({kind: each for kind in ("count", "other")} for each in (work.run, work.report))
+    return Operations(store, runners, reports, Signals(), retry=Backoff(first=retry, cap=retry), **options)
+
+
+async def run_to_end(operations: Operations, store: OperationStore, operation: int) -> Operation:
+    """Run operations until *operation* is finished; return it."""
+
+    async def ended() -> Operation | None:
+        await operations.run_all()
+        read = await found(store, operation)
+        return read if read.is_finished else None
+
+    return await eventually(ended, "the operation is finished")
 
 
 async def found(store: OperationStore, operation: int) -> Operation:
@@ -85,10 +99,34 @@ async def test_an_operation_runs_to_its_end(store: OperationStore) -> None:
 async def test_it_goes_on_from_its_position(store: OperationStore) -> None:
     operation = await store.request_alone("count", "key", {})
     await store.progress(await found(store, operation), Progress(2, 3, 2, ("before the kill",)))
-    work = Counting([HomeserverUnavailable(Text("homeserver_away", said="x"))])
-    await running(store, work).run_all()
+    work = Counting([away()])
+    assert (await run_to_end(running(store, work), store, operation)).found == ["before the kill", {"step": 3}]
     assert work.steps == [3]
-    assert (await found(store, operation)).found == ["before the kill", {"step": 3}]
+
+
+def away() -> HomeserverUnavailable:
+    return HomeserverUnavailable(Text("homeserver_away", said="x"))
+
+
+async def test_another_kind_passes_one_that_fails_and_the_same_kind_waits(store: OperationStore) -> None:
+    """Two imports into one room must not overtake each other."""
+    kinds = {"failing": "count", "same": "count", "other": "other"}
+    failing, same, other = [await store.request_alone(kind, key, {}) for key, kind in kinds.items()]
+    operations = running(store, Counting([away()]), retry=3600)
+    await operations.run_all()
+    states = [(await found(store, each)).state for each in (failing, same, other)]
+    assert states == [OperationState.QUEUED, OperationState.QUEUED, OperationState.DONE]
+
+
+async def test_a_long_one_lets_another_kind_pass_at_each_step(store: OperationStore) -> None:
+    kinds = {"long": "count", "same": "count", "other": "other", "another": "other"}
+    long, same, other, another = [await store.request_alone(kind, key, {}) for key, kind in kinds.items()]
+    work = Counting()
+    await running(store, work, slice_seconds=0).run_all()
+    # The kinds take turns, and the operations of a kind follow one another.
+    assert work.operations == [long, other] * 3 + [same, another] * 3
+    assert work.steps == [1, 1, 2, 2, 3, 3] * 2
+    assert [state for state, *_ in work.reports] == ["done"] * 4
 
 
 async def test_a_limited_operation_goes_on_later_and_lets_others_pass(store: OperationStore) -> None:
@@ -120,10 +158,8 @@ async def test_a_leader_that_was_replaced_stores_nothing(store: OperationStore) 
 
 async def test_an_operation_without_progress_fails_with_its_reason(store: OperationStore) -> None:
     operation = await store.request_alone("count", "key", {})
-    away = [HomeserverUnavailable(Text("homeserver_away", said="x")) for _ in range(20)]
-    work = Counting([*away])
-    await running(store, work).run_all()
-    ended = await found(store, operation)
+    work = Counting([away() for _ in range(20)])
+    ended = await run_to_end(running(store, work), store, operation)
     assert (ended.state, ended.error) == (OperationState.FAILED, "the homeserver cannot be reached: x")
     assert work.reports == [("failed", 0, ended.error)]
     # The next one is not affected.

@@ -1,7 +1,8 @@
-"""Runs operations: long work of the leader, one after the other, each step by step.
+"""Runs operations: long work of the leader, one at a time, each step by step.
 
 The position of an operation is stored with the results of its steps. After a kill, the steps behind the position are
-done again, so each step must be harmless when it is repeated.
+done again, so each step must be harmless when it is repeated. Operations of one kind run one after the other. One that
+takes long or fails lets other kinds pass.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ _RETRY = Backoff(first=1, cap=60)
 _MOST_TRIES = 20
 #: Seconds between two reports of the progress.
 _REPORT = 5.0
+#: Seconds after which an operation stops at its next step and lets other kinds pass.
+_SLICE = 10.0
 #: Seconds between two looks at an operation that somebody waits for.
 _LOOK = 0.25
 
@@ -55,15 +58,21 @@ class Operations:
         signals: Signals,
         *,
         retry: Backoff = _RETRY,
+        slice_seconds: float = _SLICE,
     ) -> None:
         self._store = store
         self._runners = runners
         self._reports = reports
         self._signals = signals
         self._retry = retry
+        self._slice = slice_seconds
         self._reported = 0.0
         #: When operations go on that the homeserver limits, by a monotonic clock. Others do not wait for them.
-        self._later: dict[int, float] = {}
+        self._limited: dict[int, float] = {}
+        #: When kinds of operations go on of which one failed, by a monotonic clock.
+        self._failed: dict[str, float] = {}
+        #: Kinds that go on once each of the others had its time.
+        self._rested: set[str] = set()
 
     async def run(self) -> None:
         """Run operations, until cancelled."""
@@ -71,27 +80,36 @@ class Operations:
             await every(FALLBACK, self._look, name="operations", wake=wake)
 
     async def _look(self) -> float | None:
-        """Run what is due; return the seconds until a limit of the homeserver is over, if that is soon."""
+        """Run what is due; return the seconds until one that waits is due, if that is soon."""
         await self.run_all()
-        soonest = min(self._later.values(), default=math.inf) - time.monotonic()
+        soonest = min([*self._limited.values(), *self._failed.values()], default=math.inf) - time.monotonic()
         return max(0.0, soonest) if soonest < FALLBACK else None
 
     async def run_all(self) -> None:
-        """Run the operations that are not finished, but for those that wait for a limit of the homeserver.
+        """Run the operations that are not finished, but for those that wait after a failure or for a limit.
 
         Raises:
             StoreError: the next call goes on.
         """
         while True:
             now = time.monotonic()
-            self._later = {each: at for each, at in self._later.items() if at > now}
-            operation = await self._store.next(self._later)
+            self._limited = {each: at for each, at in self._limited.items() if at > now}
+            self._failed = {kind: at for kind, at in self._failed.items() if at > now}
+            operation = await self._next()
             if operation is None:
                 return
             await self._attempt(operation)
 
+    async def _next(self) -> Operation | None:
+        """Return the oldest due operation of a kind that has not had its time; if all have had it, they begin again."""
+        found = await self._store.next(self._limited, [*self._failed, *self._rested])
+        if found is None and self._rested:
+            self._rested.clear()
+            found = await self._store.next(self._limited, self._failed)
+        return found
+
     async def _attempt(self, operation: Operation) -> None:
-        """Run an operation to its end, or to its next failure."""
+        """Run an operation to its end, to its next failure, or for its time if another kind waits."""
         runner = self._runners.get(operation.kind)
         if runner is None:
             # A later version of the program wrote it.
@@ -102,7 +120,7 @@ class Operations:
         except StoreError:
             raise
         except RateLimited as error:
-            self._later[operation.id] = time.monotonic() + error.retry_after
+            self._limited[operation.id] = time.monotonic() + error.retry_after
             reached = await self._store.find(operation.id)
             if reached is not None:
                 await self._reports[operation.kind](reached)
@@ -115,10 +133,11 @@ class Operations:
             log = _log.warning if operation.tries == 0 else _log.debug
             log("an operation is tried again", operation=operation.id, error=str(error), seconds=seconds)
             await self._store.failed(operation.id)
-            await asyncio.sleep(seconds)
+            self._failed[operation.kind] = time.monotonic() + seconds
 
     async def _steps(self, operation: Operation, runner: Runner) -> None:
-        steps, self._reported = runner(operation), time.monotonic()
+        steps, begun = runner(operation), time.monotonic()
+        self._reported = begun
         try:
             async for progress in steps:
                 await self._store.progress(operation, progress)
@@ -126,6 +145,11 @@ class Operations:
                 if time.monotonic() - self._reported >= _REPORT:
                     self._reported = time.monotonic()
                     await self._reports[operation.kind](operation)
+                if time.monotonic() - begun >= self._slice:
+                    if await self._store.next(self._limited, [*self._failed, operation.kind]) is not None:
+                        self._rested.add(operation.kind)
+                        return
+                    begun = time.monotonic()
         finally:
             await steps.aclose()
         await self._finish(operation, None)

@@ -14,9 +14,9 @@ SELECT id FROM operation WHERE key = %(key)s
 SELECT id, kind, params, state, cursor, done, total, found, error, tries, turn FROM operation WHERE id = %(operation)s
 
 -- next --
--- Return the oldest operation that is not finished, but for %(others)s.
+-- Return the oldest operation that is not finished, but for %(others)s and those of %(kinds)s.
 SELECT id, kind, params, state, cursor, done, total, found, error, tries, turn FROM operation
-WHERE finished_at IS NULL AND id <> ALL(%(others)s::bigint[]) ORDER BY id LIMIT 1
+WHERE finished_at IS NULL AND id <> ALL(%(others)s::bigint[]) AND kind <> ALL(%(kinds)s::text[]) ORDER BY id LIMIT 1
 
 -- progress --
 -- Record the steps of an operation that are done, unless another leader has recorded some since.
