@@ -58,7 +58,8 @@ class Counting:
 
 def running(store: OperationStore, work: Counting, retry: float = 0.001, **options: float) -> Operations:
     """Return operations of two kinds, whose steps *work* does."""
-    runners, reports = ({kind: each for kind in ("count", "other")} for each in (work.run, work.report))
+    kinds = ("count", "other")
+    runners, reports = dict.fromkeys(kinds, work.run), dict.fromkeys(kinds, work.report)
     return Operations(store, runners, reports, Signals(), retry=Backoff(first=retry, cap=retry), **options)
 
 
