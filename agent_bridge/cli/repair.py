@@ -10,7 +10,7 @@ from uuid import uuid4
 from agent_bridge.app import build
 from agent_bridge.bridge.lifecycle.repair import REPAIR, report_of
 from agent_bridge.cli.operations import carried_out
-from agent_bridge.commands.lookup import find_agents
+from agent_bridge.commands.lookup import Closeness, find_agents
 from agent_bridge.core.errors import ConfigError
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.render.markdown.unmarked import to_unmarked
@@ -48,7 +48,7 @@ async def repair(
 
 
 async def _row_id(bridge: Bridge, name: str) -> int:
-    found = find_agents(name, await bridge.agents.all(), similar=False)
+    found = find_agents(name, await bridge.agents.all(), Closeness.PART)
     if len(found) != 1:
         names = ", ".join(f"{each.agent.name} ({each.agent.ghost})" for each in found)
         raise ConfigError(f"several agents are called {name}: {names}" if found else f"no agent is called {name}")

@@ -9,11 +9,10 @@ from agent_bridge.bridge.rooms.invitations import may_enter
 from agent_bridge.bridge.rooms.kinds import is_made
 from agent_bridge.commands.argument_kinds import ArgumentError, Place, UserId
 from agent_bridge.commands.effects import once
-from agent_bridge.commands.lookup import find_agents, visible_agents
-from agent_bridge.commands.moderation import refusal_about, users_of_bridge
+from agent_bridge.commands.lookup import Closeness, find_agents, visible_agents
+from agent_bridge.commands.moderation import is_unknown, refusal_about, users_of_bridge
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.permissions import Permission, lowest_role
 from agent_bridge.core.results.access import Arrival, Invited, InvitingBegun, NamedRoom, RoomLeft
 from agent_bridge.core.results.commands import (
@@ -119,7 +118,7 @@ async def _of_ghost(ctx: CommandContext, ghost: str) -> AgentRoom:
     Raises:
         ArgumentError: there is none.
     """
-    found = find_agents(ghost.partition(":")[0], await visible_agents(ctx), similar=False)
+    found = find_agents(ghost.partition(":")[0], await visible_agents(ctx), Closeness.PART)
     if len(found) != 1:
         raise ArgumentError(ArgumentProblem.NO_SUCH_AGENT, Argument("agent", required=False), ghost)
     return found[0]
@@ -130,8 +129,7 @@ async def _cannot_be_invited(ctx: CommandContext, person: str) -> PersonRefusal 
     services = ctx.services
     if services.namespace.is_ours(person):
         return PersonRefusal.OURS
-    is_local = parse_user_id(person)[1] == services.namespace.domain
-    if is_local and person != ctx.sender and not await services.homeserver.has_user(person):
+    if await is_unknown(ctx, person):
         return PersonRefusal.UNKNOWN
     return PersonRefusal.NO_ROLE if services.roles.of(person) is Role.NONE else None
 

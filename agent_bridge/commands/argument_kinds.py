@@ -6,6 +6,7 @@ annotation                words                                                 
 a ``StrEnum``             one of its values, in any case                             ``edits|off``
 ``AgentRoom``             an agent's name, roughly; takes several words              ``<agent>``
 ``OneAgent``              an agent's name, roughly; one word or a quoted text        ``<old>``
+``WholeAgent``            the whole name of an agent; takes several words            ``<agent>``
 ``Place``                 ``*``, an agent's name, or an own chat; takes several words ``[agent|*]``
 ``AgentName``             the name of an agent that may have no room yet             ``<new>``
 ``AgentChoice``           a number of a list, an agent's name, or a page             ``[number|name|page n]``
@@ -39,7 +40,14 @@ from typing import TYPE_CHECKING, Any, Final, NewType
 
 from agent_bridge.commands.durations import parse_duration
 from agent_bridge.commands.entries import agent_entry
-from agent_bridge.commands.lookup import MessageReference, find_agents, parse_reference, similar_agents, visible_agents
+from agent_bridge.commands.lookup import (
+    Closeness,
+    MessageReference,
+    find_agents,
+    parse_reference,
+    similar_agents,
+    visible_agents,
+)
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.chats import ChatStatus
 from agent_bridge.core.ids import parse_user_id
@@ -90,6 +98,8 @@ UsageSubject = NewType("UsageSubject", str)
 CommandWord = NewType("CommandWord", str)
 #: An agent that one word or a quoted text names, so that another argument can follow.
 OneAgent = NewType("OneAgent", AgentRoom)
+#: An agent by its whole name, for commands that change it: a typing error must not hit another one.
+WholeAgent = NewType("WholeAgent", AgentRoom)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +183,12 @@ async def agent_named(argument: Argument, value: str, ctx: CommandContext) -> Ag
     return await the_agent(argument, value, await visible_agents(ctx), ctx.services.namespace.domain)
 
 
+async def whole_agent(argument: Argument, value: str, ctx: CommandContext) -> AgentRoom:
+    """Return the agent whose name or id is *value*."""
+    agents, domain = await visible_agents(ctx), ctx.services.namespace.domain
+    return await the_agent(argument, value, agents, domain, Closeness.WHOLE)
+
+
 async def place_named(argument: Argument, value: str, ctx: CommandContext) -> Place:
     """Return the rooms that *value* means: an agent is named roughly, an own chat by its title or room id."""
     if value == ALL_ROOMS:
@@ -182,21 +198,33 @@ async def place_named(argument: Argument, value: str, ctx: CommandContext) -> Pl
     except ArgumentError as error:
         if error.problem is not ArgumentProblem.NO_SUCH_AGENT:
             raise
-        mine = await ctx.services.chats.of_person(ctx.sender, ChatStatus.ACTIVE)
-        title = one_line(value).casefold()
-        meant = [each.room_id for each in mine if value == each.room_id or title == (each.title or "").casefold()]
-        if len(meant) != 1:
+        chat = await own_chat(value, ctx)
+        if chat is None:
             raise
-        return Place(chat=meant[0])
+        return Place(chat=chat)
 
 
-async def the_agent(argument: Argument, value: str, agents: Sequence[AgentRoom], domain: str) -> AgentRoom:
+async def own_chat(value: str, ctx: CommandContext) -> str | None:
+    """Return the room id of the caller's only chat with the title or the room id *value*; None if there is none."""
+    mine = await ctx.services.chats.of_person(ctx.sender, ChatStatus.ACTIVE)
+    title = one_line(value).casefold()
+    meant = [each.room_id for each in mine if value == each.room_id or title == (each.title or "").casefold()]
+    return meant[0] if len(meant) == 1 else None
+
+
+async def the_agent(
+    argument: Argument,
+    value: str,
+    agents: Sequence[AgentRoom],
+    domain: str,
+    closeness: Closeness = Closeness.SIMILAR,
+) -> AgentRoom:
     """Return the one of *agents* that *value* means. Names are compared in a thread: there may be thousands.
 
     Raises:
         ArgumentError: it means none of them, or several.
     """
-    found = await asyncio.to_thread(find_agents, value.removesuffix(f":{domain}"), agents)
+    found = await asyncio.to_thread(find_agents, value.removesuffix(f":{domain}"), agents, closeness)
     if len(found) == 1:
         return found[0]
     problem = ArgumentProblem.SEVERAL_AGENTS if found else ArgumentProblem.NO_SUCH_AGENT
@@ -270,6 +298,7 @@ KINDS: dict[Any, Kind] = {
     AgentRoom: Kind(agent_named, spans=True),
     Place: Kind(place_named, spans=True),
     OneAgent: Kind(agent_named),
+    WholeAgent: Kind(whole_agent, spans=True),
     AgentName: Kind(_text),
     AgentChoice: Kind(_text, spans=True),
     WhichChat: Kind(_text, spans=True),

@@ -7,6 +7,7 @@ the usage line). Quotes keep several words together. A command without parameter
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from dataclasses import dataclass
@@ -22,10 +23,12 @@ from agent_bridge.commands.argument_kinds import (
     Kind,
     agent_named,
     choice_of,
+    own_chat,
     place_named,
     user_named,
+    whole_agent,
 )
-from agent_bridge.commands.lookup import find_agents, visible_agents
+from agent_bridge.commands.lookup import Closeness, find_agents, visible_agents
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, ArgumentType
 
 if TYPE_CHECKING:
@@ -76,7 +79,7 @@ async def bind(parameters: Sequence[Parameter], given: Mapping[str, str], ctx: C
     Raises:
         ArgumentError: the words do not fit *parameters*.
     """
-    await _refuse_incomplete_user(parameters, given, ctx)
+    await _refuse_word_behind_agent(parameters, given, ctx)
     return {
         parameter.name: await parameter.kind.convert(parameter.argument, given[parameter.name], ctx)
         for parameter in parameters
@@ -84,27 +87,38 @@ async def bind(parameters: Sequence[Parameter], given: Mapping[str, str], ctx: C
     }
 
 
-async def _refuse_incomplete_user(
+async def _refuse_word_behind_agent(
     parameters: Sequence[Parameter], given: Mapping[str, str], ctx: CommandContext
 ) -> None:
-    """Refuse ``Ada bob``: a similar name would hide that the last word is meant as a user.
+    """Refuse ``Ada bob``: a similar name would hide that the last word is no part of the name.
 
     Raises:
-        ArgumentError: the last word behind an agent's name, or behind ``*``, is neither a part of the name nor a user
-            id.
+        ArgumentError: the last word behind an agent's name, or behind ``*``, is neither a part of the name nor another
+            argument.
     """
-    kinds = (agent_named, place_named)
+    kinds = (agent_named, place_named, whole_agent)
     agent = next((each for each in parameters if each.kind.convert in kinds and each.kind.spans), None)
-    user = next((each for each in parameters if each.kind.convert is user_named and each.name not in given), None)
-    if agent is None or user is None:
+    if agent is None:
         return
     name, _, last = given.get(agent.name, "").rpartition(" ")
-    if name == ALL_ROOMS:
+    user = next((each for each in parameters if each.kind.convert is user_named and each.name not in given), None)
+    if name == ALL_ROOMS or (name and await _is_named_before(name, given[agent.name], agent.kind, ctx)):
+        if user is None:
+            raise ArgumentError(ArgumentProblem.SURPLUS, value=last)
         raise ArgumentError(ArgumentProblem.NOT_A_USER_ID, user.argument, last)
-    if name:
-        agents = await visible_agents(ctx)
-        if not find_agents(given[agent.name], agents, similar=False) and find_agents(name, agents, similar=False):
-            raise ArgumentError(ArgumentProblem.NOT_A_USER_ID, user.argument, last)
+
+
+async def _is_named_before(name: str, words: str, kind: Kind, ctx: CommandContext) -> bool:
+    """Tell whether *name* names an agent, and *words*, which have one more word, name nothing of *kind*."""
+    if kind.convert is place_named and await own_chat(words, ctx) is not None:
+        return False
+    agents = await visible_agents(ctx)
+
+    def compare() -> bool:
+        found, longer = (find_agents(each, agents, Closeness.PART) for each in (name, words))
+        return bool(found) and not longer
+
+    return await asyncio.to_thread(compare)
 
 
 def split_arguments(parameters: Sequence[Parameter], text: str) -> dict[str, str]:

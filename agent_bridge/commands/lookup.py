@@ -6,6 +6,7 @@ import difflib
 import re
 import unicodedata
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -29,6 +30,15 @@ _SIGILS = frozenset({"@", "#"})
 _LINK = re.compile(r"(?:matrix\.to/#/|matrix:roomid/)(?P<room>[^/?]+)/(?:e/)?(?P<event>[^/?)\s]+)")
 
 
+class Closeness(IntEnum):
+    """How close a name has to be to the one of an agent."""
+
+    WHOLE = 0
+    #: Also its beginning, or a part of it.
+    PART = 1
+    SIMILAR = 2
+
+
 @dataclass(frozen=True, slots=True)
 class MessageReference:
     """A message, as a person names it."""
@@ -45,13 +55,13 @@ async def visible_agents(ctx: CommandContext) -> list[AgentRoom]:
     return [each for each in agents if ctx.can(Permission.OPERATE) or each.agent.state is not AgentState.HELD]
 
 
-def find_agents(name: str, agents: Sequence[AgentRoom], *, similar: bool = True) -> list[AgentRoom]:
+def find_agents(name: str, agents: Sequence[AgentRoom], closeness: Closeness = Closeness.SIMILAR) -> list[AgentRoom]:
     """Return the agents that *name* may mean: all that the strictest comparison with a match finds.
 
     Comparisons, strictest first: ghost, room or listed id; name; name in any case; id, which may be a former name;
-    beginning; part; with *similar* also a similar name. Agents at rest count only if no other one matches. A
-    ghost or a name may have an ``@`` before it, and a ghost a ``#``, as the alias of its home has. An ``@`` alone is
-    the beginning of no name.
+    beginning; part; similar name. *closeness* is that of the last one. Agents at rest count only if no other one
+    matches. A ghost or a name may have an ``@`` before it, and a ghost a ``#``, as the alias of its home has. An ``@``
+    alone is the beginning of no name.
     """
     ghost = name[1:] if name[:1] in _SIGILS else name
     typed, name = name, name.removeprefix("@")
@@ -66,9 +76,10 @@ def find_agents(name: str, agents: Sequence[AgentRoom], *, similar: bool = True)
         lambda c: sought in {c.agent.ghost, folded(c.agent.agent_id)},
         lambda c: folded(c.agent.name).startswith(sought),
         lambda c: sought in folded(c.agent.name),
-        lambda c: similar and difflib.SequenceMatcher(None, sought, folded(c.agent.name)).ratio() >= _SIMILAR,
+        lambda c: difflib.SequenceMatcher(None, sought, folded(c.agent.name)).ratio() >= _SIMILAR,
     )
-    for matches in comparisons if sought.strip() else comparisons[:2]:
+    last = {Closeness.WHOLE: -3, Closeness.PART: -1, Closeness.SIMILAR: None}[closeness]
+    for matches in comparisons[:last] if sought.strip() else comparisons[:2]:
         if found := [agent_room for agent_room in agents if matches(agent_room)]:
             return [each for each in found if not each.agent.state.is_at_rest] or found
     return []

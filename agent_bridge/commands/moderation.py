@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.commands.argument_kinds import Duration, UserId, Words
 from agent_bridge.commands.effects import once
 from agent_bridge.commands.registry import CommandContext, command
+from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.results.commands import Group
 from agent_bridge.core.results.people import Kicked, Muted, PersonRefusal, PersonRefused, PinChange, PinResult, Unmuted
@@ -31,6 +32,8 @@ async def mute(ctx: CommandContext, user: UserId, time: Duration | None = None) 
     as far as the bridge can. Running twice mutes once, with the end of the first run.
     """
     refusal = refusal_about(ctx, user)
+    if refusal is None and await is_unknown(ctx, user):
+        refusal = PersonRefusal.UNKNOWN
     if refusal is not None:
         return PersonRefused(refusal, user)
     room_id = await _scope(ctx)
@@ -101,6 +104,13 @@ def refusal_about(ctx: CommandContext, user: str) -> PersonRefusal | None:
     if ctx.services.namespace.is_ours(user):
         return PersonRefusal.OURS
     return PersonRefusal.HIGHER if roles.of(user) >= roles.of(ctx.sender) else None
+
+
+async def is_unknown(ctx: CommandContext, user: str) -> bool:
+    """Tell whether *user* is an id of this homeserver without an account: it is perhaps misspelt."""
+    services = ctx.services
+    is_local = parse_user_id(user)[1] == services.namespace.domain
+    return is_local and user != ctx.sender and not await services.homeserver.has_user(user)
 
 
 async def _scope(ctx: CommandContext) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.commands.argument_kinds import WholeAgent
 from agent_bridge.commands.effects import once
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
@@ -11,10 +12,10 @@ from agent_bridge.core.permissions import Permission
 from agent_bridge.core.results.commands import Group
 from agent_bridge.core.results.retirement import AgentRetired, AgentReturned, NotRetired, RetirementAsked
 from agent_bridge.core.rooms import ChoiceKind
-from agent_bridge.store.agents import AgentRoom
 
 if TYPE_CHECKING:
     from agent_bridge.commands.effects import Effect
+    from agent_bridge.store.agents import AgentRoom
     from agent_bridge.store.postgres.database import Connection
 
 #: Seconds that the command waits for the leader's look at the upstream.
@@ -23,7 +24,7 @@ _PATIENCE = 30.0
 
 @command("retire", group=Group.AGENTS, permission=Permission.CHANNELS, example="Ada back")
 async def retire(
-    ctx: CommandContext, agent: AgentRoom, *, back: bool = False
+    ctx: CommandContext, agent: WholeAgent, *, back: bool = False
 ) -> AgentRetired | RetirementAsked | AgentReturned | NotRetired:
     """Retire *agent*, also one that its upstream lists; with *back* take it out of its retirement.
 

@@ -9,7 +9,7 @@ import pytest
 
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.results.access import InvitingBegun
-from agent_bridge.core.results.commands import InvalidArguments, NotPermitted
+from agent_bridge.core.results.commands import ArgumentProblem, InvalidArguments, NotPermitted
 from agent_bridge.core.results.people import PersonRefusal, PersonRefused
 from agent_bridge.core.roles import Role, Roles
 from agent_bridge.i18n.english import ENGLISH
@@ -95,6 +95,28 @@ async def test_a_room_is_needed(database: Database) -> None:
         assert result.reason is PersonRefusal.NO_PLACE
     assert isinstance(await ask(database, "invite", Role.ADMIN), InvalidArguments)
     assert isinstance(await ask(database, "invite *everyone", Role.ADMIN), InvalidArguments)
+
+
+@pytest.mark.parametrize(
+    ("line", "surplus"),
+    [("repair Ada dry", "dry"), ("repair Ada please force", "please"), ("retire Ada now", "now")],
+)
+async def test_a_word_behind_an_agent_is_no_part_of_its_name(database: Database, line: str, surplus: str) -> None:
+    """A similar name would hide the word: *dry* is no dry run."""
+    await add_agent(database, "Ada")
+    result = await ask(database, line, Role.OWNER)
+    assert isinstance(result, InvalidArguments)
+    assert (result.problem, result.value) == (ArgumentProblem.SURPLUS, surplus)
+
+
+async def test_an_agent_is_retired_by_its_whole_name(database: Database) -> None:
+    await add_agent(database, "Research")
+    for name in ("Reserch", "Res", "sear"):
+        result = await ask(database, f"retire {name}", Role.OWNER)
+        assert isinstance(result, InvalidArguments)
+        assert result.problem is ArgumentProblem.NO_SUCH_AGENT
+        assert [each.name for each in result.candidates] == ["Research"]
+    assert not isinstance(await ask(database, "retire research", Role.OWNER), InvalidArguments)
 
 
 async def test_an_invitation_into_all_rooms_is_requested_once(database: Database) -> None:

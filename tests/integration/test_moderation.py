@@ -118,6 +118,9 @@ async def test_nobody_is_muted_or_removed_by_an_equal(
         await owner.wait_for(lambda: len(owned.from_bot) == len(seen.from_bot))
         ghost = owned.ghost
         assert await owned.command(f"mute {ghost}") == f"{ghost} belongs to the bridge."
+        misspelt = f"@bbo:{DOMAIN}"
+        assert misspelt in await owned.command(f"mute {misspelt}")
+        assert not await running.database.rows("SELECT 1 FROM mute WHERE user_id = %s", (misspelt,))
         await moderator.wait_for(lambda: len(owned.from_bot) == len(seen.from_bot))
         assert "is for admins only" in await seen.command(f"kick {bob.user_id}")
         await owner.wait_for(lambda: len(owned.from_bot) == len(seen.from_bot))
