@@ -193,6 +193,7 @@ async def test_waiting_ends_when_the_person_is_logged_out(alice: Person) -> None
     assert refusal.value.errcode == "M_UNKNOWN_TOKEN"
 
 
+@pytest.mark.long
 async def test_users_rooms_and_open_clients_survive_a_restart_and_a_kill(
     synapse: Synapse, alice: Person, bob: Person
 ) -> None:

@@ -74,6 +74,7 @@ async def ids_in(database: Database, room_id: str) -> list[str]:
     return [event_id for event_id, _ in await messages_in(database, room_id)]
 
 
+@pytest.mark.long
 async def test_ten_thousand_events_in_one_transaction(client: AppServiceClient, database: Database) -> None:
     events = [said(f"${number}", room_id=ROOMS[number % 2]) for number in range(10_000)]
     started = time.process_time()

@@ -79,6 +79,7 @@ def test_it_holds_the_package_and_its_migrations_and_nothing_else(wheel: Path) -
     assert not [name for name in names if "__pycache__" in name]
 
 
+@pytest.mark.long
 def test_it_migrates_a_database_of_its_own(folder: Path, installed: Path) -> None:
     (folder / "config.yaml").write_text(CONFIG)
     (folder / "config.yaml").chmod(0o600)

@@ -130,6 +130,7 @@ async def test_a_killed_invitation_is_sent_once(
             assert await memberships(running, room_id, bob.user_id) == expected
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", points("leave"))
 async def test_a_person_who_came_back_is_not_removed_again(
     harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
@@ -157,6 +158,7 @@ async def test_a_person_who_came_back_is_not_removed_again(
             assert await memberships(running, room_id, bob.user_id) == ["invite", "join", "leave", *back]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", points("configured"))
 async def test_a_user_of_the_configuration_is_invited_once(
     harness: BridgeHarness, database_url: str, tmp_path: Path, point: str

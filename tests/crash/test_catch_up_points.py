@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _STEPS = ("heard", "commit", "send", "finish")
 #: Points that the quick form has.
-_QUICK = {"Ada:before:commit:1", "Cleo:after:commit:1"}
+_QUICK = {"Cleo:after:commit:1"}
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _LIST = ("accept", "show", "effect", "commit", "word", "finish")
 _BIND = ("accept", "effect", "invite", "enter", "bind", "ask", "commit", "word", "finish")
 #: Points that the quick form has.
-_QUICK = {"list:after:effect:1", "bind:after:join:1", "bind:after:ask:1"}
+_QUICK = {"list:after:effect:1"}
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from support.harness import BridgeHarness
 
 _STEPS = ("effect:1", "upload:1", "effect:2", "commit:1", "file:1", "finish:1")
-#: Points that the quick form has: the file is there and its address is not; its event is sent and not recorded.
-_QUICK = {"after:upload:1", "after:file:1"}
+#: Points that the quick form has: the event of the file is sent and not recorded.
+_QUICK = {"after:file:1"}
 _POINTS = around(*_STEPS)
 
 

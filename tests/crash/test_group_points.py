@@ -58,7 +58,7 @@ _STEPS = {
     Kind.EMPTY: ("leave", "forget_room", "forget_group"),
 }
 #: Points that the quick form has.
-_QUICK = {"begin:after:admit_group:1", "second:after:admit_group:1", "stranger:after:word:1", "upgrade:before:moved:1"}
+_QUICK = {"second:after:admit_group:1", "upgrade:before:moved:1"}
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,9 @@ async def own() -> AsyncIterator[BridgeHarness]:
         yield running
 
 
-@pytest.mark.parametrize("forgets", [False, True], ids=["", "homeserver restarted"])
+@pytest.mark.parametrize(
+    "forgets", [False, pytest.param(True, marks=pytest.mark.long)], ids=["", "homeserver restarted"]
+)
 @pytest.mark.parametrize("point", short_form(_POINTS, _QUICK))
 async def test_a_killed_import_is_completed(
     own: BridgeHarness, database_url: str, tmp_path: Path, point: str, *, forgets: bool

@@ -42,8 +42,9 @@ class Case:
         return f"{self.point}-{'second' if self.of == SECOND else 'first'}-{'begun' if self.begun else 'silent'}"
 
 
-QUICK = [Case("after:intake:1", SECOND, begun=True), Case("after:join:2", FIRST, begun=False)]
+QUICK = [Case("after:join:2", FIRST, begun=False)]
 LONG = [
+    Case("after:intake:1", SECOND, begun=True),
     Case("before:interrupt:1", SECOND, begun=True),
     Case("after:interrupt:1", SECOND, begun=True),
     Case("after:intake:1", SECOND, begun=False),

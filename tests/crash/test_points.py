@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 
 _CLOSED_WITHIN = 120.0
 _WAY = ("intake", "accept", "wake", "take", "read", "intend", "send", "sent", "commit", "edit", "finish")
-#: Points before a step that the quick form has, and points after a step that are close to them: the intake commits
-#: nothing before its end.
-_QUICK = {"before:intake:1", "before:send:1", "before:commit:1"}
-_CLOSE = {"after:accept:1", "after:wake:1", "after:intend:1"}
+#: Points that the quick form has: between two commits, and while the homeserver and the database know different things.
+_QUICK = {
+    *("before:intake:1", "after:intake:1", "after:take:1", "after:send:1", "first_words", "before:commit:1"),
+    *("after:commit:1", "after:finish:1", "after:search:1"),
+}
 _LONG_PART = " ".join(["brook"] * 1400)
 
 
@@ -47,9 +48,8 @@ class Case:
 
     @property
     def long(self) -> bool:
-        """Whether the case belongs to the long tests: most points before a step are close to the point before them."""
-        when, *_ = self.points[-1].split(":")
-        return self.points[-1] in _CLOSE or (when == "before" and self.points[-1] not in _QUICK)
+        """Whether the case belongs to the long tests."""
+        return self.points[-1] not in _QUICK
 
     @property
     def name(self) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _STEPS = ("accept", "enter", "move_waiting", "search", "commit", "word", "finish")
 #: Points that the quick form has.
-_QUICK = {"after:move_waiting:1", "after:search:1", "before:finish:1"}
+_QUICK = {"after:move_waiting:1"}
 POINTS = around(*_STEPS)
 
 

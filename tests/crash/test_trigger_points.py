@@ -38,8 +38,8 @@ _ACCEPTING = ("note_request", "accept_request")
 #: The steps of the command that makes a trigger: the second word is its answer.
 _MAKING = ("effect:1", "word:1", "word:2", "finish:1")
 _POINTS, _MAKING_POINTS = around(*_STEPS, *_ACCEPTING), around(*_MAKING)
-#: Points that the quick form has: the notice is in the room, or the request is committed, and nobody knows it.
-_QUICK = {"after:word:1", "after:accept_request:1"}
+#: Points that the quick form has: the notice is in the room, and nobody knows it.
+_QUICK = {"after:word:1"}
 _QUICK_MAKING = {"after:word:1"}
 
 

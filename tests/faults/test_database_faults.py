@@ -114,6 +114,7 @@ async def refuses(stage: Scene, event: Event) -> bool:
     return await stage.sender.send("in vain", event) == UNAVAILABLE
 
 
+@pytest.mark.long
 async def test_a_database_that_restarts_under_load(harness: BridgeHarness, cluster: Cluster, cluster_url: str) -> None:
     """An operator stops the database, later it crashes; each room shows an answer while another question waits."""
     gates = {"one": asyncio.Event()}

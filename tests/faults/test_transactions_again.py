@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from support.people import TransactionSender, conversations, echo_through, events_of, expect_answers, say, with_bridge
 from support.scripted_upstream import ScriptedUpstream
 
@@ -18,6 +20,7 @@ def sender_of(talk: Conversation) -> TransactionSender:
     return TransactionSender(talk.running.bridge.config)
 
 
+@pytest.mark.long
 async def test_repeated_transactions_of_answered_messages_change_nothing(
     harness: BridgeHarness, database_url: str
 ) -> None:

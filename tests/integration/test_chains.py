@@ -34,7 +34,10 @@ BUDGETS = {
 @pytest.mark.parametrize(
     ("budgets", "counts"),
     [
-        *(pytest.param(budgets, counts[:2], id=name) for name, (budgets, counts) in BUDGETS.items()),
+        *(
+            pytest.param(budgets, counts[:2], id=name, marks=() if name == "hops" else pytest.mark.long)
+            for name, (budgets, counts) in BUDGETS.items()
+        ),
         *(pytest.param(*each, id=f"{name}, long", marks=pytest.mark.long) for name, each in BUDGETS.items()),
     ],
 )

@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
+
 from agent_bridge.matrix.rooms import CHAT
 from support.bot_rooms import BotRoom, bot_chat, named_upstream
 from support.chat_rooms import Chat, new_chat
@@ -71,6 +73,7 @@ async def is_known(database: Database, room_id: str) -> bool:
     return await database.row("SELECT 1 FROM room WHERE room_id = %s", (room_id,)) is not None
 
 
+@pytest.mark.long
 async def test_numbers_and_rooms_of_people_with_an_empty_database(harness: BridgeHarness, postgres: Server) -> None:
     async with named_upstream("Ada") as upstream, harness.person() as person, harness.person() as friend:
         there = [{"name": "scripted", "url": upstream.url}]

@@ -151,6 +151,7 @@ async def test_a_name_that_is_set_while_the_model_makes_the_title_stays(
         assert (row["name"], row["titled_by"]) == ("Mine", "person")
 
 
+@pytest.mark.long
 async def test_a_server_that_keeps_conversations_is_not_asked_for_a_title(
     harness: BridgeHarness, database_url: str
 ) -> None:

@@ -173,6 +173,7 @@ async def test_wrong_arguments_make_no_chat(desk: BotRoom, running: Running, lin
     assert await running.database.rows("SELECT 1 FROM room WHERE person = %s", (desk.person.user_id,)) == []
 
 
+@pytest.mark.long
 async def test_a_person_has_a_largest_number_of_chats(desk: BotRoom, running: Running) -> None:
     await desk.ask("agent Ada")
     for _ in range(6):

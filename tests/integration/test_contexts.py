@@ -274,6 +274,7 @@ async def test_a_server_with_sessions_begins_another_one_and_returns_to_it(
         assert upstream.questions[-1].startswith("(The earlier instructions for this conversation do not apply")
 
 
+@pytest.mark.long
 async def test_a_server_with_one_memory_says_so(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("single") as upstream,

@@ -61,6 +61,7 @@ async def test_a_room_that_waits_for_the_bot_can_be_used(database_url: str) -> N
         await _agents_answer(harness, database_url, 13, 2)
 
 
+@pytest.mark.long
 async def test_an_invitation_into_all_rooms_waits_and_lets_others_pass(database_url: str) -> None:
     names = [f"a{each}" for each in range(7)]
     async with (

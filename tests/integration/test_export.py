@@ -99,6 +99,7 @@ async def stored(talk: Conversation) -> list[str]:
     return [row["content"] for row in rows]
 
 
+@pytest.mark.long
 async def test_a_long_conversation_blocks_nothing(shared: SharedBridge) -> None:
     async with ScriptedUpstream("ada") as upstream, shared.talk(upstream) as talk:
         await talk.say("one")
@@ -192,6 +193,7 @@ async def test_the_history_that_a_person_may_see(harness: BridgeHarness, databas
             assert "after" in str(texts(data))
 
 
+@pytest.mark.long
 async def test_a_file_that_is_too_large(harness: BridgeHarness, database_url: str) -> None:
     """The homeserver of the tests takes 50 MB."""
     async with named_upstream("Ada") as upstream, harness.person() as ann:

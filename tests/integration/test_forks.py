@@ -142,6 +142,7 @@ async def test_a_part_of_an_answer_stands_for_the_whole(
         assert await told(upstream, fork, "shorter") == ["at length", long, "shorter"]
 
 
+@pytest.mark.long
 async def test_a_conversation_that_ended_is_forked(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
 ) -> None:

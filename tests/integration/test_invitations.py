@@ -68,8 +68,15 @@ def configured(
     return harness.config(url, [{"name": "u", "url": upstream.url}], rooms=rooms, **sections)
 
 
-@pytest.mark.parametrize("rule", ["restricted", "invite"])
-@pytest.mark.parametrize("enabled", [True, False], ids=["space", "no-space"])
+@pytest.mark.parametrize(
+    ("rule", "enabled"),
+    [
+        pytest.param("restricted", True, id="space-restricted"),
+        pytest.param("restricted", False, id="no-space-restricted", marks=pytest.mark.long),
+        pytest.param("invite", True, id="space-invite", marks=pytest.mark.long),
+        pytest.param("invite", False, id="no-space-invite"),
+    ],
+)
 async def test_a_new_user_gets_the_necessary_invitations_once(
     harness: BridgeHarness, database_url: str, rule: str, *, enabled: bool
 ) -> None:

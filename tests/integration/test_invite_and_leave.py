@@ -179,6 +179,7 @@ async def test_nobody_removes_an_equal(harness: BridgeHarness, running: Running)
         assert await talk.command("leave Bea @bob:elsewhere.example") == "@bob:elsewhere.example is not in that room."
 
 
+@pytest.mark.long
 async def test_what_each_role_may_do(harness: BridgeHarness, running: Running) -> None:
     """A cross for each role whose command about another user has an effect: an invitation, and a removal."""
     bea = (await running.contact("Bea")).home.room_id or ""

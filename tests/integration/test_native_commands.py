@@ -158,6 +158,7 @@ async def test_a_room_in_which_the_bot_has_no_power_is_told_of_once(
         assert await writes(person, chat.room_id) == 0
 
 
+@pytest.mark.long
 async def test_a_restart_writes_nothing_another_language_all_and_false_empties_them(
     harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream
 ) -> None:

@@ -84,6 +84,7 @@ async def test_each_person_has_a_room_with_each_agent(harness: BridgeHarness, da
             assert not [each for each in await running.agents.all() if each.home.room_id is not None]
 
 
+@pytest.mark.long
 async def test_others_ask_for_their_rooms(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream("Ada", "Bea") as upstream, harness.person() as person, harness.person("admin") as admin:
         config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"private": True})

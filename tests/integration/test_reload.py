@@ -224,6 +224,7 @@ async def test_an_agent_that_is_gone_is_retired(reloading: Reloading) -> None:
     await eventually(partial(is_state, "retired"), "the agent is retired", 5)
 
 
+@pytest.mark.long
 async def test_ten_thousand_permissions_do_not_block_the_bridge(reloading: Reloading) -> None:
     running, permissions = reloading.running, reloading.sections["permissions"]
     many = {f"@user{number}:{DOMAIN}": "moderator" if number % 100 == 0 else "member" for number in range(10_000)}

@@ -352,7 +352,7 @@ async def test_an_owner_confirms_the_deletion_of_a_room(place: Place, person: Pe
 async def test_the_rooms_of_a_swarm_are_removed_after_a_time_and_many_may_go_at_once(
     place: Place, person: Person
 ) -> None:
-    swarm = ScriptedUpstream(*(f"s{number}" for number in range(10)))
+    swarm = ScriptedUpstream(*(f"s{number}" for number in range(5)))
     place.swarm.add(swarm)
     names = swarm.names
     talk = await place.running.join(person, names[0])
@@ -375,6 +375,7 @@ async def test_the_rooms_of_a_swarm_are_removed_after_a_time_and_many_may_go_at_
     assert (await place.running.contact(names[0])).home.room_id != talk.room_id
 
 
+@pytest.mark.long
 async def test_many_agents_that_go_at_once_still_wait_for_a_word_elsewhere(place: Place) -> None:
     others = ScriptedUpstream("a", "b")
     place.hub.add(others)

@@ -87,6 +87,7 @@ def _sends(talk: Conversation, person: Person) -> dict[str, Callable[[str], Coro
     }
 
 
+@pytest.mark.long
 async def test_what_each_role_may_do(harness: BridgeHarness, running: Running) -> None:
     await eventually(running.agents.all, "there is an agent")
     (found,) = await running.agents.all()

@@ -329,6 +329,7 @@ async def test_a_bot_without_power_is_reported_and_goes_on_when_it_has_it(
             await eventually(moderates, "the room follows the role")
 
 
+@pytest.mark.long
 async def test_other_permissions_count_after_a_restart(harness: BridgeHarness, database_url: str) -> None:
     """A pattern gives levels to members, a domain that is gone takes their rooms; given roles stay."""
     async with (

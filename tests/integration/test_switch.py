@@ -132,6 +132,7 @@ async def test_a_rename_at_the_moment_of_the_change_is_held(harness: BridgeHarne
             assert {each.agent.state for each in await running.agents.all()} == {AgentState.ACTIVE}
 
 
+@pytest.mark.long
 async def test_a_tool_that_waits_for_a_decision_does_not_run_as_another_kind(
     harness: BridgeHarness, database_url: str
 ) -> None:

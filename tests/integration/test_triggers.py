@@ -307,6 +307,7 @@ async def test_a_redacted_notice_takes_the_answer_back(
         assert not any("secret of Bob" in row["row"] for row in rows)
 
 
+@pytest.mark.long
 async def test_an_accepted_request_outlives_its_process(
     harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream
 ) -> None:
