@@ -147,7 +147,7 @@ async def test_an_agent_that_comes_back_keeps_its_conversations(database: Databa
     assert await models(database) == ["back"] * 2
 
 
-@pytest.mark.parametrize("statistics", ["none", "of empty tables"])
+@pytest.mark.parametrize("statistics", [pytest.param("none", marks=pytest.mark.long), "of empty tables"])
 async def test_a_large_backlog_is_forgotten_whole(
     store_url: str, monkeypatch: pytest.MonkeyPatch, statistics: str
 ) -> None:

@@ -71,16 +71,29 @@ async def talking(
     [
         pytest.param(IMPATIENT, Reply(head=False, then="hang"), ["sent nothing for 0.5 s"], id="silent"),
         pytest.param(
-            IMPATIENT, replace(HALF, then="hang"), ["Half an", "sent nothing for 0.5 s"], id="silent in mid-answer"
+            IMPATIENT,
+            replace(HALF, then="hang"),
+            ["Half an", "sent nothing for 0.5 s"],
+            id="silent in mid-answer",
+            marks=pytest.mark.long,
         ),
-        pytest.param({}, Reply(head=False, then="cut"), ["closed the connection"], id="cut before the answer"),
+        pytest.param(
+            {},
+            Reply(head=False, then="cut"),
+            ["closed the connection"],
+            id="cut before the answer",
+            marks=pytest.mark.long,
+        ),
         pytest.param({}, Reply(500, JSON, (b'{"error": {"message": "out of memory"}}',)), ["out of memory"], id="500"),
-        pytest.param({}, Reply(200, HTML, (b"<html>Welcome</html>",)), ["web page"], id="a web page"),
+        pytest.param(
+            {}, Reply(200, HTML, (b"<html>Welcome</html>",)), ["web page"], id="a web page", marks=pytest.mark.long
+        ),
         pytest.param(
             {},
             Reply(head=False, pieces=(b"SSH-2.0-OpenSSH_9.7\r\n",), then="cut"),
             ["does not speak HTTP"],
             id="no HTTP",
+            marks=pytest.mark.long,
         ),
     ],
 )

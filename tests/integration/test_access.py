@@ -74,6 +74,7 @@ async def told(running: Running) -> list[str]:
     return list(row["value"])
 
 
+@pytest.mark.long
 async def test_existing_rooms_are_converted_and_the_administrators_are_told_once(
     harness: BridgeHarness, database_url: str
 ) -> None:
@@ -177,6 +178,7 @@ async def test_a_person_who_declined_the_space_is_invited_on_request(harness: Br
             assert "is for" in await said(guest, BOT, chats[guest], 2)
 
 
+@pytest.mark.long
 async def test_a_room_that_an_administrator_closed_stays_closed(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("shut") as upstream, harness.person("admin") as admin, harness.person() as guest:
         rooms = {"invite": [admin.user_id, guest.user_id], "join_rule": "restricted"}

@@ -71,6 +71,7 @@ async def test_a_room_is_whole_from_the_start(harness: BridgeHarness, database_u
             assert guest.room(room_id).members() == {ghost, "@agentbridge:test.local", guest.user_id}
 
 
+@pytest.mark.long
 async def test_in_an_older_room_version_the_bridge_is_above_admins(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("eleven") as upstream:
         config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})

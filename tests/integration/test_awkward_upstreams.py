@@ -53,7 +53,7 @@ class StrictUpstream(ScriptedUpstream):
             "the message is too long for this agent's model.",
             "Send a shorter message.",
         ),
-        ("n_past is beyond n_ctx", "", ""),
+        pytest.param("n_past is beyond n_ctx", "", "", marks=pytest.mark.long),
     ],
 )
 async def test_a_small_context_never_blocks_a_room(shared: SharedBridge, words: str, cause: str, remedy: str) -> None:

@@ -213,6 +213,7 @@ async def test_only_agents_in_the_room_are_asked(harness: BridgeHarness, databas
         assert len(upstream.asked) == 8
 
 
+@pytest.mark.long
 async def test_another_answer_repeats_no_chain_and_a_redaction_forgets_it(
     harness: BridgeHarness, database_url: str
 ) -> None:

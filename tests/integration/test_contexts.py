@@ -285,10 +285,8 @@ async def test_a_server_with_one_memory_says_so(harness: BridgeHarness, database
             assert "keeps one memory for all rooms" in await talk.command(line)
 
 
-@pytest.mark.parametrize(
-    ("kind", "make"),
-    [("letta", ScriptedAppServer), pytest.param("letta_v1", ScriptedLettaV1, marks=pytest.mark.long)],
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("kind", "make"), [("letta", ScriptedAppServer), ("letta_v1", ScriptedLettaV1)])
 async def test_a_server_with_conversations_copies_them(
     harness: BridgeHarness, database_url: str, kind: str, make: type[ScriptedAppServer | ScriptedLettaV1]
 ) -> None:

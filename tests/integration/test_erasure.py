@@ -308,6 +308,7 @@ async def test_a_person_has_the_own_data_erased(harness: BridgeHarness, database
             assert await fresh.answers_of("Ada", 1) == ["Echo: hello"]
 
 
+@pytest.mark.long
 async def test_agents_hear_nothing_again_of_what_was_erased(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream("Ada", "Bea") as upstream, harness.person() as ann, harness.person() as bob:
         config = configured(harness, database_url, upstream)

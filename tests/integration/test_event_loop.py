@@ -83,7 +83,9 @@ async def scene(
                 yield scene
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "tables" else pytest.mark.long) for name in ANSWERS]
+)
 async def test_an_answer(scene: Scene, name: str) -> None:
     answer = ANSWERS[name]
     scene.upstream.scripts.append(slowly([answer[start : start + 1_000] for start in range(0, len(answer), 1_000)]))

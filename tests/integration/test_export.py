@@ -172,7 +172,7 @@ async def test_who_gets_which_messages(harness: BridgeHarness, database_url: str
             assert "no conversation" in await talk.command("export")
 
 
-@pytest.mark.parametrize("visibility", ["joined", "shared"])
+@pytest.mark.parametrize("visibility", ["joined", pytest.param("shared", marks=pytest.mark.long)])
 async def test_the_history_that_a_person_may_see(harness: BridgeHarness, database_url: str, visibility: str) -> None:
     async with named_upstream("Ada") as upstream, harness.person() as ann, harness.person() as bob:
         config = harness.config(database_url, [{"name": "scripted", "url": upstream.url}])

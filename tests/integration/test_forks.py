@@ -163,6 +163,7 @@ async def test_a_conversation_that_ended_is_forked(
         assert await told(upstream, fork, "from now") == ["fresh", "Echo: fresh", "from now"]
 
 
+@pytest.mark.long
 async def test_members_of_a_home_fork_what_they_read_and_enter_alone(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
 ) -> None:
@@ -220,13 +221,9 @@ async def test_a_redacted_message_leaves_the_forks(
         assert await told(upstream, fork, "what?") == ["public", "Echo: public", "what?"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
-    ("kind", "make"),
-    [
-        ("letta", ScriptedAppServer),
-        pytest.param("letta_v1", ScriptedLettaV1, marks=pytest.mark.long),
-        pytest.param("openai", ScriptedUpstream, marks=pytest.mark.long),
-    ],
+    ("kind", "make"), [("letta", ScriptedAppServer), ("letta_v1", ScriptedLettaV1), ("openai", ScriptedUpstream)]
 )
 async def test_a_server_that_keeps_the_conversation_copies_it_or_is_told(
     harness: BridgeHarness, database_url: str, kind: str, make: type[ScriptedUpstream]

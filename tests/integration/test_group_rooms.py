@@ -212,6 +212,7 @@ async def test_a_stop_ends_one_answer_or_both(harness: BridgeHarness, database_u
         await closed(running.database, 2)
 
 
+@pytest.mark.long
 async def test_an_edit_changes_both_answers_and_why_tells_of_both(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("frida", "gala") as upstream,

@@ -286,6 +286,7 @@ def versions(talk: Conversation) -> list[dict[str, Any]]:
     return [version for each in (*talk.answers, *talk.from_bot) for version in each.versions]
 
 
+@pytest.mark.long
 async def test_a_thread_has_a_conversation_of_its_own(noisy: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedAppServer("Dora") as server,

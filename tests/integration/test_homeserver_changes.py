@@ -114,13 +114,14 @@ async def test_names_that_the_homeserver_fixes(own: BridgeHarness, database_url:
         assert (await only(talk.running)).home.problems == (RoomProblem.NO_DISPLAYNAME,)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "version", "problems"),
     [
-        pytest.param("invite", "12", (), marks=pytest.mark.long),
+        ("invite", "12", ()),
         ("all", "12", (RoomProblem.ENCRYPTED,)),
         # The homeserver may not encrypt a room whose levels forbid it, and leaves it half-made.
-        pytest.param("all", "11", (), marks=pytest.mark.long),
+        ("all", "11", ()),
     ],
 )
 async def test_rooms_that_are_encrypted_by_default(

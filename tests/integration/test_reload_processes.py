@@ -11,6 +11,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from agent_bridge.bridge.queue.reloader import answers_to
 from agent_bridge.config.source import ConfigSource
 from agent_bridge.core.results.reloads import ReloadOutcome
@@ -183,6 +185,7 @@ async def complete(running: Running) -> bool:
     return has_avatars and not await running.agents.out_of_sync(space)
 
 
+@pytest.mark.long
 async def test_invitations_to_rooms_without_an_entry_from_the_space(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:

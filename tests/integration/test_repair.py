@@ -265,7 +265,7 @@ async def test_the_command_line_has_the_running_bridge_do_it(
         assert f"{upstream.names[0]}: set name" in output
 
 
-@pytest.mark.parametrize("kind", ["away", "broken"])
+@pytest.mark.parametrize("kind", ["away", pytest.param("broken", marks=pytest.mark.long)])
 async def test_a_homeserver_that_fails_in_the_middle(harness: BridgeHarness, database_url: str, kind: str) -> None:
     """*away*: for a moment no request succeeds; *broken*: the state of one room cannot be read."""
     from aiohttp import web
@@ -308,6 +308,7 @@ async def _is_open(running: Running) -> bool:
     return bool(await running.database.rows("SELECT 1 FROM operation WHERE finished_at IS NULL"))
 
 
+@pytest.mark.long
 async def test_a_redacted_command_shows_no_result(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("Ada") as upstream, harness.person() as admin:
         config = configured(harness, database_url, harness.synapse.url, upstream.url, admin.user_id, "12")

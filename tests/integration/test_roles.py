@@ -232,6 +232,7 @@ async def _stuck(running: Running) -> set[str]:
     return {str(problem) for each in await running.agents.all() for problem in each.home.problems}
 
 
+@pytest.mark.long
 async def test_an_old_room_in_which_an_admin_cannot_be_demoted(harness: BridgeHarness, database_url: str) -> None:
     """Nobody takes the level of an equal: the administrators are told, and the room is tried again after a change."""
     async with (

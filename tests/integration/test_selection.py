@@ -172,6 +172,7 @@ async def gone(running: Running, name: str) -> None:
     await eventually(is_gone, f"{name} is gone")
 
 
+@pytest.mark.long
 async def test_a_selection_survives_a_restart(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream(*NAMES) as upstream, harness.person() as person:
         config = harness.config(database_url, [{"name": "u", "url": upstream.url}])

@@ -165,7 +165,7 @@ async def test_an_agent_acts_in_its_room(harness: BridgeHarness, database_url: s
         )
 
 
-@pytest.mark.parametrize("tools", ["collapsed", "hidden"])
+@pytest.mark.parametrize("tools", ["collapsed", pytest.param("hidden", marks=pytest.mark.long)])
 async def test_an_agent_may_act_and_say_nothing(
     harness: BridgeHarness, database_url: str, letta: LettaServer, tools: str
 ) -> None:
