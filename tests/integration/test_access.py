@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+import pytest
 from aiohttp import web
 
 from agent_bridge.cli.room_checks import compare_rooms

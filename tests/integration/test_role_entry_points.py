@@ -92,7 +92,7 @@ async def test_what_each_role_may_do(harness: BridgeHarness, running: Running) -
     await eventually(running.agents.all, "there is an agent")
     (found,) = await running.agents.all()
     table = dict.fromkeys(TABLE, "")
-    async with harness.person(PEOPLE["owner"]) as owner:
+    async with harness.person(PEOPLE["owner"]) as owner, harness.person(PEOPLE["muted"]):
         desk = await bot_chat(running, owner)
         await desk.ask(f"mute @{PEOPLE['muted']}:{DOMAIN}")
         for user in PEOPLE.values():
