@@ -19,7 +19,7 @@ from agent_bridge.store.postgres.signals import Topic
 from agent_bridge.store.retirement import RetirementRule
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
     from agent_bridge.bridge.rooms.removal import RoomRemoval
@@ -55,6 +55,7 @@ def rules_of(config: Config) -> list[RetirementRule]:
 class RetirementKeeper:
     """Retires agents by *rules*, and removes rooms.
 
+    *present* gets names of upstreams, and returns those of them whose present agents the tables have.
     A room that the bridge may not delete is put away; that of an agent of the upstreams *ephemeral* is left by all.
     """
 
@@ -68,6 +69,7 @@ class RetirementKeeper:
         removal: RoomRemoval,
         admin_room: AdminRoom,
         rules: Live[list[RetirementRule]],
+        present: Callable[[Collection[str]], Awaitable[Collection[str]]],
         ephemeral: Collection[str],
         signals: Signals,
         texts: Texts,
@@ -81,6 +83,7 @@ class RetirementKeeper:
         self._removal = removal
         self._admin_room = admin_room
         self._rules = rules
+        self._present = present
         self._ephemeral = ephemeral
         self._signals = signals
         self._texts = texts
@@ -96,11 +99,20 @@ class RetirementKeeper:
         Raises:
             HomeserverUnavailable, StoreError: the next call goes on.
         """
-        rules = self._rules.value
-        for name, upstream, deletes in await self._store.retire_due(rules) if rules else ():
-            _log.info("agent retired", upstream=upstream, agent=name, deletes_room=deletes)
+        await self._retire()
         done = [await self._remove(home) for home in await self._store.removed()]
         return _LOOK if all(done) else _MOMENT
+
+    async def _retire(self) -> None:
+        """Retire the agents that are due, unless they came back while the bridge or their upstream was away."""
+        rules = self._rules.value
+        due = await self._store.upstreams_due(rules) if rules else ()
+        if not due:
+            return
+        present = await self._present(due)
+        if rules := [each for each in rules if each.upstream in present]:
+            for name, upstream, deletes in await self._store.retire_due(rules):
+                _log.info("agent retired", upstream=upstream, agent=name, deletes_room=deletes)
 
     async def _remove(self, home: RemovedHome) -> bool:
         """Take the next step of the removal of a room; tell whether it is done."""
