@@ -33,6 +33,8 @@ def render_plan(plan: PassPlan, texts: Texts) -> str:
         "rename": str(len(plan.rename)),
         "retire": str(len(plan.retire)),
         "back": str(len(plan.back)),
+        "put_away": str(len(plan.put_away)),
+        "delete": texts.count(len(plan.delete), words.room),
         "invite": texts.count(len(plan.invite), words.person),
         "move": texts.count(len(plan.move), words.room),
     }

@@ -10,21 +10,10 @@ from agent_bridge.store.postgres.statements import Statements
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agent_bridge.config.retirement import RetirementRule
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("retirement")
-
-
-@dataclass(frozen=True, slots=True)
-class RetirementRule:
-    """When the agents of an upstream that are gone are retired."""
-
-    #: Name of the upstream.
-    upstream: str
-    #: Seconds for which an agent is gone.
-    seconds: float
-    #: Whether its room is removed.
-    deletes: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ from agent_bridge.bridge.lifecycle.invite_everywhere import report_of as invite_
 from agent_bridge.bridge.lifecycle.operation_reports import OperationReports
 from agent_bridge.bridge.lifecycle.repair import REPAIR, Repair, RepairSteps
 from agent_bridge.bridge.lifecycle.repair import report_of as repair_report
-from agent_bridge.bridge.lifecycle.retirement import RetirementKeeper, rules_of
+from agent_bridge.bridge.lifecycle.retirement import RetirementKeeper
 from agent_bridge.bridge.queue.operations import Operations
 from agent_bridge.bridge.rooms.removal import RoomRemoval
+from agent_bridge.config.retirement import rules_of
 from agent_bridge.core.imports import IMPORT, ImportReport
 from agent_bridge.render.access import render_invite
 from agent_bridge.render.contexts import render_import

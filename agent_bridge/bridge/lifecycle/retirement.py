@@ -16,7 +16,6 @@ from agent_bridge.bridge.rooms.removal import Removal
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.render.content import escape, in_backticks
 from agent_bridge.store.postgres.signals import Topic
-from agent_bridge.store.retirement import RetirementRule
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
     from agent_bridge.bridge.rooms.removal import RoomRemoval
     from agent_bridge.bridge.rooms.space import Space
-    from agent_bridge.config.model import Config
+    from agent_bridge.config.retirement import RetirementRule
     from agent_bridge.core.live import Live
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
@@ -37,19 +36,6 @@ _log = structlog.stdlib.get_logger(__name__)
 
 #: Seconds between two looks for agents that are due, and for rooms that the homeserver deletes.
 _LOOK, _MOMENT = 60.0, 0.5
-_DAY = 86_400.0
-
-
-def rules_of(config: Config) -> list[RetirementRule]:
-    """Return the rules of the configuration: one for each upstream whose agents are retired."""
-    days, deletes = config.retire.after_days, config.retire.delete
-    return [
-        RetirementRule(each.name, config.ephemeral_after, deletes=True)
-        if each.ephemeral
-        else RetirementRule(each.name, (days or 0.0) * _DAY, deletes)
-        for each in config.upstreams
-        if each.ephemeral or days is not None
-    ]
 
 
 class RetirementKeeper:

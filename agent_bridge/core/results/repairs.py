@@ -18,6 +18,9 @@ class PassPlan:
     #: Agents that their upstreams do not list any more, and agents that are listed again.
     retire: tuple[str, ...] = ()
     back: tuple[str, ...] = ()
+    #: Agents that have been gone for long and are retired, and those of them whose rooms are deleted.
+    put_away: tuple[str, ...] = ()
+    delete: tuple[str, ...] = ()
     #: User ids of people who are invited.
     invite: tuple[str, ...] = ()
     #: Agents whose rooms the Space will list.
@@ -34,7 +37,8 @@ class PassPlan:
     @property
     def has_changes(self) -> bool:
         """Whether the next pass changes anything."""
-        return bool(self.create or self.add or self.rename or self.retire or self.back or self.invite or self.move)
+        agents = self.create or self.add or self.rename or self.retire or self.back or self.put_away or self.delete
+        return bool(agents or self.invite or self.move)
 
     @property
     def is_held(self) -> bool:
