@@ -58,6 +58,8 @@ ENGLISH_REPAIRS = RepairTexts(
         "parent": "link to the Space",
         "functional": "list of bots",
         "bridge": "information about the bridge",
+        "upgrade": "upgrade of the room",
+        "encryption": "encryption",
         "other": "other state",
     },
     outcomes={

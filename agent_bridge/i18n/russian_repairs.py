@@ -60,6 +60,8 @@ RUSSIAN_REPAIRS = RepairTexts(
         "parent": "ссылка на пространство",
         "functional": "список ботов",
         "bridge": "сведения о мосте",
+        "upgrade": "обновление комнаты",
+        "encryption": "шифрование",
         "other": "прочее состояние",
     },
     outcomes={

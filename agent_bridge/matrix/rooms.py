@@ -25,6 +25,7 @@ MUTED_POWER = -1
 #: A level that no member has: only creators above all levels (room version 12) can switch encryption on.
 OUT_OF_REACH = 151
 ENCRYPTION = "m.room.encryption"
+TOMBSTONE = "m.room.tombstone"
 POWER_LEVELS = "m.room.power_levels"
 JOIN_RULES = "m.room.join_rules"
 GUESTS = "m.room.guest_access"

@@ -13,6 +13,8 @@ import pytest
 from agent_bridge.cli.repair import exit_code, repair
 from agent_bridge.config.source import ConfigSource
 from agent_bridge.core.results.repairs import Outcome, Part, RepairReport
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.render.repairs import render_repair
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.database import Database
@@ -166,6 +168,36 @@ async def test_the_ghost_and_the_bot_are_brought_back(harness: BridgeHarness, da
             upstream.names[0]: {Part.GHOST_JOINED: Outcome.SET},
             upstream.names[1]: {Part.BOT_JOINED: Outcome.KEPT, Part.LEVELS: Outcome.SET},
         }
+
+
+async def test_differences_that_stay_are_reported_beside_a_repair(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("Ada", "Bea", "Cleo") as upstream, harness.person() as admin:
+        config = configured(harness, database_url, harness.synapse.url, upstream.url, admin.user_id, "10")
+        async with harness.bridge(config) as running:
+            targets = [await settled(running, name) for name in upstream.names]
+            for target in targets:
+                await running.homeserver.invite(target.room_id, admin.user_id)
+                await admin.join(target.room_id)
+        encrypted, upgraded, open_door = (target.room_id for target in targets)
+        async with homeserver_of(config) as homeserver:
+            ghosts = [homeserver.namespace.user_id(target.ghost) for target in targets]
+            algorithm = {"algorithm": "m.megolm.v1.aes-sha2"}
+            await homeserver.set_state(encrypted, "m.room.encryption", algorithm, as_user=ghosts[0])
+            levels = await homeserver.state(open_door, "m.room.power_levels")
+        assert levels is not None
+        tombstone = {"body": "x", "replacement_room": "!nowhere:test.local"}
+        await admin.set_state(upgraded, "m.room.tombstone", tombstone)
+        # The bridge needs the first one, and a person chose the second one.
+        await admin.set_state(open_door, "m.room.power_levels", levels["content"] | {"invite": 0, "kick": 51})
+        report = await repaired(config)
+        assert [{(each.part, each.outcome, each.by) for each in room.differences} for room in report.rooms] == [
+            {(Part.ENCRYPTION, Outcome.KEPT, ghosts[0])},
+            {(Part.UPGRADE, Outcome.KEPT, admin.user_id)},
+            {(Part.LEVELS, Outcome.SET, None), (Part.LEVELS, Outcome.KEPT, admin.user_id)},
+        ]
+        report = await repaired(config, upstream.names[1], force=True)
+        assert outcomes(report) == {Part.UPGRADE: Outcome.KEPT}
+        assert "force" not in render_repair(report, ENGLISH, "!ab")
 
 
 async def test_a_bridge_without_power_reports_it(harness: BridgeHarness, database_url: str) -> None:

@@ -121,10 +121,11 @@ class LobbyRoom:
         target = target or stored.get("target")
         if (state.room_id, target) != (known, stored.get("target")):
             await self._note(state.room_id, target)
+        editor = editor or StateEditor(self._homeserver)
         if state.replacement is not None:
-            return await self._follow(lobby, state, target)
+            return await self._follow(editor, lobby, state, target)
         if self._is_made:
-            await self._repair(editor or StateEditor(self._homeserver), lobby, state)
+            await self._repair(editor, lobby, state)
         return lobby, state
 
     async def compare(self, editor: StateEditor) -> None:
@@ -223,11 +224,15 @@ class LobbyRoom:
             made = await self._homeserver.create_room(content)
         return await self._homeserver.room_state(made.room_id), made.fresh
 
-    async def _follow(self, lobby: Lobby, old: RoomState, target: str | None) -> tuple[Lobby, RoomState] | None:
+    async def _follow(
+        self, editor: StateEditor, lobby: Lobby, old: RoomState, target: str | None
+    ) -> tuple[Lobby, RoomState] | None:
         """Move to the room that replaces *old*; the next comparison goes on there."""
         new = await enter_successor(self._homeserver, old, [self._namespace.bot])
         if new is None:
             await self.tell("lobby_closed", str(old.replacement))
+            if self._is_made:
+                editor.keep_fixed(old)
             return None
         await invite_members(self._homeserver, old, new, self._namespace.bot)
         await self._agents.room_moved(lobby.id, old.room_id, new.room_id)
@@ -237,6 +242,7 @@ class LobbyRoom:
 
     async def _repair(self, editor: StateEditor, lobby: Lobby, state: RoomState) -> None:
         """Bring the state of the room that the bridge made to the desired one, as far as possible."""
+        editor.keep_fixed(state)
         try:
             await editor.field(state, _NAME, "name", self._texts.lobby_name, lobby.name_applied)
             if lobby.name_applied != self._texts.lobby_name and not editor.is_dry:

@@ -262,6 +262,7 @@ class Space:
             editor.note(Part.ROOM, Outcome.SET)
             await self._kv.set(KeyValues.SPACE, state.room_id, topic=Topic.ROLES)
         self._events = dict(state.events)
+        editor.keep_fixed(state)
         await self._repair(editor, state)
         await self._judge(state)
         await self._repair_alias(editor, state)

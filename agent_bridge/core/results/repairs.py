@@ -84,8 +84,15 @@ class Part(StrEnum):
     PARENT = "parent"
     FUNCTIONAL = "functional"
     BRIDGE = "bridge"
+    #: An upgrade that leads to no room in which the agent and the bot can be.
+    UPGRADE = "upgrade"
+    ENCRYPTION = "encryption"
     #: A part without a name of its own.
     OTHER = "other"
+
+
+#: Parts that are never replaced if a person chose them: bans of the agent and of the bot are two of them.
+_FIXED = frozenset({Part.GHOST_JOINED, Part.BOT_JOINED, Part.UPGRADE, Part.ENCRYPTION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,11 @@ class Difference:
     outcome: Outcome
     #: User id of the person who chose the present value; None for other outcomes.
     by: str | None = None
+
+    @property
+    def is_replaceable(self) -> bool:
+        """Whether a person chose the present value, and ``force`` replaces it."""
+        return self.outcome is Outcome.KEPT and self.part not in _FIXED
 
 
 @dataclass(frozen=True, slots=True)
