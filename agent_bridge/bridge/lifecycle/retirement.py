@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-#: Seconds between two looks for agents that are due, and for rooms that the homeserver deletes.
-_LOOK, _MOMENT = 60.0, 0.5
+#: Seconds between two looks for agents that are due, also while the list of an upstream is awaited, and for rooms that
+#: the homeserver deletes.
+_LOOK, _SOON, _MOMENT = 60.0, 5.0, 0.5
 
 
 class RetirementKeeper:
@@ -85,20 +86,24 @@ class RetirementKeeper:
         Raises:
             HomeserverUnavailable, StoreError: the next call goes on.
         """
-        await self._retire()
+        pause = await self._retire()
         done = [await self._remove(home) for home in await self._store.removed()]
-        return _LOOK if all(done) else _MOMENT
+        return pause if all(done) else _MOMENT
 
-    async def _retire(self) -> None:
-        """Retire the agents that are due, unless they came back while the bridge or their upstream was away."""
+    async def _retire(self) -> float:
+        """Retire the agents that are due, unless they came back while the bridge or their upstream was away.
+
+        Return the seconds until the next look.
+        """
         rules = self._rules.value
-        due = await self._store.upstreams_due(rules) if rules else ()
+        due = await self._store.upstreams_due(rules) if rules else set[str]()
         if not due:
-            return
+            return _LOOK
         present = await self._present(due)
         if rules := [each for each in rules if each.upstream in present]:
             for name, upstream, deletes in await self._store.retire_due(rules):
                 _log.info("agent retired", upstream=upstream, agent=name, deletes_room=deletes)
+        return _LOOK if due <= set(present) else _SOON
 
     async def _remove(self, home: RemovedHome) -> bool:
         """Take the next step of the removal of a room; tell whether it is done."""
