@@ -44,7 +44,7 @@ ENGLISH_CHATS = ChatTexts(
         "Delete {chat} for good, with all its messages? Send `{prefix} yes` or react with ✅ within ten minutes."
     ),
     deleted="{chat} is being deleted.",
-    nothing_to_confirm="There is nothing to confirm. `{prefix} delete` asks first.",
+    nothing_to_confirm="There is nothing to confirm. `{prefix} delete`, `forget me` and an owner's `retire` ask first.",
     left=(
         "*{agent}* leaves this room and forgets the conversation. Please leave the room too: on this "
         "homeserver only its "

@@ -15,6 +15,8 @@ ENGLISH_REPAIRS = RepairTexts(
         "rename": "- rename {count}: {names}",
         "retire": "- retire {count}: {names}",
         "back": "- bring back {count}: {names}",
+        "put_away": "- put away {count}, gone for long: {names}",
+        "delete": "- delete {count} with the history: {names}",
         "invite": "- invite {count}: {names}",
         "move": "- list {count} in the Space: {names}",
     },
@@ -56,6 +58,8 @@ ENGLISH_REPAIRS = RepairTexts(
         "parent": "link to the Space",
         "functional": "list of bots",
         "bridge": "information about the bridge",
+        "upgrade": "upgrade of the room",
+        "encryption": "encryption",
         "other": "other state",
     },
     outcomes={

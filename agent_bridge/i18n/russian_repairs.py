@@ -17,6 +17,8 @@ RUSSIAN_REPAIRS = RepairTexts(
         "rename": "- переименовать, {count}: {names}",
         "retire": "- считать ушедшими, {count}: {names}",
         "back": "- вернуть, {count}: {names}",
+        "put_away": "- убрать давно ушедших, {count}: {names}",
+        "delete": "- удалить {count} вместе с историей: {names}",
         "invite": "- пригласить {count}: {names}",
         "move": "- добавить в пространство {count}: {names}",
     },
@@ -58,6 +60,8 @@ RUSSIAN_REPAIRS = RepairTexts(
         "parent": "ссылка на пространство",
         "functional": "список ботов",
         "bridge": "сведения о мосте",
+        "upgrade": "обновление комнаты",
+        "encryption": "шифрование",
         "other": "прочее состояние",
     },
     outcomes={

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from agent_bridge.matrix.rooms import LEFT, REMOVED, SPACE
+from agent_bridge.matrix.rooms import ENCRYPTION, LEFT, REMOVED, SPACE, TOMBSTONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,6 +47,11 @@ class RoomState:
         """Return the content of a state event; empty without one."""
         event = self.events.get((kind, key))
         return {} if event is None else event["content"]
+
+    def with_content(self, kind: str, content: Mapping[str, Any]) -> Self:
+        """Return the state in which the state event *kind* has *content*."""
+        event = {**self.events.get((kind, ""), {}), "content": content}
+        return replace(self, events={**self.events, (kind, ""): event})
 
     def sender(self, kind: str, key: str = "") -> str | None:
         """Return the sender of a state event; None without one."""
@@ -98,7 +103,7 @@ class RoomState:
 
         A room does not replace itself.
         """
-        room_id = _text(self.content("m.room.tombstone").get("replacement_room"))
+        room_id = _text(self.content(TOMBSTONE).get("replacement_room"))
         return None if room_id == self.room_id else room_id
 
     @property
@@ -110,7 +115,7 @@ class RoomState:
     @property
     def is_encrypted(self) -> bool:
         """Tell whether clients encrypt the messages of the room."""
-        return ("m.room.encryption", "") in self.events
+        return (ENCRYPTION, "") in self.events
 
     @property
     def is_space(self) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.ids import AGENT_MARK, MAX_ID_BYTES
+from agent_bridge.matrix.space_order import order_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,7 @@ MUTED_POWER = -1
 #: A level that no member has: only creators above all levels (room version 12) can switch encryption on.
 OUT_OF_REACH = 151
 ENCRYPTION = "m.room.encryption"
+TOMBSTONE = "m.room.tombstone"
 POWER_LEVELS = "m.room.power_levels"
 JOIN_RULES = "m.room.join_rules"
 GUESTS = "m.room.guest_access"
@@ -54,7 +55,6 @@ _EVENT_LEVELS = {
     "m.room.history_visibility": 100,
     "m.room.server_acl": 100,
 }
-_MAX_ORDER = 50
 #: Level of ``m.room.tombstone``: up to room version 11, and where the creator is above all levels.
 _UPGRADE, _UPGRADE_BY_CREATOR = 100, 150
 
@@ -247,18 +247,6 @@ def person_child_content(domain: str) -> dict[str, Any]:
     It stands behind the rooms of agents.
     """
     return {"via": [domain], "suggested": False, "order": "~"}
-
-
-def order_of(name: str) -> str:
-    """Return an ``order`` of ``m.space.child`` that sorts like *name*: at most 50 printable ASCII characters.
-
-    Case and accents do not count.
-    """
-    letters = unicodedata.normalize("NFKD", name.casefold())
-    plain = (letter for letter in letters if not unicodedata.combining(letter))
-    # "~" is greater than all letters of ASCII, and hexadecimal numbers of the same length sort by their value.
-    order = "".join(letter if " " <= letter < "~" else f"~{ord(letter):06x}" for letter in plain)
-    return order[:_MAX_ORDER] or " "
 
 
 def restricted_content(space: str) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.results.repairs import Outcome
 from agent_bridge.render.content import escape, in_backticks, shortened
 
 if TYPE_CHECKING:
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.results.repairs import (
         Difference,
+        Outcome,
         PassPlan,
         RepairBegun,
         RepairReport,
@@ -33,6 +33,8 @@ def render_plan(plan: PassPlan, texts: Texts) -> str:
         "rename": str(len(plan.rename)),
         "retire": str(len(plan.retire)),
         "back": str(len(plan.back)),
+        "put_away": str(len(plan.put_away)),
+        "delete": texts.count(len(plan.delete), words.room),
         "invite": texts.count(len(plan.invite), words.person),
         "move": texts.count(len(plan.move), words.room),
     }
@@ -75,7 +77,7 @@ def render_repair(report: RepairReport, texts: Texts, prefix: str, *, most: int 
     blocks = ["\n".join(lines)]
     if len(found) > most:
         blocks.append(words.more_rooms.format(count=len(found) - most))
-    kept = next((room for room in found if any(each.outcome is Outcome.KEPT for each in room.differences)), None)
+    kept = next((room for room in found if any(each.is_replaceable for each in room.differences)), None)
     if kept is not None:
         command = " ".join(filter(None, ["repair", in_backticks(kept.agent), "force"]))
         blocks.append(words.forces.format(command=f"{prefix} {command}"))

@@ -25,6 +25,8 @@ class KeyValues:
     SPACE = "space"
     #: Name and topic that the Space was given last, or was found to replace by others.
     SPACE_NAMES = "space_names"
+    #: ``mxc://`` URL of the avatar that the bridge made for the Space.
+    SPACE_AVATAR = "avatar_space"
     #: User ids that were invited to the Space.
     SPACE_INVITED = "space_invited"
     #: Room id of the Space whose members may enter the rooms: once, each of them had a role or was in ``rooms.invite``.
@@ -148,5 +150,5 @@ _CHECKS: Mapping[str, Callable[[object], bool]] = {
     KeyValues.LOOKS_OF: _has_numbers,
     KeyValues.LOOKED: _has_numbers,
     "avatar_bot": _is_text,
-    "avatar_space": _is_text,
+    KeyValues.SPACE_AVATAR: _is_text,
 }

@@ -10,21 +10,10 @@ from agent_bridge.store.postgres.statements import Statements
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agent_bridge.config.retirement import RetirementRule
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("retirement")
-
-
-@dataclass(frozen=True, slots=True)
-class RetirementRule:
-    """When the agents of an upstream that are gone are retired."""
-
-    #: Name of the upstream.
-    upstream: str
-    #: Seconds for which an agent is gone.
-    seconds: float
-    #: Whether its room is removed.
-    deletes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +53,13 @@ class RetirementStore:
         """
         return (await connection.execute(_SQL["back"], {"agent": agent})).rowcount > 0
 
+    async def upstreams_due(self, rules: Sequence[RetirementRule]) -> set[str]:
+        """Return the upstreams with agents that are due by *rules*."""
+        return {row["upstream"] for row in await self._database.rows(_SQL["upstreams_due"], _values(rules))}
+
     async def retire_due(self, rules: Sequence[RetirementRule]) -> list[tuple[str, str, bool]]:
         """Retire the agents that are due by *rules*; return names, upstreams, and whether their rooms are removed."""
-        values: dict[str, object] = {
-            "upstreams": [each.upstream for each in rules],
-            "seconds": [float(each.seconds) for each in rules],
-            "deletes": [each.deletes for each in rules],
-        }
-        rows = await self._database.rows(_SQL["due"], values)
+        rows = await self._database.rows(_SQL["due"], _values(rules))
         return [(row["name"], row["upstream"], row["deletes"]) for row in rows]
 
     async def removed(self) -> list[RemovedHome]:
@@ -97,3 +85,11 @@ class RetirementStore:
     async def deactivated(self, ghost: str) -> None:
         """Record that the account of a ghost was ended."""
         await self._database.execute(_SQL["deactivated"], {"ghost": ghost})
+
+
+def _values(rules: Sequence[RetirementRule]) -> dict[str, object]:
+    return {
+        "upstreams": [each.upstream for each in rules],
+        "seconds": [float(each.seconds) for each in rules],
+        "deletes": [each.deletes for each in rules],
+    }

@@ -15,9 +15,10 @@ from agent_bridge.bridge.lifecycle.invite_everywhere import report_of as invite_
 from agent_bridge.bridge.lifecycle.operation_reports import OperationReports
 from agent_bridge.bridge.lifecycle.repair import REPAIR, Repair, RepairSteps
 from agent_bridge.bridge.lifecycle.repair import report_of as repair_report
-from agent_bridge.bridge.lifecycle.retirement import RetirementKeeper, rules_of
+from agent_bridge.bridge.lifecycle.retirement import RetirementKeeper
 from agent_bridge.bridge.queue.operations import Operations
 from agent_bridge.bridge.rooms.removal import RoomRemoval
+from agent_bridge.config.retirement import rules_of
 from agent_bridge.core.imports import IMPORT, ImportReport
 from agent_bridge.render.access import render_invite
 from agent_bridge.render.contexts import render_import
@@ -30,6 +31,8 @@ from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.wiring.personal_data import build_personal_data
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from agent_bridge.bridge.rooms.editor import StateEditor
     from agent_bridge.clients import Clients
     from agent_bridge.core.operations import Operation
@@ -99,6 +102,10 @@ def build_retirement_keeper(
     settings: Settings, stores: Stores, clients: Clients, agents: AgentParts
 ) -> RetirementKeeper:
     """Build the part that retires agents and removes their rooms."""
+
+    async def present(upstreams: Collection[str]) -> set[str]:
+        return await agents.discovery.ask_again(upstreams) if agents.configured.are_applied() else set()
+
     return RetirementKeeper(
         clients.homeserver,
         RetirementStore(stores.database),
@@ -108,6 +115,7 @@ def build_retirement_keeper(
         RoomRemoval(clients.homeserver),
         agents.admin_room,
         settings.live.part(rules_of),
+        present,
         {each.name for each in settings.config.upstreams if each.ephemeral},
         stores.signals,
         settings.texts,

@@ -13,9 +13,12 @@ import pytest
 from agent_bridge.cli.repair import exit_code, repair
 from agent_bridge.config.source import ConfigSource
 from agent_bridge.core.results.repairs import Outcome, Part, RepairReport
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.render.repairs import render_repair
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.database import Database
+from support.aliases import forget_lobby
 from support.conditions import eventually
 from support.damages import Target, by_bridge, by_person, homeserver_of
 from support.harness import DOMAIN
@@ -166,6 +169,88 @@ async def test_the_ghost_and_the_bot_are_brought_back(harness: BridgeHarness, da
             upstream.names[0]: {Part.GHOST_JOINED: Outcome.SET},
             upstream.names[1]: {Part.BOT_JOINED: Outcome.KEPT, Part.LEVELS: Outcome.SET},
         }
+
+
+async def test_the_space_and_the_lobby(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("Ada") as upstream:
+        there = [{"name": "u", "url": upstream.url}]
+        config = harness.config(database_url, there, rooms={"join_rule": "restricted", "lobby": True})
+        await forget_lobby(config, harness.synapse.url)
+        async with harness.bridge(config) as running:
+            target, namespace = await settled(running, upstream.names[0]), running.homeserver.namespace
+            lobby_alias = namespace.alias(namespace.lobby_alias_localpart)
+
+            async def has_lobby() -> str | None:
+                lobby = await KeyValues(running.database).get(KeyValues.LOBBY)
+                rows = (
+                    await running.database.rows(
+                        "SELECT 1 FROM room WHERE room_id = %s AND space IS NOT NULL", (lobby["room"],)
+                    )
+                    if lobby
+                    else ()
+                )
+                return lobby["room"] if rows else None
+
+            lobby = await eventually(has_lobby, "there is a lobby")
+        await repaired(config)
+        async with homeserver_of(config) as homeserver:
+            space_alias = namespace.alias(namespace.space_alias_localpart)
+            await homeserver.remove_alias(space_alias)
+            await homeserver.add_alias(space_alias, lobby)
+            await homeserver.remove_alias(lobby_alias)
+            await homeserver.set_state(target.space, "m.room.avatar", {"url": "mxc://test.local/another"})
+            await homeserver.set_state(target.space, "m.room.join_rules", {"join_rule": "public"})
+            await homeserver.set_state(lobby, "m.room.topic", {"topic": "another"})
+            await homeserver.set_state(lobby, "m.room.join_rules", {"join_rule": "public"})
+            await homeserver.leave(lobby, "tried")
+            space, second = (await repaired(config)).rooms
+            assert {each.part for each in space.differences} == {Part.ALIAS, Part.AVATAR, Part.JOIN_RULE}
+            assert {each.part for each in second.differences} == {
+                Part.BOT_JOINED,
+                Part.TOPIC,
+                Part.JOIN_RULE,
+                Part.ALIAS,
+            }
+            assert {each.outcome for each in (*space.differences, *second.differences)} == {Outcome.SET}
+            assert await homeserver.resolve_alias(space_alias) == target.space
+            assert await homeserver.resolve_alias(lobby_alias) == lobby
+            for user in (namespace.user_id(target.ghost), namespace.bot):
+                await homeserver.leave(lobby, "tried", user)
+            await homeserver.set_state(target.space, "m.space.child", {}, key=lobby)
+            (second,) = (await repaired(config)).rooms
+            assert {each.part for each in second.differences} >= {Part.ROOM, Part.CHILD}
+            assert await homeserver.resolve_alias(lobby_alias) != lobby
+        assert (await repaired(config)).rooms == ()
+
+
+async def test_differences_that_stay_are_reported_beside_a_repair(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("Ada", "Bea", "Cleo") as upstream, harness.person() as admin:
+        config = configured(harness, database_url, harness.synapse.url, upstream.url, admin.user_id, "10")
+        async with harness.bridge(config) as running:
+            targets = [await settled(running, name) for name in upstream.names]
+            for target in targets:
+                await running.homeserver.invite(target.room_id, admin.user_id)
+                await admin.join(target.room_id)
+        encrypted, upgraded, open_door = (target.room_id for target in targets)
+        async with homeserver_of(config) as homeserver:
+            ghosts = [homeserver.namespace.user_id(target.ghost) for target in targets]
+            algorithm = {"algorithm": "m.megolm.v1.aes-sha2"}
+            await homeserver.set_state(encrypted, "m.room.encryption", algorithm, as_user=ghosts[0])
+            levels = await homeserver.state(open_door, "m.room.power_levels")
+        assert levels is not None
+        tombstone = {"body": "x", "replacement_room": "!nowhere:test.local"}
+        await admin.set_state(upgraded, "m.room.tombstone", tombstone)
+        # The bridge needs the first one, and a person chose the second one.
+        await admin.set_state(open_door, "m.room.power_levels", levels["content"] | {"invite": 0, "kick": 51})
+        report = await repaired(config)
+        assert [{(each.part, each.outcome, each.by) for each in room.differences} for room in report.rooms] == [
+            {(Part.ENCRYPTION, Outcome.KEPT, ghosts[0])},
+            {(Part.UPGRADE, Outcome.KEPT, admin.user_id)},
+            {(Part.LEVELS, Outcome.SET, None), (Part.LEVELS, Outcome.KEPT, admin.user_id)},
+        ]
+        report = await repaired(config, upstream.names[1], force=True)
+        assert outcomes(report) == {Part.UPGRADE: Outcome.KEPT}
+        assert "force" not in render_repair(report, ENGLISH, "!ab")
 
 
 async def test_a_bridge_without_power_reports_it(harness: BridgeHarness, database_url: str) -> None:

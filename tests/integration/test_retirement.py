@@ -390,3 +390,29 @@ async def test_many_agents_that_go_at_once_still_wait_for_a_word_elsewhere(place
     for name in others.names:
         await place.state(name, "active")
     place.hub.add(others)
+
+
+async def test_an_agent_that_came_back_while_its_server_could_not_be_reached_keeps_its_room(
+    place: Place, person: Person, agent: ScriptedUpstream
+) -> None:
+    talk, name, other = await place.agent(agent, person), agent.names[0], ScriptedUpstream("s")
+    place.swarm.add(other)
+    await place.running.contact(other.names[0])
+    place.remove(agent)
+    await place.state(name, "gone")
+    place.hub.status = 500
+
+    async def is_away() -> bool:
+        return not place.running.bridge.discovery.health()[0].ok
+
+    await eventually(is_away, "the upstream is away")
+    place.swarm.models.clear()
+    await place.state(other.names[0], "gone")
+    await place.pass_days(11)
+    # The look that retires this one has left the first one out.
+    await place.without_room(other.names[0])
+    await place.state(name, "gone")
+    place.hub.add(agent)
+    place.hub.status = 200
+    await place.state(name, "active")
+    assert await place.room(name) == talk.room_id

@@ -163,6 +163,10 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         "rooms:\n  concurrency: 65\n",
         ["config.yaml:11: rooms.concurrency: must be at most 64"],
     ),
+    "far too much": (
+        "ephemeral_after: 1e12\n",
+        ["config.yaml:10: ephemeral_after: must be at most 31536000"],
+    ),
     "not more than nothing": (
         "  - {name: other, url: http://localhost, idle_timeout: 0}\n",
         ["config.yaml:10: upstreams[1].idle_timeout: must be more than 0"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from agent_bridge.bridge.agents.entries import Entry
 from agent_bridge.bridge.agents.pass_plan import Lists, plan_pass
 from agent_bridge.config.agents import AgentConfig
-from agent_bridge.config.conversations import RoomsConfig, SpaceConfig, TemplatesConfig
+from agent_bridge.config.conversations import RetireConfig, RoomsConfig, SpaceConfig, TemplatesConfig
 from agent_bridge.config.example import example
 from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.agents import AgentState
@@ -60,6 +61,24 @@ def planned(before: Sequence[AgentRoom], items: Sequence[AgentInfo], **changes: 
     config = changes.pop("config", CONFIG)
     entries = changes.pop("entries", None)
     return plan_pass(config, [UP], Lists({"up": items}, {}, {"up": ""}), entries, before, VALUES | changes)
+
+
+def test_agents_that_are_gone_for_long() -> None:
+    since = datetime.now(UTC) - timedelta(days=11)
+    gone = [
+        housed(number, name, state=AgentState.GONE, state_since=since) for number, name in enumerate(("Ada", "Bea"))
+    ]
+    bare = housed(2, "Cleo", state=AgentState.GONE, state_since=since, room_id=None)
+    recent = housed(3, "Dora", state=AgentState.GONE, state_since=datetime.now(UTC))
+    before, items = [*gone, bare, recent], listed("Ada")
+    assert planned(before, items) == PassPlan(back=("Ada",))
+    rules = [RetireConfig(after_days=10, delete=deletes) for deletes in (False, True)]
+    kept, deleted = (planned(before, items, config=CONFIG.model_copy(update={"retire": rule})) for rule in rules)
+    assert kept == PassPlan(back=("Ada",), put_away=("Bea", "Cleo"))
+    assert deleted == PassPlan(back=("Ada",), put_away=("Cleo",), delete=("Bea",))
+    assert "- delete 1 room with the history: *Bea*" in render_plan(deleted, ENGLISH)
+    assert kept.has_changes
+    assert PassPlan(delete=("Bea",)).has_changes
 
 
 def test_nothing() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent_bridge.bridge.chats.titles import first_words, unquoted
@@ -32,6 +32,7 @@ def test_the_first_sentence_is_the_title(text: str, title: str) -> None:
 
 
 @given(st.text())
+@example("0 .")
 def test_a_title_is_one_short_line(text: str) -> None:
     title = first_words(text)
     assert len(title) <= 50

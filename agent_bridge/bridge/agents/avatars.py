@@ -192,7 +192,7 @@ class Avatars:
         if space is not None and space != self._space_done and self._space.enabled:
             state = await self._homeserver.room_state(space)
             if state is not None:
-                avatar = await self._stored("avatar_space", self._space.name)
+                avatar = await self._stored(KeyValues.SPACE_AVATAR, self._space.name)
                 try:
                     await StateEditor(self._homeserver).field(state, _EVENT, _FIELD, avatar, avatar)
                 except HomeserverRefused as error:

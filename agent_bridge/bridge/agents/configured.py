@@ -73,6 +73,10 @@ class ConfiguredAgents:
         self._seen: Mapping[Path, Stat] | None = None
         self._done: Mapping[Path, Stat] | None = None
 
+    def are_applied(self) -> bool:
+        """Tell whether the tables have the present entries, or the last valid ones, and all lists were seen."""
+        return self._done is not None
+
     async def run(self) -> None:
         """Write the entries into the tables now and after each change, until cancelled."""
         # Another process may have led since this one did, with other files.

@@ -25,7 +25,7 @@ from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.capabilities import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from agent_bridge.bridge.agents.decisions import PassDecision
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
@@ -121,6 +121,15 @@ class Discovery:
         """Ask all upstreams now and return their status; a list that has not changed is not compared again."""
         await asyncio.gather(*(self._guarded_pass(watch, confirmed=confirmed) for watch in self._watches))
         return self.health()
+
+    async def ask_again(self, upstreams: Collection[str]) -> set[str]:
+        """Ask *upstreams* now; return those whose lists arrived, and are those of the tables now.
+
+        One that failed at the last look is left to the next one.
+        """
+        watches = [each for each in self._watches if each.config.name in upstreams and each.health.ok]
+        await asyncio.gather(*(self._guarded_pass(watch) for watch in watches))
+        return {each.config.name for each in watches if each.health.ok}
 
     async def _report(self) -> None:
         """Sync if a process asked for it, and publish the status of the upstreams if it has changed.

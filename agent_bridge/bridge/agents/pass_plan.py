@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -20,6 +21,7 @@ from agent_bridge.bridge.agents.entries import changes
 from agent_bridge.bridge.agents.identity import HeldChange
 from agent_bridge.bridge.agents.switch import compare_kinds
 from agent_bridge.bridge.rooms.access import can_restrict
+from agent_bridge.config.retirement import rules_of
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import UpstreamError
 from agent_bridge.core.results.repairs import PassPlan
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.agents.decisions import PassDecision
     from agent_bridge.bridge.agents.entries import Entry
     from agent_bridge.config.model import Config
+    from agent_bridge.config.retirement import RetirementRule
     from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.live import Live
@@ -143,8 +146,11 @@ def plan_pass(
         simulated.apply_entries(entries, lists)
     decisions = [simulated.apply_list(each, lists.found[each.name]) for each in upstreams if each.name in lists.found]
     held = sum((each.held for each in decisions), HeldChange())
+    put_away, delete = _retired(before, simulated, [each for each in rules_of(config) if each.upstream in lists.found])
     return replace(
         _changes(before, simulated, config, values),
+        put_away=put_away,
+        delete=delete,
         waiting=tuple(item.name for each in decisions for item in each.waiting),
         doubted=tuple(agent.name for each in decisions for agent in each.doubted),
         vanished=held.vanished_names,
@@ -251,6 +257,25 @@ def _changes(
         invite=_invited(with_room, 0 if is_private else len(fresh), config, values),
         move=tuple(moved),
     )
+
+
+def _retired(
+    before: Sequence[AgentRoom], simulated: _Simulation, rules: Iterable[RetirementRule]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the agents that *rules* put away, and those whose rooms they delete.
+
+    Agents that go in this pass are not due yet.
+    """
+    by_upstream, now = {each.upstream: each for each in rules}, datetime.now(UTC)
+    put_away: list[str] = []
+    delete: list[str] = []
+    for each in before:
+        agent, rule = each.agent, by_upstream.get(each.agent.upstream)
+        stays_gone = agent.state is simulated.after[agent.id].agent.state is AgentState.GONE
+        if rule is None or not stays_gone or now - agent.state_since <= timedelta(seconds=rule.seconds):
+            continue
+        (delete if rule.deletes and each.home.room_id is not None else put_away).append(agent.name)
+    return tuple(put_away), tuple(delete)
 
 
 def _renamed(before: AgentRoom, after: AgentRoom) -> tuple[str, str] | None:

@@ -154,6 +154,7 @@ class AgentReconciler:
         space = await self._space.room_id()
         entered = await self._home_rooms.enter(editor, agent_room, space)
         state = entered.state
+        editor.keep_fixed(state)
         if state.replacement is None:
             state = await self._repaired(editor, entered, ghost, steps)
         is_closed = await self._first_imports.is_awaited(entered.agent_room)
@@ -212,6 +213,7 @@ class AgentReconciler:
             editor.note(Part.ROOM, Outcome.WOULD_SET)
             return
         steps, space = Steps(agent_room), await self._space.known()
+        editor.keep_fixed(entered.state)
         await self._repaired(editor, entered, self._namespace.user_id(agent_room.agent.ghost), steps)
         await self._access.apply(editor, agent_room, entered.state, space, fresh=False)
         if space is not None:

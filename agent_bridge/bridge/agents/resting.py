@@ -60,6 +60,8 @@ class RestingRooms:
             HomeserverUnavailable, StoreError: a repeat continues.
         """
         state, steps, home = await self._home_rooms.read(agent_room), Steps(agent_room), agent_room.home
+        if state is not None:
+            editor.keep_fixed(state)
         if state is None or state.replacement is not None:
             await self._checked(editor, agent_room, home.problems)
             return

@@ -185,6 +185,7 @@ class ChatReconciler:
                 for member, part in zip(users, (Part.GHOST_JOINED, Part.BOT_JOINED), strict=True):
                     if state.membership(member) not in {"join", "ban"}:
                         editor.note(part, Outcome.WOULD_SET)
+                editor.keep_fixed(state)
                 await self._levels(editor, found, state)
                 await self._name(editor, found, state)
                 await self._list(editor, found, state)
@@ -263,6 +264,8 @@ class ChatReconciler:
         # The person may have gone on to the room that replaces this one.
         if chat.person is not None and state.replacement is None and await self._has_ended(chat, chat.person, state):
             return
+        if chat.person is not None:
+            editor.keep_fixed(state)
         state = await self._complete(editor, chat, state)
         refused: set[RoomProblem] = set()
         if chat.person is not None and state.replacement is None:

@@ -122,7 +122,7 @@ def first_words(text: str) -> str:
     words = sentence.split(" ")
     if len(words) > _WORDS:
         return _shortened(" ".join(words[:_WORDS]).rstrip(",;:–—-") + "…")  # noqa: RUF001
-    return _shortened(sentence.rstrip(".…"))
+    return _shortened(sentence.rstrip(".… "))
 
 
 def unquoted(title: str) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.rooms.aliases import repair_alias
 from agent_bridge.bridge.rooms.editor import StateEditor
-from agent_bridge.bridge.rooms.entry import enter, newest_by_people
+from agent_bridge.bridge.rooms.entry import enter, enter_again, newest_by_people
 from agent_bridge.bridge.rooms.level_repairs import repair_access
 from agent_bridge.bridge.rooms.power_levels import role_powers
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
@@ -96,14 +97,15 @@ class LobbyRoom:
         stored = await self._kv.get(KeyValues.LOBBY) or {}
         known = stored.get("room") if stored.get("reference") == reference else None
         target = await self._alias_target(reference)
-        state = None if known is None else await enter(self._homeserver, str(known), [self._namespace.bot])
+        editor = editor or StateEditor(self._homeserver)
+        state = None if known is None else await enter_again(self._homeserver, editor, str(known))
         if state is not None and state.replacement is None and _has_moved(stored, target):
             # The former room stays as it is.
             state = None
         book = self._roles.book
         fresh = False
         if state is None:
-            state, fresh = await self._found(reference, target, book)
+            state, fresh = await self._found(editor, reference, target, book)
         if state is None:
             return None
         seen = None
@@ -122,9 +124,9 @@ class LobbyRoom:
         if (state.room_id, target) != (known, stored.get("target")):
             await self._note(state.room_id, target)
         if state.replacement is not None:
-            return await self._follow(lobby, state, target)
+            return await self._follow(editor, lobby, state, target)
         if self._is_made:
-            await self._repair(editor or StateEditor(self._homeserver), lobby, state)
+            await self._repair(editor, lobby, state)
         return lobby, state
 
     async def compare(self, editor: StateEditor) -> None:
@@ -194,9 +196,12 @@ class LobbyRoom:
             return None
         return state
 
-    async def _found(self, reference: str, target: str | None, book: RoleBook) -> tuple[RoomState | None, bool]:
+    async def _found(
+        self, editor: StateEditor, reference: str, target: str | None, book: RoleBook
+    ) -> tuple[RoomState | None, bool]:
         """Make the room, or enter the one that the configuration names; tell whether it is new."""
         if self._is_made:
+            editor.note(Part.ROOM, Outcome.SET)
             return await self._made(book)
         return await self._named(reference, target), False
 
@@ -223,27 +228,37 @@ class LobbyRoom:
             made = await self._homeserver.create_room(content)
         return await self._homeserver.room_state(made.room_id), made.fresh
 
-    async def _follow(self, lobby: Lobby, old: RoomState, target: str | None) -> tuple[Lobby, RoomState] | None:
+    async def _follow(
+        self, editor: StateEditor, lobby: Lobby, old: RoomState, target: str | None
+    ) -> tuple[Lobby, RoomState] | None:
         """Move to the room that replaces *old*; the next comparison goes on there."""
         new = await enter_successor(self._homeserver, old, [self._namespace.bot])
         if new is None:
             await self.tell("lobby_closed", str(old.replacement))
+            if self._is_made:
+                editor.keep_fixed(old)
             return None
         await invite_members(self._homeserver, old, new, self._namespace.bot)
         await self._agents.room_moved(lobby.id, old.room_id, new.room_id)
         await self._note(new.room_id, target)
+        if self._is_made:
+            editor.note(Part.ROOM, Outcome.SET)
         moved = await self._lobbies.adopt(new.room_id, None)
         return None if moved is None else (moved, new)
 
     async def _repair(self, editor: StateEditor, lobby: Lobby, state: RoomState) -> None:
         """Bring the state of the room that the bridge made to the desired one, as far as possible."""
+        editor.keep_fixed(state)
         try:
             await editor.field(state, _NAME, "name", self._texts.lobby_name, lobby.name_applied)
             if lobby.name_applied != self._texts.lobby_name and not editor.is_dry:
                 await self._lobbies.named(lobby.id, self._texts.lobby_name)
+            await editor.field(state, "m.room.topic", "topic", self._texts.lobby_topic, None)
             await repair_access(editor, state, self._roles)
             await self._open(editor, lobby, state)
             await self._list(editor, lobby, state)
+            alias = self._namespace.alias(self._namespace.lobby_alias_localpart)
+            await repair_alias(self._homeserver, editor, alias, state.room_id)
         except HomeserverRefused as error:
             _log.warning("the lobby cannot be repaired", room=state.room_id, error=str(error))
 

@@ -16,15 +16,14 @@ from agent_bridge.bridge.rooms.removal import Removal
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.render.content import escape, in_backticks
 from agent_bridge.store.postgres.signals import Topic
-from agent_bridge.store.retirement import RetirementRule
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
     from agent_bridge.bridge.rooms.removal import RoomRemoval
     from agent_bridge.bridge.rooms.space import Space
-    from agent_bridge.config.model import Config
+    from agent_bridge.config.retirement import RetirementRule
     from agent_bridge.core.live import Live
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
@@ -35,26 +34,15 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-#: Seconds between two looks for agents that are due, and for rooms that the homeserver deletes.
-_LOOK, _MOMENT = 60.0, 0.5
-_DAY = 86_400.0
-
-
-def rules_of(config: Config) -> list[RetirementRule]:
-    """Return the rules of the configuration: one for each upstream whose agents are retired."""
-    days, deletes = config.retire.after_days, config.retire.delete
-    return [
-        RetirementRule(each.name, config.ephemeral_after, deletes=True)
-        if each.ephemeral
-        else RetirementRule(each.name, (days or 0.0) * _DAY, deletes)
-        for each in config.upstreams
-        if each.ephemeral or days is not None
-    ]
+#: Seconds between two looks for agents that are due, also while the list of an upstream is awaited, and for rooms that
+#: the homeserver deletes.
+_LOOK, _SOON, _MOMENT = 60.0, 5.0, 0.5
 
 
 class RetirementKeeper:
     """Retires agents by *rules*, and removes rooms.
 
+    *present* gets names of upstreams, and returns those of them whose present agents the tables have.
     A room that the bridge may not delete is put away; that of an agent of the upstreams *ephemeral* is left by all.
     """
 
@@ -68,6 +56,7 @@ class RetirementKeeper:
         removal: RoomRemoval,
         admin_room: AdminRoom,
         rules: Live[list[RetirementRule]],
+        present: Callable[[Collection[str]], Awaitable[Collection[str]]],
         ephemeral: Collection[str],
         signals: Signals,
         texts: Texts,
@@ -81,6 +70,7 @@ class RetirementKeeper:
         self._removal = removal
         self._admin_room = admin_room
         self._rules = rules
+        self._present = present
         self._ephemeral = ephemeral
         self._signals = signals
         self._texts = texts
@@ -96,11 +86,24 @@ class RetirementKeeper:
         Raises:
             HomeserverUnavailable, StoreError: the next call goes on.
         """
-        rules = self._rules.value
-        for name, upstream, deletes in await self._store.retire_due(rules) if rules else ():
-            _log.info("agent retired", upstream=upstream, agent=name, deletes_room=deletes)
+        pause = await self._retire()
         done = [await self._remove(home) for home in await self._store.removed()]
-        return _LOOK if all(done) else _MOMENT
+        return pause if all(done) else _MOMENT
+
+    async def _retire(self) -> float:
+        """Retire the agents that are due, unless they came back while the bridge or their upstream was away.
+
+        Return the seconds until the next look.
+        """
+        rules = self._rules.value
+        due = await self._store.upstreams_due(rules) if rules else set[str]()
+        if not due:
+            return _LOOK
+        present = await self._present(due)
+        if rules := [each for each in rules if each.upstream in present]:
+            for name, upstream, deletes in await self._store.retire_due(rules):
+                _log.info("agent retired", upstream=upstream, agent=name, deletes_room=deletes)
+        return _LOOK if due <= set(present) else _SOON
 
     async def _remove(self, home: RemovedHome) -> bool:
         """Take the next step of the removal of a room; tell whether it is done."""

@@ -197,7 +197,7 @@ class Uninstall:
         try:
             await self._homeserver.deactivate(user)
         except UserNotRegistered:
-            _log.info("a ghost has no account", user=user)
+            _log.debug("a ghost has no account", user=user)
         await self._store.deactivated(ghost)
 
 

@@ -13,7 +13,17 @@ import structlog
 
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.results.repairs import Difference, Outcome, Part
-from agent_bridge.matrix.rooms import BRIDGE, CHILD, FUNCTIONAL, GUESTS, JOIN_RULES, PARENT, POWER_LEVELS
+from agent_bridge.matrix.rooms import (
+    BRIDGE,
+    CHILD,
+    ENCRYPTION,
+    FUNCTIONAL,
+    GUESTS,
+    JOIN_RULES,
+    PARENT,
+    POWER_LEVELS,
+    TOMBSTONE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -36,6 +46,8 @@ _PARTS = {
     PARENT: Part.PARENT,
     BRIDGE: Part.BRIDGE,
     FUNCTIONAL: Part.FUNCTIONAL,
+    TOMBSTONE: Part.UPGRADE,
+    ENCRYPTION: Part.ENCRYPTION,
 }
 
 
@@ -164,6 +176,13 @@ class StateEditor:
     def keep(self, state: RoomState, kind: str, key: str = "") -> None:
         """Note that a person chose a state event, which stays."""
         self.note(_PARTS.get(kind, Part.OTHER), Outcome.KEPT, state.sender(kind, key))
+
+    def keep_fixed(self, state: RoomState) -> None:
+        """Note the state that is never replaced: encryption, and an upgrade that the bridge does not follow."""
+        if state.replacement is not None:
+            self.keep(state, TOMBSTONE)
+        if state.is_encrypted:
+            self.keep(state, ENCRYPTION)
 
     def _keeps(self, state: RoomState, kind: str, *, is_applied: bool, is_known: bool, key: str = "") -> bool:
         if self.is_forced or not chosen_by_person(state, kind, self.namespace, is_applied=is_applied, key=key):

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from agent_bridge.core.errors import HomeserverRefused, RoomOutOfReach
+from agent_bridge.core.results.repairs import Outcome, Part
 from agent_bridge.matrix.filters import said_by_others
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from agent_bridge.bridge.rooms.editor import StateEditor
     from agent_bridge.matrix.client import CreatedRoom, Homeserver
     from agent_bridge.matrix.room_state import RoomState
 
@@ -38,6 +40,18 @@ async def enter(homeserver: Homeserver, room_id: str, users: Sequence[str]) -> R
         if await homeserver.can_join(room_id, user):
             return await homeserver.room_state(room_id, user)
     return None
+
+
+async def enter_again(homeserver: Homeserver, editor: StateEditor, room_id: str) -> RoomState | None:
+    """Return the state of a room of the bot, as :func:`enter` does; *editor* notes that the bot was not in it.
+
+    Raises:
+        HomeserverError: it is not known.
+    """
+    state = await homeserver.room_state(room_id)
+    if state is None and (state := await enter(homeserver, room_id, [homeserver.namespace.bot])) is not None:
+        editor.note(Part.BOT_JOINED, Outcome.SET)
+    return state
 
 
 async def home_by_alias(homeserver: Homeserver, ghost: str) -> str | None:

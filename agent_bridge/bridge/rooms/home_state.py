@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.rooms.aliases import repair_alias
 from agent_bridge.bridge.rooms.level_repairs import repair_levels
 from agent_bridge.core.results.repairs import Part
 from agent_bridge.matrix.rooms import BRIDGE, GUESTS, BridgedAgent
@@ -68,16 +69,7 @@ class HomeState:
     async def alias(self, editor: StateEditor, state: RoomState, ghost: str) -> None:
         """Let the alias of the home of *ghost* point to the room, and name it in the room's state."""
         user, (alias, *former) = self._namespace.user_id(ghost), self._namespace.home_aliases(ghost)
-        target = await self._homeserver.resolve_alias(alias)
-
-        async def move() -> None:
-            _log.warning("repairing the alias of a room", room=state.room_id, alias=alias, pointed_to=target)
-            if target is not None:
-                await self._homeserver.remove_alias(alias)
-            await self._homeserver.add_alias(alias, state.room_id, user)
-
-        if target != state.room_id:
-            await editor.step(Part.ALIAS, move)
+        await repair_alias(self._homeserver, editor, alias, state.room_id, user)
         if state.content(_ALIAS).get("alias") == alias:
             return
         # Links with an alias of an earlier version go on to work.

@@ -78,18 +78,17 @@ async def repair_levels(
     Raises:
         HomeserverRefused: neither the bot nor the *speaker* has the power for it.
     """
-    powers, differs = role_powers(roles.book), False
-    if editor.is_forced or chosen_by_person(state, POWER_LEVELS, editor.namespace, is_applied=False):
-        present = present_powers(state, roles)
-        differs = fresh_levels(state, bot, present, speaker) is not None
-        if differs and editor.is_forced:
-            reader = _reader(state, bot, speaker)
-            return await change_levels(editor, state, reader, lambda found: fresh_levels(found, bot, present, speaker))
-    if await repair_needed_levels(editor, state, bot, powers, speaker):
-        return True
-    if differs and repaired_levels(state, bot, powers, speaker) is None:
-        editor.keep(state, POWER_LEVELS)
-    return False
+    powers, present = role_powers(roles.book), present_powers(state, roles)
+    if editor.is_forced and fresh_levels(state, bot, present, speaker) is not None:
+        reader = _reader(state, bot, speaker)
+        return await change_levels(editor, state, reader, lambda found: fresh_levels(found, bot, present, speaker))
+    if chosen_by_person(state, POWER_LEVELS, editor.namespace, is_applied=False):
+        needed = repaired_levels(state, bot, powers, speaker)
+        left = state if needed is None else state.with_content(POWER_LEVELS, needed[1])
+        if fresh_levels(left, bot, present, speaker) is not None:
+            # Of a repair of the others, the bridge is the sender: later repairs do not see that a person chose these.
+            editor.keep(state, POWER_LEVELS)
+    return await repair_needed_levels(editor, state, bot, powers, speaker)
 
 
 def _reader(state: RoomState, bot: str, speaker: str | None) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from agent_bridge.bridge.rooms.aliases import repair_alias
 from agent_bridge.bridge.rooms.editor import StateEditor
-from agent_bridge.bridge.rooms.entry import enter
+from agent_bridge.bridge.rooms.entry import enter, enter_again
 from agent_bridge.bridge.rooms.level_repairs import repair_access
 from agent_bridge.bridge.rooms.power_levels import role_powers
 from agent_bridge.bridge.rooms.problems import strangers_in
@@ -240,7 +240,7 @@ class Space:
 
     async def _keep_own(self, editor: StateEditor) -> str:
         room_id = await self._kv.get(KeyValues.SPACE)
-        state = None if room_id is None else await self._found(room_id)
+        state = None if room_id is None else await self._found(editor, room_id)
         if state is None:
             if room_id is not None:
                 # It was deleted, or the bot was removed, perhaps with its account.
@@ -262,19 +262,20 @@ class Space:
             editor.note(Part.ROOM, Outcome.SET)
             await self._kv.set(KeyValues.SPACE, state.room_id, topic=Topic.ROLES)
         self._events = dict(state.events)
+        editor.keep_fixed(state)
         await self._repair(editor, state)
         await self._judge(state)
         await self._repair_alias(editor, state)
         await self._invite_people(state)
         return state.room_id
 
-    async def _found(self, room_id: str) -> RoomState | None:
+    async def _found(self, editor: StateEditor, room_id: str) -> RoomState | None:
         """Return the state of the Space, or of the one that replaces it; None if the bot is in neither of them.
 
         An earlier version of the bridge may have taken another room for the Space.
         """
         bot = self._namespace.bot
-        state = await enter(self._homeserver, room_id, [bot])
+        state = await enter_again(self._homeserver, editor, room_id)
         for _ in range(_UPGRADES):
             if state is None or state.replacement is None:
                 return state if state is not None and state.is_space else None
@@ -318,7 +319,10 @@ class Space:
             await self._kv.set(KeyValues.SPACE_ROLES, {"room": state.room_id, **versions})
 
     async def _repair(self, editor: StateEditor, state: RoomState) -> None:
-        """Set name, topic and power levels, and keep guests out. The Space lists rooms also without them."""
+        """Set name, topic, avatar, join rule and power levels, and keep guests out.
+
+        The Space lists rooms also without them.
+        """
         try:
             applied: dict[str, str] = await self._kv.get(KeyValues.SPACE_NAMES) or {}
             names = {"name": self._config.name, "topic": self._config.topic}
@@ -327,6 +331,9 @@ class Space:
             if applied != names and not editor.is_dry:
                 await self._kv.set(KeyValues.SPACE_NAMES, names)
             await repair_access(editor, state, self._roles)
+            await editor.content(state, JOIN_RULES, {"join_rule": str(JoinRule.INVITE)})
+            if (avatar := await self._kv.get(KeyValues.SPACE_AVATAR)) is not None:
+                await editor.field(state, "m.room.avatar", "url", avatar, avatar)
         except HomeserverRefused as error:
             _log.warning("the Space cannot be repaired", room=state.room_id, error=str(error))
 
@@ -351,16 +358,11 @@ class Space:
             await self._admin_room.tell_once(f"{cause}.{state.room_id}", text)
 
     async def _repair_alias(self, editor: StateEditor, state: RoomState) -> None:
-        """Set the alias of the Space again, if it was removed: a bridge with an empty database finds the Space by it.
-
-        An upgrade moves the alias to the new Space.
-        """
+        """Let the alias point to the Space. An upgrade moves it to the new Space."""
         alias = self._namespace.alias(self._namespace.space_alias_localpart)
         try:
-            if state.replacement is None and await self._homeserver.resolve_alias(alias) is None:
-                await editor.step(Part.ALIAS, partial(self._homeserver.add_alias, alias, state.room_id))
-                if not editor.is_dry:
-                    _log.warning("repaired the alias of the Space", room=state.room_id, alias=alias)
+            if state.replacement is None:
+                await repair_alias(self._homeserver, editor, alias, state.room_id)
         except HomeserverRefused as error:
             _log.warning("the Space has no alias", room=state.room_id, error=str(error))
 

@@ -18,6 +18,9 @@ class PassPlan:
     #: Agents that their upstreams do not list any more, and agents that are listed again.
     retire: tuple[str, ...] = ()
     back: tuple[str, ...] = ()
+    #: Agents that have been gone for long and are retired, and those of them whose rooms are deleted.
+    put_away: tuple[str, ...] = ()
+    delete: tuple[str, ...] = ()
     #: User ids of people who are invited.
     invite: tuple[str, ...] = ()
     #: Agents whose rooms the Space will list.
@@ -34,7 +37,8 @@ class PassPlan:
     @property
     def has_changes(self) -> bool:
         """Whether the next pass changes anything."""
-        return bool(self.create or self.add or self.rename or self.retire or self.back or self.invite or self.move)
+        agents = self.create or self.add or self.rename or self.retire or self.back or self.put_away or self.delete
+        return bool(agents or self.invite or self.move)
 
     @property
     def is_held(self) -> bool:
@@ -80,8 +84,15 @@ class Part(StrEnum):
     PARENT = "parent"
     FUNCTIONAL = "functional"
     BRIDGE = "bridge"
+    #: An upgrade that leads to no room in which the agent and the bot can be.
+    UPGRADE = "upgrade"
+    ENCRYPTION = "encryption"
     #: A part without a name of its own.
     OTHER = "other"
+
+
+#: Parts that are never replaced if a person chose them: bans of the agent and of the bot are two of them.
+_FIXED = frozenset({Part.GHOST_JOINED, Part.BOT_JOINED, Part.UPGRADE, Part.ENCRYPTION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,11 @@ class Difference:
     outcome: Outcome
     #: User id of the person who chose the present value; None for other outcomes.
     by: str | None = None
+
+    @property
+    def is_replaceable(self) -> bool:
+        """Whether a person chose the present value, and ``force`` replaces it."""
+        return self.outcome is Outcome.KEPT and self.part not in _FIXED
 
 
 @dataclass(frozen=True, slots=True)

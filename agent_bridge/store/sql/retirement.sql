@@ -15,6 +15,12 @@ UPDATE agent SET retired_by = NULL, state = CASE WHEN entry IS NULL THEN 'gone' 
 WHERE id = %(agent)s AND state = 'retired'
 RETURNING id, pg_notify('agent_bridge', 'agents')
 
+-- upstreams_due --
+-- Return the upstreams with agents that have been gone for the seconds of their upstreams.
+SELECT DISTINCT agent.upstream
+FROM agent JOIN unnest(%(upstreams)s::text[], %(seconds)s::float[]) AS rule (upstream, seconds) USING (upstream)
+WHERE agent.state = 'gone' AND agent.state_since < now() - make_interval(secs => rule.seconds)
+
 -- due --
 -- Retire the agents that have been gone for the seconds of their upstreams, and have the rooms removed of those whose
 -- upstreams say so; return them.

@@ -1,0 +1,35 @@
+"""The rules by which agents that are gone are retired."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent_bridge.config.model import Config
+
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetirementRule:
+    """When the agents of an upstream that are gone are retired."""
+
+    #: Name of the upstream.
+    upstream: str
+    #: Seconds for which an agent is gone.
+    seconds: float
+    #: Whether its room is removed.
+    deletes: bool
+
+
+def rules_of(config: Config) -> list[RetirementRule]:
+    """Return the rules of the configuration: one for each upstream whose agents are retired."""
+    days, deletes = config.retire.after_days, config.retire.delete
+    return [
+        RetirementRule(each.name, config.ephemeral_after, deletes=True)
+        if each.ephemeral
+        else RetirementRule(each.name, (days or 0.0) * _DAY, deletes)
+        for each in config.upstreams
+        if each.ephemeral or days is not None
+    ]
