@@ -108,7 +108,7 @@ async def build(
         inbound = build_inbound(settings, stores, clients)
         metering = build_metering(settings, stores)
         answering = build_answering(settings, stores, clients, metering)
-        agents = build_agents(settings, stores, clients)
+        agents = build_agents(settings, stores, clients, refresher)
         commands = build_commands(
             settings,
             stores,

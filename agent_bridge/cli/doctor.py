@@ -30,6 +30,7 @@ from agent_bridge.core.errors import (
     StoreError,
     UpstreamError,
 )
+from agent_bridge.core.roles import Role, Roles
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.admin import is_server_administrator
 from agent_bridge.matrix.appservice import AppServiceEndpoint
@@ -227,7 +228,11 @@ class Doctor:
         if missing:
             remedy = "correct rooms.invite and permissions, or register them"
             return Finding("people", False, f"the homeserver has no account {', '.join(missing)}", remedy)
-        return Finding("people", True, f"the users of {domain} in rooms.invite and permissions exist ({len(local)})")
+        text = f"the users of {domain} in rooms.invite and permissions exist ({len(local)})"
+        roles = Roles.fixed(config.permissions, config.namespace)
+        if idle := [user for user in config.rooms.invite if roles.of(user) is Role.NONE]:
+            text += f"; permissions gives no role to {', '.join(idle)}: without one, nobody is invited"
+        return Finding("people", True, text)
 
     async def _invitations(self, homeserver: Homeserver) -> Finding:
         """Check that the bot has the rights by which people join rooms at once; or tell how they can do without."""

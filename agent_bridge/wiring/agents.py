@@ -32,6 +32,7 @@ from agent_bridge.store.operations import OperationStore
 from agent_bridge.wiring.chats import build_chats
 
 if TYPE_CHECKING:
+    from agent_bridge.bridge.roles.refresher import RoleRefresher
     from agent_bridge.clients import Clients
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.chats import ChatParts
@@ -60,13 +61,13 @@ class AgentParts:
     inviter: Inviter
 
 
-def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentParts:
+def build_agents(settings: Settings, stores: Stores, clients: Clients, refresher: RoleRefresher) -> AgentParts:
     """Build them."""
     config, namespace, texts, signals = settings.config, settings.namespace, settings.texts, stores.signals
     rooms = settings.live.part(lambda each: each.rooms)
     homeserver, status = clients.homeserver, UpstreamStatus(stores.kv, signals)
     admin_room = AdminRoom(homeserver, stores.kv, stores.rooms, config, settings.roles, texts)
-    inviter = Inviter(homeserver, admin_room, texts, joins=config.homeserver.admin)
+    inviter = Inviter(homeserver, admin_room, settings.roles, texts, joins=config.homeserver.admin)
     space = Space(homeserver, stores.kv, admin_room, inviter, settings.live, settings.roles, texts)
     avatars = Avatars(
         homeserver,
@@ -103,7 +104,9 @@ def build_agents(settings: Settings, stores: Stores, clients: Clients) -> AgentP
         texts,
     )
     provisioner = Provisioner(homeserver, stores.agents, space, reconciler, reports, config.rooms, signals)
-    invitations = Invitations(stores.agents, space, access, provisioner.request, rooms, signals)
+    invitations = Invitations(
+        stores.agents, space, access, provisioner.request, rooms, settings.roles, refresher.refresh, signals
+    )
     discovery = Discovery(
         clients.upstreams, stores.agents, provisioner.request, namespace, config.templates, status, signals, texts
     )

@@ -10,7 +10,7 @@ import pytest
 
 from agent_bridge.bridge.rooms.inviter import Inviter
 from agent_bridge.core.results.access import Arrival
-from agent_bridge.core.roles import Role
+from agent_bridge.core.roles import Role, Roles
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.rooms import JOIN_RULES, LEFT
 from support.bot_rooms import BotRoom, bot_chat, named_upstream
@@ -201,7 +201,8 @@ async def test_what_each_role_may_do(harness: BridgeHarness, running: Running) -
 
 async def test_a_room_without_power_for_the_bridge(harness: BridgeHarness, running: Running) -> None:
     homeserver, no_admin_room = running.homeserver, cast("Any", None)
-    inviter, bot = Inviter(homeserver, no_admin_room, ENGLISH, joins=False), homeserver.namespace.bot
+    roles, bot = Roles.fixed({"*": Role.MEMBER}, homeserver.namespace), homeserver.namespace.bot
+    inviter = Inviter(homeserver, no_admin_room, roles, ENGLISH, joins=False)
     async with harness.person() as bob, harness.person() as eve:
         room_id = await bob.create_room(invite=[bot], power_level_content_override={"invite": 50})
         await homeserver.join(room_id)

@@ -143,6 +143,18 @@ async def test_people_are_invited_once_and_nobody_is_removed(reloading: Reloadin
         state = await reloading.running.homeserver.state(space, "m.room.member", ann.user_id)
         assert state is not None
         assert state["content"]["membership"] == "leave"
+        # Agents do not answer people without a role.
+        permissions = reloading.sections["permissions"]
+        async with harness.person() as eve, harness.person() as dan, harness.person("admin") as admin:
+            desk, people = await bot_chat(reloading.running, admin), [bob.user_id, eve.user_id, dan.user_id]
+            await reloading.change(
+                permissions=permissions | {eve.user_id: "none"}, rooms={"join_rule": "restricted", "invite": people}
+            )
+            await dan.wait_for(lambda: dan.invites, 5)
+            assert await reloading.running.homeserver.state(space, "m.room.member", eve.user_id) is None
+            await desk.ask(f"role {eve.user_id} member")
+            await eve.wait_for(lambda: eve.invites, 5)
+            await reloading.change(permissions=permissions)
 
 
 async def test_what_needs_a_restart_is_named_and_a_fault_changes_nothing(reloading: Reloading) -> None:
@@ -221,7 +233,7 @@ async def test_an_agent_that_is_gone_is_retired(reloading: Reloading) -> None:
     await eventually(partial(is_state, "gone"), "the agent is gone")
     await running.database.execute("UPDATE agent SET state_since = state_since - interval '1 hour'")
     assert "retire.after_days" in await reloading.change(retire={"after_days": 0.01})
-    await eventually(partial(is_state, "retired"), "the agent is retired", 5)
+    await eventually(partial(is_state, "retired"), "the agent is retired")
 
 
 @pytest.mark.long

@@ -127,7 +127,7 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
                 homeserver, ENGLISH, key="token", url="http://127.0.0.1:9", expires_after=86_400
             ),
             deletes_retired=Live(False),
-            inviter=Inviter(homeserver, no_admin_room, ENGLISH, joins=False),
+            inviter=Inviter(homeserver, no_admin_room, roles, ENGLISH, joins=False),
             moderation=Moderation(homeserver, ENGLISH),
             upstreams={},
             usage=UsageStore(database),

@@ -9,6 +9,7 @@ import structlog
 
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, RateLimited
 from agent_bridge.core.results.access import Arrival
+from agent_bridge.core.roles import Role
 from agent_bridge.matrix.admin import is_server_administrator, join_user
 from agent_bridge.matrix.rooms import REQUEST
 from agent_bridge.render.content import in_backticks
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
+    from agent_bridge.core.roles import Roles
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.room_state import RoomState
@@ -37,10 +39,13 @@ class Inviter:
     Every method may be repeated: a user who is in a room, or has an invitation, gets no other one.
     """
 
-    def __init__(self, homeserver: Homeserver, admin_room: AdminRoom, texts: Texts, *, joins: bool) -> None:
+    def __init__(
+        self, homeserver: Homeserver, admin_room: AdminRoom, roles: Roles, texts: Texts, *, joins: bool
+    ) -> None:
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
         self._admin_room = admin_room
+        self._roles = roles
         self._texts = texts
         self._joins = joins
         #: The end of the time in which the admin API is not asked again, by a monotonic clock; 0: it never refused.
@@ -54,13 +59,15 @@ class Inviter:
         """Bring *user* into a room as *sender* or the bot; tell whether that is done.
 
         A user who was in the room before, or has an invitation, gets no other one: the user has left, or declined, or
-        was removed.
+        was removed. A user without a role gets none: agents would not answer.
 
         Raises:
             HomeserverUnavailable, StoreError: a repeat continues.
         """
         if state.membership(user) not in {None, "knock"}:
             return True
+        if self._roles.of(user) is Role.NONE:
+            return False
         senders = [sender] if sender == self._namespace.bot else [sender, self._namespace.bot]
         if self.joins(user) and await self._join(state.room_id, user):
             return True
