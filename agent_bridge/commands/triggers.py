@@ -203,6 +203,8 @@ def _free_name(name: str, taken: Iterable[str]) -> str:
 async def _revoke(ctx: CommandContext, words: str) -> TriggerRevoked | TriggerNotMade:
     store = ctx.services.triggers
     named = one_line(" ".join(words_of(words)))
+    if not named:
+        return TriggerNotMade(TriggerProblem.WHICH_TRIGGER)
     is_number = named.lstrip("#").isdecimal()
 
     async def act(connection: Connection) -> Effect:

@@ -13,6 +13,8 @@ from typing import Any
 
 #: Characters of most pieces, and of the longest: an event has 64 KiB, three more times in ``unsigned``, escaped.
 _USUAL, _LONGEST = 16 * 1024, 1024**2
+#: Characters of the longest sign inside a string: an escape of two halves of a surrogate pair.
+_LONGEST_SIGN = 12
 #: Lists and objects of one piece, and of a document. Each time that Python looks for garbage, the process waits until
 #: all of them are looked at.
 _IN_PIECE, _IN_DOCUMENT = 500, 250_000
@@ -23,6 +25,10 @@ _decoder = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
+class PieceTooLong(JSONDecodeError):
+    """A piece has more than a million characters."""
+
+
 def load_pieces(raw: bytes) -> Any:
     """Return the value of the JSON document *raw*, as :func:`json.loads` does, with one exception.
 
@@ -30,8 +36,8 @@ def load_pieces(raw: bytes) -> Any:
     objects that the piece would have more than 500, counted level by level.
 
     Raises:
-        ValueError: *raw* is not JSON, or a piece has more than a million characters, or *raw* has more than 250,000
-            lists and objects.
+        PieceTooLong: a piece has more than a million characters.
+        ValueError: *raw* is not JSON, or has more than 250,000 lists and objects.
         RecursionError: a piece is nested too deeply.
     """
     text = raw.decode("utf-8", "surrogatepass")
@@ -80,9 +86,20 @@ class _Reader:
         try:
             value, length = _decoder.raw_decode(self._text[at : at + _USUAL])
         except ValueError:
-            value, length = _decoder.raw_decode(self._text[at : at + _LONGEST])
+            value, length = self._long_piece(at)
         self._count(_bound(value), at)
         return value, at + length
+
+    def _long_piece(self, at: int) -> tuple[Any, int]:
+        """Return the piece at *at*, and its length."""
+        try:
+            return _decoder.raw_decode(self._text[at : at + _LONGEST])
+        except JSONDecodeError as error:
+            # The fault is where the text was cut: at its end, or in a string that has none.
+            is_cut = error.pos >= _LONGEST - _LONGEST_SIGN or error.msg.startswith("Unterminated string")
+            if is_cut and len(self._text) > at + _LONGEST:
+                raise PieceTooLong("Too long", self._text, at) from None
+            raise
 
     def _list(self, at: int, levels: int) -> tuple[list[Any], int]:
         found: list[Any] = []

@@ -268,6 +268,7 @@ class Texts:
     voice_type: str
     list_web_page: str
     list_no_json: str
+    list_value_too_long: str
     list_no_list: str
     list_no_ids: str
     list_no_rest: str

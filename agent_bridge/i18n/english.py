@@ -328,6 +328,9 @@ ENGLISH = Texts(
         '{upstream} answered GET /models with text that is not JSON instead of {{"data": [{{"id": …}}]}}; '
         "is its url correct? It usually ends in /v1"
     ),
+    list_value_too_long=(
+        "{upstream} answered GET /models with a value of more than a million characters: is there a picture in it?"
+    ),
     list_no_list=(
         '{upstream} answered GET /models with JSON without a list of models instead of {{"data": [{{"id": …}}]}}; '
         "is its url correct? It usually ends in /v1"

@@ -23,6 +23,7 @@ ENGLISH_TRIGGERS = TriggerTexts(
         "too_many": "You have {most} triggers, and can have no more. `{prefix} triggers` lists them.",
         "name_taken": "You have a trigger *{name}* already.",
         "bad_name": "*{name}* cannot be the name of a trigger: a number means one of the list.",
+        "which_trigger": "Which trigger? Give its number or name: `{prefix} triggers` lists yours.",
         "unknown": "You have no trigger *{name}*. `{prefix} triggers` lists yours.",
     },
     revoked="Trigger **{number}** (*{name}*) is revoked.",

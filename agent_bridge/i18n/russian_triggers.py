@@ -23,6 +23,7 @@ RUSSIAN_TRIGGERS = TriggerTexts(
         "too_many": "У вас уже {most} триггеров, больше нельзя. Список: `{prefix} triggers`.",
         "name_taken": "У вас уже есть триггер *{name}*.",
         "bad_name": "*{name}* не может быть именем триггера: число означает номер из списка.",
+        "which_trigger": "Какой триггер? Укажите номер или имя. Ваши триггеры: `{prefix} triggers`.",
         "unknown": "У вас нет триггера *{name}*. Ваши триггеры: `{prefix} triggers`.",
     },
     revoked="Триггер **{number}** (*{name}*) отозван.",

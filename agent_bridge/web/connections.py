@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from agent_bridge.matrix.appservice import AUTHORISED
@@ -115,6 +116,24 @@ class _Connection(RequestHandler):
             # The beginning of another request.
             self._start_timer()
         super().data_received(data)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Return the response to *request*, which is not HTTP, or has failed. The connection ends with it.
+
+        Not HTTP: the log has one line without the words of the request, which may be a token or a callback URL.
+        """
+        if not isinstance(exc, HttpProcessingError):
+            return super().handle_error(request, status, exc, message)
+        _log.info("a request from %s is refused, it is not valid HTTP: %s", request.remote, type(exc).__name__)
+        response = web.Response(status=status, text="the request is not valid HTTP")
+        response.force_close()
+        return response
 
     def begin(self) -> None:
         """Note that the head of a request has arrived."""

@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp import web
 
 from agent_bridge.core.errors import HomeserverError, StoreError
+from agent_bridge.core.names import one_line
 from agent_bridge.core.triggers import TriggerRefusal, WakeRequest, digest, is_timely, signature_of
 from agent_bridge.matrix.events import clean
 from agent_bridge.web.answers import error_response, wrong_method
@@ -25,6 +26,10 @@ _log = logging.getLogger(__name__)
 
 #: Bytes of a body, seconds until it has arrived, and characters of the key of a request and of a token.
 MAX_TRIGGER_BODY, _BODY_TIMEOUT, _LONGEST_ID, _LONGEST_TOKEN = 64 * 1024, 20.0, 200, 200
+#: Encodings of a body, of which Content-Type may name one; it need not.
+_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
+#: Characters of a text that are looked at together for one that shows something.
+_LOOK = 1_000
 _TIMESTAMP, _SIGNATURE, _PREFIX = "X-Agent-Bridge-Timestamp", "X-Agent-Bridge-Signature", "sha256="
 _STATUSES = {
     TriggerRefusal.UNKNOWN: (404, "there is no such trigger, or it was revoked"),
@@ -155,6 +160,8 @@ def _parsed(request: web.Request, body: bytes) -> tuple[str, str | None]:
     Raises:
         _Refused: it has another form.
     """
+    if (request.charset or "utf-8").lower() not in _CHARSETS:
+        raise _Refused(error_response(415, "unsupported_media_type", "the charset of the body is UTF-8"))
     own_id: object = None
     try:
         text: object = body.decode()
@@ -167,7 +174,7 @@ def _parsed(request: web.Request, body: bytes) -> tuple[str, str | None]:
             )
     except (ValueError, RecursionError):
         raise _Refused(error_response(400, "invalid_body", "the body is not UTF-8, or no JSON")) from None
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str) or not any(one_line(text[at : at + _LOOK]) for at in range(0, len(text), _LOOK)):
         raise _Refused(error_response(400, "invalid_body", 'the body has no text: {"text": "…"}'))
     if not (own_id is None or (isinstance(own_id, str) and 0 < len(own_id) <= _LONGEST_ID)):
         raise _Refused(error_response(400, "invalid_body", f"id is a text of up to {_LONGEST_ID} characters"))

@@ -134,6 +134,28 @@ async def test_a_further_stranger_replaces_the_oldest_and_the_homeserver_stays()
         assert not await ends(known, within=0.2)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"POST /v1/triggers/callback/the-secret?" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n",
+        HEAD + b"Authorization: Bearer the-secret" + b"x" * 9000 + b"\r\n\r\n",
+        HEAD + b"Content-Length: the-secret\r\n\r\n",
+        b"POST /healthz HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\nthe-secret\r\n",
+    ],
+    ids=["path", "header", "length", "chunk"],
+)
+async def test_the_log_has_nothing_of_a_request_that_is_not_http(data: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with serving(Limits()) as server:
+        reader = await server.connect(data)
+        assert b" 400 " in await reader.readline()
+        assert await ends(reader)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("a request from 127.0.0.1 is refused, it is not valid HTTP: ")
+    assert record.exc_info is None
+    assert "the-secret" not in caplog.text
+
+
 async def test_more_silent_connections_than_descriptors() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))

@@ -210,6 +210,7 @@ async def test_a_clock_may_differ(scene: Scene, at: float) -> None:
         ({"X-Agent-Bridge-Timestamp": "1700000000"}, (401, "invalid_timestamp")),
         ({"Content-Type": "application/x-www-form-urlencoded"}, (415, "unsupported_media_type")),
         ({"Content-Type": ""}, (415, "unsupported_media_type")),
+        ({"Content-Type": "text/plain; charset=utf-16"}, (415, "unsupported_media_type")),
     ],
 )
 async def test_wrong_headers_are_refused(scene: Scene, headers: dict[str, str], expected: tuple[int, str]) -> None:
@@ -242,6 +243,7 @@ async def test_missing_headers_are_refused(scene: Scene) -> None:
         b"{}",
         b'{"text": ""}',
         b'{"text": " \\n "}',
+        '{"text": "\u200b\u2060\u3164"}'.encode(),
         b'{"text": 7}',
         b'{"text": "x", "id": 7}',
         b'{"text": "x", "id": ""}',

@@ -145,6 +145,15 @@ async def test_hostile_texts_are_shown_as_texts(noisy: BridgeHarness, database_u
             assert await notified(talk) == 0
             assert await commanded(talk, "import") == "Imported 0 messages. Here already: 10."
 
+            # Times of the future are present ones, and messages with one name are one.
+            server.remember("default", "from the future", "late", date="9999-12-31T23:59:59-12:00")
+            for _ in range(2):
+                server.remember("default", "again", "and again", id="same")
+            assert await commanded(talk, "import") == "Imported 4 messages. Here already: 10."
+            found = (await imported(admin, talk.room_id))[-4:]
+            assert [each["content"]["body"] for each in found] == ["from the future", "late", "again", "and again"]
+            assert all(each["origin_server_ts"] <= time.time() * 1000 for each in found)
+
 
 async def test_refusals(noisy: BridgeHarness, database_url: str) -> None:
     async with (

@@ -123,11 +123,11 @@ async def test_any_process_takes_signed_requests(
         )
         assert {status for status, _ in results} == {202}
         assert len({answer["id"] for _, answer in results}) == 1
-        assert (await wake(secret.at(other.appservice.url), "two"))[0] == 202
+        assert (await wake(secret.at(other.appservice.url), "two" + 3_000 * "\n" + "more"))[0] == 202
         await talk.wait_for_answers(2)
         await quiet(running)
         told = [each.body for each in notices(talk.room)]
-        assert told == [f"⏰ ci (by {person.user_id}): {text}" for text in ("one", "two")]
+        assert told == [f"⏰ ci (by {person.user_id}): {text}" for text in ("one", "two more")]
         assert [reply_of(each) for each in talk.answers] == [each.event_id for each in notices(talk.room)]
 
 
@@ -240,6 +240,7 @@ async def test_triggers_are_listed_and_revoked(
         listed = (await bosses.ask("triggers all")).body
         assert all(name in listed for name in ("first", "second", "third"))
         assert "You have no trigger third" in (await desk.ask("trigger revoke third")).body
+        assert (await desk.ask("trigger revoke")).body.startswith("Which trigger?")
         assert "first) is revoked" in (await desk.ask("trigger revoke First")).body
         assert (await wake(first, "hello"))[0] == 404
         query = "SELECT id FROM trigger WHERE owner = %s AND name = 'second'"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.core.json_pieces import load_pieces
+from agent_bridge.core.json_pieces import PieceTooLong, load_pieces
 from agent_bridge.matrix.events import parse_event, parse_transaction
 
 ANY_JSON = st.recursive(
@@ -64,8 +64,8 @@ def test_an_event_that_no_homeserver_sends_is_refused_and_the_others_are_read() 
     longest = message('{"body":"' + "x" * 1_000_000 + '"}')
     too_long = message('{"body":"' + "x" * 1_100_000 + '"}')
     raw = f'{{"events":[{longest},{too_long},{message("{}")}]}}'.encode()
-    with pytest.raises(json.JSONDecodeError):
+    with pytest.raises(PieceTooLong):
         load_pieces(raw)
     events, fault = parse_transaction(raw)
     assert [len(str(event)) > 1_000 for event in events] == [True, False]
-    assert fault == "not JSON: JSONDecodeError"
+    assert fault == "not JSON: PieceTooLong"

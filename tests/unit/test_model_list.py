@@ -59,6 +59,12 @@ def test_shapes(answer: Any, agents: list[tuple[str, str]]) -> None:
     assert read(answer) == agents
 
 
+@pytest.mark.parametrize("text", [b"x" * 1_100_000, b"\\ud83d\\ude00" * 100_000], ids=["plain", "escaped"])
+def test_a_value_that_is_too_long_is_named(text: bytes) -> None:
+    with pytest.raises(UpstreamProtocolError, match="a value of more than a million characters"):
+        parse_page("up", b'{"data": [{"id": "a", "image": "' + text + b'"}]}')
+
+
 @pytest.mark.parametrize(
     ("body", "content"),
     [
@@ -66,6 +72,7 @@ def test_shapes(answer: Any, agents: list[tuple[str, str]]) -> None:
         (b"\xff", "text that is not JSON"),
         (b'{"data": [', "text that is not JSON"),
         (b"[" * 100_000, "text that is not JSON"),
+        (b'[{"id": "a", "x": wrong' + b" " * 1_100_000 + b"}]", "text that is not JSON"),
         (b" <!DOCTYPE html><html>", "a web page"),
         (b"{}", "JSON without a list of models"),
         (b"null", "JSON without a list of models"),

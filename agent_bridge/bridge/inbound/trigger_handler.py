@@ -13,6 +13,7 @@ import structlog
 
 from agent_bridge.bridge.delivery.outboxes import Outboxes
 from agent_bridge.bridge.inbound.trigger_intake import may_wake
+from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.answers import Op
 from agent_bridge.core.names import one_line
 from agent_bridge.core.payloads import MessagePayload, TriggerPayload
@@ -72,7 +73,7 @@ class TriggerHandler:
             if not may_wake(self._roles, turn.sender, turn.room_id):
                 _log.info("a trigger wakes nobody: its owner has no role any more, or is muted", owner=turn.sender)
                 return bool(await self._turns.finish(turn, TurnState.STOPPED, {}))
-            text = self._notice(turn.sender, payload)
+            text = await rendered(len(payload.text), self._notice, turn.sender, payload)
             await self._turns.commit(turn, text, error=None, parts=[0])
         # The mention tells which agent is meant, and has the outbox call the step.
         op = Op(0, text or "", notice=True, mentions=(self._namespace.user_id(payload.ghost),))
@@ -83,8 +84,8 @@ class TriggerHandler:
         await self._turns.finish(turn, TurnState.FAILED, {}, error=cause)
 
     def _notice(self, owner: str, payload: TriggerPayload) -> str:
-        # A part of the text is enough: it may be long.
-        said = one_line(payload.text[: 4 * _SHOWN])
+        # Of the whole text: behind many lines without a sign there may be words, which the room is to know of.
+        said = one_line(payload.text)
         shown = said if len(said) <= _SHOWN else f"{said[:_SHOWN]}…"
         return self._texts.triggers.woken.format(
             trigger=escape(payload.trigger), owner=escape(owner), text=escape(shown)

@@ -165,7 +165,11 @@ class HistoryImport:
         history = None if upstream is None else upstream.can.history
         if history is None:
             return []
-        entries = [_Entry(_key(request, each), each) for each in await self._read(history, agent, request)]
+        named: dict[str, _Entry] = {}
+        for past in await self._read(history, agent, request):
+            # Messages of one name are one message, which a faulty server tells again.
+            named.setdefault(_key(request, past), _Entry(_key(request, past), past))
+        entries = [*named.values()]
         known = await self._imported.known(request.room_id, [each.key for each in entries])
         left = [each for each in entries if each.key not in known]
         state.done = sum(by == operation.id for by in known.values())
@@ -256,8 +260,9 @@ class HistoryImport:
     ) -> None:
         """Send those of the events *contents* that the room does not have."""
         user = ghost if entry.by_agent else self._homeserver.namespace.imported
-        # A server that names no time: the message has the present one.
-        sent_at = entry.past.sent_at if entry.past.sent_at.timestamp() > 0 else None
+        # A server that names no time: the message has the present one. So has a message of the future, which would keep
+        # the room at the top of the lists of all clients.
+        sent_at = entry.past.sent_at if 0 < entry.past.sent_at.timestamp() <= time.time() else None
         for content in contents:
             if content[MARK] not in state.found:
                 send = partial(self._homeserver.send, room_id, content, txn_id=f"ab.{content[MARK]}")

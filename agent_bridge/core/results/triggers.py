@@ -27,6 +27,8 @@ class TriggerProblem(StrEnum):
     NAME_TAKEN = "name_taken"
     #: A number is no name.
     BAD_NAME = "bad_name"
+    #: The caller has named no trigger to be revoked.
+    WHICH_TRIGGER = "which_trigger"
     #: The caller has no such trigger.
     UNKNOWN = "unknown"
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import structlog
 
 from agent_bridge.core.errors import UpstreamProtocolError
-from agent_bridge.core.json_pieces import load_pieces
+from agent_bridge.core.json_pieces import PieceTooLong, load_pieces
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.base import AgentInfo
 from agent_bridge.upstream.openai.chat_models import can_chat, is_no_chat_id
@@ -84,6 +84,8 @@ def parse_page(upstream: str, raw: bytes, *, etag: str | None = None, secrets: I
     """
     try:
         value = load_pieces(raw)
+    except PieceTooLong:
+        raise UpstreamProtocolError(Text("list_value_too_long", upstream=upstream)) from None
     except (ValueError, RecursionError):
         if raw.lstrip().startswith(b"<"):
             raise UpstreamProtocolError(Text("list_web_page", upstream=upstream)) from None
