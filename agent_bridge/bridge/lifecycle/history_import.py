@@ -256,8 +256,9 @@ class HistoryImport:
     ) -> None:
         """Send those of the events *contents* that the room does not have."""
         user = ghost if entry.by_agent else self._homeserver.namespace.imported
-        # A server that names no time: the message has the present one.
-        sent_at = entry.past.sent_at if entry.past.sent_at.timestamp() > 0 else None
+        # A server that names no time, or a future one, by which clients would keep the room at the top of their lists:
+        # the message has the present time.
+        sent_at = entry.past.sent_at if 0 < entry.past.sent_at.timestamp() < time.time() else None
         for content in contents:
             if content[MARK] not in state.found:
                 send = partial(self._homeserver.send, room_id, content, txn_id=f"ab.{content[MARK]}")
