@@ -276,7 +276,7 @@ def test_the_levels_fit_an_event_and_the_highest_roles_come_first() -> None:
     # Nothing changes by the same book, and one more owner takes the place of a moderator.
     full = room("12", levels)
     assert level_change(full, GHOST, many, many, ours=OURS).content is None
-    more = RoleBook(many.permissions | {left_out: Role.OWNER})
+    more = RoleBook({**many.permissions, left_out: Role.OWNER})
     after = users_of(level_change(full, GHOST, many, more, ours=OURS)) or {}
     assert after == role_powers(more)
     assert after[left_out] == 150
