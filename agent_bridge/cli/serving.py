@@ -6,9 +6,10 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import threading
 from typing import TYPE_CHECKING, TypeVar
+
+from agent_bridge.hangups import has_terminal, kept_hangups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -63,11 +64,6 @@ def serve(work: Coroutine[Any, Any, None], stop_timeout: float, hangups: asyncio
     uvloop.run(until_stopped(work, stop_timeout, None if has_terminal() else hangups))
 
 
-def has_terminal() -> bool:
-    """Tell whether the standard input, output or error of this process is a terminal."""
-    return any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
-
-
 async def until_stopped(
     work: Coroutine[Any, Any, Result], stop_timeout: float | None = None, hangups: asyncio.Event | None = None
 ) -> Result | None:
@@ -97,6 +93,8 @@ async def until_stopped(
         # nohup ignores SIGHUP for the programs that it starts; a script ignores SIGINT for those in the background.
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, call)
+    if hangups is not None and kept_hangups():
+        hangups.set()
     try:
         return await task
     except asyncio.CancelledError:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from agent_bridge.commands.argument_kinds import TriggerWords, the_agent
+from agent_bridge.commands.argument_kinds import PageNumber, TriggerWords, the_agent
 from agent_bridge.commands.arguments import words_of
 from agent_bridge.commands.effects import once
 from agent_bridge.commands.lookup import folded, visible_agents
+from agent_bridge.commands.pages import number_of_pages
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.names import one_line
 from agent_bridge.core.permissions import Permission, lowest_role
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 #: Characters of a name.
 _LONGEST = 80
+#: Triggers of a page: as many as a person may have.
+_PAGE = MOST_TRIGGERS
+_FIRST = PageNumber(1)
 #: The argument of the command.
 _NAMED = Argument("trigger", required=False)
 
@@ -80,12 +84,14 @@ async def trigger(
 
 
 @command("triggers", group=Group.ROOM, permission=Permission.JOIN, example="all")
-async def triggers(ctx: CommandContext, *, all_: bool = False) -> TriggerList | NotPermitted:
+async def triggers(ctx: CommandContext, page: PageNumber = _FIRST, *, all_: bool = False) -> TriggerList | NotPermitted:
     """List the triggers of the caller, or of all people, without their secrets. Only reads."""
     if all_ and not ctx.can(Permission.OPERATE):
         return NotPermitted("triggers", lowest_role(Permission.OPERATE))
     found = await ctx.services.triggers.owned(None if all_ else ctx.sender)
-    return TriggerList(tuple(_entry(each) for each in found), is_of_all=all_)
+    pages = number_of_pages(page, len(found), _PAGE)
+    shown = found[(page - 1) * _PAGE : page * _PAGE]
+    return TriggerList(tuple(_entry(each) for each in shown), page, pages, is_of_all=all_)
 
 
 def _entry(found: Trigger) -> TriggerEntry:

@@ -24,6 +24,15 @@ class Usage:
         """Those of *input_tokens* that the model had in its cache. A server may report more of them than tokens."""
         return min(self.cached_tokens or 0, self.input_tokens)
 
+    def corrected_by(self, later: Usage) -> Usage:
+        """Return the numbers of this report with those of a *later* one of the same request.
+
+        Later numbers replace earlier ones. A number that the later report has not, or as 0, stays: servers that pass
+        the stream of Anthropic on report the input at the start, and the output at the end.
+        """
+        cached = self.cached_tokens if later.cached_tokens is None or not later.input_tokens else later.cached_tokens
+        return Usage(later.input_tokens or self.input_tokens, later.output_tokens or self.output_tokens, cached)
+
     def __add__(self, other: Usage) -> Usage:
         """Return the numbers of both together."""
         cached = [each for each in (self.cached_tokens, other.cached_tokens) if each is not None]

@@ -39,6 +39,7 @@ ENGLISH_TRIGGERS = TriggerTexts(
     none_of_all="Nobody has triggers.",
     head="Triggers that can wake agents:",
     foot="`{prefix} trigger revoke <number>` ends one.",
+    page="Page {page} of {pages}: `{prefix} triggers {following} all` shows the next one.",
     created="made {age} ago",
     used="last used {age} ago",
     expires="ends in {time}",

@@ -39,6 +39,7 @@ RUSSIAN_TRIGGERS = TriggerTexts(
     none_of_all="Ни у кого нет триггеров.",
     head="Триггеры, которые могут будить агентов:",
     foot="Отозвать: `{prefix} trigger revoke <номер>`.",
+    page="Страница {page} из {pages}. Следующая: `{prefix} triggers {following} all`.",
     created="создан: {age} назад",
     used="сработал: {age} назад",
     expires="осталось: {time}",

@@ -31,6 +31,7 @@ class TriggerTexts:
     none_of_all: str
     head: str
     foot: str
+    page: str
     created: str
     used: str
     expires: str

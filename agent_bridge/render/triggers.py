@@ -54,7 +54,12 @@ def _list(texts: Texts, prefix: str, result: TriggerList) -> str:
     if not result.triggers:
         return (words.none_of_all if result.is_of_all else words.none).format(prefix=prefix)
     lines = [_entry(texts, each, is_of_all=result.is_of_all) for each in result.triggers]
-    return "\n".join([words.head, "", *lines, "", words.foot.format(prefix=prefix)])
+    foot = words.foot.format(prefix=prefix)
+    if result.pages > 1:
+        following = result.page % result.pages + 1
+        page = words.page.format(page=result.page, pages=result.pages, prefix=prefix, following=following)
+        foot = f"{page}\n\n{foot}"
+    return "\n".join([words.head, "", *lines, "", foot])
 
 
 def _entry(texts: Texts, entry: TriggerEntry, *, is_of_all: bool) -> str:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("triggers")
-#: Triggers of one list.
-_LIMIT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +76,7 @@ class Triggers:
 
         *connection*: no other transaction adds any of *owner* until it ends.
         """
-        values = {"owner": owner, "window": WINDOW, "limit": _LIMIT}
+        values = {"owner": owner, "window": WINDOW}
         if connection is None:
             return [_trigger(row) for row in await self._database.rows(_SQL["owned"], values)]
         await connection.execute(_SQL["lock_owner"], {"kind": TRIGGERS, "owner": owner})

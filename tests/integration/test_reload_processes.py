@@ -210,6 +210,16 @@ async def test_invitations_to_rooms_without_an_entry_from_the_space(
             assert bob.invites.keys() == ann.invites.keys()
 
 
+async def test_sighup_while_the_bridge_starts_is_a_reload(
+    harness: BridgeHarness, database_url: str, tmp_path: Path
+) -> None:
+    """The default action of SIGHUP would end the process, and systemd would not start it again."""
+    config = configured(harness, database_url)
+    async with BridgeProcess(tmp_path, config, "worker", launcher=("support.early_hangup",)) as process:
+        await process.wait_until(logged(process, READ, 1))
+        assert await process.stop() == 0
+
+
 async def test_a_terminal_that_is_closed_stops_the_bridge(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:

@@ -255,6 +255,18 @@ async def test_triggers_are_listed_and_revoked(
             (person.user_id,),
         )
         assert "You have 20 triggers" in (await desk.ask(f"trigger new @{agent} more")).body
+        # The triggers of many people have pages, and admins end each of them.
+        await running.database.execute(
+            """INSERT INTO trigger (public_id, kind, name, owner, agent, room, signing_key)
+            SELECT 'crowd' || n, 'signed', 'crowd ' || n, '@crowd' || n || ':test.local', agent, room, 'key'
+            FROM trigger, generate_series(1, 300) AS n WHERE name = 'third' ORDER BY n"""
+        )
+        assert "triggers 2 all" in (await bosses.ask("triggers all")).body
+        last = (await bosses.ask("triggers 17 all")).body
+        assert "crowd 300" in last
+        query = "SELECT id FROM trigger WHERE name = 'crowd 300'"
+        (row,) = await running.database.rows(query)
+        assert "is revoked" in (await bosses.ask(f"trigger revoke {row['id']}")).body
 
 
 async def test_an_owner_who_leaves_or_loses_the_role_wakes_nobody(

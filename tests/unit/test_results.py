@@ -344,6 +344,8 @@ SAMPLES: list[Result] = [
             TriggerEntry(7, "a *b*", "Ada", "!room:x.org", TriggerKind.SIGNED, "@bob_b:x.org", THEN, THEN, None),
             TriggerEntry(8, "c", "Ada", "!room:x.org", TriggerKind.CALLBACK, "@bob_b:x.org", THEN, None, THEN),
         ),
+        2,
+        3,
         is_of_all=True,
     ),
     Unmuted("@bob_b:x.org", everywhere=True, was_muted=True),

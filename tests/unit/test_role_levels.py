@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +21,7 @@ from agent_bridge.bridge.roles.levels import (
     named_losers,
     unmute_change,
 )
-from agent_bridge.bridge.rooms.power_levels import has_unnamed_level
+from agent_bridge.bridge.rooms.power_levels import has_unnamed_level, role_powers
 from agent_bridge.core.roles import Assignment, Role, RoleBook
 from agent_bridge.matrix.room_state import RoomState
 
@@ -260,3 +261,27 @@ def test_a_change_is_one_that_the_homeserver_permits_and_is_made_once(
     for user in listed:
         if after.power(user) != state.power(user):
             assert again.content is None or again.content["users"].get(user) == change.content["users"].get(user)
+
+
+def test_the_levels_fit_an_event_and_the_highest_roles_come_first() -> None:
+    """An event has 64 KiB, and the users that a configuration names may be more than that."""
+    names = [f"a-moderator-with-a-long-name-{number:04}" for number in range(2000)]
+    many = book(ann=Role.MODERATOR, zoe=Role.OWNER, **dict.fromkeys(names, Role.MODERATOR))
+    change = level_change(room("12", {}), GHOST, None, many, ours=OURS)
+    levels = users_of(change) or {}
+    assert levels == role_powers(many)
+    assert 20_000 < len(json.dumps(levels)) < 40_000
+    assert levels["@zoe:example.org"] == 150
+    left_out = next(user for user in many.named(Role.MODERATOR) if user not in levels)
+    # Nothing changes by the same book, and one more owner takes the place of a moderator.
+    full = room("12", levels)
+    assert level_change(full, GHOST, many, many, ours=OURS).content is None
+    more = RoleBook({**many.permissions, left_out: Role.OWNER})
+    after = users_of(level_change(full, GHOST, many, more, ours=OURS)) or {}
+    assert after == role_powers(more)
+    assert after[left_out] == 150
+    # Who had no place gets the level when there is one.
+    fewer = book(ann=Role.MODERATOR, zoe=Role.OWNER, **dict.fromkeys(names[1000:], Role.MODERATOR))
+    fewer = RoleBook({user: role for user, role in fewer.permissions.items() if user != "@ann:example.org"})
+    after = users_of(level_change(full, GHOST, many, fewer, ours=OURS)) or {}
+    assert after == role_powers(fewer)

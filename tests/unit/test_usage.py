@@ -68,6 +68,33 @@ def test_the_last_report_of_a_chat_counts() -> None:
     assert tokens(events) == [Usage(12, 6, 3)]
 
 
+@pytest.mark.parametrize(
+    ("reports", "usage"),
+    [
+        pytest.param(
+            [{"prompt_tokens": 900, "completion_tokens": 1, "cached_tokens": 5}, {"completion_tokens": 70}],
+            Usage(900, 70, 5),
+            id="input at the start, output at the end",
+        ),
+        pytest.param(
+            [{"prompt_tokens": 900}, {"prompt_tokens": 0, "completion_tokens": 70}], Usage(900, 70), id="with a zero"
+        ),
+        pytest.param(
+            [{"prompt_tokens": 9, "completion_tokens": 7}, {"prompt_tokens": 11}], Usage(11, 7), id="reversed"
+        ),
+        pytest.param(
+            [{"prompt_tokens": 9, "completion_tokens": each} for each in (1, 2, 3)], Usage(9, 3), id="running totals"
+        ),
+    ],
+)
+def test_reports_of_one_chat_complete_each_other(reports: list[Any], usage: Usage) -> None:
+    text = {"choices": [{"index": 0, "delta": {"content": "Hello"}}]}
+    finish = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    events, error = read(ChatDialect(), [stream(*(text | {"usage": each} for each in reports), finish, "[DONE]")])
+    assert error is None
+    assert tokens(events) == [usage]
+
+
 def test_an_answer_that_fails_has_its_tokens() -> None:
     text = {"choices": [{"index": 0, "delta": {"content": "Hello"}}], "usage": {"prompt_tokens": 12}}
     events, error = read(ChatDialect(), [stream(text, {"error": {"message": "no"}})])

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.bridge.rooms.power_levels import MAX_UNNAMED, has_unnamed_level, level_of
+from agent_bridge.bridge.rooms.power_levels import MAX_UNNAMED, crowded_out, has_unnamed_level, level_of
 from agent_bridge.core.roles import Role
 from agent_bridge.matrix.rooms import ADMIN_POWER, MUTED_POWER, POWER_LEVELS
 
@@ -52,9 +52,13 @@ def level_change(
     changes: dict[str, int] = {}
     stuck: list[str] = []
     concerned = _concerned(state.user_levels, old, new, members)
+    crowded = crowded_out(new)
+    had_no_room = crowded_out(old) if old is not None else frozenset()
     for user in sorted(concerned - {*ours, *state.creators_above_levels, *muted}):
-        now, wanted = state.power(user), min(_level_by(new, user, state), cap)
-        if now == wanted or not _is_to_change(state, user, wanted, old, new, cap):
+        level = state.default_level if user in crowded else _level_by(new, user, state)
+        now, wanted = state.power(user), min(level, cap)
+        fits_now = user in had_no_room and user not in state.user_levels and now < wanted
+        if now == wanted or not (fits_now or _is_to_change(state, user, wanted, old, new, cap)):
             continue
         if now >= cap or is_powerless:
             # Nobody changes the level of an equal (spec, "Authorization rules").

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.roles import Role, SourceKind
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 _POWERS = {Role.OWNER: OWNER_POWER, Role.ADMIN: ADMIN_POWER, Role.MODERATOR: MODERATOR_POWER}
 #: Members with a level because of a pattern or a domain, at most: the event has to stay small.
 MAX_UNNAMED = 300
+#: Bytes of the levels of the users that the book names, at most: an event has 64 KiB (spec, "Size limits").
+MAX_NAMED_BYTES = 32_000
+#: Bytes of a level and the signs around it: ``"":150,``.
+_LEVEL_BYTES = 7
 #: Sources of a role that name no user.
 _UNNAMED = frozenset({SourceKind.PATTERN, SourceKind.DOMAIN, SourceKind.ANYONE})
 
@@ -37,8 +42,22 @@ def level_of(role: Role) -> int:
 
 
 def role_powers(book: RoleBook) -> dict[str, int]:
-    """Return the power levels, by user id, of the moderators, admins and owners that the *book* names."""
-    return {user: _POWERS[book.role_of(user)] for user in book.named(Role.MODERATOR)}
+    """Return the power levels, by user id, of the moderators, admins and owners that the *book* names.
+
+    Of too many for one event, those of the highest roles have a level, in the order of their user ids.
+    """
+    powers = {user: _POWERS[book.role_of(user)] for user in book.named(Role.MODERATOR)}
+    sizes = {user: len(user.encode()) + _LEVEL_BYTES for user in powers}
+    if sum(sizes.values()) <= MAX_NAMED_BYTES:
+        return powers
+    ranked = sorted(powers, key=lambda user: (-powers[user], user))
+    ends = accumulate(sizes[user] for user in ranked)
+    return {user: powers[user] for user, end in zip(ranked, ends, strict=True) if end <= MAX_NAMED_BYTES}
+
+
+def crowded_out(book: RoleBook) -> frozenset[str]:
+    """Return the users that the *book* names for a power level, and that have none: too many are named."""
+    return frozenset(book.named(Role.MODERATOR)) - role_powers(book).keys()
 
 
 def has_unnamed_level(book: RoleBook, user: str) -> bool:

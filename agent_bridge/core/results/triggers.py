@@ -79,10 +79,12 @@ class TriggerEntry:
 
 @dataclass(frozen=True, slots=True)
 class TriggerList:
-    """Triggers that can still wake an agent, the oldest first."""
+    """A page of the triggers that can still wake an agent, the oldest first."""
 
     triggers: tuple[TriggerEntry, ...]
-    is_of_all: bool
+    page: int = 1
+    pages: int = 1
+    is_of_all: bool = False
 
 
 TriggerResult: TypeAlias = TriggerMade | TriggerNotMade | TriggerRevoked | TriggerList

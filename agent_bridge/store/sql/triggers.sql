@@ -6,7 +6,7 @@ SELECT pg_advisory_xact_lock(%(kind)s, hashtext(%(owner)s))
 -- Return the active triggers of the person %(owner)s, or of all people (null).
 -- include trigger_rows --
   AND (%(owner)s::text IS NULL OR g.owner = %(owner)s) AND g.used_key IS NULL AND (g.expires_at IS NULL OR g.expires_at > now())
-ORDER BY g.id LIMIT %(limit)s
+ORDER BY g.id
 
 -- add --
 -- Write a trigger for the agent %(agent)s in the room %(room_id)s; return its number, and its end.

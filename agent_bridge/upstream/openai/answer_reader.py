@@ -190,7 +190,7 @@ class AnswerReader:
             elif isinstance(piece, Finish):
                 yield from self._finish(piece)
             elif isinstance(piece, Usage):
-                self._usage = piece
+                self._usage = piece if self._usage is None else self._usage.corrected_by(piece)
             elif isinstance(piece, Sources):
                 self._text.add_sources(piece)
             elif isinstance(piece, RunStarted):

@@ -42,7 +42,7 @@ class Sources:
     links: tuple[tuple[str, str], ...]
 
 
-#: The possible parts of a JSON value of an answer. The last :class:`Usage` counts.
+#: The possible parts of a JSON value of an answer. A later :class:`Usage` corrects the former.
 Piece = (
     RunStarted
     | TextDelta
