@@ -286,7 +286,9 @@ async def _message_count(argument: Argument, value: str, _ctx: CommandContext) -
         return MessageCount(MOST_IMPORTED)
     if _NUMBER.fullmatch(value) is None or int(value) == 0:
         raise ArgumentError(ArgumentProblem.UNKNOWN_WORD, argument, value)
-    return MessageCount(min(int(value), MOST_IMPORTED))
+    if int(value) > MOST_IMPORTED:
+        raise ArgumentError(ArgumentProblem.TOO_LARGE, argument, value, most=MOST_IMPORTED)
+    return MessageCount(int(value))
 
 
 async def _reference(_argument: Argument, value: str, _ctx: CommandContext) -> MessageReference:

@@ -42,6 +42,7 @@ class CommandTexts:
     no_such_agent: str
     no_such_agent_but: str
     agent_is_gone: str
+    argument_too_large: str
     no_such_number: str
     no_such_page: str
     unknown_word: str

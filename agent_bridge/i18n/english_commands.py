@@ -102,6 +102,7 @@ ENGLISH_COMMANDS = CommandTexts(
     argument_missing="`{argument}` is missing.",
     argument_surplus="*{value}* is not expected here.",
     argument_too_long="`{argument}` is too long: it has {characters} at most.",
+    argument_too_large="`{argument}` is at most {most}.",
     argument_type="`{argument}` has to be {type}.",
     argument_types={
         "string": "a text",

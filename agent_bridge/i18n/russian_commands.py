@@ -102,6 +102,7 @@ RUSSIAN_COMMANDS = CommandTexts(
     argument_missing="Не хватает аргумента: `{argument}`.",
     argument_surplus="Лишний аргумент: *{value}*.",
     argument_too_long="Аргумент `{argument}` слишком длинный. Длина не больше чем {characters}.",
+    argument_too_large="`{argument}` — не больше {most}.",
     argument_type="Значение аргумента `{argument}` должно быть другого типа: {type}.",
     argument_types={
         "string": "текст",

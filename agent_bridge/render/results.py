@@ -241,6 +241,8 @@ class ResultRenderer:
             case ArgumentProblem.TOO_LONG:
                 characters = texts.count(result.most, texts.character)
                 fault = texts.commands.argument_too_long.format(argument=argument, characters=characters)
+            case ArgumentProblem.TOO_LARGE:
+                fault = texts.commands.argument_too_large.format(argument=argument, most=result.most)
             case _:
                 return self._meaningless(result, value)
         return f"{fault} {self._how_to_use(result.usage)}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import web
 
 from agent_bridge.matrix.appservice import MAX_BODY
+from agent_bridge.web.answers import error_response
 from agent_bridge.web.connections import track_request
 
 if TYPE_CHECKING:
@@ -28,4 +29,10 @@ def application(endpoint: AppServiceEndpoint, pages: HealthPages, *others: Route
     pages.add_routes(app)
     for routes in others:
         routes.add_routes(app)
+    # Programs that use the other routes read errors as JSON.
+    app.router.add_route("*", "/v1/{path:.*}", _unknown)
     return app
+
+
+async def _unknown(_request: web.Request) -> web.Response:
+    return error_response(404, "not_found", "there is no such path")

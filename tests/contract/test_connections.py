@@ -171,3 +171,11 @@ async def test_more_silent_connections_than_descriptors() -> None:
             await eventually(answers, "the endpoint answers")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_an_unknown_path_of_programs_is_an_error_in_json() -> None:
+    async with serving(Limits()) as server:
+        reader = await server.connect(b"GET /v1/nothing HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 10)
+        assert answer.startswith(b"HTTP/1.1 404")
+        assert answer.endswith(b'{"error": {"code": "not_found", "message": "there is no such path"}}')

@@ -168,6 +168,7 @@ async def test_refusals(noisy: BridgeHarness, database_url: str) -> None:
         talk = await running.join(admin, server.names[0])
         usage = "Usage: !ab import [count|all]."
         assert await commanded(talk, "import 0") == f"The word 0 is unknown here. {usage}"
+        assert (await commanded(talk, "import 10001")).startswith("[count|all] is at most 10000.")
         assert await commanded(talk, "import many") == f"The word many is unknown here. {usage}"
         # The agent has no main conversation: the server tells nothing.
         answer = await commanded(talk, "import")

@@ -114,6 +114,14 @@ async def test_nobody_is_muted_or_removed_by_an_equal(
         _, owned = await both(running, upstream, moderator, owner)
         for user in (owner.user_id, moderator.user_id):
             assert await seen.command(f"mute {user}") == f"{user} has your role or a higher one."
+        # In a room in which those below the level of muted people may write, a mute cannot hinder that.
+        levels = await running.homeserver.state(owned.room_id, "m.room.power_levels")
+        assert levels is not None
+        low = {**levels["content"], "events": {**levels["content"]["events"], "m.room.message": -20}}
+        await running.homeserver.set_state(owned.room_id, "m.room.power_levels", low)
+        assert "People still see" in await owned.command(f"mute {bob.user_id}")
+        await owned.command(f"unmute {bob.user_id}")
+        await running.homeserver.set_state(owned.room_id, "m.room.power_levels", levels["content"])
         # Both are in the same room.
         await owner.wait_for(lambda: len(owned.from_bot) == len(seen.from_bot))
         ghost = owned.ghost

@@ -10,7 +10,7 @@ from agent_bridge.bridge.roles.levels import mute_change
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.results.people import PersonRefusal, PinResult
 from agent_bridge.matrix.room_state import RoomState
-from agent_bridge.matrix.rooms import LEFT, POWER_LEVELS
+from agent_bridge.matrix.rooms import LEFT, MUTED_POWER, POWER_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,8 @@ class Moderation:
                 continue
             found = {("m.room.create", ""): create or {"content": {}}, (POWER_LEVELS, ""): levels or {"content": {}}}
             state = RoomState(room_id, found)
-            return bool(mute_change(state, max(users, key=state.power), user).stuck)
+            is_open = state.level("m.room.message") <= MUTED_POWER
+            return is_open or bool(mute_change(state, max(users, key=state.power), user).stuck)
         return True
 
     async def _reader(self, room_id: str, users: Sequence[str], event_id: str | None) -> str | None:

@@ -112,6 +112,8 @@ class ArgumentProblem(StrEnum):
     SURPLUS = "surplus"
     #: More characters than the argument may have.
     TOO_LONG = "too_long"
+    #: A number is larger than the command permits.
+    TOO_LARGE = "too_large"
     #: A value of another type than the argument's, in a command that a client wrote as JSON.
     WRONG_TYPE = "wrong_type"
     #: A value that is not permitted.
@@ -146,7 +148,8 @@ class InvalidArguments:
     #: The agents that the words may mean, for :attr:`ArgumentProblem.SEVERAL_AGENTS`; those with a similar name, for
     #: :attr:`ArgumentProblem.NO_SUCH_AGENT`.
     candidates: tuple[AgentEntry, ...] = ()
-    #: The largest number of characters, for :attr:`ArgumentProblem.TOO_LONG`; or of the list, for
+    #: The largest number, for :attr:`ArgumentProblem.TOO_LARGE`; or of characters, for
+    #: :attr:`ArgumentProblem.TOO_LONG`; or of the list, for
     #: :attr:`ArgumentProblem.NO_SUCH_NUMBER`; or of pages, for :attr:`ArgumentProblem.NO_SUCH_PAGE`.
     most: int = 0
 
