@@ -66,6 +66,8 @@ class UsageEntry:
     cost: Decimal | None = None
     #: The price by which *cost* was computed, as words for operators; None without one.
     price: str | None = None
+    #: Without *turn*: row id of the turn from which the request comes. An erasure up to it drops the entry.
+    origin: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ def entry_values(entries: Sequence[UsageEntry]) -> dict[str, list[Any]]:
         "used_estimated": [each.is_estimated for each in entries],
         "used_costs": [each.cost for each in entries],
         "used_prices": [each.price for each in entries],
+        "used_origins": [each.turn if each.turn is not None else each.origin for each in entries],
     }
 
 

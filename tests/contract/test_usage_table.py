@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -95,6 +97,21 @@ async def test_a_commit_without_tokens_keeps_those_of_the_turn(
     await store.record([used(turn, Usage(10, 2), key="a")])
     await Turns(database).commit(turn, "x", error=None, parts=[0])
     assert await reported(database) == Usage(10, 2)
+
+
+async def test_a_request_that_ends_after_the_erasure_of_its_person_leaves_nothing(
+    database: Database, store: UsageStore, turn: Turn
+) -> None:
+    query = "INSERT INTO operation (kind, key, params, cursor, requested_by) VALUES ('erase', 'e', %s, %s, '')"
+    await database.execute(query, (json.dumps({"user": BOB}), json.dumps({"until": turn.id})))
+    title = replace(used(turn, Usage(1, 1)), turn=None)
+    await store.record([used(turn, Usage(10, 2), key="answer")])
+    await store.record_left([used(turn, Usage(10, 0), key="answer#1")])
+    await store.record([replace(title, key="title", origin=turn.id)])
+    # Other people, and requests of later messages.
+    await store.record([replace(title, key="other", origin=turn.id, user=ALICE)])
+    await store.record([replace(title, key="later", origin=turn.id + 1)])
+    assert await rows(database) == [("later", 1, 1, False), ("other", 1, 1, False)]
 
 
 async def test_an_answer_to_a_redacted_question_has_used_its_tokens(database: Database, turn: Turn) -> None:

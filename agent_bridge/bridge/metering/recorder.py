@@ -69,6 +69,7 @@ class UsageRecorder:
             is_estimated=usage is None,
             cost=cost,
             price=price,
+            origin=chat.turn,
         )
         await self.record([entry])
 
