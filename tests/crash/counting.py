@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from agent_bridge.demo.agents.openai_server import AnswerFormat
 
 KEY = "Idempotency-Key"
+#: The end of each answer.
+WHOLE = " and that is all."
 
 
 @dataclass
@@ -85,4 +87,4 @@ async def answer(question: str) -> AsyncIterator[str]:
     """Answer *question* in two pieces."""
     yield f"I hear {own_words(question)},"
     await asyncio.sleep(0.3)
-    yield " and that is all."
+    yield WHOLE

@@ -60,7 +60,7 @@ _MARGIN = 5
 #: Seconds between two looks at rooms that do not show yet what they must show in the end.
 _LOOK_AGAIN = 2.0
 #: The name of the upstream whose agents people ask; orders of the administrator for each act of people in a room.
-_ANSWERER, _ORDERS_PER_ACT = "answerer", 4
+_ANSWERER, _ORDERS_PER_ACT = "answerer", 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,8 @@ class Driver:
         self._replicas: list[Replica] = []
         self._enough = asyncio.Event()
         self._disturbances: list[Disturbance] = []
+        #: Rooms of the administrator.
+        self._operated: list[tuple[str, Person, str]] = []
 
     async def run(self) -> Report:
         """Carry the plan out and return the report."""
@@ -130,6 +132,7 @@ class Driver:
             spots += direct
             if operation is not None:
                 await operation.begin(self._direct(config), self._replicas, database)
+                self._operated = operation.evidence
             started = time.monotonic()
             try:
                 spots = await self._talk(ground, database, spots, lobby, chats, operation)
@@ -259,6 +262,8 @@ class Driver:
         self, upstream: AnsweringUpstream, people: Sequence[Person], to_synapse: Line, operation: Operation | None
     ) -> Config:
         there = [{"name": _ANSWERER, "url": upstream.url, "poll_interval": 0.5, "max_new_agents": self._plan.rooms}]
+        # Long answers that agents overhear do not displace an earlier question.
+        there[0]["history_tokens"] = 100_000
         invited = [person.user_id for person in people]
         if operation is not None:
             there += operation.servers.config
@@ -365,5 +370,8 @@ class Driver:
         for number, spot in enumerate(spots):
             events = (json.dumps(event) for event in await spot.person.history(spot.room_id))
             (folder / f"room{number}.jsonl").write_text("\n".join(events), encoding="utf-8")
+        for name, person, room_id in self._operated:
+            events = (json.dumps(event) for event in await person.history(room_id))
+            (folder / f"{name}.jsonl").write_text("\n".join(events), encoding="utf-8")
         (folder / "homeserver.log").write_bytes(self._harness.synapse.log.read_bytes())
         return folder

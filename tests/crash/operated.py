@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from crash.operation import Operation, Words
 
 _LEVELS = {"none": 0, "member": 0, "default": 0, "moderator": 50, "admin": 100}
+_INSIDE = {"join", "invite"}
 
 
 def judge_words(words: Words, answers: Sequence[str], notices: Sequence[str], asked: Sequence[str]) -> Verdict:
     """Judge what the agent answered (*answers*), what the bot told of triggers, and what the server was *asked*.
 
-    Each word that is due has one answer, each request to a trigger one notice, one answer and one request to the server.
+    Each word that is due has one answer; each request to a trigger has one notice, one answer and one request to the
+    server.
     """
     verdict = Verdict()
     for what, found, wanted in (
@@ -99,6 +101,7 @@ class Judge:
         """Compare power levels with roles, and members with roles."""
         operation, found = self._operation, []
         space = await KeyValues(self._database).get(KeyValues.SPACE)
+        entered = {space, *(operation.rooms[name] for name in (operation.asked, operation.remembering))}
         roles = {
             operation.admin.user_id: "admin",
             operation.guest.user_id: operation.role,
@@ -112,7 +115,9 @@ class Judge:
             for user, role in roles.items():
                 if state.power(user) != _LEVELS[role]:
                     found.append(f"{room_id}: {user} is {role} and has {state.power(user)}")
-                if role == "none" and state.membership(user) in {"join", "invite"}:
+                if user == operation.guest.user_id and room_id in entered and state.membership(user) not in _INSIDE:
+                    found.append(f"{room_id}: {user} is not invited")
+                if role == "none" and state.membership(user) in _INSIDE:
                     found.append(f"{room_id}: {user} has no role and is a member")
         return Verdict(stuck=tuple(found))
 
@@ -132,7 +137,9 @@ class Judge:
                 found.append(f"{name} is {contact.agent.state}, told {contact.home.announced_state}, and not {state}")
             link = await homeserver.state(str(space), "m.space.child", contact.home.room_id or "")
             content = {} if link is None else link["content"]
-            if bool(content.get("via")) != (state != "retired") or bool(content.get("suggested")) != (state == "active"):
+            if bool(content.get("via")) != (state != "retired") or bool(content.get("suggested")) != (
+                state == "active"
+            ):
                 found.append(f"{name} is {state}, and the Space has {content}")
         return Verdict(stuck=tuple(found))
 

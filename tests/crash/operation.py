@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
-from agent_bridge.core.errors import HomeserverUnavailable
+from agent_bridge.core.errors import HomeserverUnavailable, StoreError
+from agent_bridge.core.roles import Role
 from agent_bridge.store.agents import Agents
-from crash.counting import CountingUpstream
+from crash.counting import WHOLE, CountingUpstream
 from crash.spots import SETTLED_WITHIN, insist, join
 from support.conditions import eventually
 from support.damages import homeserver_of
-from support.harness import DOMAIN
 from support.imports import letta_of, remember
 from support.scripted_app_server import ScriptedAppServer
 from support.trigger_requests import secret_in, send
@@ -126,7 +126,7 @@ class Operation:
         for name in (self.asked, self.remembering):
             await join(self.admin, self.rooms[name])
         self._desk = await self.admin.create_dm(self._bot)
-        await self.admin.wait_for(lambda: self.said(), SETTLED_WITHIN)
+        await self.admin.wait_for(self.said, SETTLED_WITHIN)
         self._greeted = len(self.said())
         await self._order(f"trigger new @{self.asked} signed signed", messages=2)
         self._trigger = self._secret()
@@ -145,6 +145,12 @@ class Operation:
     def rest(self) -> list[str]:
         """Return the messages in the chat with the bot that no order explains."""
         return [each.body for each in self.said()[self._greeted + sum(count for _, count in self.orders) :]]
+
+    @property
+    def evidence(self) -> list[tuple[str, Person, str]]:
+        """The rooms that tell how it was: a name, a person in the room, and the room."""
+        rooms = [("desk", self._desk), *((name, self.rooms[name]) for name in (self.asked, self.remembering))]
+        return [(name, self.admin, room_id) for name, room_id in rooms]
 
     async def run(self, enough: asyncio.Event) -> None:
         """Operate the bridge until it is *enough*: each kind of act once, in any order, and then again."""
@@ -205,12 +211,13 @@ class Operation:
     async def _shut_out(self) -> None:
         """The guest loses the role, says something, gets the role again, and comes back."""
         room_id = self.rooms[self.asked]
+        await self._answered()
         self.role = "none"
         await self._order(f"role {self.guest.user_id} none")
         await self._until(lambda: room_id not in self.guest.rooms, "the guest is out")
         self.role = "member"
         await self._order(f"role {self.guest.user_id} member")
-        await self._order(f"invite {self.asked} {self.guest.user_id}")
+        await self._order(f"invite * {self.guest.user_id}")
         await self._until(lambda: room_id in self.guest.invites, "the guest is invited")
         await self._enter(self.guest, room_id)
 
@@ -218,15 +225,17 @@ class Operation:
         """The operator changes a role in the files, and has them read."""
         self.configured = "moderator" if self.configured == "member" else "member"
         for replica in self._replicas:
-            permissions = {**replica.config.permissions, self.helper.user_id: self.configured}
-            values = replica.config.model_dump() | {"permissions": permissions}
-            replica.configure(type(replica.config).model_validate(values))
+            permissions = {**replica.config.permissions, self.helper.user_id: Role[self.configured.upper()]}
+            replica.configure(replica.config.model_copy(update={"permissions": permissions}))
         await self._order("reload")
 
     async def _mute(self) -> None:
         """The guest is muted everywhere, says something, and is not muted any more."""
+        await self._answered()
         await self._order(f"mute {self.guest.user_id}")
-        await self._say(self.guest, self.words.unheard)
+        event_id = await self._say(self.guest, self.words.unheard)
+        # Nothing orders the events of two rooms: a word that arrives when the mute is over is heard.
+        await self._taken(event_id)
         await self._order(f"unmute {self.guest.user_id}")
         await self._say(self.guest, self.words.due)
 
@@ -310,12 +319,36 @@ class Operation:
         else:
             self.words.woken.append(text)
 
-    async def _say(self, person: Person, words: list[str]) -> None:
-        """Have *person* say a new word to an agent."""
+    async def _answered(self) -> None:
+        """Wait until the words that are due have whole answers: a mute and the loss of a role end the others."""
+
+        def complete() -> bool:
+            said = [each.body for each in self.admin.room(self.rooms[self.asked]).messages.values()]
+            return all(any(word in body and body.endswith(WHOLE) for body in said) for word in self.words.due)
+
+        await self._until(complete, "the words are answered")
+
+    async def _taken(self, event_id: str) -> None:
+        """Wait until the bridge has taken an event."""
+        query = "SELECT 1 FROM ignored WHERE event_id = %s UNION ALL SELECT 1 FROM turn WHERE event_id = %s"
+
+        async def taken() -> bool:
+            with contextlib.suppress(StoreError):
+                return bool(await self._database.rows(query, (event_id, event_id)))
+            return False
+
+        try:
+            await eventually(taken, "the bridge has taken an event", self.patience)
+        except AssertionError:
+            self.unanswered.append(f"not taken: {event_id}")
+
+    async def _say(self, person: Person, words: list[str]) -> str:
+        """Have *person* say a new word to an agent; return the event."""
         word = f"word{next(self._numbers)}."
         path = f"send/m.room.message/{word}"
-        await insist(person, self.rooms[self.asked], path, {"msgtype": "m.text", "body": word})
+        event_id = await insist(person, self.rooms[self.asked], path, {"msgtype": "m.text", "body": word})
         words.append(word)
+        return event_id
 
     async def _enter(self, person: Person, room_id: str) -> None:
         while room_id not in person.rooms:

@@ -221,7 +221,8 @@ async def enter(
 ) -> list[Spot]:
     """Wait until *count* agents have rooms, and let the invited *people* join them; sort by agents' names.
 
-    The agents are those of *upstream* (None: all). In every *interrupt_every*-th room (0: in none), a new message interrupts the answer that is given.
+    The agents are those of *upstream* (None: all). In every *interrupt_every*-th room (0: in none), a new message
+    interrupts the answer that is given.
     """
     agents = Agents(database)
 
