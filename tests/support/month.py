@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from psycopg import sql
@@ -43,7 +43,7 @@ TOKEN = "the-token-of-the-upstream"
 KEPT_DAYS = 5
 _NAMES = ("Ada", "Bea", "Cleo")
 _REMEMBERED = 4
-_WITHIN = 45.0
+_WITHIN = 30.0
 _LEVELS = {Role.NONE: 0, Role.AGENT: 0, Role.MEMBER: 0, Role.MODERATOR: 50, Role.ADMIN: 100, Role.OWNER: 150}
 _LEFT_TO_DO = """
     SELECT 'room' FROM room WHERE room_id IS NOT NULL AND (changes <> changes_applied OR needs_backfill)
@@ -364,7 +364,9 @@ class Month:
             found = []
             for room_id, ghost in await self._rooms():
                 state = await self._homeserver.room_state(room_id, ghost)
-                assert state is not None, room_id
+                if state is None:
+                    found.append(f"{room_id}: {ghost or BOT} is not there")
+                    continue
                 for user in (each.user_id for each in people):
                     role = book.role_of(user)
                     if state.power(user) != _LEVELS[role]:
@@ -376,10 +378,9 @@ class Month:
         async def none() -> bool:
             return not await differences()
 
-        try:
+        with suppress(AssertionError):
             await eventually(none, "roles are levels", 10)
-        except AssertionError:
-            assert await differences() == []
+        assert await differences() == []
 
     async def _rooms(self) -> list[tuple[str, str | None]]:
         """Return the rooms of agents, the lobby and the Space, each with a user who reads it."""
