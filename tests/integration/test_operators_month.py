@@ -20,7 +20,8 @@ from support.administrators import server_administrator
 from support.conditions import eventually
 from support.harness import new_harness
 from support.imports import imported
-from support.month import BOT, KEPT_DAYS, TOKEN, Month, words_of
+from support.month import KEPT_DAYS, TOKEN, Month
+from support.month_people import BOT, words_of
 from support.postgres import Cluster
 from support.scripted_upstream import waits_for
 from support.trigger_requests import Secret, secret_in, wake
@@ -49,8 +50,7 @@ _OLD: tuple[LiteralString, ...] = (
 @pytest.fixture
 async def month(tmp_path: Path) -> AsyncIterator[Month]:
     with temporary_folder("ab-pg-") as folder, Cluster(folder) as cluster, cluster.migrated() as url:
-        async with new_harness() as harness, Month(harness, url, tmp_path) as month:
-            month.cluster = cluster
+        async with new_harness() as harness, Month(harness, cluster, url, tmp_path) as month:
             yield month
 
 
@@ -281,7 +281,7 @@ async def day_18(month: Month) -> None:
     """An agent disappears: its room is marked, and each person is told once a day."""
     room_id, ghost = await month.ann.enter("Cleo"), await month.ghost("Cleo")
     await month.ann.ask("Cleo", "are you there?")
-    month.cleo = month.upstream.remove("Cleo")
+    month.cleo.update(month.upstream.remove("Cleo"))
     await month.state("Cleo", "gone")
     await month.ann.person.wait_for(lambda: (month.ann.person.room(room_id).name or "").endswith("(gone)"))
     before = len(month.ann.said(room_id, ghost))
@@ -442,7 +442,7 @@ async def day_29(month: Month) -> None:
     await month.bob.tell("yes", until="are erased")
     code, output = await month.command("erase", month.cem.user_id, "--yes")
     assert code == 0, output
-    month.erased = tuple(sum(each) for each in zip(*erased, strict=True))  # type: ignore[assignment]
+    month.erased = (sum(requests for requests, _ in erased), sum(tokens for _, tokens in erased))
     assert [await month.tokens(each.user_id) for each in (month.bob, month.cem)] == [(0, 0)] * 2
     await month.ann.ask("Ada", "do you remember?")
     told = str(month.upstream.asked[-1]["messages"])
@@ -453,14 +453,10 @@ async def day_29(month: Month) -> None:
 async def day_30(month: Month) -> None:
     """A file with a fault changes nothing; Ann leaves a room and comes back; the bridge starts a last time."""
     ann, room_id = month.ann, await month.room("Ada")
-    with open(month.file, encoding="utf-8") as file:  # noqa: ASYNC230, PTH123
-        valid = file.read()
-    with open(month.file, "w", encoding="utf-8") as file:  # noqa: ASYNC230, PTH123
-        file.write("permissions: nobody\n")
+    month.spoil("permissions: nobody\n")
     assert "The configuration is not valid" in await month.op.tell("reload", until="valid")
     month.expected_errors.add("the configuration is not valid: nothing changes")
-    with open(month.file, "w", encoding="utf-8") as file:  # noqa: ASYNC230, PTH123
-        file.write(valid)
+    month.write()
     await month.ann.ask("Ada", "as before")
     await ann.tell("leave Ada", until="has left")
     await ann.person.wait_for(lambda: room_id not in ann.person.rooms)

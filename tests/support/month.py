@@ -22,6 +22,7 @@ from support.conditions import eventually
 from support.damages import homeserver_of
 from support.harness import DOMAIN
 from support.imports import letta_of, remember
+from support.month_people import BOT, Resident, words_of
 from support.person import space_children
 from support.process import BridgeProcess, run_command, write_config
 from support.scripted_app_server import ScriptedAppServer
@@ -30,14 +31,12 @@ from support.scripted_upstream import ScriptedUpstream, echo
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent_bridge.demo.timeline import Message
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import AgentRoom
     from support.harness import BridgeHarness
-    from support.person import Person
+    from support.postgres import Cluster
 
-BOT = f"@agentbridge:{DOMAIN}"
-SPACE, LOBBY = f"#agentbridge_space:{DOMAIN}", f"#agent_~lobby:{DOMAIN}"
+LOBBY = f"#agent_~lobby:{DOMAIN}"
 TOKEN = "the-token-of-the-upstream"
 #: Days for which the bridge keeps turns and transcripts.
 KEPT_DAYS = 5
@@ -82,84 +81,12 @@ class NamedUpstream(CountingUpstream):
         return found
 
 
-class Resident:
-    """A person with a client and a chat with the bot."""
-
-    def __init__(self, month: Month, person: Person) -> None:
-        self._month = month
-        self.person = person
-        self.user_id = person.user_id
-        self.desk = ""
-
-    async def begin(self) -> None:
-        """Begin a chat with the bot."""
-        self.desk = await self.person.create_dm(BOT)
-        await self.person.wait_for(lambda: self.said(self.desk))
-
-    def said(self, room_id: str, user_id: str = BOT) -> list[Message]:
-        """Return the messages of a user in a room."""
-        return self.person.room(room_id).said_by(user_id)
-
-    async def tell(self, text: str, room_id: str = "", *, until: str = "") -> str:
-        """Give an order, by default in the chat with the bot; return the reply, once it contains *until*."""
-        room_id = room_id or self.desk
-        before = len(self.said(room_id))
-        await self.person.say(room_id, text)
-
-        def reply() -> str | None:
-            bodies = [each.body for each in self.said(room_id)[before:]]
-            return next((each for each in bodies if until in each and not each.endswith("…")), None)
-
-        return str(await self.person.wait_for(reply, _WITHIN))
-
-    async def enter(self, agent: str) -> str:
-        """Enter the room of an agent from the Space; return the room."""
-        room_id = await self._month.room(agent)
-        await self.person.join(room_id)
-        await self.person.wait_for(lambda: room_id in self.person.rooms)
-        return room_id
-
-    async def accept(self, room_id: str) -> None:
-        """Accept an invitation."""
-        await self.person.wait_for(lambda: room_id in self.person.invites, _WITHIN)
-        await self.person.join(room_id)
-        await self.person.wait_for(lambda: room_id in self.person.rooms)
-
-    async def say(self, agent: str, text: str) -> str:
-        """Ask an agent in its room, which is to answer once; return the event."""
-        room_id, ghost = await self._month.room(agent), await self._month.ghost(agent)
-        self._month.due[room_id, ghost].append(f"Echo: {text}")
-        return await self.person.say(room_id, text)
-
-    async def ask(self, agent: str, text: str) -> None:
-        """Ask an agent in its room, and wait until the answers there are those that are due."""
-        await self.say(agent, text)
-        await self.answered(agent)
-
-    async def answered(self, agent: str) -> None:
-        """Wait until an agent has given all answers in its room."""
-        key = (await self._month.room(agent), await self._month.ghost(agent))
-        wanted = self._month.due[key]
-        await self.person.wait_for(lambda: words_of(self.said(*key)) == wanted, _WITHIN)
-
-    async def refused(self, agent: str, text: str) -> str:
-        """Ask an agent that does not answer; return the event, once it has the mark of a message without an answer."""
-        room_id = await self._month.room(agent)
-        event_id = await self.person.say(room_id, text)
-        await self.person.wait_for(lambda: "⚠️" in self.person.room(room_id).reactions_to(event_id), _WITHIN)
-        return event_id
-
-
-def words_of(messages: list[Message]) -> list[str]:
-    """Return the texts of the answers in *messages*: no notices, and nothing that was imported."""
-    return [each.body for each in messages if each.content.get("msgtype") == "m.text"]
-
-
 class Month:
     """The bridge of an operator, with short times, on a homeserver and a database of its own."""
 
-    def __init__(self, harness: BridgeHarness, database_url: str, folder: Path) -> None:
+    def __init__(self, harness: BridgeHarness, cluster: Cluster, database_url: str, folder: Path) -> None:
         self.harness = harness
+        self.cluster = cluster
         self._database_url = database_url
         self._folder = folder
         self._stack = AsyncExitStack()
@@ -170,6 +97,8 @@ class Month:
         #: The answers of each agent in each room, and what else the agents and the bot may say: beginnings of texts.
         self.due: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.to_admins: list[str] = []
+        #: The entry of an agent that comes and goes.
+        self.cleo: dict[str, Any] = {}
         #: Requests and tokens that were erased.
         self.erased = (0, 0)
         #: Beginnings of lines of the log that the days so far expect on the level of an error.
@@ -214,6 +143,10 @@ class Month:
         for name, port in zip(("one", "two"), self._ports, strict=True):
             service = self.config.appservice.model_copy(update={"port": port})
             write_config(self._folder / name, self.config.model_copy(update={"appservice": service}))
+
+    def spoil(self, text: str) -> None:
+        """Replace the configuration of the first process by *text*."""
+        (self._folder / "one" / "config.yaml").write_text(text, encoding="utf-8")
 
     @property
     def file(self) -> str:
