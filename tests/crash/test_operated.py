@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from crash.operated import judge_imported, judge_words
 from crash.operation import Words
-from crash.verdict import Verdict
+
+if TYPE_CHECKING:
+    from crash.verdict import Verdict
 
 WORDS = Words(due=["word1."], unheard=["word2."], woken=["wake3."])
 ANSWERS, NOTICES, ASKED = ("I hear word1.", "I hear wake3."), ("⏰ ci: wake3.",), ("word1.", "sent: wake3.")
