@@ -61,8 +61,8 @@ class IntakeStore:
     ) -> dict[str, list[int]]:
         """Write *turns* in their order, within the caller's transaction, which has locked their rooms.
 
-        Return the lanes of the turns that are new, by event. An event that has a turn already is skipped; so is a turn
-        whose ``once_key`` an earlier turn has. *waited*: the events come from :meth:`waiting`.
+        Return the lanes of the turns that are new, by event. An event that has a turn already, or was ignored, is
+        skipped; so is a turn whose ``once_key`` an earlier turn has. *waited*: the events come from :meth:`waiting`.
         *shared*: the messages have turns of other agents.
         """
         wanted: dict[str, NewTurn] = {}

@@ -60,6 +60,17 @@ async def test_an_event_is_accepted_once(database: Database, turns: Turns) -> No
     assert await turns.count_open() == {None: 2}
 
 
+async def test_an_event_that_was_ignored_is_not_accepted_later(
+    database: Database, intake_store: IntakeStore, turns: Turns
+) -> None:
+    """A backfill took the message of a muted user; the homeserver delivers it when the mute is over."""
+    async with database.transaction() as connection:
+        await intake_store.ignore(connection, [Ignored("$1", ROOM, IgnoreReason.MUTED)])
+    (lane,) = await accept(database, new("$1"), new("$2"))
+    assert await turns.count_open() == {None: 1}
+    assert (await take(database, lane)).event_id == "$2"
+
+
 async def test_nothing_is_accepted_when_the_transaction_fails(
     database: Database, intake_store: IntakeStore, turns: Turns
 ) -> None:

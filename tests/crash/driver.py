@@ -23,6 +23,8 @@ from crash.chats import NewChats
 from crash.faults import KILL, KILL_BOTH, Fault, Ground, deck
 from crash.group import enter_lobby
 from crash.histories import Disturbance, Request, judge_groups, judge_repeats, judge_requests
+from crash.operated import Judge
+from crash.operation import Operation, Servers
 from crash.replica import Replica, takeovers
 from crash.report import Report
 from crash.spots import begin_direct, enter
@@ -57,6 +59,8 @@ _CHATS_BEFORE, _CHATS_MEANWHILE = 1, 6
 _MARGIN = 5
 #: Seconds between two looks at rooms that do not show yet what they must show in the end.
 _LOOK_AGAIN = 2.0
+#: The name of the upstream whose agents people ask; orders of the administrator for each act of people in a room.
+_ANSWERER, _ORDERS_PER_ACT = "answerer", 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ class Plan:
     pace: float = 8.0
     #: From the end of a fault to the next one, at least and at most.
     life: tuple[float, float] = (0.2, 4.0)
+    #: Whether an administrator operates the bridge meanwhile: roles, agents, triggers, repairs and imports.
+    operates: bool = True
     #: From the last fault until the limit for all answers.
     patience: float = 90.0
 
@@ -96,17 +102,27 @@ class Driver:
         self._replicas: list[Replica] = []
         self._enough = asyncio.Event()
         self._disturbances: list[Disturbance] = []
+        #: Rooms of the administrator.
+        self._operated: list[tuple[str, Person, str]] = []
 
     async def run(self) -> Report:
         """Carry the plan out and return the report."""
         async with AsyncExitStack() as stack:
             upstream = await stack.enter_async_context(self._upstream())
+            operation = await self._operation(stack)
             people = [await stack.enter_async_context(self._harness.person()) for _ in range(2)]
             await stack.enter_async_context(self._server)
-            ground = await self._start_bridges(stack, upstream, people)
+            ground = await self._start_bridges(stack, upstream, people, operation)
             database = await stack.enter_async_context(Database(self._server.uri))
             config = self._replicas[0].config
-            spots = await enter(database, config, tuple(people), self._plan.rooms, interrupt_every=_INTERRUPT_EVERY)
+            spots = await enter(
+                database,
+                config,
+                tuple(people),
+                self._plan.rooms,
+                interrupt_every=_INTERRUPT_EVERY,
+                upstream=_ANSWERER,
+            )
             chats = NewChats(people[0], config.namespace.bot)
             lobby, direct, _ = await asyncio.gather(
                 enter_lobby(config, spots, _IN_LOBBY),
@@ -114,9 +130,12 @@ class Driver:
                 chats.begin(),
             )
             spots += direct
+            if operation is not None:
+                await operation.begin(self._direct(config), self._replicas, database)
+                self._operated = operation.evidence
             started = time.monotonic()
             try:
-                spots = await self._talk(ground, database, spots, lobby, chats)
+                spots = await self._talk(ground, database, spots, lobby, chats, operation)
                 still_open = await until_closed(database, spots, self._plan.patience)
             except Exception as error:
                 error.add_note(f"seed {self._plan.seed}, evidence in {await self._keep(spots)}")
@@ -127,11 +146,14 @@ class Driver:
             verdict, shown = await self._look(spots)
             verdict += await self._judge(database, spots, upstream)
             verdict += await chats.judge(database, self._plan.patience)
+            if operation is not None:
+                verdict += await Judge(operation, self._direct(config), database).judge(self._plan.patience)
             verdict += Verdict(stuck=tuple(ground.by_hand))
             return Report(
                 seed=self._plan.seed,
                 planned=self._plan.kills,
                 faults=tuple(each.name for each in self._disturbances),
+                orders=len(operation.orders) if operation is not None else 0,
                 processes=self._plan.processes,
                 duration=duration,
                 asked=tuple(tuple(spot.asked) for spot in spots),
@@ -148,7 +170,13 @@ class Driver:
             )
 
     async def _talk(
-        self, ground: Ground, database: Database, spots: Sequence[Spot], lobby: Group, chats: NewChats
+        self,
+        ground: Ground,
+        database: Database,
+        spots: Sequence[Spot],
+        lobby: Group,
+        chats: NewChats,
+        operation: Operation | None,
     ) -> list[Spot]:
         """Let people talk and faults happen; then let people ask the last question of each room. Return all spots."""
         plan, url = self._plan, await spots[0].person.upload(picture(), "image/jpeg", "picture.jpg")
@@ -177,6 +205,8 @@ class Driver:
                 begin(spot)
             begin(lobby)
             making = group.create_task(make_chats())
+            if operation is not None:
+                group.create_task(operation.run(self._enough))
             try:
                 await self._disturb(ground, database)
             finally:
@@ -186,17 +216,31 @@ class Driver:
         await until_forgotten(database, every, plan.patience)
         for talk in talks:
             await talk.end()
+        if operation is not None:
+            await operation.end()
         return every
+
+    async def _operation(self, stack: AsyncExitStack) -> Operation | None:
+        if not self._plan.operates:
+            return None
+        servers = await stack.enter_async_context(Servers())
+        operation = Operation(self._plan.seed, self._harness, servers, self._plan.pace / _ORDERS_PER_ACT)
+        return await stack.enter_async_context(operation)
+
+    def _direct(self, config: Config) -> Config:
+        """Return *config* without the line to the homeserver."""
+        address = self._harness.synapse.url
+        return config.model_copy(update={"homeserver": config.homeserver.model_copy(update={"address": address})})
 
     def _upstream(self) -> AnsweringUpstream:
         return AnsweringUpstream(self._answerer, *(f"crash-{number:02}-" for number in range(self._plan.rooms)))
 
     async def _start_bridges(
-        self, stack: AsyncExitStack, upstream: AnsweringUpstream, people: Sequence[Person]
+        self, stack: AsyncExitStack, upstream: AnsweringUpstream, people: Sequence[Person], operation: Operation | None
     ) -> Ground:
         """Start the bridges, with a line to the homeserver, one from it, and one to the database for each bridge."""
         to_synapse = await stack.enter_async_context(Line(self._harness.synapse.port))
-        config = self._config(upstream, people, to_synapse)
+        config = self._config(upstream, people, to_synapse, operation)
         await forget_lobby(config, self._harness.synapse.url)
         ports = [free_port() for _ in range(self._plan.processes)]
         behind = ports[0]
@@ -214,13 +258,21 @@ class Driver:
             self._replicas.append(await stack.enter_async_context(replica))
         return Ground(self._random, self._replicas, self._harness.synapse, self._server, to_synapse, to_bridge)
 
-    def _config(self, upstream: AnsweringUpstream, people: Sequence[Person], to_synapse: Line) -> Config:
-        there = {"name": "answerer", "url": upstream.url, "poll_interval": 0.5, "max_new_agents": self._plan.rooms}
+    def _config(
+        self, upstream: AnsweringUpstream, people: Sequence[Person], to_synapse: Line, operation: Operation | None
+    ) -> Config:
+        there = [{"name": _ANSWERER, "url": upstream.url, "poll_interval": 0.5, "max_new_agents": self._plan.rooms}]
+        # Long answers that agents overhear do not displace an earlier question.
+        there[0]["history_tokens"] = 100_000
+        invited = [person.user_id for person in people]
+        if operation is not None:
+            there += operation.servers.config
+            invited.append(operation.admin.user_id)
         config = self._harness.config(
             "embedded",
-            [there],
+            there,
             logging={"format": "json"},
-            rooms={"invite": [person.user_id for person in people], "concurrency": 4, "lobby": True},
+            rooms={"invite": invited, "concurrency": 4, "lobby": True},
         )
         address = f"http://127.0.0.1:{to_synapse.port}"
         return config.model_copy(update={"homeserver": config.homeserver.model_copy(update={"address": address})})
@@ -318,5 +370,8 @@ class Driver:
         for number, spot in enumerate(spots):
             events = (json.dumps(event) for event in await spot.person.history(spot.room_id))
             (folder / f"room{number}.jsonl").write_text("\n".join(events), encoding="utf-8")
+        for name, person, room_id in self._operated:
+            events = (json.dumps(event) for event in await person.history(room_id))
+            (folder / f"{name}.jsonl").write_text("\n".join(events), encoding="utf-8")
         (folder / "homeserver.log").write_bytes(self._harness.synapse.log.read_bytes())
         return folder

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from support.conditions import eventually
-from support.process import BridgeProcess
+from support.process import BridgeProcess, write_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,6 +80,11 @@ class Replica:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._end()
+
+    def configure(self, config: Config) -> None:
+        """Write another configuration. The process reads it at its next start, or when it is told."""
+        self.config = config
+        write_config(self._folder, config)
 
     async def launch(self) -> None:
         """Start the process, and return when it runs; its door is not open yet."""

@@ -27,6 +27,8 @@ class Report:
     planned: int
     #: The kind of each fault that happened.
     faults: tuple[str, ...]
+    #: Number of the orders of the administrator.
+    orders: int
     processes: int
     duration: float
     asked: tuple[tuple[Question, ...], ...]
@@ -73,6 +75,7 @@ class Report:
         yield f"seed              {self.seed}"
         yield f"duration          {self.duration:.0f} s, {len(self.asked)} rooms, {self.processes} process(es)"
         yield f"questions         {len(questions)} ({', '.join(f'{n} {kind}' for kind, n in kinds.most_common())})"
+        yield f"orders            {self.orders}"
         yield f"messages shown    {self.shown}"
         changes = Counter(str(question.change) for question in questions if question.change is not Change.NONE)
         yield f"changes           {', '.join(f'{n} {kind}' for kind, n in changes.most_common()) or 'none'}"

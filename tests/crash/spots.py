@@ -12,7 +12,7 @@ from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.ids import turn_key
 from agent_bridge.core.rooms import WhenBusy
 from agent_bridge.demo.timeline import Room
-from agent_bridge.store.agents import Agents
+from agent_bridge.store.agents import AgentRoom, Agents
 from agent_bridge.store.rooms import Rooms
 from crash.asked import Change
 from crash.verdict import Shown, Verdict, judge, judge_reactions
@@ -211,21 +211,31 @@ async def insist(person: Person, room_id: str, path: str, body: Mapping[str, Any
 
 
 async def enter(
-    database: Database, config: Config, people: tuple[Person, ...], count: int, *, interrupt_every: int = 0
+    database: Database,
+    config: Config,
+    people: tuple[Person, ...],
+    count: int,
+    *,
+    interrupt_every: int = 0,
+    upstream: str | None = None,
 ) -> list[Spot]:
     """Wait until *count* agents have rooms, and let the invited *people* join them; sort by agents' names.
 
-    In every *interrupt_every*-th room (0: in none), a new message interrupts the answer that is given.
+    The agents are those of *upstream* (None: all). In every *interrupt_every*-th room (0: in none), a new message
+    interrupts the answer that is given.
     """
     agents = Agents(database)
 
+    async def listed() -> list[AgentRoom]:
+        return [each for each in await agents.all() if upstream in {None, each.agent.upstream}]
+
     async def settled() -> bool:
-        found = await agents.all()
+        found = await listed()
         return sum(bool(each.home.bot_joined and each.home.name_applied) for each in found) == count
 
     await eventually(settled, "every agent has a room", SETTLED_WITHIN)
     spots = []
-    contacts = sorted(await agents.all(), key=lambda each: each.agent.name)
+    contacts = sorted(await listed(), key=lambda each: each.agent.name)
     for number, contact in enumerate(contacts, 1):
         room_id, ghost = contact.home.room_id or "", contact.agent.ghost
         for person in people:

@@ -66,6 +66,8 @@ class Talk:
         self._random = random.Random(f"{seed} talk {number}")  # noqa: S311
         self._count = itertools.count(1)
         self._roots: list[Said] = []
+        #: Questions that were asked at the same time: nobody knows which one is the last.
+        self._at_once: list[Said] = []
         self._sent_picture = False
 
     async def run(self, enough: asyncio.Event) -> None:
@@ -87,7 +89,7 @@ class Talk:
         match act:
             case Act.BOTH:
                 people = self._spot.people
-                await asyncio.gather(*(self._spot.ask(self._next(), person) for person in people))
+                self._at_once += await asyncio.gather(*(self._spot.ask(self._next(), person) for person in people))
             case Act.THREAD if self._spot.said:
                 await self._ask_in_thread()
             case Act.PICTURE if not self._sent_picture:
@@ -133,6 +135,8 @@ class Talk:
         fitting = [each for each in recent if _is_plain(each) and each not in self._roots]
         if change is Change.AGAIN:
             fitting = [each for each in fitting if not each.question.cut]
+        if change in {Change.EDIT, Change.AGAIN}:
+            fitting = [each for each in fitting if each not in self._at_once]
         return self._random.choice(fitting) if fitting else None
 
     def _next(self) -> Question:

@@ -15,6 +15,7 @@ CLEAN = Report(
     seed=1,
     planned=20,
     faults=("SIGKILL",) * 19 + ("database: silent",),
+    orders=3,
     processes=1,
     duration=70.0,
     asked=((question(1, "0.1"), question(1, "0.2")), (question(1, "1.1"),)),

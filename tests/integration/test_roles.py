@@ -12,6 +12,10 @@ from urllib.parse import quote
 import pytest
 
 from agent_bridge.app import Timeouts, build
+from agent_bridge.bridge.roles.room_roles import RoomRoles
+from agent_bridge.core.live import Live
+from agent_bridge.core.roles import Role, RoleBook, Roles
+from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.rooms import REMOVED
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.database import Database
@@ -464,3 +468,23 @@ async def test_chats_of_a_person_without_a_role_wait_in_the_archive(harness: Bri
             await bob.wait_for(lambda: chat.room_id in bob.rooms)
             await chat.say("again")
             await bob.wait_for(lambda: any(message.body == "Echo: again" for message in chat.room.messages.values()))
+
+
+async def test_a_role_that_is_given_back_during_the_comparison_keeps_the_user_inside(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    """A slow homeserver: the comparison with the book without the role ends after the role was given back."""
+    async with (
+        named_upstream("Ada") as upstream,
+        harness.person() as person,
+        harness.bridge(configured(harness, database_url, upstream.url)) as running,
+    ):
+        rooms = await rooms_of(running, ("Ada",))
+        await enter(rooms, person, rooms.space)
+        before = RoleBook({DOMAIN: Role.MEMBER})
+        without = RoleBook({DOMAIN: Role.MEMBER, person.user_id: Role.NONE})
+        for now, membership in ((before, "join"), (without, "leave")):
+            roles = Roles(Live(now), running.homeserver.namespace)
+            result = await RoomRoles(running.homeserver, roles, ENGLISH).compare(rooms.space, [BOT], before, without)
+            assert result.removed == ((person.user_id,) if membership == "leave" else ())
+            assert await running.homeserver.membership(rooms.space, person.user_id) == membership

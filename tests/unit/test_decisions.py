@@ -61,6 +61,14 @@ CASES = {
     "many gone, confirmed": Case(
         known("a", "b", "c"), listed("c"), {"present": ["c"], "gone": ["a", "b"], "missing": ["a", "b"]}, confirmed=True
     ),
+    "many gone, confirmed before the time": Case(
+        known("a", "b", "c"),
+        listed("c"),
+        {"present": ["c"], "gone": ["a", "b"], "missing": ["a", "b"]},
+        missed={1: 1.0, 2: 1.0},
+        gone_after=60,
+        confirmed=True,
+    ),
     "two of forty": Case(known(*MANY), listed(*MANY[2:]), {"present": MANY[2:], "gone": MANY[:2], "missing": MANY[:2]}),
     "back": Case(known("a", state=GONE), listed("a"), {"back": ["a"]}),
     "back without a room": Case(known("a", state=GONE, room=None), listed("a"), {"held again": ["a"]}),

@@ -76,7 +76,8 @@ def decide(
     diff = diff_agents([agent_room.agent for agent_room in known.values()], listed, missed)
     diff, unknown = hold_unknown(diff, unclear)
     diff, held = (diff, HeldChange()) if confirmed else hold_unclear(diff, missed)
-    due = [agent for agent in diff.missing if missed.get(agent.id, 0.0) >= limits.gone_after]
+    # An operator may accept a list as it is before the bridge doubts it.
+    due = [agent for agent in diff.missing if confirmed or missed.get(agent.id, 0.0) >= limits.gone_after]
     active = sum(agent_room.agent.state is AgentState.ACTIVE for agent_room in known.values())
     # Agents that went a little later went for the same reason.
     many = limits.holds_many and len(diff.missing) > 1 and len(diff.missing) >= _MANY * active

@@ -206,7 +206,7 @@ class RoleKeeper:
 
     async def _has_lost(self, person: str, applied: int | None, book: RoleBook) -> bool:
         old = await self._book(applied)
-        return old is not None and loses(old, book, person)
+        return old is not None and loses(old, book, person) and self._roles.of(person) is Role.NONE
 
     async def _keep_space(self, book: RoleBook) -> None:
         """Compare the Space, from which people enter the other rooms, and tell those who lost the role so at last."""
@@ -221,7 +221,8 @@ class RoleKeeper:
             result = await self._compare_space(space, old, book, is_found=known.get("room") != space)
             await self._tell(space, result)
         for user in {*result.removed, *([] if old is None else named_losers(old, book))}:
-            await self._explain(user, book)
+            if self._roles.of(user) is Role.NONE:
+                await self._explain(user, book)
         has = applied if result.is_refused else book.version
         await self._kv.set(KeyValues.SPACE_ROLES, {"room": space, "applied": has, "compared": book.version})
 

@@ -19,6 +19,7 @@ from agent_bridge.bridge.roles.levels import (
 )
 from agent_bridge.bridge.rooms.level_repairs import level_lock
 from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.roles import Role
 from agent_bridge.matrix.room_state import RoomState
 from agent_bridge.matrix.rooms import POWER_LEVELS
 
@@ -184,7 +185,9 @@ class RoomRoles:
     async def remove(
         self, room_id: str, users: Sequence[str], user: str, members: Mapping[str, str] | None = None
     ) -> bool | None:
-        """Remove *user* from a room with a line of explanation; return None if the user is not in it.
+        """Remove *user* from a room with a line of explanation.
+
+        Return None if the user is not in it, or has a role again.
 
         *members*: the memberships in the room, if they are known. False: the homeserver refused it.
         """
@@ -192,6 +195,9 @@ class RoomRoles:
             if not await self._is_inside(room_id, users, user):
                 return None
         elif members.get(user) not in _INSIDE:
+            return None
+        if self._roles.of(user) is not Role.NONE:
+            # The role was given back since the comparison began: an invitation has perhaps found the user inside.
             return None
         for each in users:
             try:

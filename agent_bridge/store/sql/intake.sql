@@ -5,11 +5,11 @@ SELECT pg_advisory_xact_lock(%(kind)s, key)
 FROM (SELECT DISTINCT hashtext(room) AS key FROM unnest(%(rooms)s::text[]) AS room ORDER BY key) AS keys
 
 -- accept --
--- Write turns and the lanes that they need, both in the order of the turns. An event that has a turn already, and a
--- turn whose once_key is taken, are skipped. The turns of events that waited for the choice of an agent (%(waited)s) come
--- beside those in which they waited, and those of a message that gets further agents (%(shared)s) beside those that it has.
--- A message that others got a moment before its agent entered the room is for it, too. Return the event and the lane of
--- each turn that was written.
+-- Write turns and the lanes that they need, both in the order of the turns. An event that has a turn already or was ignored,
+-- and a turn whose once_key is taken, are skipped: the sender of an ignored event was perhaps muted then, and is not now.
+-- The turns of events that waited for the choice of an agent (%(waited)s) come beside those in which they waited, and those
+-- of a message that gets further agents (%(shared)s) beside those that it has. A message that others got a moment before its
+-- agent entered the room is for it, too. Return the event and the lane of each turn that was written.
 WITH asked AS MATERIALIZED (
     SELECT * FROM unnest(
         %(events)s::text[], %(rooms)s::text[], %(threads)s::text[], %(agents)s::bigint[], %(keys)s::text[],
@@ -24,6 +24,7 @@ WITH asked AS MATERIALIZED (
           AND NOT (asked.kind = 'message' AND turn.kind = 'message' AND turn.created_at > now() - interval '1 hour' AND EXISTS (
               SELECT 1 FROM participant p JOIN room r ON r.id = p.room
               WHERE r.room_id = asked.room_id AND p.agent = asked.agent AND p.created_at > turn.created_at)))
+      AND NOT EXISTS (SELECT 1 FROM ignored WHERE ignored.event_id = asked.event_id)
       AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.once_key = asked.once_key)
 ), lane_wanted AS (
     SELECT room_id, thread_id, agent, min(number) AS number FROM asked GROUP BY room_id, thread_id, agent
