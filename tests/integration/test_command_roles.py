@@ -108,8 +108,8 @@ async def test_strangers_give_no_command(harness: BridgeHarness, running: Runnin
         await talk.wait_until_idle()
         after = await snapshot(running.database)
         # Of a room, the position in its history changes; the lane of the bot is new, and it tells a stranger why.
-        # Workers and the leader give signs of life.
-        alive = {"procrastinate_workers", "kv"}
+        # Workers and the leader give signs of life, and the job of the member's lane ends after its turn.
+        alive = {"procrastinate_workers", "procrastinate_jobs", "kv"}
         assert changed(before, after) <= {"turn", "outbox", "ignored", "conversation", "room", *alive}
         assert await of_rooms(running.database) == rooms
         # The bridge tells a person whom it has invited, once.
