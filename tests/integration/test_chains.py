@@ -253,6 +253,7 @@ async def test_another_answer_repeats_no_chain_and_a_redaction_forgets_it(
         assert (len(room.answers()), len(upstream.asked)) == (0, 5)
 
 
+@pytest.mark.long
 async def test_a_kill_changes_no_count(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
     """A second process, which the homeserver does not know, goes on each time the first one is killed."""
     async with (

@@ -219,6 +219,7 @@ async def test_a_redacted_message_leaves_every_copy(harness: BridgeHarness, data
         assert not [row for row in kept if "secret" in row["row"]]
 
 
+@pytest.mark.long
 async def test_members_see_the_context_and_moderators_change_it(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("guarded") as upstream,

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from yarl import URL
@@ -42,6 +43,7 @@ async def silent_endpoint(url: str) -> AsyncIterator[asyncio.Event]:
         await server.close()
 
 
+@pytest.mark.long
 async def test_transactions_lost_by_a_killed_homeserver_are_answered_after_the_start(
     harness: BridgeHarness, database_url: str
 ) -> None:

@@ -192,6 +192,7 @@ async def listed(running: Running, name: str) -> AgentRoom:
     return await eventually(is_listed, f"the room of {name} is in the Space")
 
 
+@pytest.mark.long
 async def test_a_homeserver_that_lost_its_data(own: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("wiped") as upstream, own.talk(database_url, upstream) as talk:
         await own.synapse.stop()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from agent_bridge.core.agents import AgentState
 from support.conditions import eventually
 from support.severable_proxy import Line
@@ -73,6 +75,7 @@ async def test_agents_of_an_app_server_are_contacts(
             await eventually(gone, "the deleted twin is gone")
 
 
+@pytest.mark.long
 async def test_a_stop_ends_the_turn_on_the_server(
     harness: BridgeHarness, database_url: str, letta: LettaServer
 ) -> None:

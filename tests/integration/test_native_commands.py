@@ -90,6 +90,7 @@ async def settled(running: Running, room_id: str) -> None:
     await eventually(done, "the commands are described in the room")
 
 
+@pytest.mark.long
 async def test_both_forms_are_answered_alike(harness: BridgeHarness, running: Running) -> None:
     bot = running.homeserver.namespace.bot
     pairs: list[tuple[str, dict[str, Any]]] = [

@@ -100,6 +100,7 @@ async def test_people_decide_about_tools(harness: BridgeHarness, database_url: s
         assert letta.made == ["made-1"]
 
 
+@pytest.mark.long
 async def test_a_request_expires_and_is_withdrawn_by_a_restart(
     harness: BridgeHarness, database_url: str, letta: LettaServer
 ) -> None:
@@ -122,6 +123,7 @@ async def test_a_request_expires_and_is_withdrawn_by_a_restart(
             assert not letta.made
 
 
+@pytest.mark.long
 async def test_rules_decide_without_a_card(harness: BridgeHarness, database_url: str, letta: LettaServer) -> None:
     await letta.create_agent("Dora")
     async with talk(harness, database_url, letta, approvals={"B*": "allow"}) as alice:
