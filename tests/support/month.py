@@ -276,16 +276,22 @@ class Month:
     async def _check_answers(self) -> None:
         """No answer is lost, doubled or out of order."""
         for (room_id, ghost), wanted in self.due.items():
-            room = Room(room_id)
-            for event in await self._history(room_id, ghost):
-                room.see(event)
-            assert words_of(room.said_by(ghost)) == wanted
-            marks = [key for _, key in room.reactions.values() if key.startswith("⏳")]
-            assert not marks, f"{room_id}: {marks}"
 
-    async def _history(self, room_id: str, ghost: str) -> list[dict[str, Any]]:
+            async def without_marks(room_id: str = room_id, ghost: str = ghost) -> Room | None:
+                room = await self._seen(room_id, ghost)
+                return None if any(key.startswith("⏳") for _, key in room.reactions.values()) else room
+
+            # A mark goes a moment after the turn has ended.
+            room = await eventually(without_marks, f"no message waits in {room_id}", _WITHIN)
+            assert words_of(room.said_by(ghost)) == wanted
+
+    async def _seen(self, room_id: str, ghost: str) -> Room:
+        """Return a room as *ghost* sees it."""
         events, _ = await self._homeserver.messages(room_id, limit=1000, as_user=ghost)
-        return [dict(each) for each in reversed(events)]
+        room = Room(room_id)
+        for event in reversed(events):
+            room.see(dict(event))
+        return room
 
     async def _check_people(self) -> None:
         """Power levels are those of the roles, and nobody without a role is in a room of the bridge."""
@@ -352,10 +358,7 @@ class Month:
         room_id = await KeyValues(self.database).get(KeyValues.ADMIN_ROOM)
         said: list[str] = []
         if room_id:
-            room = Room(str(room_id))
-            for event in await self._history(str(room_id), BOT):
-                room.see(event)
-            said = [each.body for each in room.said_by(BOT)]
+            said = [each.body for each in (await self._seen(str(room_id), BOT)).said_by(BOT)]
         strange = [each for each in said if not any(words in each for words in self.to_admins)]
         assert strange == []
         missing = [words for words in self.to_admins if not any(words in each for each in said)]
