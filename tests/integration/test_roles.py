@@ -198,6 +198,8 @@ async def test_the_configuration_decides_about_its_owners_and_what_is_no_user(
             cases = {
                 "role @whatsapp_*:x.org member": "is not a Matrix user id",
                 "role bob member": "is not a Matrix user id",
+                "role @bob:<b>.org member": "is not a Matrix user id",
+                f"role @{'b' * 250}:{DOMAIN} member": "is not a Matrix user id",
                 f"role {BOT} owner": "belongs to the bridge",
                 f"role @agent_ada:{DOMAIN} member": "belongs to the bridge",
                 f"role {ADMIN} emperor": "is not one of",
