@@ -437,6 +437,42 @@ async def test_space_and_lobby_that_are_found_get_the_levels_of_roles(
             await rooms.expect(OWNER, 150)
 
 
+async def test_an_invitation_that_the_loss_of_the_role_overtakes_is_taken_back(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    """The room is compared with the roles before the homeserver has the invitation."""
+    async with (
+        named_upstream("Ada") as upstream,
+        Proxy(harness.synapse.url) as proxy,
+        harness.person("owner") as owner,
+        harness.person("admin") as admin,
+        harness.person() as bob,
+    ):
+        asked, sent = asyncio.Event(), asyncio.Event()
+
+        def hold(_number: int, method: str, path: str) -> asyncio.Event | None:
+            if method != "PUT" or "/state/m.room.member/" not in path:
+                return None
+            asked.set()
+            return sent
+
+        behind = {"address": proxy.url, "domain": DOMAIN}
+        async with harness.bridge(configured(harness, database_url, upstream.url, homeserver=behind)) as running:
+            rooms = await rooms_of(running, ("Ada",))
+            desk, other = await bot_chat(running, owner), await bot_chat(running, admin)
+            proxy.holds = hold
+            before = len(other.said())
+            await other.say(f"invite Ada {bob.user_id}")
+            await asyncio.wait_for(asked.wait(), WITHIN)
+            await desk.ask(f"role {bob.user_id} none")
+            await eventually(partial(settled, running), "every room has the newest book")
+            sent.set()
+            assert "has no role" in (await other.answer(before)).body
+            event = await running.homeserver.state(rooms.homes[0], "m.room.member", bob.user_id)
+            assert event is not None
+            assert (event["content"]["membership"], event["content"][REMOVED]) == ("leave", True)
+
+
 async def test_chats_of_a_person_without_a_role_wait_in_the_archive(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream("Ada") as upstream, harness.person("owner") as owner, harness.person() as bob:
         config = configured(harness, database_url, upstream.url, space={"per_user": True})
