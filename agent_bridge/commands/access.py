@@ -41,6 +41,7 @@ _REFUSALS = {
     Arrival.BANNED: PersonRefusal.BANNED,
     Arrival.POWERLESS: PersonRefusal.POWERLESS,
     Arrival.AWAY: PersonRefusal.AWAY,
+    Arrival.NO_ROLE: PersonRefusal.NO_ROLE,
 }
 
 

@@ -50,7 +50,7 @@ from agent_bridge.commands.lookup import (
 )
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.chats import ChatStatus
-from agent_bridge.core.ids import parse_user_id
+from agent_bridge.core.ids import checked_user_id
 from agent_bridge.core.imports import MOST_IMPORTED
 from agent_bridge.core.names import one_line
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, ArgumentType
@@ -248,10 +248,10 @@ async def _command_word(_argument: Argument, value: str, _ctx: CommandContext) -
 async def user_named(argument: Argument, value: str, _ctx: CommandContext) -> UserId:
     """Return the user id *value*. A pattern of user ids is none."""
     try:
-        parse_user_id(value)
+        checked_user_id(value)
     except ValueError:
         raise ArgumentError(ArgumentProblem.NOT_A_USER_ID, argument, value) from None
-    if is_pattern(value) or any(letter.isspace() for letter in value):
+    if is_pattern(value):
         raise ArgumentError(ArgumentProblem.NOT_A_USER_ID, argument, value)
     return UserId(value)
 

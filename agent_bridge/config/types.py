@@ -11,14 +11,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
-from agent_bridge.core.ids import parse_user_id
+from agent_bridge.core.ids import checked_user_id, is_server_name
 from agent_bridge.core.imports import MOST_IMPORTED
 from agent_bridge.core.roles import Role
 
 _URL = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 #: The kind of upstreams that are reached over a WebSocket; the path of it, and the schemes of the same server's URL.
 _LETTA, _WEBSOCKET_PATH, _HTTP = "letta", "/ws", {"ws": "http", "wss": "https"}
-_SERVER_NAME = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _LOCALPART = re.compile(r"[a-z0-9._=/+-]+")
 _BOT = re.compile(r"[a-z0-9._/-]+")
 _UPSTREAM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -90,7 +89,7 @@ def _has_address(url: str) -> bool:
 
 
 def _server_name(value: str) -> str:
-    if not _SERVER_NAME.fullmatch(value):
+    if not is_server_name(value):
         raise ValueError("must be a server name, such as example.org")
     return value
 
@@ -108,16 +107,9 @@ def _bot(value: str) -> str:
     return value
 
 
-def _user_id(value: str) -> str:
-    localpart, domain = parse_user_id(value)
-    if re.search(r"\s", localpart) or not _SERVER_NAME.fullmatch(domain):
-        raise ValueError(f"{value!r} is not a Matrix user id (@name:server)")
-    return value
-
-
 def _room_alias(value: str) -> str:
     localpart, _, domain = value[1:].partition(":")
-    if not value.startswith("#") or not localpart or re.search(r"\s", localpart) or not _SERVER_NAME.fullmatch(domain):
+    if not value.startswith("#") or not localpart or re.search(r"\s", localpart) or not is_server_name(domain):
         raise ValueError(f"{value!r} is not a room alias (#name:server)")
     return value
 
@@ -134,8 +126,8 @@ def _lobby(value: Any) -> Any:
 
 def _permission_key(value: str) -> str:
     if value.startswith("@"):
-        return _user_id(value)
-    if value != "*" and not _SERVER_NAME.fullmatch(value):
+        return checked_user_id(value)
+    if value != "*" and not is_server_name(value):
         raise ValueError('must be a user id (@name:server), a server name, or "*"')
     return value
 
@@ -233,7 +225,7 @@ ServerName = Annotated[str, Field(max_length=200), AfterValidator(_server_name)]
 # With a domain of 200 bytes, the 255 bytes of a user id still have room for a hash.
 Localpart = Annotated[str, Field(max_length=32), AfterValidator(_localpart)]
 BotLocalpart = Annotated[str, Field(max_length=32), AfterValidator(_bot)]
-UserId = Annotated[str, AfterValidator(_user_id)]
+UserId = Annotated[str, AfterValidator(checked_user_id)]
 RoomAlias = Annotated[str, AfterValidator(_room_alias)]
 #: Whether there is a room, or the alias or id of an existing one.
 RoomChoice = Annotated[bool | str, BeforeValidator(_lobby)]

@@ -20,6 +20,7 @@ _HASH_LENGTH = 8
 _SHA256_DIGITS = 64
 _PLAIN = re.compile(rb"[a-z0-9._/+]")
 _CUT_ESCAPE = re.compile(r"=[0-9a-f]?$")
+_SERVER_NAME = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 def escape_localpart(text: str) -> str:
@@ -63,6 +64,27 @@ def parse_user_id(user_id: str) -> tuple[str, str]:
     if not user_id.startswith("@") or not colon or not localpart or not domain:
         raise ValueError(f"{user_id!r} is not a Matrix user id (@name:server)")
     return localpart, domain
+
+
+def is_server_name(text: str) -> bool:
+    """Tell whether *text* has the form of a server name of the Matrix spec."""
+    return _SERVER_NAME.fullmatch(text) is not None
+
+
+def checked_user_id(text: str) -> str:
+    """Return *text*, the id of a user that a homeserver may have.
+
+    The localpart may have any characters but white space, as those of old accounts may. Homeservers refuse power levels
+    with any other id, and so do not follow the room any more.
+
+    Raises:
+        ValueError: *text* is no such id.
+    """
+    localpart, domain = parse_user_id(text)
+    is_short = len(text.encode("utf-8", "surrogatepass")) <= MAX_ID_BYTES
+    if not is_short or not is_server_name(domain) or any(letter.isspace() for letter in localpart):
+        raise ValueError(f"{text!r} is not a Matrix user id (@name:server)")
+    return text
 
 
 @dataclass(frozen=True, slots=True)

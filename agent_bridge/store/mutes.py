@@ -9,6 +9,7 @@ from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from agent_bridge.store.postgres.database import Connection, Database
@@ -58,6 +59,14 @@ class MuteStore:
         await self._database.execute(
             _SQL["level_before"], {"room_id": mute.room_id, "user_id": mute.user_id, "level": level}
         )
+
+    async def lower_levels(self, room_id: str, most: Mapping[str, int]) -> None:
+        """Have users who are muted in a room get the level of their role after it, if the recorded one is above *most*.
+
+        *most* has the levels by user id. Running twice has no other effect.
+        """
+        for user, level in most.items():
+            await self._database.execute(_SQL["lower_level"], {"room_id": room_id, "user_id": user, "most": level})
 
     async def applied(self, mute: DueMute) -> None:
         """Record that the room has, or refused, the level of a muted user."""

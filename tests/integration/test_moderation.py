@@ -106,6 +106,30 @@ async def test_a_mute_ends_by_itself_and_gives_a_level_of_people_back(
         assert [each["content"]["users"].get(bob.user_id) for each in events] == [7, -1, 7]
 
 
+async def test_a_role_that_falls_during_a_mute_takes_the_level_of_people_with_it(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    async with harness.person() as bob, harness.person(OWNERS[4]) as owner:
+        talk, seen = await both(running, upstream, bob, owner)
+        await seen.command(f"role {bob.user_id} moderator")
+        await wait_for_level(talk, bob.user_id, 50)
+        levels = await running.homeserver.state(talk.room_id, "m.room.power_levels")
+        assert levels is not None
+        users = {**levels["content"]["users"], bob.user_id: 70}
+        await owner.set_state(talk.room_id, "m.room.power_levels", {**levels["content"], "users": users})
+        await seen.command(f"mute {bob.user_id}")
+        await wait_for_level(talk, bob.user_id, -1)
+        await seen.command(f"role {bob.user_id} member")
+
+        async def has_newest_book() -> bool:
+            query = "SELECT 1 FROM room WHERE room_id = %s AND roles_compared = (SELECT max(version) FROM role_book)"
+            return bool(await running.database.rows(query, (talk.room_id,)))
+
+        await eventually(has_newest_book, "the room follows the role")
+        await seen.command(f"unmute {bob.user_id}")
+        await wait_for_level(talk, bob.user_id, None)
+
+
 async def test_nobody_is_muted_or_removed_by_an_equal(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
 ) -> None:

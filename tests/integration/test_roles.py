@@ -198,6 +198,8 @@ async def test_the_configuration_decides_about_its_owners_and_what_is_no_user(
             cases = {
                 "role @whatsapp_*:x.org member": "is not a Matrix user id",
                 "role bob member": "is not a Matrix user id",
+                "role @bob:<b>.org member": "is not a Matrix user id",
+                f"role @{'b' * 250}:{DOMAIN} member": "is not a Matrix user id",
                 f"role {BOT} owner": "belongs to the bridge",
                 f"role @agent_ada:{DOMAIN} member": "belongs to the bridge",
                 f"role {ADMIN} emperor": "is not one of",
@@ -433,6 +435,42 @@ async def test_space_and_lobby_that_are_found_get_the_levels_of_roles(
             rooms = replace(rooms, running=running)
             await rooms.expect(bob.user_id, 100)
             await rooms.expect(OWNER, 150)
+
+
+async def test_an_invitation_that_the_loss_of_the_role_overtakes_is_taken_back(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    """The room is compared with the roles before the homeserver has the invitation."""
+    async with (
+        named_upstream("Ada") as upstream,
+        Proxy(harness.synapse.url) as proxy,
+        harness.person("owner") as owner,
+        harness.person("admin") as admin,
+        harness.person() as bob,
+    ):
+        asked, sent = asyncio.Event(), asyncio.Event()
+
+        def hold(_number: int, method: str, path: str) -> asyncio.Event | None:
+            if method != "PUT" or "/state/m.room.member/" not in path:
+                return None
+            asked.set()
+            return sent
+
+        behind = {"address": proxy.url, "domain": DOMAIN}
+        async with harness.bridge(configured(harness, database_url, upstream.url, homeserver=behind)) as running:
+            rooms = await rooms_of(running, ("Ada",))
+            desk, other = await bot_chat(running, owner), await bot_chat(running, admin)
+            proxy.holds = hold
+            before = len(other.said())
+            await other.say(f"invite Ada {bob.user_id}")
+            await asyncio.wait_for(asked.wait(), WITHIN)
+            await desk.ask(f"role {bob.user_id} none")
+            await eventually(partial(settled, running), "every room has the newest book")
+            sent.set()
+            assert "has no role" in (await other.answer(before)).body
+            event = await running.homeserver.state(rooms.homes[0], "m.room.member", bob.user_id)
+            assert event is not None
+            assert (event["content"]["membership"], event["content"][REMOVED]) == ("leave", True)
 
 
 async def test_chats_of_a_person_without_a_role_wait_in_the_archive(harness: BridgeHarness, database_url: str) -> None:

@@ -12,6 +12,7 @@ from agent_bridge.core.ids import (
     MARK,
     MAX_ID_BYTES,
     Namespace,
+    checked_user_id,
     escape_localpart,
     mark,
     parse_user_id,
@@ -184,6 +185,24 @@ def test_parse_user_id(user_id: str, expected: tuple[str, str] | None) -> None:
         return
     with pytest.raises(ValueError, match=re.escape(f"{user_id!r} is not a Matrix user id")):
         parse_user_id(user_id)
+
+
+def test_the_id_of_a_user_that_a_homeserver_may_have() -> None:
+    """Other servers refuse all power levels of a room if one id in them is none."""
+    longest = f"@{'a' * (MAX_ID_BYTES - len('@:example.org'))}:example.org"
+    for user_id in ("@alice:example.org:8448", "@alice:[::1]", "@Ünï:EXAMPLE.org", "@a_b:1.2.3.4", longest):
+        assert checked_user_id(user_id) == user_id
+    refused = (
+        "@alice:<b>.org",
+        "@alice:host:abc",
+        "@alice:",
+        "@a b:example.org",
+        "@ü" + longest[2:],
+        "alice:example.org",
+    )
+    for user_id in refused:
+        with pytest.raises(ValueError, match="is not a Matrix user id"):
+            checked_user_id(user_id)
 
 
 def test_keys_stay_the_same_between_releases() -> None:

@@ -221,6 +221,9 @@ def test_roles_leave_muted_users_alone() -> None:
     state = room("12", {BOB: -1})
     old, new = book(bob=Role.MODERATOR), book(bob=Role.ADMIN)
     assert level_change(state, GHOST, old, new, ours=OURS, muted=[BOB]).content is None
+    # The mute has yet to be applied, or has just ended.
+    state, old, new = room("12", {BOB: 70}), book(bob=Role.MODERATOR), book(bob=Role.MEMBER)
+    assert users_of(level_change(state, GHOST, old, new, ours=OURS, muted=[BOB])) == {}
 
 
 ROLES = st.sampled_from(list(Role))

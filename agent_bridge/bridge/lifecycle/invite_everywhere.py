@@ -46,7 +46,7 @@ _log = structlog.stdlib.get_logger(__name__)
 #: The kind of the operation.
 INVITE = "invite"
 #: Outcomes for a room besides those of :class:`Arrival`.
-_OPEN, _REMOVED, _NO_ROLE = "open", "removed", "no_role"
+_OPEN, _REMOVED = "open", "removed"
 #: Key of the outcome for the Space among the results.
 _SPACE = "space"
 #: Rooms, or seconds, after which the position is stored.
@@ -161,7 +161,7 @@ class InviteEverywhere:
     async def _one(self, target: _Target, user: str, key: str, space: str | None) -> str:
         """Bring *user* into one room, unless *space* lets it in, in which *user* is; return the outcome."""
         if self._roles.of(user) is Role.NONE:
-            return _NO_ROLE
+            return Arrival.NO_ROLE
         try:
             with background():
                 if target.room_id is None and target.agent is not None:

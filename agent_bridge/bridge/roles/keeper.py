@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
-from agent_bridge.bridge.roles.levels import loses, named_losers
+from agent_bridge.bridge.roles.levels import fallen, loses, named_losers
 from agent_bridge.bridge.roles.room_roles import RoleComparison
 from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.core.backoff import Backoff
@@ -173,6 +173,9 @@ class RoleKeeper:
     async def _compare(self, room: DueRoom, book: RoleBook) -> None:
         old = await self._book(room.applied)
         result = await self._room_roles.compare(room.room_id, self._users(room.ghost), old, book)
+        if old is not None:
+            muted = [user for each, user in self._roles.mutes.until if each == room.room_id]
+            await self._mutes.lower_levels(room.room_id, fallen(old, book, muted))
         if room.kind is KindName.BOT and old is not None:
             for user in book.named(Role.ADMIN):
                 if old.role_of(user) < Role.ADMIN:

@@ -45,7 +45,7 @@ def level_change(
 
     *old* is the book that the room has; None: its levels are of an earlier program, and only missing ones are added.
     *state* has the ``m.room.create`` and ``m.room.power_levels`` of the room. *ours* are the bridge's users in it, and
-    *members* the users in it, as far as patterns or domains give levels. Levels of *muted* users stay as they are.
+    *members* the users in it, as far as patterns or domains give levels. *muted* users keep the level of a mute.
     """
     is_powerless = state.power(editor) < state.level(POWER_LEVELS, state=True)
     cap = math.inf if is_powerless else state.power(editor)
@@ -54,7 +54,9 @@ def level_change(
     concerned = _concerned(state.user_levels, old, new, members)
     crowded = crowded_out(new)
     had_no_room = crowded_out(old) if old is not None else frozenset()
-    for user in sorted(concerned - {*ours, *state.creators_above_levels, *muted}):
+    # A mute may have yet to be applied, or may just have ended: then the level follows the role.
+    silent = {user for user in muted if state.power(user) <= MUTED_POWER}
+    for user in sorted(concerned - {*ours, *state.creators_above_levels, *silent}):
         level = state.default_level if user in crowded else _level_by(new, user, state)
         now, wanted = state.power(user), min(level, cap)
         fits_now = user in had_no_room and user not in state.user_levels and now < wanted
@@ -105,6 +107,12 @@ def named_losers(old: RoleBook, new: RoleBook) -> list[str]:
     """Return the users that one of both books names and that :func:`loses` tells."""
     named = dict.fromkeys([*old.named(Role.NONE), *new.named(Role.NONE)])
     return [user for user in named if loses(old, new, user)]
+
+
+def fallen(old: RoleBook, new: RoleBook, users: Iterable[str]) -> dict[str, int]:
+    """Return the levels by the book *new* of those of *users* whose role is higher in *old*."""
+    lower = {user: new.role_of(user) for user in users if new.role_of(user) < old.role_of(user)}
+    return {user: level_of(role) for user, role in lower.items()}
 
 
 def losers_of(old: RoleBook, new: RoleBook, others: Iterable[str]) -> list[str]:

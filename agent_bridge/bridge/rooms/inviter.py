@@ -36,7 +36,8 @@ _AGAIN = 60.0
 class Inviter:
     """Brings people into rooms. *joins*: local users join at once, if the bot is a server administrator.
 
-    Every method may be repeated: a user who is in a room, or has an invitation, gets no other one.
+    Every method may be repeated: a user who is in a room, or has an invitation, gets no other one. A user whose role
+    this process sees fall while a method runs is not in the room, and not invited, at the end.
     """
 
     def __init__(
@@ -69,9 +70,7 @@ class Inviter:
         if self._roles.of(user) is Role.NONE:
             return False
         senders = [sender] if sender == self._namespace.bot else [sender, self._namespace.bot]
-        if self.joins(user) and await self._join(state.room_id, user):
-            return True
-        arrival = await self._invite(state.room_id, user, senders, {"membership": "invite"})
+        arrival = await self._join_or_invite(state.room_id, user, senders, {"membership": "invite"})
         if not arrival.is_done:
             _log.warning("cannot invite", user=user, room=state.room_id, cause=str(arrival))
         return arrival.is_done
@@ -106,14 +105,42 @@ class Inviter:
         membership = None if member is None else member["content"].get("membership")
         if membership in _NOTHING_TO_DO:
             return _NOTHING_TO_DO[membership]
-        if self.joins(user) and await self._join(room_id, user):
-            return Arrival.JOINED
-        if membership == "invite":
-            return Arrival.INVITED
         content: dict[str, Any] = {"membership": "invite"}
         content |= {"is_direct": True} if is_direct else {}
         content |= {REQUEST: request} if request else {}
-        return await self._invite(room_id, user, senders, content)
+        return await self._join_or_invite(room_id, user, senders, content, is_invited=membership == "invite")
+
+    async def _join_or_invite(
+        self, room_id: str, user: str, senders: Sequence[str], content: dict[str, Any], *, is_invited: bool = False
+    ) -> Arrival:
+        """Bring *user* in as :meth:`bring` does; a user who loses the role meanwhile does not stay.
+
+        The comparison of the room with the roles may have looked at it just before.
+        """
+        if self.joins(user) and await self._join(room_id, user):
+            arrival = Arrival.JOINED
+        elif is_invited:
+            return Arrival.INVITED
+        elif self._roles.of(user) is Role.NONE:
+            return Arrival.NO_ROLE
+        else:
+            arrival = await self._invite(room_id, user, senders, content)
+        if not arrival.is_done or self._roles.of(user) is not Role.NONE:
+            return arrival
+        await self._take_back(room_id, user, senders)
+        return Arrival.NO_ROLE
+
+    async def _take_back(self, room_id: str, user: str, senders: Sequence[str]) -> None:
+        """Remove *user* from a room, with the line that all get who lose the role."""
+        reason = self._texts.for_admins(self._texts.people.removed)
+        for sender in senders:
+            try:
+                if await self._homeserver.membership(room_id, user, sender) in {"join", "invite"}:
+                    await self._homeserver.remove(room_id, user, reason, sender)
+            except HomeserverRefused as error:
+                _log.info("a user was not removed", room=room_id, user=user, error=str(error))
+            else:
+                return
 
     async def _invite(self, room_id: str, user: str, senders: Sequence[str], content: dict[str, Any]) -> Arrival:
         is_foreign = user.partition(":")[2] != self._namespace.domain

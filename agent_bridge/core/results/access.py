@@ -25,6 +25,8 @@ class Arrival(StrEnum):
     POWERLESS = "powerless"
     #: The server of the user does not answer, or refuses.
     AWAY = "away"
+    #: The user has no role any more.
+    NO_ROLE = "no_role"
 
     @property
     def is_done(self) -> bool:

@@ -29,6 +29,10 @@ ORDER BY m.room_id, m.user_id
 -- Record the level of a user before the mute (null: that of the role), before the room has the level of a muted user.
 UPDATE mute SET level_before = %(level)s WHERE room_id = %(room_id)s AND user_id = %(user_id)s AND NOT applied
 
+-- lower_level --
+-- Give a user the level of the role after the mute, if the one before it is above %(most)s: the role has fallen since.
+UPDATE mute SET level_before = NULL WHERE room_id = %(room_id)s AND user_id = %(user_id)s AND level_before > %(most)s
+
 -- applied --
 -- Record that a room has, or refused, the level of a muted user.
 UPDATE mute SET applied = true WHERE room_id = %(room_id)s AND user_id = %(user_id)s
