@@ -194,6 +194,12 @@ class Month:
         """Return the room of an agent."""
         return (await self.contact(agent)).home.room_id or ""
 
+    async def power(self, agent: str, user: str) -> float:
+        """Return the power level of a user in the room of an agent."""
+        state = await self._homeserver.room_state(await self.room(agent), await self.ghost(agent))
+        assert state is not None
+        return state.power(user)
+
     async def ghost(self, agent: str) -> str:
         """Return the user id of an agent."""
         return self.config.namespace.user_id((await self.contact(agent)).agent.ghost)
