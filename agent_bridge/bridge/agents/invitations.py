@@ -60,9 +60,11 @@ class Invitations:
         return tuple(user for user in self._config.value.invite if self._roles.of(user) is not Role.NONE)
 
     async def _look(self) -> None:
-        # The same signal has another part read them, perhaps later.
-        await self._refresh()
         people = self._people()
+        if len(people) < len(self._config.value.invite):
+            # Somebody waits for a role. The same signal has another part read the roles, perhaps later.
+            await self._refresh()
+            people = self._people()
         if people == self._done:
             return
         self._space.look_again()
