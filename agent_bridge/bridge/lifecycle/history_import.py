@@ -167,8 +167,9 @@ class HistoryImport:
             return []
         named: dict[str, _Entry] = {}
         for past in await self._read(history, agent, request):
+            entry = _Entry(_key(request, past), past)
             # Messages of one name are one message, which a faulty server tells again.
-            named.setdefault(_key(request, past), _Entry(_key(request, past), past))
+            named.setdefault(entry.key, entry)
         entries = [*named.values()]
         known = await self._imported.known(request.room_id, [each.key for each in entries])
         left = [each for each in entries if each.key not in known]
