@@ -216,10 +216,7 @@ async def day_12(month: Month) -> None:
 
 async def day_13(month: Month) -> None:
     """The bridge is killed in the middle of an answer, which goes on."""
-    gate = asyncio.Event()
-    month.upstream.scripts.append(waits_for(gate, "Echo: in the mid", "dle"))
-    await month.ann.say("Ada", "in the middle")
-    await grows(month, "Echo: in the")
+    gate = await half_answered(month, "in the mid", "dle")
     await month.processes[-1].kill()
     gate.set()
     await month.bob.say("Ada", "while it is dead")
@@ -246,10 +243,7 @@ async def day_14(month: Month) -> None:
 
 async def day_15(month: Month) -> None:
     """The homeserver is restarted while an agent answers."""
-    gate = asyncio.Event()
-    month.upstream.scripts.append(waits_for(gate, "Echo: before the re", "start"))
-    await month.ann.say("Ada", "before the restart")
-    await grows(month, "Echo: before the")
+    gate = await half_answered(month, "before the re", "start")
     await month.harness.synapse.stop()
     gate.set()
     await month.harness.synapse.start()
@@ -520,10 +514,16 @@ async def is_doubted(month: Month) -> bool:
     return "2 disappeared at once" in await month.op.tell("plan")
 
 
-async def grows(month: Month, beginning: str) -> None:
-    """Wait until Ann sees the beginning of an answer of Ada."""
+async def half_answered(month: Month, half: str, rest: str) -> asyncio.Event:
+    """Have Ann ask Ada *half* and *rest*, and wait until she sees half of the answer; the rest waits for the result."""
+    gate, beginning = asyncio.Event(), f"Echo: {half}"
+    month.upstream.scripts.append(waits_for(gate, beginning, rest))
+    await month.ann.say("Ada", half + rest)
     key = (await month.room("Ada"), await month.ghost("Ada"))
-    await month.ann.person.wait_for(lambda: words_of(month.ann.said(*key))[-1].startswith(beginning))
+    # A word is shown when it has ended.
+    shown = beginning.rpartition(" ")[0]
+    await month.ann.person.wait_for(lambda: words_of(month.ann.said(*key))[-1].startswith(shown))
+    return gate
 
 
 async def synced(month: Month) -> None:
