@@ -164,7 +164,7 @@ async def _invite_everywhere(ctx: CommandContext, person: str) -> InvitingBegun 
         return NotPermitted("invite *", lowest_role(Permission.MEMBERS))
 
     async def act(connection: Connection) -> Effect:
-        params = {"user": person, "key": ctx.key}
+        params = {"user": person, "key": ctx.key, "by": ctx.sender}
         await ctx.services.operations.request(connection, INVITE, ctx.key, params, by=ctx.sender, turn=ctx.turn)
         return {"user": person}
 

@@ -33,6 +33,7 @@ ENGLISH_ACCESS = AccessTexts(
         "powerless": "not invited to the Space: I do not have the power there",
         "away": "not invited to the Space: the server of the user does not answer",
         "no_role": "not invited to the Space: the user has no role",
+        "revoked": "not invited to the Space: the admin who asked for it is no admin any more",
     },
     rooms={
         "invited": "invited to {rooms}",
@@ -44,6 +45,7 @@ ENGLISH_ACCESS = AccessTexts(
         "powerless": "{rooms} left out, because I do not have the power there",
         "away": "{rooms} left out, because the server of the user does not answer",
         "no_role": "{rooms} left out, because the user has no role",
+        "revoked": "{rooms} left out, because the admin who asked for it is no admin any more",
     },
     failed="The rest failed: {cause}. `{prefix} invite * {typed}` goes on.",
 )

@@ -8,11 +8,13 @@ from urllib.parse import quote
 
 import pytest
 
+from agent_bridge.bridge.lifecycle.invite_everywhere import INVITE, report_of
 from agent_bridge.bridge.rooms.inviter import Inviter
 from agent_bridge.core.results.access import Arrival
 from agent_bridge.core.roles import Role, Roles
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.rooms import JOIN_RULES, LEFT
+from agent_bridge.store.operations import OperationStore
 from support.bot_rooms import BotRoom, bot_chat, named_upstream
 from support.conditions import eventually
 from support.harness import DOMAIN, SHARED, Conversation
@@ -20,6 +22,7 @@ from support.harness import DOMAIN, SHARED, Conversation
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from agent_bridge.core.results.access import InviteReport
     from support.harness import BridgeHarness, Running
     from support.postgres import Server
 
@@ -259,6 +262,24 @@ async def test_an_admin_invites_everywhere(harness: BridgeHarness, running: Runn
         finally:
             rule = {"join_rule": "restricted", "allow": [{"type": "m.room_membership", "room_id": space}]}
             await admin.set_state(ada, JOIN_RULES, rule)
+
+
+async def test_an_invitation_of_a_person_who_is_no_admin_any_more_ends(
+    harness: BridgeHarness, running: Running
+) -> None:
+    store = OperationStore(running.database)
+    async with harness.person() as bob:
+        params = {"user": bob.user_id, "key": "test-revoked", "by": bob.user_id}
+        number = await store.request_alone(INVITE, "test-revoked", params)
+
+        async def found() -> InviteReport | None:
+            operation = await store.find(number)
+            return report_of(operation) if operation is not None and operation.is_finished else None
+
+        report = await eventually(found, "the operation has ended")
+        assert (report.space, report.counts) == ("revoked", {"revoked": 4})
+        space = (await running.contact("Ada")).home.space or ""
+        assert await running.homeserver.membership(space, bob.user_id) not in {"invite", "join"}
 
 
 def shown(desk: BotRoom, event_id: str) -> str:

@@ -47,6 +47,6 @@ def test_progress_and_failure() -> None:
 @pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
 def test_each_outcome_has_a_text(texts: Texts) -> None:
     words = texts.commands.access
-    assert set(words.space) == {*Arrival, "no_role"}
-    assert set(words.rooms) == {*Arrival, "open", "removed", "no_role"}
+    assert set(words.space) == {*Arrival, "revoked"}
+    assert set(words.rooms) == {*Arrival, "open", "removed", "revoked"}
     assert set(words.arrivals) == {each for each in Arrival if each.is_done}

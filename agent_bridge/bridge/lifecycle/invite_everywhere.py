@@ -2,7 +2,7 @@
 
 The rooms are looked at one after the other: the homeserver limits the invitations of one person, of whatever room. A
 limit ends a run, and the operation goes on when the limit is over. A person who declined an invitation of the operation
-gets no other one from it.
+gets no other one from it. If the admin who asked loses the right to invite, the rest is left out.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from agent_bridge.bridge.rooms.inviter import belongs_to
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import HomeserverRefused, RateLimited
 from agent_bridge.core.operations import Progress
+from agent_bridge.core.permissions import CAN, Permission
 from agent_bridge.core.results.access import Arrival, InviteReport
 from agent_bridge.core.roles import Role
 from agent_bridge.matrix.pacing import background
@@ -46,7 +47,7 @@ _log = structlog.stdlib.get_logger(__name__)
 #: The kind of the operation.
 INVITE = "invite"
 #: Outcomes for a room besides those of :class:`Arrival`.
-_OPEN, _REMOVED = "open", "removed"
+_OPEN, _REMOVED, _REVOKED = "open", "removed", "revoked"
 #: Key of the outcome for the Space among the results.
 _SPACE = "space"
 #: Rooms, or seconds, after which the position is stored.
@@ -78,7 +79,10 @@ class _Target:
 
 
 class InviteEverywhere:
-    """Runs the operation. Its parameters are ``user`` (a user id) and ``key``, which marks its invitations."""
+    """Runs the operation. Its parameters are user ids, ``user`` and ``by``, and ``key``, which marks its invitations.
+
+    Operations of earlier versions have no ``by``.
+    """
 
     def __init__(
         self,
@@ -110,7 +114,7 @@ class InviteEverywhere:
         Raises:
             HomeserverUnavailable, StoreError: the rooms behind the last progress are to be looked at again.
         """
-        user, key = str(operation.params["user"]), str(operation.params["key"])
+        user, key, by = str(operation.params["user"]), str(operation.params["key"]), operation.params.get("by")
         space = await self._kv.get(KeyValues.SPACE) if self._has_space else None
         targets = await self._targets(space)
         left = [target for target in targets if target.position > (operation.cursor or [-1, 0])]
@@ -122,7 +126,10 @@ class InviteEverywhere:
         stored, last = time.monotonic(), operation.cursor
         for target in left:
             try:
-                outcome = await self._one(target, user, key, space if is_inside else None)
+                if by is not None and not self._may_invite(by):
+                    outcome = _REVOKED
+                else:
+                    outcome = await self._one(target, user, key, space if is_inside else None)
             except RateLimited:
                 if last != operation.cursor:
                     yield _progress(targets, last, found, space_result)
@@ -147,6 +154,9 @@ class InviteEverywhere:
                 targets.append(_Target(_Stage.HOME, each.agent.id, each.home.room_id, senders, each.agent))
         lobby = (await self._kv.get(KeyValues.LOBBY) or {}).get("room") if self._makes_lobby else None
         return targets if lobby is None else [*targets, _Target(_Stage.LOBBY, 0, str(lobby), (bot,))]
+
+    def _may_invite(self, user: str) -> bool:
+        return Permission.MEMBERS in CAN[self._roles.of(user)]
 
     def _is_meant(self, each: AgentRoom) -> bool:
         has_room = each.home.room_id is not None or self._private
