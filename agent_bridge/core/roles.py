@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.globs import matches_exactly
 from agent_bridge.core.live import Live
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class RoleBook:
         if named is not None:
             return RoleSource(SourceKind.USER, named, user)
         for key, role in self._patterns:
-            if fnmatchcase(user, key):
+            if matches_exactly(user, key):
                 return RoleSource(SourceKind.PATTERN, role, key)
         localpart, _, domain = user.removeprefix("@").partition(":")
         if _BRIDGED.fullmatch(localpart):

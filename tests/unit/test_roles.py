@@ -92,6 +92,14 @@ def test_people_with_similar_names_are_members(localpart: str) -> None:
     assert RoleBook({"example.org": Role.MEMBER}).role_of(f"@{localpart}:example.org") is Role.MEMBER
 
 
+def test_a_pattern_may_have_an_address_of_ipv6_and_a_set_of_letters() -> None:
+    book = RoleBook({"@bob*:[2001:db8::1]:8448": Role.ADMIN, "@team[12]_*:example.org": Role.MEMBER})
+    assert book.role_of("@bob:[2001:db8::1]:8448") is Role.ADMIN
+    assert book.role_of("@bob:[2001:db8::2]:8448") is Role.NONE
+    assert book.role_of("@team2_ann:example.org") is Role.MEMBER
+    assert book.role_of("@team3_ann:example.org") is Role.NONE
+
+
 def test_a_pattern_has_priority_over_a_domain() -> None:
     book = RoleBook({"example.org": Role.MEMBER, "@bot-*:example.org": Role.NONE, "@bot-good:example.org": Role.MEMBER})
     assert book.role_of("@bot-bad:example.org") is Role.NONE
