@@ -25,6 +25,11 @@ class Price:
     #: For tokens that the model had in its cache; None: as for the others.
     cached: Decimal | None = None
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether no request costs anything."""
+        return not (self.input or self.output or self.cached)
+
     def of(self, usage: Usage) -> Decimal:
         """Return the cost of *usage*."""
         rest = usage.input_tokens - usage.from_cache

@@ -103,6 +103,8 @@ class Request:
     upstream: str
     #: Whether a person sent it; else an agent asks for the person.
     is_of_person: bool = True
+    #: Whether the configuration gives its model the price 0.
+    is_free: bool = False
 
     def subject(self, per: Per) -> Subject:
         """Return its subject of the kind *per*."""
@@ -125,7 +127,8 @@ class QuotaBook:
     def matching(self, request: Request) -> list[Rule]:
         """Return the rules that concern *request*, in their order.
 
-        An agent that asks another one sends no message of the person: such requests have limits of their own.
+        An agent that asks another one sends no message of the person: such requests have limits of their own. A request
+        that is free concerns no limit of money.
         """
         return [each for each in self.rules if _concerns(each, request)]
 
@@ -168,7 +171,7 @@ def first_exceeded(
 
 
 def _concerns(rule: Rule, request: Request) -> bool:
-    if rule.role not in {None, request.role}:
+    if rule.role not in {None, request.role} or (rule.measure is Measure.MONEY and request.is_free):
         return False
     if rule.measure is Measure.MESSAGES and rule.per in {Per.USER, Per.ROLE} and not request.is_of_person:
         return False

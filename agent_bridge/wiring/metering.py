@@ -38,5 +38,5 @@ def build_metering(settings: Settings, stores: Stores) -> Metering:
         store=store,
         quotas=quotas,
         recorder=UsageRecorder(store, prices, settings.roles),
-        gate=Gate(store, quotas, settings.roles, config.prices.currency),
+        gate=Gate(store, quotas, settings.roles, price_list, config.prices.currency),
     )

@@ -13,6 +13,7 @@ import pytest
 from agent_bridge.bridge.metering.gate import Gate
 from agent_bridge.core.chains import ChainPosition
 from agent_bridge.core.live import Live
+from agent_bridge.core.money import Price, PriceList, PriceRule
 from agent_bridge.core.payloads import AgainPayload
 from agent_bridge.core.quotas import Measure, Per, Period, QuotaBook, Rule
 from agent_bridge.core.roles import Role, Roles
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 
 ALICE = "@alice:example.org"
 ROLES = Roles.fixed({"*": Role.MEMBER, ALICE: Role.ADMIN}, NAMES)
+#: The model of this agent runs on own hardware.
+FREE = "Gala"
+PRICES = PriceList(
+    "USD", [PriceRule(FREE, "*", Price(Decimal(0), Decimal(0))), PriceRule("*", "*", Price(Decimal(1), Decimal(0)))]
+)
 
 
 def per_minute(per: Per, limit: int) -> Rule:
@@ -36,7 +42,7 @@ def per_minute(per: Per, limit: int) -> Rule:
 
 
 def gate(database: Database, *rules: Rule) -> Gate:
-    return Gate(UsageStore(database), Live(QuotaBook(rules, UTC)), ROLES, "USD")
+    return Gate(UsageStore(database), Live(QuotaBook(rules, UTC)), ROLES, Live(PRICES), "USD")
 
 
 async def check(database: Database, turn: Turn, *rules: Rule) -> Refusal | None:
@@ -116,6 +122,19 @@ async def test_a_limit_of_zero_lets_nothing_through(database: Database, agent: i
         refusal = await check(database, turn, zero)
         assert refusal is not None
         assert refusal.exceeded.until is None
+
+
+async def test_a_model_with_the_price_zero_needs_no_money(database: Database, agent: int) -> None:
+    free = await add_agent(database, FREE, OTHER)
+    paid, unpaid = await ask(database, "$1", agent), await ask(database, "$2", free, OTHER)
+    await spend(database, paid, 10, cost=Decimal("0.5"))
+    for limit in (0, 0.5):
+        money = rule(Per.USER, limit, measure=Measure.MONEY)
+        assert await check(database, paid, money) is not None
+        assert await check(database, unpaid, money) is None
+        assert await check(database, unpaid, money, rule(Per.USER)) is not None
+        # A message may ask for another model of the agent than its own.
+        assert await check(database, replace(unpaid, chosen_model="gpt"), money) is not None
 
 
 @pytest.mark.parametrize(("per", "passed"), [(Per.USER, 14), (Per.ROLE, 14), (Per.ROOM, 7), (Per.UPSTREAM, 7)])

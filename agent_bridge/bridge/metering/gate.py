@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.live import Live
+    from agent_bridge.core.money import PriceList
     from agent_bridge.core.quotas import Exceeded, QuotaBook, Rule
     from agent_bridge.core.roles import Roles
     from agent_bridge.core.turns import Turn
@@ -42,10 +43,13 @@ class Gate:
     Running answers end as they are, so several at once may pass a limit of tokens or money.
     """
 
-    def __init__(self, store: UsageStore, quotas: Live[QuotaBook], roles: Roles, currency: str) -> None:
+    def __init__(
+        self, store: UsageStore, quotas: Live[QuotaBook], roles: Roles, prices: Live[PriceList], currency: str
+    ) -> None:
         self._store = store
         self._quotas = quotas
         self._roles = roles
+        self._prices = prices
         self._currency = currency
 
     async def check(self, turn: Turn, agent: Agent) -> Refusal | None:
@@ -58,6 +62,7 @@ class Gate:
         if not book.rules:
             return None
         user = payer_of(turn)
+        price = self._prices.value.find(agent.upstream, turn.chosen_model or agent.model)
         request = Request(
             user,
             self._role(user),
@@ -66,6 +71,7 @@ class Gate:
             (agent.name, agent.agent_id, agent.ghost),
             agent.upstream,
             is_of_person=turn.chain is None or turn.chain.speaker is None,
+            is_free=price is not None and price.is_zero,
         )
         rules = book.matching(request)
         if turn.retries:
