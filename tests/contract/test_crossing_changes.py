@@ -81,7 +81,9 @@ async def end(database: Database, turn: Turn, reason: StopReason) -> None:
 
 
 @pytest.mark.parametrize("interrupts", [False, True])
-@pytest.mark.parametrize("seed", range(0, _TALKS, 10))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=pytest.mark.long if seed % 20 else ()) for seed in range(0, _TALKS, 10)]
+)
 async def test_the_newest_request_counts_in_any_order(database: Database, seed: int, *, interrupts: bool) -> None:
     agents = [await add_agent(database, name, f"!{name}") for name in ("Ada", "Gala")]
     for number in range(seed, seed + 10):

@@ -348,7 +348,7 @@ def start_in_thread(server: EmbeddedServer) -> tuple[threading.Thread, list[str]
     return starting, errors
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("seconds", [0.1, *(pytest.param(each, marks=pytest.mark.long) for each in (0.0, 0.5, 1.0))])
 def test_a_stop_during_a_start_leaves_no_server(folder: Path, seconds: float) -> None:
     """The stop comes while initdb, pg_ctl or the server itself begins."""
     server = EmbeddedServer(folder)

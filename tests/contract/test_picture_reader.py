@@ -67,7 +67,11 @@ async def test_refusals() -> None:
 
 @pytest.mark.parametrize(
     ("form", "size", "options"),
-    [("WEBP", (16383, 3050), {"lossless": True}), ("AVIF", (8000, 6000), {"speed": 10}), ("PNG", (50_000, 1001), {})],
+    [
+        pytest.param("WEBP", (16383, 3050), {"lossless": True}, marks=pytest.mark.long),
+        pytest.param("AVIF", (8000, 6000), {"speed": 10}, marks=pytest.mark.long),
+        ("PNG", (50_000, 1001), {}),
+    ],
 )
 async def test_too_many_pixels_for_the_decoder(form: str, size: tuple[int, int], options: dict[str, Any]) -> None:
     assert await problem(flat(*size, form, **options)) is FileProblem.TOO_MANY_PIXELS

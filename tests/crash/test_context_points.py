@@ -39,7 +39,7 @@ _STEPS = {
     ),
 }
 #: Points that the quick form has.
-_QUICK = {"save:after:duplicate:1", "fork:after:create_room:1"}
+_QUICK = {"save:after:duplicate:1"}
 
 
 _CHATS = """

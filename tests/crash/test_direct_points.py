@@ -48,7 +48,7 @@ _STEPS = {
     Kind.STRANGER: ("effect", "enter", "word", "leave", "finish"),
 }
 #: Points that the quick form has.
-_QUICK = {"begin:after:admit:1", "second:after:word:1"}
+_QUICK = {"begin:after:admit:1"}
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,8 @@ async def test_a_killed_import_is_completed(
             assert running.homeserver.namespace.imported not in await running.homeserver.members(room_id)
 
 
-@pytest.mark.parametrize("point", short_form(_NEW_POINTS, _QUICK))
+@pytest.mark.long
+@pytest.mark.parametrize("point", _NEW_POINTS)
 async def test_a_new_room_is_completed(own: BridgeHarness, database_url: str, tmp_path: Path, point: str) -> None:
     async with ScriptedAppServer("Dora") as server, own.person("admin") as admin:
         remember(server, _QUESTIONS)

@@ -45,6 +45,7 @@ async def test_random_faults_are_not_seen(harness: BridgeHarness, cluster: Clust
     await _expect_clean(plan, harness, tmp_path, cluster)
 
 
+@pytest.mark.long
 async def test_kills_with_the_embedded_database(harness: BridgeHarness, tmp_path: Path) -> None:
     plan = Plan(kills=2, seed=_seed(), rooms=2, faults="kill", synapse=False, life=(0.2, 2.0), operates=False)
     await _expect_clean(plan, harness, tmp_path, None)

@@ -33,8 +33,7 @@ _CLOSED_WITHIN = 120.0
 _WAY = ("intake", "accept", "wake", "take", "read", "intend", "send", "sent", "commit", "edit", "finish")
 #: Points that the quick form has: between two commits, and while the homeserver and the database know different things.
 _QUICK = {
-    *("before:intake:1", "after:intake:1", "after:take:1", "after:send:1", "first_words", "before:commit:1"),
-    *("after:commit:1", "after:finish:1", "after:search:1"),
+    *("after:intake:1", "after:send:1", "first_words", "before:commit:1", "after:commit:1"),
 }
 _LONG_PART = " ".join(["brook"] * 1400)
 

@@ -31,7 +31,6 @@ _QUICK = {"before:removal_ref:1"}
 _POINTS = around(*_STEPS)
 #: The same for the command line.
 _REMOVALS = around("delete_room", "leave", "unalias", "deactivate", "deactivated")
-_QUICK_REMOVALS = {"after:leave:1"}
 
 
 @pytest.mark.parametrize("point", short_form(_POINTS, _QUICK))
@@ -86,7 +85,8 @@ async def lonely() -> AsyncIterator[BridgeHarness]:
         yield running
 
 
-@pytest.mark.parametrize("point", short_form(_REMOVALS, _QUICK_REMOVALS))
+@pytest.mark.long
+@pytest.mark.parametrize("point", _REMOVALS)
 async def test_a_killed_uninstall_goes_on(lonely: BridgeHarness, database_url: str, tmp_path: Path, point: str) -> None:
     async with named_upstream("Ada", "Bea") as upstream:
         config = lonely.config(database_url, [{"name": "scripted", "url": upstream.url}])

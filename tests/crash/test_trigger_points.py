@@ -40,7 +40,6 @@ _MAKING = ("effect:1", "word:1", "word:2", "finish:1")
 _POINTS, _MAKING_POINTS = around(*_STEPS, *_ACCEPTING), around(*_MAKING)
 #: Points that the quick form has: the notice is in the room, and nobody knows it.
 _QUICK = {"after:word:1"}
-_QUICK_MAKING = {"after:word:1"}
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,8 @@ async def test_a_killed_request_is_shown_and_answered_once(stage: Stage, tmp_pat
     assert {row["text"] for row in rows} == {""}
 
 
-@pytest.mark.parametrize("point", short_form(_MAKING_POINTS, _QUICK_MAKING))
+@pytest.mark.long
+@pytest.mark.parametrize("point", _MAKING_POINTS)
 async def test_a_killed_command_makes_one_trigger_and_tells_its_secret_once(
     stage: Stage, tmp_path: Path, point: str
 ) -> None:

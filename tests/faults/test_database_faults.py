@@ -328,6 +328,7 @@ async def test_a_growing_answer_stands_still_while_the_database_is_silent(
     assert not [seconds for seconds in after if 4.2 < seconds < 5]
 
 
+@pytest.mark.long
 async def test_a_lost_lock_does_not_let_two_workers_speak(
     harness: BridgeHarness, cluster_url: str, tmp_path: Path
 ) -> None:

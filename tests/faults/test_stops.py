@@ -60,7 +60,11 @@ async def stop(bridge: BridgeProcess, number: signal.Signals) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "number"),
-    [(0.2, signal.SIGTERM), (0.2, signal.SIGINT), pytest.param(6.0, signal.SIGTERM, marks=pytest.mark.long)],
+    [
+        (0.2, signal.SIGTERM),
+        pytest.param(0.2, signal.SIGINT, marks=pytest.mark.long),
+        pytest.param(6.0, signal.SIGTERM, marks=pytest.mark.long),
+    ],
 )
 async def test_a_stop_in_an_outage_of_the_database(
     harness: BridgeHarness, cluster: Cluster, cluster_url: str, tmp_path: Path, seconds: float, number: signal.Signals

@@ -55,6 +55,7 @@ async def test_the_same_event_twice_at_once_is_one_question(harness: BridgeHarne
             assert upstream.questions == ["one", "two", "three"]
 
 
+@pytest.mark.long
 async def test_repeated_transactions_of_a_running_turn_change_nothing(
     harness: BridgeHarness, database_url: str
 ) -> None:

@@ -125,7 +125,7 @@ async def test_permanent_failures_are_reported_at_once(
     [
         pytest.param({}, Reply(429, {"Retry-After": "2"}), 2, id="429 with a time"),
         pytest.param({}, Reply(502, HTML, (b"<html>bad gateway</html>",)), 1, id="502", marks=pytest.mark.long),
-        pytest.param(REPEATABLE, replace(HALF, then="cut"), 1, id="cut in mid-answer"),
+        pytest.param(REPEATABLE, replace(HALF, then="cut"), 1, id="cut in mid-answer", marks=pytest.mark.long),
     ],
 )
 async def test_temporary_failures_are_retried_after_a_delay(

@@ -204,7 +204,7 @@ async def test_many_that_go_at_once_wait_for_a_word(harness: BridgeHarness, data
             assert len(gone) == 5
 
 
-@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.long)])
 async def test_killed_between_any_two_steps_there_is_one_room(
     harness: BridgeHarness, postgres: Server, stride: int
 ) -> None:

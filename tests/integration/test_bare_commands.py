@@ -23,7 +23,7 @@ async def test_a_bare_command_is_carried_out_and_other_words_are_messages(shared
         assert upstream.questions == ["!helpful words"]
 
 
-@pytest.mark.parametrize("bare", [True, False])
+@pytest.mark.parametrize("bare", [pytest.param(True, marks=pytest.mark.long), False])
 async def test_the_configuration_turns_bare_commands_off(
     harness: BridgeHarness,
     database_url: str,

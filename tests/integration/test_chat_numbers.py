@@ -29,6 +29,7 @@ async def has(database: Database, person: str, chats: dict[str, int | None]) -> 
     return await chats_of(database, person) == chats
 
 
+@pytest.mark.long
 async def test_numbers_after_a_restart_and_a_restored_backup(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream("Ada") as upstream, harness.person() as person:
         config = harness.config(database_url, [{"name": "scripted", "url": upstream.url}])

@@ -65,6 +65,7 @@ async def test_the_first_words_become_the_title(harness: BridgeHarness, database
         assert (chat.room.name, given.room.name) == ("Plan a trip to Oslo", "My title")
 
 
+@pytest.mark.long
 async def test_the_name_of_a_person_stays(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream("Ada") as upstream, desk(harness, database_url, upstream) as room:
         # Before the first answer.

@@ -58,9 +58,10 @@ async def running(harness: BridgeHarness, config: Config) -> AsyncIterator[Runni
         yield running
 
 
-# An admin is refused little, and an owner nothing.
+# Moderators and admins are refused less, and an owner nothing.
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.long if name in {"admin", "boss"} else ()) for name in PEOPLE]
+    "name",
+    [pytest.param(name, marks=pytest.mark.long if name in {"admin", "boss", "helper"} else ()) for name in PEOPLE],
 )
 async def test_a_command_is_refused_below_its_role(harness: BridgeHarness, running: Running, name: str) -> None:
     async with harness.person(name) as person:

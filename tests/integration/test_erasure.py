@@ -165,6 +165,7 @@ async def test_no_word_of_the_person_is_left(harness: BridgeHarness, database_ur
             assert not [word for word in mine.all if word in asked]
 
 
+@pytest.mark.long
 async def test_without_a_running_bridge_and_with_an_answer_under_way(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream("Ada") as upstream, harness.person() as ann:
         config = configured(harness, database_url, upstream)
@@ -188,6 +189,7 @@ async def test_without_a_running_bridge_and_with_an_answer_under_way(harness: Br
             assert [asked["messages"] for asked in upstream.asked[1:]] == [[{"role": "user", "content": "and now?"}]]
 
 
+@pytest.mark.long
 async def test_the_person_writes_meanwhile_and_two_erase_at_once(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream("Ada") as upstream, harness.person() as ann:
         config = configured(harness, database_url, upstream)

@@ -103,7 +103,7 @@ async def test_a_bot_outside_of_an_existing_space_is_let_in_later(harness: Bridg
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        pytest.param(None, "does not exist", id="no alias"),
+        pytest.param(None, "does not exist", id="no alias", marks=pytest.mark.long),
         pytest.param({}, "has no power to list rooms in the Space", id="no power"),
         pytest.param({"creation_content": {}, "name": "Room"}, "is not a Space", id="a room"),
     ],

@@ -333,7 +333,9 @@ async def test_a_room_without_people_is_left(running: Running, one: Person) -> N
         assert await running.homeserver.room_state(room.room_id, ghost) is None
 
 
-@pytest.mark.parametrize("invited", [True, False], ids=["invited", "open"])
+@pytest.mark.parametrize(
+    "invited", [pytest.param(True, id="invited"), pytest.param(False, id="open", marks=pytest.mark.long)]
+)
 async def test_agents_follow_an_upgrade(running: Running, one: Person, *, invited: bool) -> None:
     room = await group(running, one, ADA, BEA, preset="private_chat" if invited else "public_chat")
     await command(room, "answer always Ada")

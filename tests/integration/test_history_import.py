@@ -213,6 +213,7 @@ async def test_a_new_room_has_them_before_people_are_invited(noisy: BridgeHarnes
             assert len(await running.database.rows("SELECT 1 FROM operation")) == 3
 
 
+@pytest.mark.long
 async def test_a_new_room_is_no_part_of_the_space_before(noisy: BridgeHarness, database_url: str) -> None:
     """Members of the Space can enter: it lists the room afterwards."""
     async with ScriptedAppServer("Dora") as server, noisy.person("admin") as admin:

@@ -67,6 +67,7 @@ async def only(running: Running) -> AgentRoom:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "wrong",
     [

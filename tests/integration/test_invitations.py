@@ -74,7 +74,7 @@ def configured(
         pytest.param("restricted", True, id="space-restricted"),
         pytest.param("restricted", False, id="no-space-restricted", marks=pytest.mark.long),
         pytest.param("invite", True, id="space-invite", marks=pytest.mark.long),
-        pytest.param("invite", False, id="no-space-invite"),
+        pytest.param("invite", False, id="no-space-invite", marks=pytest.mark.long),
     ],
 )
 async def test_a_new_user_gets_the_necessary_invitations_once(

@@ -36,7 +36,7 @@ def root_of(message: Message) -> str | None:
     return related.get("event_id") if related.get("rel_type") == "m.thread" else None
 
 
-@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("api", ["chat", pytest.param("responses", marks=pytest.mark.long)])
 async def test_folded_beside_the_answer(harness: BridgeHarness, database_url: str, api: str) -> None:
     async with ScriptedUpstream("thinker") as upstream, harness.talk(database_url, upstream, api=api) as talk:
         upstream.script = says(*PIECES)

@@ -69,7 +69,7 @@ async def test_a_redacted_growing_answer_ends_and_is_gone(shared: SharedBridge) 
         assert upstream.questions == ["go on", "next"]
 
 
-@pytest.mark.parametrize("when", ["answered", "growing"])
+@pytest.mark.parametrize("when", ["answered", pytest.param("growing", marks=pytest.mark.long)])
 async def test_a_redacted_question_takes_its_answer_with_it(shared: SharedBridge, when: str) -> None:
     async with ScriptedUpstream("echo") as upstream, shared.talk(upstream) as talk:
         gate = asyncio.Event()

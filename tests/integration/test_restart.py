@@ -247,7 +247,9 @@ async def test_an_empty_database_adopts_the_existing_rooms(harness: BridgeHarnes
             await talk.person.wait_for(lambda: [a.body for a in talk.answers] == ["Echo: before", "Echo: after"])
 
 
-@pytest.mark.parametrize("forgets", [False, True], ids=["it remembers", "it forgets"])
+@pytest.mark.parametrize(
+    "forgets", [pytest.param(False, id="it remembers"), pytest.param(True, id="it forgets", marks=pytest.mark.long)]
+)
 async def test_a_first_word_whose_reply_was_lost_becomes_the_whole_answer(
     harness: BridgeHarness, database_url: str, *, forgets: bool
 ) -> None:

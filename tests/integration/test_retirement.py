@@ -352,7 +352,7 @@ async def test_an_owner_confirms_the_deletion_of_a_room(place: Place, person: Pe
 async def test_the_rooms_of_a_swarm_are_removed_after_a_time_and_many_may_go_at_once(
     place: Place, person: Person
 ) -> None:
-    swarm = ScriptedUpstream(*(f"s{number}" for number in range(5)))
+    swarm = ScriptedUpstream(*(f"s{number}" for number in range(3)))
     place.swarm.add(swarm)
     names = swarm.names
     talk = await place.running.join(person, names[0])

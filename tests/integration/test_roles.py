@@ -184,6 +184,7 @@ async def _gone(person: Person) -> bool:
     return all(room.said_by(BOT) for room in person.rooms.values())
 
 
+@pytest.mark.long
 async def test_the_configuration_decides_about_its_owners_and_what_is_no_user(
     harness: BridgeHarness, database_url: str
 ) -> None:
@@ -217,6 +218,7 @@ async def test_the_configuration_decides_about_its_owners_and_what_is_no_user(
             assert "is for admins only" in (await other.ask("roles")).body
 
 
+@pytest.mark.long
 async def test_two_admins_who_demote_each_other_at_once(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream("Ada") as upstream, harness.person() as one, harness.person() as two:
         config = configured(harness, database_url, upstream.url)

@@ -31,7 +31,9 @@ async def admin_in(harness: BridgeHarness, talk: Conversation) -> AsyncIterator[
         yield admin
 
 
-@pytest.mark.parametrize("target", ["question", "answer", pytest.param("command", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "target", ["answer", *(pytest.param(each, marks=pytest.mark.long) for each in ("question", "command"))]
+)
 async def test_a_running_answer_is_stopped(shared: SharedBridge, target: str) -> None:
     async with ScriptedUpstream("chatty") as upstream, shared.talk(upstream) as talk:
         never = asyncio.Event()

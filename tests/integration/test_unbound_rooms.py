@@ -100,7 +100,9 @@ async def test_a_keycap_on_the_list_binds_the_room(room: BotRoom) -> None:
     assert await room.answers_of("Research", 1) == ["Echo: hello"]
 
 
-@pytest.mark.parametrize("line", ["!ab agent ada", "!agent 1", "@sharedbridge:test.local: agent Ada"])
+@pytest.mark.parametrize(
+    "line", ["!ab agent ada", pytest.param("!agent 1", marks=pytest.mark.long), "@sharedbridge:test.local: agent Ada"]
+)
 async def test_the_command_binds_the_room(room: BotRoom, line: str) -> None:
     await greeted(room, "hello")
     content: dict[str, Any] = {"msgtype": "m.text", "body": line}

@@ -55,7 +55,9 @@ async def is_deactivated(http: aiohttp.ClientSession, user: str) -> bool:
     return bool((await call(http, "GET", f"/_synapse/admin/v2/users/{quote(user)}"))["deactivated"])
 
 
-@pytest.mark.parametrize("is_admin", [True, False], ids=["deletes", "leaves"])
+@pytest.mark.parametrize(
+    "is_admin", [pytest.param(True, id="deletes"), pytest.param(False, id="leaves", marks=pytest.mark.long)]
+)
 async def test_nothing_is_left_but_the_rooms_of_people(
     lonely: BridgeHarness, database_url: str, tmp_path: Path, *, is_admin: bool
 ) -> None:

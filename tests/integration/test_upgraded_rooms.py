@@ -97,6 +97,7 @@ async def test_an_upgraded_room_follows_its_agent_and_the_configuration(
             await eventually(is_open, "the room has the configured join rule")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("invited_to_all", [pytest.param(True, marks=pytest.mark.long), False])
 async def test_a_room_is_upgraded_twice_while_the_bridge_is_away(
     harness: BridgeHarness,
