@@ -8,6 +8,9 @@ import pytest
 
 from support.shared_bridge import shared_bridge
 
+# pytest rewrites the assertions of test modules only; without this call failed days show no values.
+pytest.register_assert_rewrite("support.month_first_days", "support.month_last_days")
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
