@@ -118,7 +118,7 @@ class AgentReconciler:
                 # The next try is later than the lanes can wait.
                 await self._reports.checked(agent_room, agent_room.home.problems)
                 raise
-        if agent_room.agent.state is AgentState.HELD:
+        if agent_room.agent.state in {AgentState.HELD, agent_room.home.announced_state}:
             return
         present = await self._agents.by_agent(agent)
         # With a state that changed meanwhile the room has not the marks of the new one: another run tells it.
