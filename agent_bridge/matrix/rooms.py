@@ -22,8 +22,10 @@ ADMIN_POWER = 100
 MODERATOR_POWER = 50
 #: Power level of muted people: below the one that messages need.
 MUTED_POWER = -1
-#: A level that no member has: only creators above all levels (room version 12) can switch encryption on.
+#: A level that no person has: only creators above all levels (room version 12) can switch encryption on.
 OUT_OF_REACH = 151
+#: The same in rooms whose levels list the creator, whom the homeserver has switch it on if it encrypts by default.
+_OUT_OF_BRIDGES_REACH = BRIDGE_POWER + 1
 ENCRYPTION = "m.room.encryption"
 TOMBSTONE = "m.room.tombstone"
 POWER_LEVELS = "m.room.power_levels"
@@ -135,7 +137,8 @@ class RoomPlan:
 def event_levels(*, lists_creator: bool) -> dict[str, int]:
     """Return the levels of state events in a new room, whose levels list the creator or not."""
     upgrade = _UPGRADE if lists_creator else _UPGRADE_BY_CREATOR
-    return _EVENT_LEVELS | {"m.room.tombstone": upgrade, ENCRYPTION: OUT_OF_REACH}
+    encrypts = _OUT_OF_BRIDGES_REACH if lists_creator else OUT_OF_REACH
+    return _EVENT_LEVELS | {"m.room.tombstone": upgrade, ENCRYPTION: encrypts}
 
 
 def home_content(
