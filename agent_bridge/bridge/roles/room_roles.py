@@ -18,8 +18,9 @@ from agent_bridge.bridge.roles.levels import (
     unmute_change,
 )
 from agent_bridge.bridge.rooms.level_repairs import level_lock
-from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable
 from agent_bridge.core.roles import Role
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.room_state import RoomState
 from agent_bridge.matrix.rooms import POWER_LEVELS
 
@@ -167,11 +168,15 @@ class RoomRoles:
 
         *guesses*: users of the bridge that the levels do not list count as creators, as they are in the rooms that the
         bridge makes. The homeserver refuses a change by a wrong guess, and the creation is read then.
+
+        Raises:
+            HomeserverUnavailable: the room has no power levels yet.
         """
         try:
             found = await self._homeserver.state(room_id, POWER_LEVELS, as_user=user)
             if found is None:
-                return None
+                # The homeserver left the room half-made: another part of the bridge is about to complete it.
+                raise HomeserverUnavailable(Text("homeserver_invalid"))
             create = _guessed(found, users) if guesses else await self._creation(room_id, user)
         except HomeserverRefused:
             return None
