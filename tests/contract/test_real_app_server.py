@@ -13,8 +13,8 @@ import pytest
 from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.errors import AnswerInterrupted
 from agent_bridge.core.transcript import ChatMessage
-from agent_bridge.upstream.answer import AnswerRequest, ApprovalAsked, RunStarted, TextDelta
-from agent_bridge.upstream.capabilities import AskedQuestion, describe
+from agent_bridge.upstream.answer import AnswerRequest, ApprovalAsked, ApprovalClosed, RunStarted, TextDelta
+from agent_bridge.upstream.capabilities import AskedQuestion, Decision, describe
 from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.letta.upstream import LettaUpstream
 from support.conditions import eventually
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from agent_bridge.upstream.answer import AnswerEvent
-    from agent_bridge.upstream.capabilities import Conversations, PastMessage
+    from agent_bridge.upstream.capabilities import Approvals, Conversations, PastMessage
     from support.letta_server import LettaServer
 
 #: The common suite runs with a scripted server, too.
 pytestmark = pytest.mark.long
 DEADLINE = 30
 SLOWLY = "slowly " + " ".join(map(str, range(60)))
+SLEEP = 'call Bash {"command": "sleep 60", "description": "sleeps"}'
 
 
 @asynccontextmanager
@@ -68,12 +69,19 @@ async def rest_of(events: AsyncGenerator[AnswerEvent, None]) -> str:
     return "".join([each.text async for each in events if isinstance(each, TextDelta)])
 
 
-async def begun(events: AsyncGenerator[AnswerEvent, None], *kinds: type[AnswerEvent]) -> str:
-    """Read until an event of each of *kinds* arrived, and return the reference of the run."""
+async def begun(
+    events: AsyncGenerator[AnswerEvent, None], *kinds: type[AnswerEvent], approvals: Approvals | None = None
+) -> str:
+    """Read until an event of each of *kinds* arrived, and return the reference of the run.
+
+    With *approvals* each tool that the agent asks for is allowed.
+    """
     ref, missing = "", {RunStarted, *kinds}
     while missing:
         event = await anext(events)
         missing.discard(type(event))
+        if isinstance(event, ApprovalAsked) and approvals is not None:
+            await approvals.decide(event.request.ref, Decision(allow=True))
         ref = event.ref if isinstance(event, RunStarted) else ref
     return ref
 
@@ -99,7 +107,7 @@ def test_the_capabilities_are_named(upstream: LettaUpstream) -> None:
 
 @pytest.mark.parametrize(
     ("words", "sign"),
-    [(SLOWLY, TextDelta), ("touch a file", ApprovalAsked), ('call Bash {"command": "sleep 60"}', RunStarted)],
+    [(SLOWLY, TextDelta), ("touch a file", ApprovalAsked), (SLEEP, ApprovalClosed)],
     ids=["text", "approval", "tool"],
 )
 async def test_another_process_ends_a_turn(
@@ -109,7 +117,7 @@ async def test_another_process_ends_a_turn(
     await say(upstream, agent, "hello")
     async with connected(letta) as other, asyncio.timeout(DEADLINE):
         async with aclosing(upstream.answer(question(agent, words))) as events:
-            ref = await begun(events, sign)
+            ref = await begun(events, sign, approvals=upstream.can.approvals if sign is ApprovalClosed else None)
             assert other.can.cancel is not None
             await other.can.cancel(ref)
             with pytest.raises(AnswerInterrupted):
