@@ -30,15 +30,28 @@ _STATES = {"complete": Deletion.DONE, "failed": Deletion.FAILED}
 async def delete_room(homeserver: Homeserver, room_id: str) -> str | None:
     """Have the homeserver remove all members of a room and its history; return the name of the deletion.
 
-    None: the bridge bot is no server administrator, or the homeserver is not Synapse. A repeat deletes nothing more.
+    None: the bridge bot is no server administrator, or the homeserver is not Synapse. A repeat deletes nothing more:
+    the homeserver refuses it while the first deletion runs, whose name is returned.
     """
     try:
         answer = await homeserver.request(
             Method.DELETE, SynapseAdminPath.v2.rooms[room_id], {"purge": True, "block": False}
         )
     except HomeserverRefused:
-        return None
+        return await _known_deletion(homeserver, room_id)
     return field(answer, "delete_id", str)
+
+
+async def _known_deletion(homeserver: Homeserver, room_id: str) -> str | None:
+    """Return the name of a deletion of a room that has not failed; None: there is none, or it may not be asked for."""
+    try:
+        answer = await homeserver.request(Method.GET, SynapseAdminPath.v2.rooms[room_id].delete_status)
+    except HomeserverRefused:
+        return None
+    tasks = [each for each in field(answer, "results", list) if isinstance(each, dict)]
+    # One that ran a moment ago may have ended.
+    known = [each for each in tasks if _STATES.get(field(each, "status", str)) is not Deletion.FAILED]
+    return field(known[0], "delete_id", str) if known else None
 
 
 async def deletion(homeserver: Homeserver, ref: str) -> Deletion:

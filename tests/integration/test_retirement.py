@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from agent_bridge.demo.account import call
+from agent_bridge.matrix.admin import Deletion, delete_room, deletion
 from support.aliases import forget_lobby
 from support.conditions import DEADLINE, eventually
 from support.harness import DOMAIN, SHARED
@@ -347,6 +348,21 @@ async def test_an_owner_confirms_the_deletion_of_a_room(place: Place, person: Pe
     # The server lists the agent, and nobody asked for it to come back.
     await place.running.bridge.discovery.sync(confirmed=True)
     assert await place.room(name) is None
+
+
+async def test_a_deletion_that_runs_is_found_by_its_room(place: Place, person: Person) -> None:
+    """A process that was killed before it had stored the name of the deletion: the homeserver refuses another one."""
+    homeserver = place.running.homeserver
+    async with place.server_administrator():
+        room_id = await person.create_room()
+        refs = [await delete_room(homeserver, room_id) for _ in range(3)]
+        assert None not in refs
+
+        async def done() -> bool:
+            return all([await deletion(homeserver, str(ref)) is Deletion.DONE for ref in refs])
+
+        await eventually(done, "the room is deleted")
+    assert await delete_room(homeserver, room_id) is None
 
 
 async def test_the_rooms_of_a_swarm_are_removed_after_a_time_and_many_may_go_at_once(
