@@ -21,7 +21,8 @@
     │   │   │   └── TokenRejected   it does not know the as_token
     │   │   └── UserNotRegistered   it does not know the ghost or the bot
     │   └── HomeserverRefused       4xx
-    │       └── RoomOutOfReach      an alias points to a room that the bridge cannot enter
+    │       ├── RoomOutOfReach      an alias points to a room that the bridge cannot enter
+    │       └── UserOutOfReach      the server of an invited user does not answer
     ├── UpstreamError               a server of agents
     │   ├── UpstreamUnreachable     no connection, or no first byte: retryable
     │   ├── UpstreamBusy            429, 503 or the like, perhaps with Retry-After: retryable
@@ -73,6 +74,7 @@ from agent_bridge.core.errors.homeserver import (
     RoomOutOfReach,
     TokenRejected,
     UserNotRegistered,
+    UserOutOfReach,
 )
 from agent_bridge.core.errors.upstream import (
     AgentGone,
@@ -130,5 +132,6 @@ __all__ = [
     "UpstreamRefused",
     "UpstreamUnreachable",
     "UserNotRegistered",
+    "UserOutOfReach",
     "WorkEnded",
 ]

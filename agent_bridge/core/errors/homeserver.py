@@ -66,6 +66,10 @@ class HomeserverRefused(HomeserverError):
     """The homeserver refused the request; a repeat has the same result."""
 
 
+class UserOutOfReach(HomeserverRefused):
+    """The server of a user of another homeserver does not answer an invitation, or refuses it."""
+
+
 class RoomOutOfReach(HomeserverRefused):
     """The alias of a new room points to a room that its creator cannot enter."""
 
