@@ -210,10 +210,10 @@ class Homeserver(UserRequests):
         """Invite a person. Returns False if the person is already a member.
 
         Raises:
-            UserOutOfReach: the server of the person does not answer.
+            ServerOutOfReach: the server of the person does not answer.
         """
         try:
-            with self._others.reaching(user_id):
+            with self._others.inviting(user_id):
                 await self.request(Method.POST, Path.v3.rooms[room_id].invite, {"user_id": user_id}, as_user=as_user)
         except HomeserverRefused as error:
             if error.errcode == _FORBIDDEN and await self.membership(room_id, user_id, as_user) == "join":
@@ -227,7 +227,7 @@ class Homeserver(UserRequests):
         The client of the person then lists the room among the direct ones (Matrix spec, "Direct Messaging").
 
         Raises:
-            UserOutOfReach: the server of the person does not answer.
+            ServerOutOfReach: the server of the person does not answer.
         """
         if await self.membership(room_id, user_id, as_user) == "join":
             return False
@@ -238,10 +238,10 @@ class Homeserver(UserRequests):
         """Invite a person by a membership that has *content*, too.
 
         Raises:
-            UserOutOfReach: the server of the person does not answer.
+            ServerOutOfReach: the server of the person does not answer.
         """
         content = {"membership": "invite", **content}
-        with self._others.reaching(user_id):
+        with self._others.inviting(user_id):
             await self.set_state(room_id, "m.room.member", content, key=user_id, as_user=as_user)
 
     async def membership(self, room_id: str, user_id: str, as_user: str | None = None) -> str | None:

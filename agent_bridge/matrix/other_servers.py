@@ -1,4 +1,4 @@
-"""Invitations of people of other servers. The homeserver answers one when the other server has, or after minutes."""
+"""Requests that the homeserver answers when another server has: invitations and files. It may wait for minutes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.errors import HomeserverUnavailable, UserOutOfReach
+from agent_bridge.core.errors import HomeserverUnavailable, ServerOutOfReach
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.session import limited_to
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.ids import Namespace
 
-#: Seconds that another server has to answer, and those for which one that was silent is not asked again.
-_ANSWER, _REST = 15.0, 300.0
+#: Seconds that another server has for an invitation and for a file, and those for which a silent one is not asked again.
+INVITATION, FILE, _REST = 15.0, 60.0, 300.0
 
 
 class OtherServers:
@@ -32,25 +32,36 @@ class OtherServers:
         self._silent: dict[str, float] = {}
 
     @contextmanager
-    def reaching(self, user_id: str) -> Iterator[None]:
-        """Raise :class:`UserOutOfReach` if the block, an invitation, does not reach the server of *user_id*.
+    def inviting(self, user_id: str) -> Iterator[None]:
+        """Raise :class:`ServerOutOfReach` if the block, an invitation, does not reach the server of *user_id*.
 
         The homeserver may deliver an invitation later that took too long.
         """
-        if not self._namespace.is_foreign(user_id):
+        try:
+            with self.asking(user_id.partition(":")[2], INVITATION):
+                yield
+        except HomeserverUnavailable as error:
+            is_answer = error.errcode is not None and (error.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
+            if not (is_answer and self._namespace.is_foreign(user_id)):
+                raise
+            text = Text("server_out_of_reach", said=str(error))
+            raise ServerOutOfReach(text, status=error.status, errcode=error.errcode) from error
+
+    @contextmanager
+    def asking(self, server: str, seconds: float) -> Iterator[None]:
+        """Raise :class:`ServerOutOfReach` if a response of *server* takes more than *seconds*, or one just did."""
+        if server == self._namespace.domain:
             yield
             return
-        server = user_id.partition(":")[2]
         if time.monotonic() < self._silent.get(server, 0.0):
-            raise UserOutOfReach(Text("user_out_of_reach", said=server))
-        with limited_to(_ANSWER) as limit:
+            raise ServerOutOfReach(Text("server_out_of_reach", said=server))
+        with limited_to(seconds) as limit:
             try:
                 yield
             except HomeserverUnavailable as error:
-                is_answer = error.errcode is not None and (error.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR
-                if limit.has_expired:
-                    self._silent[server] = time.monotonic() + _REST
-                elif not is_answer:
+                if not limit.has_expired:
                     raise
-                text = Text("user_out_of_reach", said=str(error))
-                raise UserOutOfReach(text, status=error.status, errcode=error.errcode) from error
+                now = time.monotonic()
+                self._silent = {each: end for each, end in self._silent.items() if end > now}
+                self._silent[server] = now + _REST
+                raise ServerOutOfReach(Text("server_out_of_reach", said=server)) from error

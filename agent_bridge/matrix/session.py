@@ -171,6 +171,8 @@ class _RepeatWhenSilent:
         self._silence = silence
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        if _LIMIT.get() is not None:
+            return await handler(request)
         if request.method == "GET" or any(part in request.url.raw_path for part in _WITH_TRANSACTION):
             for times in _REPETITIONS:
                 try:

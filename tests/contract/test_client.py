@@ -14,9 +14,9 @@ from agent_bridge.core.errors import (
     HomeserverRefused,
     HomeserverUnavailable,
     RegistrationRejected,
+    ServerOutOfReach,
     TokenRejected,
     UserNotRegistered,
-    UserOutOfReach,
 )
 from agent_bridge.matrix.client import CreatedRoom, Homeserver
 from agent_bridge.matrix.session import PATIENCE, homeserver_session
@@ -512,7 +512,7 @@ async def test_a_server_of_an_invited_person_that_is_away_is_no_outage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server.script(NOT_CONNECTED)
-    with pytest.raises(UserOutOfReach, match="Can't connect"):
+    with pytest.raises(ServerOutOfReach, match="Can't connect"):
         await call(homeserver, CAROL)
     # The homeserver itself fails, or does not answer.
     local = "@ann:example.org"
@@ -521,11 +521,11 @@ async def test_a_server_of_an_invited_person_that_is_away_is_no_outage(
         with pytest.raises(HomeserverUnavailable):
             await call(homeserver, user)
     # A homeserver waits long for a silent one. The next invitation does not ask it again.
-    monkeypatch.setattr("agent_bridge.matrix.other_servers._ANSWER", 0.1)
+    monkeypatch.setattr("agent_bridge.matrix.other_servers.INVITATION", 0.1)
     asked = len(server.requests)
     server.script(Reply(head=False, then="hang"))
     for _ in range(2):
-        with pytest.raises(UserOutOfReach):
+        with pytest.raises(ServerOutOfReach):
             await call(homeserver, CAROL)
     assert len(server.requests) == asked + 1
 

@@ -17,7 +17,7 @@ from agent_bridge.bridge.rooms.introduction import introduce
 from agent_bridge.bridge.rooms.problems import problems_of
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.chats import ChatStatus
-from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, UserNotRegistered, UserOutOfReach
+from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, ServerOutOfReach, UserNotRegistered
 from agent_bridge.core.ids import mark, short_hash
 from agent_bridge.core.results.commands import RoomAddress
 from agent_bridge.core.rooms import RoomProblem
@@ -106,7 +106,7 @@ class DirectChats:
         """Return the room of the direct chat of *agent* and *person*, to which the ghost invites if there was none.
 
         Raises:
-            UserOutOfReach: the server of *person* does not answer, or refuses the invitation.
+            ServerOutOfReach: the server of *person* does not answer, or refuses the invitation.
             HomeserverError, StoreError: a repeat continues.
         """
         key = f"dm.{short_hash(f'{person} {agent.ghost}', _KEY_LENGTH)}"
@@ -154,11 +154,11 @@ class DirectChats:
         try:
             await self._homeserver.invite_directly(room_id, person, ghost)
         except HomeserverRefused as error:
-            if isinstance(error, UserOutOfReach) or not self._namespace.is_foreign(person):
+            if isinstance(error, ServerOutOfReach) or not self._namespace.is_foreign(person):
                 raise
             # The ghost has the power: it is the other server that refuses.
-            text = Text("user_out_of_reach", said=str(error))
-            raise UserOutOfReach(text, status=error.status, errcode=error.errcode) from error
+            text = Text("server_out_of_reach", said=str(error))
+            raise ServerOutOfReach(text, status=error.status, errcode=error.errcode) from error
 
     async def _create(self, chat: ChatRoom, ghost: str) -> CreatedRoom:
         version = self._config.rooms.version

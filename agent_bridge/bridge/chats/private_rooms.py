@@ -10,7 +10,7 @@ import structlog
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.errors import HomeserverRefused, UserOutOfReach
+from agent_bridge.core.errors import HomeserverRefused, ServerOutOfReach
 from agent_bridge.core.roles import Role
 from agent_bridge.store.postgres.signals import Topic
 
@@ -95,7 +95,7 @@ class PrivateRooms:
                 return
             try:
                 await self._direct.open(agent_room.agent, person)
-            except UserOutOfReach as error:
+            except ServerOutOfReach as error:
                 log = _log.debug if person in self._away else _log.warning
                 log("a person gets no private rooms yet", user=person, error=str(error))
                 self._away[person] = time.monotonic() + _AWAY

@@ -18,7 +18,7 @@ import structlog
 
 from agent_bridge.bridge.rooms.inviter import belongs_to
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.errors import HomeserverRefused, RateLimited, UserOutOfReach
+from agent_bridge.core.errors import HomeserverRefused, RateLimited, ServerOutOfReach
 from agent_bridge.core.operations import Progress
 from agent_bridge.core.permissions import CAN, Permission
 from agent_bridge.core.results.access import Arrival, InviteReport
@@ -224,7 +224,7 @@ class InviteEverywhere:
     async def _own_room(self, agent: Agent, user: str) -> str:
         try:
             room_id = await self._open_direct(agent, user)
-        except UserOutOfReach as error:
+        except ServerOutOfReach as error:
             _log.info("the server of a user does not answer", user=user, error=str(error))
             return Arrival.AWAY
         membership = await self._homeserver.membership(room_id, user, self._namespace.user_id(agent.ghost))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from agent_bridge.core.errors import HomeserverRefused, UserOutOfReach
+from agent_bridge.core.errors import HomeserverRefused, ServerOutOfReach
 from agent_bridge.core.results.access import Arrival
 from agent_bridge.core.roles import Role
 from agent_bridge.matrix.admin import is_server_administrator, join_user
@@ -152,7 +152,7 @@ class Inviter:
         for sender in senders:
             try:
                 await self._homeserver.invite_with(room_id, user, content, sender)
-            except UserOutOfReach as error:
+            except ServerOutOfReach as error:
                 _log.debug("the server of a user does not answer", user=user, error=str(error))
                 return Arrival.AWAY
             except HomeserverRefused as error:

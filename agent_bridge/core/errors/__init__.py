@@ -22,7 +22,7 @@
     │   │   └── UserNotRegistered   it does not know the ghost or the bot
     │   └── HomeserverRefused       4xx
     │       ├── RoomOutOfReach      an alias points to a room that the bridge cannot enter
-    │       └── UserOutOfReach      the server of an invited user does not answer
+    │       └── ServerOutOfReach    another server does not answer the homeserver
     ├── UpstreamError               a server of agents
     │   ├── UpstreamUnreachable     no connection, or no first byte: retryable
     │   ├── UpstreamBusy            429, 503 or the like, perhaps with Retry-After: retryable
@@ -72,9 +72,9 @@ from agent_bridge.core.errors.homeserver import (
     RateLimited,
     RegistrationRejected,
     RoomOutOfReach,
+    ServerOutOfReach,
     TokenRejected,
     UserNotRegistered,
-    UserOutOfReach,
 )
 from agent_bridge.core.errors.upstream import (
     AgentGone,
@@ -120,6 +120,7 @@ __all__ = [
     "RowUnreadable",
     "SchemaTooNew",
     "SchemaTooOld",
+    "ServerOutOfReach",
     "StoreError",
     "StoreRefused",
     "TokenRejected",
@@ -132,6 +133,5 @@ __all__ = [
     "UpstreamRefused",
     "UpstreamUnreachable",
     "UserNotRegistered",
-    "UserOutOfReach",
     "WorkEnded",
 ]

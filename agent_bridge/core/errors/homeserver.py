@@ -66,8 +66,8 @@ class HomeserverRefused(HomeserverError):
     """The homeserver refused the request; a repeat has the same result."""
 
 
-class UserOutOfReach(HomeserverRefused):
-    """The server of a user of another homeserver does not answer an invitation, or refuses it."""
+class ServerOutOfReach(HomeserverRefused):
+    """Another server does not answer the homeserver, or refuses an invitation of one of its users."""
 
 
 class RoomOutOfReach(HomeserverRefused):
