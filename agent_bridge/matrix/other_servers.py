@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.ids import Namespace
 
-#: Seconds that another server has for an invitation and for a file, and those for which a silent one is not asked again.
+#: Seconds that another server has for an invitation and for a file, and those for which a silent one is left alone.
 INVITATION, FILE, _REST = 15.0, 60.0, 300.0
 
 
