@@ -69,7 +69,7 @@ async def test_each_person_has_a_room_with_each_agent(harness: BridgeHarness, da
         harness.person() as first,
         harness.person() as second,
         harness.person("admin") as admin,
-        harness.person("stranger") as stranger,
+        harness.person() as stranger,
     ):
         people = [stranger.user_id, AWAY, first.user_id, second.user_id]
         rooms = {"private": True, "introduce": True, "invite": people}
