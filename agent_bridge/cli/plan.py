@@ -27,6 +27,7 @@ from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres import migrate
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.postgres.embedded import database_uri
+from agent_bridge.store.roles import RoleStore
 from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 
@@ -94,7 +95,8 @@ async def plan(config: Config, name: str | None, kind: str | None) -> PlanResult
                 agents = Agents(database)
                 found = {each.name: await agents.of_upstream(each.name) for each in upstreams}
                 lists = await ask_all(upstreams, session)
-                planner = PassPlanner(agents, KeyValues(database), Live(config), ENGLISH)
+                kv, role_store = KeyValues(database), RoleStore(database)
+                planner = PassPlanner(agents, kv, role_store, Live(config), ENGLISH)
                 own = [each for each in entries if each.upstream.name in found]
                 passes = await planner.plan(upstreams, lists, own)
         # The configuration tells the model of an agent that has an entry.

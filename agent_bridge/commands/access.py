@@ -13,6 +13,7 @@ from agent_bridge.commands.lookup import Closeness, find_agents, visible_agents
 from agent_bridge.commands.moderation import is_unknown, refusal_about, users_of_bridge
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.errors import ServerOutOfReach
 from agent_bridge.core.permissions import Permission, lowest_role
 from agent_bridge.core.results.access import Arrival, Invited, InvitingBegun, NamedRoom, RoomLeft
 from agent_bridge.core.results.commands import (
@@ -210,7 +211,10 @@ async def _open(ctx: CommandContext, agent: AgentRoom, person: str) -> Invited |
     if agent.agent.state is not AgentState.ACTIVE:
         return NoRoomYet(agent.agent.name)
     known = (await services.direct_chats.rooms_of(person)).get(agent.agent.id)
-    room_id = await services.direct.open(agent.agent, person)
+    try:
+        room_id = await services.direct.open(agent.agent, person)
+    except ServerOutOfReach:
+        return PersonRefused(PersonRefusal.AWAY, person)
     ghost = services.namespace.user_id(agent.agent.ghost)
     is_member = room_id == known and await services.homeserver.membership(room_id, person, ghost) == "join"
     arrival = Arrival.INSIDE if is_member else Arrival.INVITED

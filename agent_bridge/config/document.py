@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.composer import ComposerError
 from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.reader import ReaderError
 
 from agent_bridge.config.validation import ConfigFault, Place
@@ -17,6 +19,10 @@ from agent_bridge.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from ruamel.yaml.nodes import MappingNode, Node
+
+#: Characters that no database, request or name of a file can hold: NUL, and halves of surrogate pairs.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_STORABLE = "must not contain \\0 or half of a surrogate pair"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +88,18 @@ class _Constructor(RoundTripConstructor):
         return False
 
     def construct_object(self, node: Node, *args: Any, **options: Any) -> Any:
+        if isinstance(node, ScalarNode) and _UNSTORABLE.search(str(node.value)):
+            # Escapes in double quotes can name every character.
+            raise _Unstorable(problem_mark=node.start_mark)
         try:
             return super().construct_object(node, *args, **options)
         except (ValueError, LookupError, AttributeError):
             # An invalid date, or a tag such as !!int before another type.
             raise ConstructorError(problem_mark=node.start_mark) from None
+
+
+class _Unstorable(ConstructorError):
+    """A text has characters that nothing can hold."""
 
 
 def _duplicate(root: Any, mapping: CommentedMap, key: Any, line: int) -> tuple[int, ConfigFault]:
@@ -115,7 +128,7 @@ def _place_of(mapping: CommentedMap, root: Any) -> Place:
 def _why(error: MarkedYAMLError) -> str:
     problem = str(error.problem)
     if isinstance(error, ConstructorError):
-        return "is not a valid YAML value; quote it if it is text"
+        return _STORABLE if isinstance(error, _Unstorable) else "is not a valid YAML value; quote it if it is text"
     if isinstance(error, ComposerError) and "alias" in problem:
         return "refers to an anchor that does not exist; quote text that begins with *"
     if isinstance(error, ComposerError):

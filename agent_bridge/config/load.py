@@ -11,6 +11,7 @@ from agent_bridge.config.renamed import rename_old_keys
 from agent_bridge.config.types import Origin
 from agent_bridge.config.validation import check
 from agent_bridge.core.errors import ConfigError
+from agent_bridge.core.named_files import read_up_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+#: Bytes of a file. One of ten thousand people has a megabyte.
+MAX_BYTES = 10_000_000
 #: The origin of a new config.yaml.
 _INIT = "agent-bridge init writes one"
 
@@ -56,14 +59,17 @@ def read_bytes(path: Path, origin: str) -> bytes:
     """Return the content of the file *path*. *origin* tells people where such a file comes from.
 
     Raises:
-        ConfigError: it cannot be read.
+        ConfigError: it cannot be read, or has more than :data:`MAX_BYTES`.
     """
     try:
-        return path.read_bytes()
+        content = read_up_to(path, MAX_BYTES + 1)
     except FileNotFoundError:
         raise ConfigError(f"{path}: does not exist; {origin}") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{path}: has more than {MAX_BYTES // 1_000_000} MB, and is no configuration")
+    return content
 
 
 def parse_mapping(content: bytes, path: Path, origin: str) -> Document:

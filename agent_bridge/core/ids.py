@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Key of the mark in the content of every event that the bridge sends.
 MARK = "agent_bridge.turn"
@@ -104,6 +108,18 @@ class Namespace:
     def bot(self) -> str:
         """User id of the bridge bot."""
         return self.user_id(self.bot_username)
+
+    def is_foreign(self, user_id: str) -> bool:
+        """Tell whether *user_id* belongs to another server."""
+        return user_id.partition(":")[2] != self.domain
+
+    def local_first(self, users: Iterable[str]) -> list[str]:
+        """Return *users* in their order, those of other servers last.
+
+        While a homeserver waits for the answer to an invitation of such a user, it changes no other membership of the
+        room.
+        """
+        return sorted(users, key=self.is_foreign)
 
     @property
     def imported_localpart(self) -> str:

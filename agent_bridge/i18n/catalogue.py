@@ -202,6 +202,7 @@ class Texts:
     homeserver_unauthorised: str
     homeserver_other_names: str
     homeserver_refused: str
+    server_out_of_reach: str
     homeserver_invalid: str
     #: The ``{upstream}`` of a cause that a room is told, and the cause in place of one that only admins understand.
     agents_server: str

@@ -241,6 +241,7 @@ ENGLISH = Texts(
     homeserver_unauthorised="the homeserver does not know the as_token: {said}",
     homeserver_other_names="the homeserver has another registration of the bridge: {said}",
     homeserver_refused="the homeserver refused the request: {said}",
+    server_out_of_reach="another server does not answer: {said}",
     homeserver_invalid="the homeserver's response is not valid: is the address correct?",
     agents_server="the server of {agent}",
     upstream_misfit="the bridge cannot use {upstream} as it is set up",

@@ -263,6 +263,7 @@ RUSSIAN = Texts(
     homeserver_unauthorised="домашний сервер не знает as_token: {said}",
     homeserver_other_names="у домашнего сервера другая регистрация моста: {said}",
     homeserver_refused="домашний сервер отклонил запрос: {said}",
+    server_out_of_reach="другой сервер не отвечает: {said}",
     homeserver_invalid="ответ домашнего сервера некорректен: верен ли адрес?",
     agents_server="агента {agent}",
     upstream_misfit="мост не может пользоваться сервером {upstream} при его нынешней настройке",

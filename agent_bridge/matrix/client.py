@@ -8,9 +8,15 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, RoomOutOfReach, UserNotRegistered
+from agent_bridge.core.errors import (
+    HomeserverRefused,
+    HomeserverUnavailable,
+    RoomOutOfReach,
+    UserNotRegistered,
+)
 from agent_bridge.core.lean_imports import in_place_of, without
 from agent_bridge.i18n.catalogue import Text
+from agent_bridge.matrix.other_servers import OtherServers
 from agent_bridge.matrix.requests import Json, as_list, events, field
 from agent_bridge.matrix.room_state import LISTED_CREATOR, RoomState
 from agent_bridge.matrix.rooms import REMOVED
@@ -21,6 +27,10 @@ with without("prometheus_client"), in_place_of("mautrix.types", IdentityKey=str,
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    import aiohttp
+
+    from agent_bridge.core.ids import Namespace
 
 _FORBIDDEN = "M_FORBIDDEN"
 #: Seconds for which the default room version is not asked again.
@@ -34,7 +44,7 @@ class CreatedRoom:
     """The result of :meth:`Homeserver.create_room`."""
 
     room_id: str
-    #: True: the room is new. False: the room existed, and may be incomplete.
+    #: True: the room is new. False: the room existed, or people of other servers are not invited: it may be incomplete.
     fresh: bool
 
 
@@ -47,6 +57,10 @@ class Homeserver(UserRequests):
 
     #: The default room version, and the end of its use in seconds of the monotonic clock: an upgrade may change it.
     _default: tuple[str, float] = ("", 0.0)
+
+    def __init__(self, address: str, as_token: str, namespace: Namespace, session: aiohttp.ClientSession) -> None:
+        super().__init__(address, as_token, namespace, session)
+        self._others = OtherServers(namespace)
 
     async def versions(self) -> Json:
         """Return ``GET /_matrix/client/versions``."""
@@ -111,11 +125,15 @@ class Homeserver(UserRequests):
         """Create a room, or adopt the room that already has its alias.
 
         *content* must have ``room_alias_name``: this request has no transaction id, so a repeat finds the first room
-        by its alias. *as_user* is a member of an adopted room.
+        by its alias. *as_user* is a member of an adopted room. People of other servers in *content* are left out, and
+        the room is not fresh: the caller invites them. The homeserver would answer when their servers have.
 
         Raises:
             RoomOutOfReach: *as_user* cannot enter the room that has the alias.
         """
+        local = [user for user in content.get("invite", ()) if not self.namespace.is_foreign(user)]
+        is_whole = local == list(content.get("invite", ()))
+        content = content if is_whole else {**content, "invite": local}
         try:
             answer = await self.request(Method.POST, Path.v3.createRoom, content, as_user=as_user)
         except HomeserverRefused as error:
@@ -131,7 +149,7 @@ class Homeserver(UserRequests):
                 text = Text("homeserver_refused", said=f"{room_id}: {refusal}")
                 raise RoomOutOfReach(text, room_id=room_id, status=refusal.status, errcode=refusal.errcode) from refusal
             return CreatedRoom(room_id, fresh=False)
-        return CreatedRoom(field(answer, "room_id", str), fresh=True)
+        return CreatedRoom(field(answer, "room_id", str), fresh=is_whole)
 
     async def resolve_alias(self, alias: str) -> str | None:
         """Return the room that *alias* points to; None if the alias does not exist."""
@@ -189,9 +207,14 @@ class Homeserver(UserRequests):
         await self.set_state(room_id, "m.room.member", content, key=user_id, as_user=as_user)
 
     async def invite(self, room_id: str, user_id: str, as_user: str | None = None) -> bool:
-        """Invite a person. Returns False if the person is already a member."""
+        """Invite a person. Returns False if the person is already a member.
+
+        Raises:
+            ServerOutOfReach: the server of the person does not answer.
+        """
         try:
-            await self.request(Method.POST, Path.v3.rooms[room_id].invite, {"user_id": user_id}, as_user=as_user)
+            with self._others.inviting(user_id):
+                await self.request(Method.POST, Path.v3.rooms[room_id].invite, {"user_id": user_id}, as_user=as_user)
         except HomeserverRefused as error:
             if error.errcode == _FORBIDDEN and await self.membership(room_id, user_id, as_user) == "join":
                 return False
@@ -202,12 +225,24 @@ class Homeserver(UserRequests):
         """Invite a person to a direct conversation with *as_user*. Returns False if the person is already a member.
 
         The client of the person then lists the room among the direct ones (Matrix spec, "Direct Messaging").
+
+        Raises:
+            ServerOutOfReach: the server of the person does not answer.
         """
         if await self.membership(room_id, user_id, as_user) == "join":
             return False
-        content = {"membership": "invite", "is_direct": True}
-        await self.set_state(room_id, "m.room.member", content, key=user_id, as_user=as_user)
+        await self.invite_with(room_id, user_id, {"is_direct": True}, as_user)
         return True
+
+    async def invite_with(self, room_id: str, user_id: str, content: Json, as_user: str | None = None) -> None:
+        """Invite a person by a membership that has *content*, too.
+
+        Raises:
+            ServerOutOfReach: the server of the person does not answer.
+        """
+        content = {"membership": "invite", **content}
+        with self._others.inviting(user_id):
+            await self.set_state(room_id, "m.room.member", content, key=user_id, as_user=as_user)
 
     async def membership(self, room_id: str, user_id: str, as_user: str | None = None) -> str | None:
         """Return the ``membership`` of *user_id* in a room; None if the room never had one."""

@@ -15,6 +15,7 @@ from agent_bridge.core.errors import HomeserverError, HomeserverRefused, Homeser
 from agent_bridge.core.http import read_bounded
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.attachments import parse_mxc
+from agent_bridge.matrix.other_servers import FILE, OtherServers
 from agent_bridge.matrix.requests import failure
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Media:
         self._headers = {"Authorization": f"Bearer {as_token}"}
         self._namespace = namespace
         self._session = session
+        self._others = OtherServers(namespace)
 
     async def download(self, url: str, *, limit: int, as_user: str | None = None) -> bytes:
         """Return the file at an ``mxc://`` URL (``GET /_matrix/client/v1/media/download/…``).
@@ -52,8 +54,13 @@ class Media:
         Raises:
             ValueError: *url* is not an ``mxc://`` URL.
             TooLarge: the file has more than *limit* bytes. At most one chunk beyond the limit was read.
+            ServerOutOfReach: it is a file of another server, which does not answer.
         """
         server, media = parse_mxc(url)
+        with self._others.asking(server, FILE):
+            return await self._download(server, media, limit, as_user)
+
+    async def _download(self, server: str, media: str, limit: int, as_user: str | None) -> bytes:
         target = self._base / "_matrix/client/v1/media/download" / server / media
         headers, query = self._headers, self._query(as_user)
         for _ in range(_MAX_REDIRECTS + 1):

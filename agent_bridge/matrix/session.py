@@ -7,6 +7,7 @@ import json
 import logging
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -170,6 +171,8 @@ class _RepeatWhenSilent:
         self._silence = silence
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        if _LIMIT.get() is not None:
+            return await handler(request)
         if request.method == "GET" or any(part in request.url.raw_path for part in _WITH_TRANSACTION):
             for times in _REPETITIONS:
                 try:
@@ -181,6 +184,43 @@ class _RepeatWhenSilent:
                 _log.warning("no response of the homeserver: a request is repeated on a new connection")
                 self._connector.drop_idle()
         return await handler(request)
+
+
+@dataclass(slots=True)
+class Limit:
+    """The seconds that a response may take, and whether one took longer."""
+
+    seconds: float
+    has_expired: bool = False
+
+
+_LIMIT: ContextVar[Limit | None] = ContextVar("limit", default=None)
+
+
+@contextmanager
+def limited_to(seconds: float) -> Iterator[Limit]:
+    """Let each response take *seconds* at most, within the block; the waits for a 429 do not count."""
+    limit = Limit(seconds)
+    token = _LIMIT.set(limit)
+    try:
+        yield limit
+    finally:
+        _LIMIT.reset(token)
+
+
+async def _end_when_limited(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Be the middleware that ends a request by :func:`limited_to`."""
+    limit = _LIMIT.get()
+    if limit is None:
+        return await handler(request)
+    try:
+        async with asyncio.timeout(limit.seconds) as expiry:
+            return await handler(request)
+    except TimeoutError as error:
+        if not expiry.expired():
+            raise
+        limit.has_expired = True
+        raise aiohttp.ServerTimeoutError(f"no response within {limit.seconds:g} s") from error
 
 
 def homeserver_session(
@@ -196,6 +236,6 @@ def homeserver_session(
         # No total limit: it would include the waits.
         timeout=aiohttp.ClientTimeout(connect=_CONNECT_TIMEOUT, sock_read=read_timeout),
         response_class=_Response,
-        middlewares=(_WaitWhenLimited(patience), _RepeatWhenSilent(connector, silence)),
+        middlewares=(_WaitWhenLimited(patience), _RepeatWhenSilent(connector, silence), _end_when_limited),
         connector=connector,
     )

@@ -93,7 +93,7 @@ def build_commands(
         exports=ExportStore(stores.database),
         media=clients.media,
         texts=settings.texts,
-        planner=PassPlanner(stores.agents, stores.kv, settings.live, settings.texts),
+        planner=PassPlanner(stores.agents, stores.kv, RoleStore(stores.database), settings.live, settings.texts),
         kv=stores.kv,
         homeserver=clients.homeserver,
         namespace=settings.namespace,

@@ -78,7 +78,9 @@ def build_leader(
     duties["numbers"] = build_number_repair(settings, stores, homeserver).run
     if config.rooms.private:
         rooms = settings.live.part(lambda each: each.rooms)
-        duties["private_rooms"] = PrivateRooms(agents.chats.direct, stores.agents, rooms, stores.signals).run
+        duties["private_rooms"] = PrivateRooms(
+            agents.chats.direct, stores.agents, rooms, settings.roles, refresher.refresh, stores.signals
+        ).run
     if config.rooms.lobby is not False:
         duties["lobby"] = agents.lobby.run
     if config.chats.titles is not ChatTitles.OFF:

@@ -14,6 +14,7 @@ from agent_bridge.core.errors import (
     HomeserverRefused,
     HomeserverUnavailable,
     RegistrationRejected,
+    ServerOutOfReach,
     TokenRejected,
     UserNotRegistered,
 )
@@ -493,6 +494,51 @@ async def test_other_failures_adopt_nothing(
     with pytest.raises(kind):
         await homeserver.create_room({"room_alias_name": "agent_frida"}, GHOST)
     assert len(server.requests) == 1
+
+
+CAROL = "@carol:elsewhere.example"
+NOT_CONNECTED = refuses(502, "M_UNKNOWN", "Can't connect to server elsewhere.example")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda h, user: h.invite(ROOM, user, GHOST), lambda h, user: h.invite_with(ROOM, user, {}, GHOST)],
+    ids=["invite", "membership"],
+)
+async def test_a_server_of_an_invited_person_that_is_away_is_no_outage(
+    homeserver: Homeserver,
+    server: FaultServer,
+    call: Callable[[Homeserver, str], Awaitable[object]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server.script(NOT_CONNECTED)
+    with pytest.raises(ServerOutOfReach, match="Can't connect"):
+        await call(homeserver, CAROL)
+    # The homeserver itself fails, or does not answer.
+    local = "@ann:example.org"
+    for reply, user in ((NOT_CONNECTED, local), (Reply(502), CAROL), (Reply(head=False, then="cut"), CAROL)):
+        server.script(reply)
+        with pytest.raises(HomeserverUnavailable):
+            await call(homeserver, user)
+    # A homeserver waits long for a silent one. The next invitation does not ask it again.
+    monkeypatch.setattr("agent_bridge.matrix.other_servers.INVITATION", 0.1)
+    asked = len(server.requests)
+    server.script(Reply(head=False, then="hang"))
+    for _ in range(2):
+        with pytest.raises(ServerOutOfReach):
+            await call(homeserver, CAROL)
+    assert len(server.requests) == asked + 1
+
+
+async def test_a_room_is_made_without_the_invitations_to_other_servers(
+    homeserver: Homeserver, server: FaultServer
+) -> None:
+    content = {"room_alias_name": "agent_frida", "invite": ["@ann:example.org", CAROL]}
+    server.script(says({"room_id": ROOM}))
+    assert await homeserver.create_room(content, GHOST) == CreatedRoom(ROOM, fresh=False)
+    assert json.loads(server.requests[0].body)["invite"] == ["@ann:example.org"]
+    server.script(says({"room_id": ROOM}))
+    assert (await homeserver.create_room({**content, "invite": ["@ann:example.org"]}, GHOST)).fresh
 
 
 async def test_a_user_that_exists_is_registered(homeserver: Homeserver, server: FaultServer) -> None:

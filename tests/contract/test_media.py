@@ -13,6 +13,7 @@ from agent_bridge.core.errors import (
     HomeserverError,
     HomeserverRefused,
     HomeserverUnavailable,
+    ServerOutOfReach,
     TokenRejected,
     TooLarge,
 )
@@ -234,6 +235,18 @@ async def test_an_upload_is_not_redirected(media: Media, server: FaultServer) ->
     server.script(Reply(307, {"Location": "/x"}))
     with pytest.raises(HomeserverUnavailable):
         await media.upload(b"1", "text/plain", "a")
+    assert len(server.requests) == 1
+
+
+async def test_a_file_of_a_silent_server_ends(
+    media: Media, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member who sends its address would hold up the room for many minutes."""
+    monkeypatch.setattr("agent_bridge.matrix.media.FILE", 0.1)
+    server.script(Reply(head=False, then="hang"))
+    for _ in range(2):
+        with pytest.raises(ServerOutOfReach, match=r"example\.org:8448"):
+            await media.download(MXC, limit=5)
     assert len(server.requests) == 1
 
 

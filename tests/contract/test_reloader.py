@@ -116,6 +116,12 @@ async def test_live_keys_count_at_once_and_others_are_named(store_url: str, tmp_
         one.file.write_text(text())
         assert await one.reload() == [ReloadOutcome(live)]
         assert one.config.value == before
+        # A file of which the rest is not written yet takes no roles away.
+        one.file.write_text(text().partition("\npermissions:")[0])
+        (outcome,) = await one.reload()
+        assert outcome is not None
+        assert outcome.fault.startswith(f"{one.file}: permissions: gives nobody a role any more")
+        assert one.config.value == before
 
 
 async def test_a_secret_of_the_environment_is_read_again(store_url: str, tmp_path: Path) -> None:

@@ -158,7 +158,10 @@ async def test_a_bot_without_the_rights_invites_and_says_so_once(
 ) -> None:
     async with named_upstream(*AGENTS) as upstream, harness.person() as bob, harness.person("admin") as admin:
         homeserver = {"address": harness.synapse.url, "domain": DOMAIN, "admin": True}
-        config = configured(harness, database_url, upstream, bob, rule="invite", homeserver=homeserver)
+        # A server that cannot be reached keeps nothing from the other administrators.
+        permissions = {DOMAIN: "member", admin.user_id: "admin", "@far:elsewhere.example": "owner"}
+        sections = {"homeserver": homeserver, "permissions": permissions}
+        config = configured(harness, database_url, upstream, bob, rule="invite", **sections)
         async with harness.bridge(config) as running:
             rooms, space = await rooms_of(running), await space_of(running)
             await bob.wait_for(lambda: set(bob.invites) >= {*rooms.values(), space})

@@ -11,10 +11,14 @@ from support.bot_rooms import bot_chat, named_upstream
 from support.chat_rooms import linked_room
 from support.conditions import eventually
 from support.direct_chats import DirectChat
+from support.harness import DOMAIN
 
 if TYPE_CHECKING:
     from support.harness import BridgeHarness, Running
     from support.person import Person
+
+#: A person of a server that the homeserver does not reach.
+AWAY = "@far:elsewhere.example"
 
 
 async def rooms_of(running: Running, person: Person) -> dict[str, str]:
@@ -65,9 +69,14 @@ async def test_each_person_has_a_room_with_each_agent(harness: BridgeHarness, da
         harness.person() as first,
         harness.person() as second,
         harness.person("admin") as admin,
+        harness.person() as stranger,
     ):
-        rooms = {"private": True, "introduce": True, "invite": [first.user_id, second.user_id]}
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms)
+        people = [stranger.user_id, AWAY, first.user_id, second.user_id]
+        rooms = {"private": True, "introduce": True, "invite": people}
+        permissions = {DOMAIN: "member", admin.user_id: "admin", stranger.user_id: "none", AWAY: "member"}
+        config = harness.config(
+            database_url, [{"name": "u", "url": upstream.url}], rooms=rooms, permissions=permissions
+        )
         async with harness.bridge(config) as running:
             own = [await both_rooms(running, person) for person in (first, second)]
             assert not {*own[0].values()} & {*own[1].values()}
@@ -82,6 +91,16 @@ async def test_each_person_has_a_room_with_each_agent(harness: BridgeHarness, da
             with pytest.raises(HomeserverRefused):
                 await second.join(own[0]["Ada"])
             assert not [each for each in await running.agents.all() if each.home.room_id is not None]
+            # A user without a role gets no room, and one of a server that cannot be reached holds nothing up.
+            assert not await rooms_of(running, stranger)
+            office = await bot_chat(running, admin)
+            assert f"The server of {AWAY} does not answer" in (await office.ask(f"invite Ada {AWAY}")).body
+            answer = await office.ask(f"invite * {AWAY}")
+            await admin.wait_for(
+                lambda: "2 rooms left out, because the server" in office.room.messages[answer.event_id].body
+            )
+            await office.ask(f"role {stranger.user_id} member")
+            await both_rooms(running, stranger)
 
 
 @pytest.mark.long

@@ -110,7 +110,7 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             operations=OperationStore(database),
             reloads=ReloadStore(database),
             personal_data=PersonalData(database, Redactions(NAMES.bot_username, redact_answers=False), Queue(database)),
-            planner=PassPlanner(agents, KeyValues(database), Live(example()), ENGLISH),
+            planner=PassPlanner(agents, KeyValues(database), RoleStore(database), Live(example()), ENGLISH),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
             kv=KeyValues(database),
             exports=ExportStore(database),

@@ -85,7 +85,7 @@ WITH_ONE: dict[str, tuple[str, list[tuple[int, str]]]] = {
     "a temperature in quotes": (f"\n{ADA}    temperature: '1'\n", [(3, "agents[0].temperature: must be a number")]),
     "an empty prompt": (f"\n{ADA}    system_prompt: ''\n", [(3, NO_PROMPT)]),
     "a prompt that the database cannot hold": (
-        f'\n{ADA}    system_prompt: "a\\0b"\n',
+        f'\n{ADA}    system_prompt: "a\\x07b"\n',
         [(3, "agents[0].system_prompt: must not contain control characters")],
     ),
     "a picture of another scheme": (

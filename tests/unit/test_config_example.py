@@ -169,8 +169,11 @@ def test_defaults_read_back(tmp_path: Path) -> None:
 
 ODD_WORDS = ["null", "~", "yes", "NO", "on", "true", "0x1f", "1e3", "12:30", "2001-02-03", ".inf", "=", "<<"]
 ODD_SIGNS = ["[a]", "{", "'", '"', "---", "...", "!tag", "&a", "*a", "%", "@", "`", "- a", "? a", "a:", "a: b", "a #b"]
-ODD_SPACE = ["", " ", "\\", "\\n", "a\nb", "\ta", "\r\n", "\0", "\x7f", "\x85", "\xa0", "\u2028", "\ufeff", "\uffff"]
-TEXT = st.text(max_size=40) | st.sampled_from(ODD_WORDS + ODD_SIGNS + ODD_SPACE)
+ODD_SPACE = ["", " ", "\\", "\\n", "a\nb", "\ta", "\r\n", "\x7f", "\x85", "\xa0", "\u2028", "\ufeff", "\uffff"]
+#: A configuration cannot hold NUL.
+TEXT = st.text(max_size=40).map(lambda text: text.replace("\0", "")) | st.sampled_from(
+    ODD_WORDS + ODD_SIGNS + ODD_SPACE
+)
 TEMPLATE = st.lists(
     TEXT.map(lambda text: text.replace("{", "(").replace("}", ")")) | st.sampled_from(["{name}", "{id}", "{upstream}"]),
     max_size=4,
@@ -191,7 +194,7 @@ USER = LOCALPART.map(lambda localpart: f"@{localpart}:example.org")
     templates=st.tuples(TEMPLATE, TEMPLATE),
     users=st.lists(USER, max_size=3),
     seconds=st.floats(0.0, exclude_min=True, allow_infinity=False),
-    data_dir=TEXT.filter(lambda text: "\0" not in text),
+    data_dir=TEXT,
 )
 def test_odd_values_read_back(
     tmp_path_factory: pytest.TempPathFactory,

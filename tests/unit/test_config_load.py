@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from agent_bridge.config.load import load
 from agent_bridge.config.model import Config
 from agent_bridge.core.errors import ConfigError
+from agent_bridge.core.named_files import read_up_to
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
 
@@ -486,6 +487,14 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
         "space:\n  name: \x07\n",
         ["config.yaml:2: contains a control character, which YAML does not allow"],
     ),
+    "NUL": (
+        'permissions:\n  "@a\\0b:x": admin\n',
+        ["config.yaml:2:3: must not contain \\0 or half of a surrogate pair"],
+    ),
+    "half of a pair": (
+        'agents_file: "\\ud800"\n',
+        ["config.yaml:1:14: must not contain \\0 or half of a surrogate pair"],
+    ),
 }
 
 
@@ -521,6 +530,21 @@ def test_no_file(file: Path) -> None:
 def test_unreadable_file(file: Path) -> None:
     file.mkdir()
     assert errors(file) == ["config.yaml: cannot be read: Is a directory"]
+
+
+def test_a_pipe_and_a_device_do_not_block(file: Path) -> None:
+    os.mkfifo(file)
+    with pytest.raises(TimeoutError):
+        read_up_to(file, 10, patience=0.01)
+    # A shell gives a program the output of another one so: `-c <(…)`.
+    theirs, ours = os.pipe()
+    os.write(ours, GOOD.encode())
+    os.close(ours)
+    assert load(Path(f"/dev/fd/{theirs}")).homeserver.domain == "example.org"
+    os.close(theirs)
+    file.unlink()
+    file.symlink_to("/dev/zero")
+    assert errors(file) == ["config.yaml: has more than 10 MB, and is no configuration"]
 
 
 @pytest.mark.parametrize(

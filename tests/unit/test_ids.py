@@ -253,3 +253,13 @@ def test_no_agent_has_the_name_of_the_user_of_imports(agent_id: str, prefix: str
 def test_an_id_like_the_name_of_the_user_of_imports_is_escaped(agent_id: str) -> None:
     assert NAMES.localpart(agent_id) == "agent_=3dimported"
     assert re.fullmatch(NAMES.user_regex, NAMES.imported)
+
+
+def test_people_of_other_servers_are_last() -> None:
+    people = ["@ann:example.org:8448", "@bob:example.org", "@cem:other.org", "@dan:example.org"]
+    assert NAMES.local_first(people) == [
+        "@bob:example.org",
+        "@dan:example.org",
+        "@ann:example.org:8448",
+        "@cem:other.org",
+    ]

@@ -17,6 +17,7 @@ from agent_bridge.config.example import example
 from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.results.repairs import PassPlan
+from agent_bridge.core.roles import Role, RoleBook
 from agent_bridge.core.rooms import JoinRule
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
@@ -39,6 +40,8 @@ CONFIG = example().model_copy(
         "rooms": RoomsConfig(invite=("@bob:example.org",)),
     }
 )
+#: Everybody has a role.
+BOOK = RoleBook({"*": Role.MEMBER})
 VALUES = {"space": "!space", "space_trusted": "!space", "space_invited": ["@bob:example.org"]}
 
 
@@ -59,8 +62,8 @@ def listed(*names: str) -> list[AgentInfo]:
 
 def planned(before: Sequence[AgentRoom], items: Sequence[AgentInfo], **changes: Any) -> PassPlan:
     config = changes.pop("config", CONFIG)
-    entries = changes.pop("entries", None)
-    return plan_pass(config, [UP], Lists({"up": items}, {}, {"up": ""}), entries, before, VALUES | changes)
+    entries, book = changes.pop("entries", None), changes.pop("book", BOOK)
+    return plan_pass(config, [UP], Lists({"up": items}, {}, {"up": ""}), entries, before, VALUES | changes, book)
 
 
 def test_agents_that_are_gone_for_long() -> None:
@@ -117,6 +120,9 @@ def test_people_are_invited_to_rooms_that_the_space_does_not_open() -> None:
     assert planned(before, listed("Ada"), config=closed, **known) == PassPlan(invite=("@eve:x",))
     both = planned(before, listed("Ada", "Bea"), config=closed, **known)
     assert both == PassPlan(create=("Bea",), invite=("@bob:x", "@eve:x"))
+    # Nobody invites a user without a role.
+    book = RoleBook({"*": Role.MEMBER, "@eve:x": Role.NONE})
+    assert planned(before, listed("Ada"), config=closed, book=book, **known) == PassPlan()
 
 
 def test_without_a_space_and_with_private_rooms() -> None:
@@ -126,6 +132,13 @@ def test_without_a_space_and_with_private_rooms() -> None:
     private = CONFIG.model_copy(update={"rooms": RoomsConfig(private=True)})
     before = [housed(1, "Ada", room_id=None)]
     assert planned(before, listed("Ada", "Bea"), config=private) == PassPlan(add=("Bea",))
+    # People get an own room with each agent, also where the Space would let them in.
+    private = CONFIG.model_copy(update={"rooms": RoomsConfig(private=True, invite=("@bob:example.org",))})
+    invited = PassPlan(invite=("@bob:example.org",))
+    assert planned(before, listed("Ada"), config=private) == invited
+    before = [housed(1, "Ada", room_id=None, invited=frozenset({"@bob:example.org"}))]
+    assert planned(before, listed("Ada"), config=private) == PassPlan()
+    assert planned(before, listed("Ada", "Bea"), config=private) == replace(invited, add=("Bea",))
 
 
 def test_entries_of_the_configuration() -> None:
@@ -140,7 +153,7 @@ def test_entries_of_the_configuration() -> None:
 
 
 def test_an_upstream_that_does_not_answer_changes_nothing() -> None:
-    plan = plan_pass(CONFIG, [UP], Lists({}, {}, {}), None, [housed(1, "Ada")], VALUES)
+    plan = plan_pass(CONFIG, [UP], Lists({}, {}, {}), None, [housed(1, "Ada")], VALUES, BOOK)
     assert plan == PassPlan()
 
 

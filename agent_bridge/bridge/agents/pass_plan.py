@@ -25,6 +25,7 @@ from agent_bridge.config.retirement import rules_of
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import UpstreamError
 from agent_bridge.core.results.repairs import PassPlan
+from agent_bridge.core.roles import Role, RoleBook
 from agent_bridge.store.agents import AgentRoom
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.upstream.base import UNCHANGED
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.live import Live
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.agents import Agents, DesiredAgent
+    from agent_bridge.store.roles import RoleStore
     from agent_bridge.upstream.base import AgentInfo
 
 
@@ -93,9 +95,12 @@ async def _ask(
 class PassPlanner:
     """Plans the next pass of the bridge with *config*."""
 
-    def __init__(self, agents: Agents, kv: KeyValues, config: Live[Config], texts: Texts) -> None:
+    def __init__(
+        self, agents: Agents, kv: KeyValues, role_store: RoleStore, config: Live[Config], texts: Texts
+    ) -> None:
         self._agents = agents
         self._kv = kv
+        self._role_store = role_store
         self._config = config
         self._texts = texts
 
@@ -125,7 +130,11 @@ class PassPlanner:
         # One list may have ten thousand agents.
         before = [each for each in await self._agents.all() if each.agent.upstream in names]
         values = await self._kv.some(KeyValues.SPACE, KeyValues.SPACE_TRUSTED, KeyValues.SPACE_INVITED)
-        found = await asyncio.to_thread(plan_pass, self._config.value, upstreams, lists, entries, before, values)
+        newest, _ = await self._role_store.current()
+        # The leader publishes the permissions of its configuration before it invites.
+        book = RoleBook(self._config.value.permissions, {} if newest is None else newest.assigned)
+        config = self._config.value
+        found = await asyncio.to_thread(plan_pass, config, upstreams, lists, entries, before, values, book)
         return replace(found, away=tuple((name, error.says(self._texts)) for name, error in lists.errors.items()))
 
 
@@ -136,10 +145,11 @@ def plan_pass(
     entries: Sequence[Entry] | None,
     before: Sequence[AgentRoom],
     values: Mapping[str, Any],
+    book: RoleBook,
 ) -> PassPlan:
     """Return the changes of a pass over *upstreams* for the agents *before* it: a pure function.
 
-    *values* are those of the table ``kv``.
+    *values* are those of the table ``kv``, and *book* has the roles that count in the pass.
     """
     simulated = _Simulation(config, before)
     if entries is not None:
@@ -148,7 +158,7 @@ def plan_pass(
     held = sum((each.held for each in decisions), HeldChange())
     put_away, delete = _retired(before, simulated, [each for each in rules_of(config) if each.upstream in lists.found])
     return replace(
-        _changes(before, simulated, config, values),
+        _changes(before, simulated, config, values, book),
         put_away=put_away,
         delete=delete,
         waiting=tuple(item.name for each in decisions for item in each.waiting),
@@ -222,7 +232,7 @@ class _Simulation:
 
 
 def _changes(
-    before: Sequence[AgentRoom], simulated: _Simulation, config: Config, values: Mapping[str, Any]
+    before: Sequence[AgentRoom], simulated: _Simulation, config: Config, values: Mapping[str, Any], book: RoleBook
 ) -> PassPlan:
     """Return the differences between the records *before* a pass and after it. *values*: those of the table ``kv``."""
     present = {each.agent.id: each for each in before}
@@ -244,6 +254,9 @@ def _changes(
     ]
     back = {each.agent.id for each in before if each.agent.state.is_at_rest}
     is_private = config.rooms.private
+    people = {user for user in config.rooms.invite if book.role_of(user) is not Role.NONE}
+    # Each person gets an own room with each agent.
+    entered, without = (active, len(added)) if is_private else (with_room, len(fresh))
     return PassPlan(
         create=() if is_private else fresh,
         add=(*new, *added) if is_private else (),
@@ -254,7 +267,7 @@ def _changes(
         ),
         retire=tuple(gone),
         back=tuple(each.agent.name for each in active if each.agent.id in back),
-        invite=_invited(with_room, 0 if is_private else len(fresh), config, values),
+        invite=_invited(people, entered, without, config, values),
         move=tuple(moved),
     )
 
@@ -292,16 +305,15 @@ def _renamed(before: AgentRoom, after: AgentRoom) -> tuple[str, str] | None:
 
 
 def _invited(
-    with_room: Sequence[AgentRoom], new_rooms: int, config: Config, values: Mapping[str, Any]
+    people: set[str], with_room: Sequence[AgentRoom], new_rooms: int, config: Config, values: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """Return the people whom a pass invites: to the Space, and to rooms that they cannot enter from there."""
-    people = set(config.rooms.invite)
+    """Return those of *people* whom a pass invites: to the Space, and to rooms that they cannot enter from there."""
     invited = set(values.get(KeyValues.SPACE_INVITED) or ())
     found = people - invited if config.space.enabled else set()
     # A Space that is made has no strangers.
     space = values.get(KeyValues.SPACE)
     is_trusted = config.space.enabled and (space is None or values.get(KeyValues.SPACE_TRUSTED) == space)
-    if not (is_trusted and can_restrict(config.rooms)):
+    if config.rooms.private or not (is_trusted and can_restrict(config.rooms)):
         found |= people if new_rooms else set()
         for each in with_room:
             found |= people - each.home.invited

@@ -17,7 +17,7 @@ from agent_bridge.bridge.rooms.introduction import introduce
 from agent_bridge.bridge.rooms.problems import problems_of
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.chats import ChatStatus
-from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, UserNotRegistered
+from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, ServerOutOfReach, UserNotRegistered
 from agent_bridge.core.ids import mark, short_hash
 from agent_bridge.core.results.commands import RoomAddress
 from agent_bridge.core.rooms import RoomProblem
@@ -106,6 +106,7 @@ class DirectChats:
         """Return the room of the direct chat of *agent* and *person*, to which the ghost invites if there was none.
 
         Raises:
+            ServerOutOfReach: the server of *person* does not answer, or refuses the invitation.
             HomeserverError, StoreError: a repeat continues.
         """
         key = f"dm.{short_hash(f'{person} {agent.ghost}', _KEY_LENGTH)}"
@@ -143,10 +144,21 @@ class DirectChats:
             await self._homeserver.register(chat.agent.ghost)
             made = await self._create(chat, ghost)
         if not made.fresh:
-            await self._homeserver.invite_directly(made.room_id, person, ghost)
+            await self._invite(made.room_id, person, ghost)
         await self._chats.made(chat.id, made.room_id, None)
         _log.info("direct chat ready", agent=chat.agent.name, room=made.room_id)
         return made.room_id
+
+    async def _invite(self, room_id: str, person: str, ghost: str) -> None:
+        """Have *ghost*, who made the room, invite *person*."""
+        try:
+            await self._homeserver.invite_directly(room_id, person, ghost)
+        except HomeserverRefused as error:
+            if isinstance(error, ServerOutOfReach) or not self._namespace.is_foreign(person):
+                raise
+            # The ghost has the power: it is the other server that refuses.
+            text = Text("server_out_of_reach", said=str(error))
+            raise ServerOutOfReach(text, status=error.status, errcode=error.errcode) from error
 
     async def _create(self, chat: ChatRoom, ghost: str) -> CreatedRoom:
         version = self._config.rooms.version

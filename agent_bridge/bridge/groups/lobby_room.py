@@ -277,7 +277,7 @@ class LobbyRoom:
                 await self._homeserver.send(state.room_id, content, txn_id=f"ab.{key}")
             await self._agents.introduced(lobby.id)
         if not self._access.restricts(space):
-            for user_id in self._live.value.invite:
+            for user_id in self._namespace.local_first(self._live.value.invite):
                 is_invited = user_id in lobby.invited
                 if not is_invited and await self._inviter.welcome(state, user_id, self._namespace.bot):
                     await self._agents.invited(lobby.id, user_id)

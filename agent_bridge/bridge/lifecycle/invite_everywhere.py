@@ -18,7 +18,7 @@ import structlog
 
 from agent_bridge.bridge.rooms.inviter import belongs_to
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.errors import HomeserverRefused, RateLimited
+from agent_bridge.core.errors import HomeserverRefused, RateLimited, ServerOutOfReach
 from agent_bridge.core.operations import Progress
 from agent_bridge.core.permissions import CAN, Permission
 from agent_bridge.core.results.access import Arrival, InviteReport
@@ -222,7 +222,11 @@ class InviteEverywhere:
         return {}
 
     async def _own_room(self, agent: Agent, user: str) -> str:
-        room_id = await self._open_direct(agent, user)
+        try:
+            room_id = await self._open_direct(agent, user)
+        except ServerOutOfReach as error:
+            _log.info("the server of a user does not answer", user=user, error=str(error))
+            return Arrival.AWAY
         membership = await self._homeserver.membership(room_id, user, self._namespace.user_id(agent.ghost))
         return Arrival.INSIDE if membership == "join" else Arrival.INVITED
 

@@ -16,10 +16,13 @@ from agent_bridge.config.live_keys import changes, with_live_keys
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import ConfigError
 from agent_bridge.core.results.reloads import ReloadOutcome
+from agent_bridge.core.roles import Role
 from agent_bridge.store.postgres.locks import RELOADS
 from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agent_bridge.config.model import Config
     from agent_bridge.config.source import ConfigSource
     from agent_bridge.core.live import Live
@@ -109,12 +112,13 @@ class Reloader:
 
     async def _reload(self) -> ReloadOutcome:
         """Read the file, and apply the changes of the live keys if it is valid."""
+        running = self._config.value
         try:
             new = await asyncio.to_thread(self._source.read_all)
+            _keep_people(running, new, self._source.file)
         except ConfigError as error:
             _log.error("the configuration is not valid: nothing changes", faults=str(error))
             return ReloadOutcome(fault=str(error))
-        running = self._config.value
         found, value = await asyncio.to_thread(lambda: (changes(running, new), with_live_keys(running, new)))
         self._config.replace(value)
         self._signals.send(Topic.CONFIGURATION)
@@ -122,6 +126,21 @@ class Reloader:
         if found.restart:
             _log.warning("changes of the configuration need a restart", keys=found.restart)
         return ReloadOutcome(found.live, found.restart)
+
+
+def _keep_people(running: Config, new: Config, file: Path) -> None:
+    """Refuse a file that gives nobody a role: the part with ``permissions`` is perhaps not written yet.
+
+    Everybody would be removed from all rooms.
+
+    Raises:
+        ConfigError: *new* gives nobody the role of a member, and *running* does.
+    """
+    before, after = (max(each.permissions.values(), default=Role.NONE) for each in (running, new))
+    if before >= Role.MEMBER > after:
+        raise ConfigError(
+            f"{file}: permissions: gives nobody a role any more; a restart applies that, a reload does not"
+        )
 
 
 async def answers_to(store: ReloadStore, request: int, within: float = PATIENCE) -> ReloadReport:

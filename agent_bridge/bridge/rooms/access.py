@@ -107,7 +107,7 @@ class Access:
         # The bot enters later if the homeserver limits its joins.
         waits_for_bot = not home.bot_joined and RoomProblem.BOT_AWAY not in home.problems
         sender = self._namespace.bot if home.bot_joined else self._namespace.user_id(agent_room.agent.ghost)
-        for user_id in self._config.value.invite:
+        for user_id in self._namespace.local_first(self._config.value.invite):
             if user_id in home.invited or (waits_for_bot and self._inviter.joins(user_id)):
                 continue
             # A person who could not be invited is tried again at the next comparison.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.rooms.invitations import try_invite
 from agent_bridge.bridge.rooms.power_levels import role_powers
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import mark, short_hash
@@ -102,7 +103,8 @@ class AdminRoom:
             powers=role_powers(book),
             version=self._version,
         )
-        content = plan.content() | {"invite": self._people()}
+        people = self._people()
+        content = plan.content() | {"invite": people}
         del content["room_alias_name"], content["topic"]
         room_id = (await self._homeserver.create_room(content)).room_id
         create = await self._homeserver.state(room_id, "m.room.create")
@@ -110,4 +112,7 @@ class AdminRoom:
         seen = str((create or {}).get("event_id", ""))
         await self._rooms.enter(room_id, KindName.BOT, seen, roles=book.version or None)
         await self._kv.set(KeyValues.ADMIN_ROOM, room_id, topic=Topic.ROLES)
+        for user in people:
+            if self._homeserver.namespace.is_foreign(user):
+                await try_invite(self._homeserver, room_id, user)
         return room_id

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, RateLimited
+from agent_bridge.core.errors import HomeserverRefused, ServerOutOfReach
 from agent_bridge.core.results.access import Arrival
 from agent_bridge.core.roles import Role
 from agent_bridge.matrix.admin import is_server_administrator, join_user
@@ -28,7 +28,6 @@ _log = structlog.stdlib.get_logger(__name__)
 _MEMBER = "m.room.member"
 #: Memberships that stay as they are.
 _NOTHING_TO_DO = {"join": Arrival.INSIDE, "ban": Arrival.BANNED}
-_TOO_MANY = 429
 #: Seconds between two requests to an admin API that the bot may not use.
 _AGAIN = 60.0
 
@@ -51,10 +50,12 @@ class Inviter:
         self._joins = joins
         #: The end of the time in which the admin API is not asked again, by a monotonic clock; 0: it never refused.
         self._refused_until = 0.0
+        #: Why people could not be invited at last.
+        self._failing: dict[str, Arrival] = {}
 
     def joins(self, user: str) -> bool:
         """Tell whether *user* should join rooms without an own decision."""
-        return self._joins and user.partition(":")[2] == self._namespace.domain
+        return self._joins and not self._namespace.is_foreign(user)
 
     async def welcome(self, state: RoomState, user: str, sender: str) -> bool:
         """Bring *user* into a room as *sender* or the bot; tell whether that is done.
@@ -70,9 +71,14 @@ class Inviter:
         if self._roles.of(user) is Role.NONE:
             return False
         senders = [sender] if sender == self._namespace.bot else [sender, self._namespace.bot]
-        arrival = await self._join_or_invite(state.room_id, user, senders, {"membership": "invite"})
-        if not arrival.is_done:
-            _log.warning("cannot invite", user=user, room=state.room_id, cause=str(arrival))
+        arrival = await self._join_or_invite(state.room_id, user, senders, {})
+        if arrival.is_done:
+            self._failing.pop(user, None)
+        else:
+            # The comparison of each room tries it again.
+            log = _log.debug if self._failing.get(user) is arrival else _log.warning
+            log("cannot invite", user=user, room=state.room_id, cause=str(arrival))
+            self._failing[user] = arrival
         return arrival.is_done
 
     async def member(self, room_id: str, user: str, readers: Sequence[str]) -> Mapping[str, Any] | None:
@@ -105,8 +111,7 @@ class Inviter:
         membership = None if member is None else member["content"].get("membership")
         if membership in _NOTHING_TO_DO:
             return _NOTHING_TO_DO[membership]
-        content: dict[str, Any] = {"membership": "invite"}
-        content |= {"is_direct": True} if is_direct else {}
+        content: dict[str, Any] = {"is_direct": True} if is_direct else {}
         content |= {REQUEST: request} if request else {}
         return await self._join_or_invite(room_id, user, senders, content, is_invited=membership == "invite")
 
@@ -143,22 +148,19 @@ class Inviter:
                 return
 
     async def _invite(self, room_id: str, user: str, senders: Sequence[str], content: dict[str, Any]) -> Arrival:
-        is_foreign = user.partition(":")[2] != self._namespace.domain
+        is_foreign = self._namespace.is_foreign(user)
         for sender in senders:
             try:
-                await self._homeserver.set_state(room_id, _MEMBER, content, key=user, as_user=sender)
+                await self._homeserver.invite_with(room_id, user, content, sender)
+            except ServerOutOfReach as error:
+                _log.debug("the server of a user does not answer", user=user, error=str(error))
+                return Arrival.AWAY
             except HomeserverRefused as error:
                 _log.info("an invitation was refused", room=room_id, user=user, sender=sender, error=str(error))
                 if is_foreign and not await self._may_invite(room_id, sender):
                     continue
                 if is_foreign:
                     return Arrival.AWAY
-            except HomeserverUnavailable as error:
-                is_answer = error.status is not None and error.status != _TOO_MANY and error.errcode is not None
-                if isinstance(error, RateLimited) or not (is_foreign and is_answer):
-                    raise
-                _log.info("the server of a user does not answer", user=user, error=str(error))
-                return Arrival.AWAY
             else:
                 return Arrival.INVITED
         return Arrival.POWERLESS

@@ -368,7 +368,7 @@ class Space:
 
     async def _invite_people(self, state: RoomState) -> None:
         invited: list[str] = await self._kv.get(KeyValues.SPACE_INVITED) or []
-        for user_id in self._live.value.rooms.invite:
+        for user_id in self._namespace.local_first(self._live.value.rooms.invite):
             if user_id not in invited and await self._inviter.welcome(state, user_id, self._namespace.bot):
                 invited.append(user_id)
                 await self._kv.set(KeyValues.SPACE_INVITED, invited)

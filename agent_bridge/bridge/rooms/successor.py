@@ -50,6 +50,7 @@ async def invite_members(homeserver: Homeserver, old: RoomState, new: RoomState,
     An invitation to *old* that is not answered yet counts.
     """
     known = new.members("join", "invite", "ban")
-    for user_id in sorted(old.members("join", "invite") - known):
+    people = sorted(old.members("join", "invite") - known)
+    for user_id in homeserver.namespace.local_first(people):
         if not homeserver.namespace.is_ours(user_id):
             await try_invite(homeserver, new.room_id, user_id, sender)

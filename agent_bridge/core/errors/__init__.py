@@ -21,7 +21,8 @@
     │   │   │   └── TokenRejected   it does not know the as_token
     │   │   └── UserNotRegistered   it does not know the ghost or the bot
     │   └── HomeserverRefused       4xx
-    │       └── RoomOutOfReach      an alias points to a room that the bridge cannot enter
+    │       ├── RoomOutOfReach      an alias points to a room that the bridge cannot enter
+    │       └── ServerOutOfReach    another server does not answer the homeserver
     ├── UpstreamError               a server of agents
     │   ├── UpstreamUnreachable     no connection, or no first byte: retryable
     │   ├── UpstreamBusy            429, 503 or the like, perhaps with Retry-After: retryable
@@ -71,6 +72,7 @@ from agent_bridge.core.errors.homeserver import (
     RateLimited,
     RegistrationRejected,
     RoomOutOfReach,
+    ServerOutOfReach,
     TokenRejected,
     UserNotRegistered,
 )
@@ -118,6 +120,7 @@ __all__ = [
     "RowUnreadable",
     "SchemaTooNew",
     "SchemaTooOld",
+    "ServerOutOfReach",
     "StoreError",
     "StoreRefused",
     "TokenRejected",

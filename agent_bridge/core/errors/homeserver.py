@@ -66,6 +66,10 @@ class HomeserverRefused(HomeserverError):
     """The homeserver refused the request; a repeat has the same result."""
 
 
+class ServerOutOfReach(HomeserverRefused):
+    """Another server does not answer the homeserver, or refuses an invitation of one of its users."""
+
+
 class RoomOutOfReach(HomeserverRefused):
     """The alias of a new room points to a room that its creator cannot enter."""
 
