@@ -43,7 +43,7 @@ async def compare_rooms(config: Config, homeserver: Homeserver) -> tuple[int, li
     async with database_uri(config.database) as uri, Database(uri) as database:
         rooms = [each for each in await Agents(database).all() if each.home.room_id is not None]
         space: str | None = await KeyValues(database).get(KeyValues.SPACE)
-        book, _ = await RoleStore(database).current()
+        book = (await RoleStore(database).current()).book
     # People have given roles besides those of the configuration.
     roles = Roles(Live(RoleBook(config.permissions, {} if book is None else book.assigned)), config.namespace)
     lines = [] if space is None else await _problems_of_space(space, config, roles, homeserver)

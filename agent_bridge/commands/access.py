@@ -133,7 +133,7 @@ async def _cannot_be_invited(ctx: CommandContext, person: str) -> PersonRefusal 
         return PersonRefusal.OURS
     if await is_unknown(ctx, person):
         return PersonRefusal.UNKNOWN
-    return PersonRefusal.NO_ROLE if services.roles.of(person) is Role.NONE else None
+    return PersonRefusal.NO_ROLE if services.roles.of(person, ctx.room_id) is Role.NONE else None
 
 
 async def _room_here(ctx: CommandContext, person: str) -> Room | PersonRefusal:

@@ -69,7 +69,7 @@ class ChoiceHandler:
             # People talk with each other.
             await rooms.became_group(turn.room_id)
             return None
-        role = self._services.roles.of(turn.sender)
+        role = self._services.roles.of(turn.sender, turn.room_id)
         ctx = context_of(self._services, self._registry, turn, role)
         return Reply(self._renderer.render(await offer(ctx)))
 

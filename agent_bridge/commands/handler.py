@@ -12,6 +12,7 @@ from agent_bridge.commands import (
     access,
     agents,
     approvals,
+    channels,
     chat_archive,
     chats,
     contexts,
@@ -28,6 +29,7 @@ from agent_bridge.commands import (
     rooms,
     saves,
     selection,
+    servers,
     status,
     triggers,
     turns,
@@ -63,6 +65,8 @@ def all_commands() -> Registry:
         selection,
         chats,
         chat_archive,
+        servers,
+        channels,
         approvals,
         identity,
         turns,
@@ -147,7 +151,7 @@ class CommandHandler:
     async def handle(self, turn: Turn) -> None:
         """Run the command, until a person ends it, and answer it. A caller without a role or a muted one gets none."""
         roles = self._services.roles
-        role = roles.of(turn.sender)
+        role = roles.of(turn.sender, turn.room_id)
         if role < Role.MEMBER or roles.is_muted(turn.sender, turn.room_id):
             await self._turns.finish(turn, TurnState.DONE, {})
             return

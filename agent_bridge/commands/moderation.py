@@ -103,7 +103,7 @@ def refusal_about(ctx: CommandContext, user: str) -> PersonRefusal | None:
     roles = ctx.services.roles
     if ctx.services.namespace.is_ours(user):
         return PersonRefusal.OURS
-    return PersonRefusal.HIGHER if roles.of(user) >= roles.of(ctx.sender) else None
+    return PersonRefusal.HIGHER if roles.of(user, ctx.room_id) >= roles.of(ctx.sender, ctx.room_id) else None
 
 
 async def is_unknown(ctx: CommandContext, user: str) -> bool:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.agents.pass_plan import PassPlanner
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
     from agent_bridge.bridge.answering.context_report import ContextReports
+    from agent_bridge.bridge.channels.maker import PlaceMaker
     from agent_bridge.bridge.chats.binding import Binding
     from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.bridge.chats.maker import ChatMaker
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.roles import RoleStore
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.selections import Selections
+    from agent_bridge.store.servers import Servers
     from agent_bridge.store.triggers import Triggers
     from agent_bridge.store.turn_admin import TurnAdmin
     from agent_bridge.store.turns import Turns
@@ -135,6 +137,8 @@ class CommandServices:
     retirement: RetirementStore
     triggers: Triggers
     trigger_secrets: TriggerSecrets
+    servers: Servers
+    place_maker: PlaceMaker
     #: Whether the rooms of agents that are retired are deleted.
     deletes_retired: Live[bool]
     moderation: Moderation

@@ -175,6 +175,14 @@ class Namespace:
         """Return the localpart of the alias of the chat that the turn *key* asked for; no ghost has such a name."""
         return f"{self.username_prefix}~chat_{key}"
 
+    def channel_alias_localpart(self, key: str) -> str:
+        """Return the localpart of the alias of the channel *key*; no ghost has such a name."""
+        return f"{self.username_prefix}~channel_{key}"
+
+    def server_alias_localpart(self, key: str) -> str:
+        """Return the localpart of the alias of the server *key*; no ghost has such a name."""
+        return f"{self.username_prefix}~server_{key}"
+
     def person_space_alias_localpart(self, user_id: str) -> str:
         """Return the localpart of the alias of the Space with the chats of a person; no ghost has such a name."""
         return f"{self.username_prefix}~space_{short_hash(user_id)}"

@@ -43,6 +43,8 @@ class Role(IntEnum):
 class SourceKind(StrEnum):
     """Why a user has its role, in descending order of priority."""
 
+    #: Somebody gave it to the user in one server, where it counts alone.
+    SERVER = "server"
     #: Somebody gave it to the user while the bridge ran.
     ASSIGNED = "assigned"
     #: ``permissions`` names the user.
@@ -80,6 +82,8 @@ class Assignment:
     #: User id of the giver.
     by: str
     at: datetime
+    #: Whether it counts in one server only.
+    is_of_server: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ class RoleBook:
     #: By user id.
     assigned: Mapping[str, Assignment] = field(default_factory=dict)
     version: int = 0
+    #: The roles that servers give, by row id of the server and user id.
+    servers: Mapping[int, Mapping[str, Assignment]] = field(default_factory=dict)
     #: The entries of *permissions* that are patterns of user ids. There are few of them among many users.
     _patterns: tuple[tuple[str, Role], ...] = field(init=False, repr=False, compare=False)
 
@@ -112,7 +118,8 @@ class RoleBook:
         """
         named, given = self.permissions.get(user), self.assigned.get(user)
         if given is not None and named is not Role.OWNER:
-            return RoleSource(SourceKind.ASSIGNED, given.role, by=given.by, at=given.at)
+            kind = SourceKind.SERVER if given.is_of_server else SourceKind.ASSIGNED
+            return RoleSource(kind, given.role, by=given.by, at=given.at)
         if named is not None:
             return RoleSource(SourceKind.USER, named, user)
         for key, role in self._patterns:
@@ -125,6 +132,15 @@ class RoleBook:
             if key in self.permissions:
                 return RoleSource(kind, self.permissions[key], key)
         return RoleSource(SourceKind.NOBODY, Role.NONE)
+
+    def in_server(self, server: int | None) -> RoleBook:
+        """Return the book that counts in the rooms of *server* (a row id; None: in those of no server).
+
+        The roles that the server gives override all others there, but for that of an owner whom the configuration
+        names.
+        """
+        given = {} if server is None else self.servers.get(server)
+        return replace(self, assigned={**self.assigned, **given}) if given else self
 
     def without(self, user: str) -> RoleBook:
         """Return the book without the assignment of *user*."""
@@ -170,6 +186,10 @@ class Roles:
         self._book = book
         self._namespace = namespace
         self._mutes = mutes or Live(Mutes())
+        #: Row ids of servers, by the room ids of their rooms.
+        self._servers: Mapping[str, int] = {}
+        #: The books of servers, as far as they were asked for, each with the book from which it was made.
+        self._books: dict[int, tuple[RoleBook, RoleBook]] = {}
 
     @classmethod
     def fixed(cls, permissions: Mapping[str, Role], namespace: Namespace) -> Roles:
@@ -186,14 +206,27 @@ class Roles:
         """The present mutes."""
         return self._mutes.value
 
-    def replace(self, book: RoleBook, mutes: Mutes) -> None:
-        """Let *book* and *mutes* count from now on."""
+    def replace(self, book: RoleBook, mutes: Mutes, servers: Mapping[str, int] | None = None) -> None:
+        """Let *book* and *mutes* count from now on. *servers*: row ids of servers, by the room ids of their rooms."""
         self._book.replace(book)
         self._mutes.replace(mutes)
+        self._servers = servers or {}
+        self._books.clear()
 
-    def of(self, user: str) -> Role:
-        """Return the role of *user*."""
-        return self.book.role_of(user)
+    def of(self, user: str, room_id: str = EVERYWHERE) -> Role:
+        """Return the role of *user* in a room; without a room: the one that counts outside of servers."""
+        return self.book_in(room_id).role_of(user)
+
+    def book_in(self, room_id: str) -> RoleBook:
+        """Return the book that counts in a room."""
+        server = self._servers.get(room_id)
+        if server is None:
+            return self.book
+        whole, own = self._books.get(server, (None, self.book))
+        if whole is not self.book:
+            own = self.book.in_server(server)
+            self._books[server] = self.book, own
+        return own
 
     def is_muted(self, user: str, room_id: str) -> bool:
         """Tell whether *user* is muted in a room, or in all rooms. A mute ends by the clock of this process."""
@@ -210,7 +243,7 @@ class Roles:
         """
         if self._namespace.is_ours(user):
             return True
-        return self.of(user) >= Role.AGENT and not self.is_muted(user, room_id)
+        return self.of(user, room_id) >= Role.AGENT and not self.is_muted(user, room_id)
 
 
 def is_pattern(user: str) -> bool:

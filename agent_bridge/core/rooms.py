@@ -27,6 +27,8 @@ class KindName(StrEnum):
     LOBBY = "lobby"
     #: A room of several agents that the bridge made.
     CHANNEL = "channel"
+    #: A Space with channels, below the main one.
+    SERVER = "server"
     #: A direct conversation with the bridge bot.
     BOT = "bot"
 

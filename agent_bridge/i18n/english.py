@@ -9,6 +9,7 @@ from agent_bridge.i18n.english_data import ENGLISH_DATA
 from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
 from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
 from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
+from agent_bridge.i18n.english_servers import ENGLISH_SERVERS
 from agent_bridge.i18n.english_triggers import ENGLISH_TRIGGERS
 from agent_bridge.i18n.english_usage import ENGLISH_USAGE
 
@@ -379,5 +380,6 @@ ENGLISH = Texts(
     repairs=ENGLISH_REPAIRS,
     retirement=ENGLISH_RETIREMENT,
     triggers=ENGLISH_TRIGGERS,
+    servers=ENGLISH_SERVERS,
     data=ENGLISH_DATA,
 )

@@ -29,6 +29,7 @@ ENGLISH_PEOPLE = PeopleTexts(
     },
     shown="{user} {is_role}. {source}",
     sources={
+        "server": "{by} gave the role in this server {age} ago.",
         "assigned": "{by} gave the role {age} ago.",
         "user": "It is set for the user.",
         "pattern": "It is set for {key}.",
@@ -39,6 +40,7 @@ ENGLISH_PEOPLE = PeopleTexts(
     },
     otherwise="Without that, the user {is_role}.",
     given="{user} {is_role} now. All rooms follow within seconds.",
+    given_here="{user} {is_role} in *{server}* now.",
     refused={
         "owners_only": "Only an owner can do that.",
         "file_owner": "The settings of the bridge name {user} as an owner, so the role stays.",
@@ -48,6 +50,7 @@ ENGLISH_PEOPLE = PeopleTexts(
         "higher": "{user} has your role or a higher one.",
         "not_there": "{user} is not in this room.",
         "powerless": "I do not have the power for that in the room. Admins can try `{prefix} repair`.",
+        "no_server": "This room belongs to no server. Without `here` the role counts in all rooms.",
         "no_room": "Please send this command in the room that you mean.",
         "no_place": "Please send this command in the room that you mean, or name an agent (`{prefix} agents`).",
         "not_made": "This room belongs to its people: please do that in your client.",

@@ -26,6 +26,7 @@ class PeopleTexts:
     sources: Mapping[str, str]
     otherwise: str
     given: str
+    given_here: str
     #: By :class:`~agent_bridge.core.results.people.PersonRefusal`; ``{typed}`` is the user in a command.
     refused: Mapping[str, str]
     #: Answers to the command ``roles``.

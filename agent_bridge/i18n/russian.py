@@ -14,6 +14,7 @@ from agent_bridge.i18n.russian_data import RUSSIAN_DATA
 from agent_bridge.i18n.russian_people import RUSSIAN_PEOPLE
 from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
 from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
+from agent_bridge.i18n.russian_servers import RUSSIAN_SERVERS
 from agent_bridge.i18n.russian_triggers import RUSSIAN_TRIGGERS
 from agent_bridge.i18n.russian_usage import RUSSIAN_USAGE
 
@@ -405,5 +406,6 @@ RUSSIAN = Texts(
     repairs=RUSSIAN_REPAIRS,
     retirement=RUSSIAN_RETIREMENT,
     triggers=RUSSIAN_TRIGGERS,
+    servers=RUSSIAN_SERVERS,
     data=RUSSIAN_DATA,
 )

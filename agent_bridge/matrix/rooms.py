@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.ids import AGENT_MARK, MAX_ID_BYTES
+from agent_bridge.core.servers import ChannelType
 from agent_bridge.matrix.space_order import order_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,19 @@ SPACE = "m.space"
 FUNCTIONAL = "io.element.functional_members"
 #: State event of a chat: its number, person and agent. A bridge whose database was restored finds the chat by it.
 CHAT = "org.agent_bridge.chat"
+#: State event of a channel: its type.
+CHANNEL = "org.agent_bridge.channel"
+#: Power level of ghosts in channels of the type *log*: they and the bridge write there.
+LOG_POWER = 10
+#: Power levels that messages need, by the type of the channel.
+_MESSAGE_LEVELS = {
+    ChannelType.TEXT: 0,
+    ChannelType.ANNOUNCEMENT: ADMIN_POWER,
+    ChannelType.LOG: LOG_POWER,
+    ChannelType.VOICE: ADMIN_POWER,
+}
+#: Events that everybody may send, also where messages need power.
+_FREE = ("m.reaction", "m.room.redaction")
 #: Key of the content of a membership by which the bridge removed a user without a role, who may come back with one.
 REMOVED = "org.agent_bridge.removed"
 #: The same for a user who asked the bridge to leave the room, and may come back on request.
@@ -224,6 +238,47 @@ def space_content(plan: RoomPlan) -> dict[str, Any]:
     content["creation_content"] = content.get("creation_content", {}) | {"type": SPACE}
     content["power_level_content_override"]["events_default"] = ADMIN_POWER
     return content
+
+
+def server_content(plan: RoomPlan, *, space: str | None, domain: str, restricted: bool = False) -> dict[str, Any]:
+    """Return the body that creates a server: a Space below *space*, whose members can enter it (*restricted*)."""
+    content = lobby_content(plan, space=space, domain=domain, restricted=restricted)
+    content["creation_content"] = content.get("creation_content", {}) | {"type": SPACE}
+    content["power_level_content_override"]["events_default"] = ADMIN_POWER
+    return content
+
+
+def channel_content(
+    plan: RoomPlan, kind: ChannelType, *, space: str | None, domain: str, restricted: bool = False
+) -> dict[str, Any]:
+    """Return the body that creates a channel of type *kind*. *restricted*: members of the *space* can enter it."""
+    content = lobby_content(plan, space=space, domain=domain, restricted=restricted)
+    content["initial_state"].append(_state(CHANNEL, {"type": str(kind)}))
+    levels = content["power_level_content_override"]
+    levels["events_default"] = message_level(kind)
+    levels["events"] |= channel_event_levels(kind)
+    return content
+
+
+def message_level(kind: ChannelType) -> int:
+    """Return the power level that messages need in a channel of type *kind*."""
+    return _MESSAGE_LEVELS[kind]
+
+
+def channel_event_levels(kind: ChannelType) -> dict[str, int]:
+    """Return the levels of events in a channel of type *kind*, besides those of every new room."""
+    free = dict.fromkeys(_FREE, 0) if message_level(kind) else {}
+    return {CHANNEL: ADMIN_POWER, **free}
+
+
+def channel_child_content(domain: str, position: int) -> dict[str, Any]:
+    """Return the content of ``m.space.child`` for a channel: behind the lobby, before the rooms of agents."""
+    return {"via": [domain], "suggested": True, "order": f" {position:05d}"}
+
+
+def server_child_content(domain: str, number: int) -> dict[str, Any]:
+    """Return the content of ``m.space.child`` for a server: behind the channels, before the rooms of agents."""
+    return {"via": [domain], "suggested": True, "order": f" ~{number:05d}"}
 
 
 def parent_content(domain: str) -> dict[str, Any]:

@@ -58,7 +58,9 @@ def _shown(texts: Texts, result: RoleShown) -> str:
 
 
 def _given(texts: Texts, result: RoleGiven) -> str:
-    given = texts.people.given.format(user=escape(result.user), is_role=texts.people.is_role[_word(result.role)])
+    text = texts.people.given_here if result.server else texts.people.given
+    is_role = texts.people.is_role[_word(result.role)]
+    given = text.format(user=escape(result.user), is_role=is_role, server=escape(result.server))
     return given if result.exists else f"{given} {texts.commands.no_such_user.format(user=escape(result.user))}"
 
 

@@ -37,6 +37,8 @@ class DueRoom:
     applied: int | None
     #: Localpart of the ghost that owns it; None: the room is the bot's.
     ghost: str | None
+    #: Row id of its server; None: that of no server.
+    server: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +50,31 @@ class PersonRoom:
     ghost: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class CurrentRoles:
+    """The roles and mutes that count now."""
+
+    #: The newest book; None: there is none that can be read.
+    book: RoleBook | None
+    mutes: Mutes
+    #: Row ids of servers, by the room ids of their rooms.
+    servers: Mapping[str, int]
+
+
 class RoleStore:
     """Reads and writes books of roles."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def current(self) -> tuple[RoleBook | None, Mutes]:
-        """Return the newest book, None if there is none that can be read, and the mutes that last."""
+    async def current(self) -> CurrentRoles:
+        """Return the newest book, the mutes that last, and the rooms of servers."""
         row = await self._database.row(_SQL["current"])
         if row is None:
-            return None, Mutes()
+            return CurrentRoles(None, Mutes(), {})
         book = None if row["version"] is None else _readable_book(row)
         ends = {(room, user): _time(until) for room, user, until in row["mutes"]}
-        return book, Mutes(ends)
+        return CurrentRoles(book, Mutes(ends), row["rooms"])
 
     async def book(self, version: int) -> RoleBook | None:
         """Return a book; None if it was deleted, or cannot be read."""
@@ -90,6 +103,10 @@ class RoleStore:
             await connection.execute(_SQL["withdraw"], {"user_id": user})
         else:
             await connection.execute(_SQL["assign"], {"user_id": user, "role": _word(role), "by": by})
+        return await self._add(connection, book.permissions)
+
+    async def renew(self, connection: Connection, book: RoleBook) -> RoleBook:
+        """Write a book with the roles that servers give now, and return it. *book* is that of :meth:`lock`."""
         return await self._add(connection, book.permissions)
 
     async def _add(self, connection: Connection, permissions: Mapping[str, Role]) -> RoleBook:
@@ -160,9 +177,18 @@ def _readable_book(row: DictRow) -> RoleBook | None:
 def _book(row: DictRow) -> RoleBook:
     """Return the book of a row. A role that this program does not know is none."""
     permissions: list[list[str]] = row["permissions"]
-    assigned: dict[str, list[Any]] = row["assigned"]
-    given = {user: Assignment(_role(role), by, datetime.fromisoformat(at)) for user, (role, by, at) in assigned.items()}
-    return RoleBook({key: _role(role) for key, role in permissions}, given, row["version"])
+    servers: dict[str, dict[str, list[Any]]] = row["servers"]
+    given = {int(server): _assignments(roles, is_of_server=True) for server, roles in servers.items()}
+    return RoleBook(
+        {key: _role(role) for key, role in permissions}, _assignments(row["assigned"]), row["version"], given
+    )
+
+
+def _assignments(given: Mapping[str, list[Any]], *, is_of_server: bool = False) -> dict[str, Assignment]:
+    return {
+        user: Assignment(_role(role), by, datetime.fromisoformat(at), is_of_server)
+        for user, (role, by, at) in given.items()
+    }
 
 
 def _word(role: Role) -> str:

@@ -118,6 +118,10 @@ class Rooms:
         values = {"room_id": room_id, "agents": list(agents), "answers": answers}
         await connection.execute(_SQL["set_answers"], values)
 
+    async def note_place_changes(self, room_ids: Collection[str]) -> None:
+        """Have those of *room_ids* that are servers or channels compared with the homeserver."""
+        await self._database.execute(_SQL["note_place_changes"], {"rooms": list(room_ids)})
+
     async def note_group_changes(self, room_ids: Collection[str]) -> None:
         """Have those of *room_ids* that are groups or lobbies compared with the homeserver; their lanes do not wait."""
         await self._database.execute(_SQL["note_group_changes"], {"rooms": list(room_ids)})

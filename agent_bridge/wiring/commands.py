@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.agents.pass_plan import PassPlanner
+from agent_bridge.bridge.channels.maker import PlaceMaker
 from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
 from agent_bridge.bridge.roles.moderation import Moderation
@@ -24,6 +25,7 @@ from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
+from agent_bridge.store.servers import Servers
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.wiring.personal_data import build_personal_data
 
@@ -65,6 +67,7 @@ def build_commands(
     """Build them."""
     traces = Traces(stores.turn_admin, stores.turns, stores.rooms, clients.homeserver, inbound.rules)
     renderer = ResultRenderer(settings.texts, settings.config.bot.prefix)
+    servers = Servers(stores.database)
     services = CommandServices(
         database=stores.database,
         agents=stores.agents,
@@ -109,6 +112,8 @@ def build_commands(
             url=settings.config.public_url,
             expires_after=settings.config.api.callback_expires_after,
         ),
+        servers=servers,
+        place_maker=PlaceMaker(clients.homeserver, servers, stores.kv, settings.live, settings.roles, settings.texts),
         deletes_retired=settings.live.part(lambda config: config.retire.delete),
         inviter=inviter,
         moderation=Moderation(clients.homeserver, settings.texts),

@@ -20,6 +20,7 @@ from agent_bridge.commands.handler import described_commands
 from agent_bridge.core.chats import ChatTitles
 from agent_bridge.store.profiles import Profiles
 from agent_bridge.store.waiting_reactions import WaitingMessages
+from agent_bridge.wiring.channels import build_place_keeper
 from agent_bridge.wiring.chats import build_number_repair
 from agent_bridge.wiring.groups import build_group_keeper
 from agent_bridge.wiring.lifecycle import build_retirement_keeper
@@ -64,6 +65,7 @@ def build_leader(
         "switches": agents.switches.run,
         "backfill": inbound.backfill.run,
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
+        "places": build_place_keeper(settings, stores, clients).run,
         "groups": build_group_keeper(settings, stores, clients).run,
         "roles": build_role_keeper(settings, stores, clients, agents.admin_room, refresher).run,
         "permissions": refresher.follow,

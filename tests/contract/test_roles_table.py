@@ -61,18 +61,19 @@ async def give(database: Database, user: str, role: Role | None, by: str = ANN) 
 
 async def test_a_book_keeps_the_order_of_its_entries(database: Database) -> None:
     store = RoleStore(database)
-    assert (await store.current())[0] is None
+    assert (await store.current()).book is None
     await store.publish(PERMISSIONS)
-    book, mutes = await store.current()
+    found = await store.current()
+    book, mutes = found.book, found.mutes
     assert book is not None
     assert list(book.permissions.items()) == list(PERMISSIONS.items())
     assert book.role_of("@zzz:example.org") is Role.ADMIN
     assert (dict(book.assigned), dict(mutes.until)) == ({}, {})
     # The same permissions make no other book; another order does.
     await store.publish(PERMISSIONS)
-    assert (await store.current())[0] == book
+    assert (await store.current()).book == book
     await store.publish(dict(reversed(PERMISSIONS.items())))
-    newest = (await store.current())[0]
+    newest = (await store.current()).book
     assert newest is not None
     assert newest.version > book.version
     assert await store.book(book.version) == book
@@ -86,10 +87,10 @@ async def test_a_role_that_a_person_gives_is_a_book(database: Database) -> None:
     assert (source.role, source.by) == (Role.MODERATOR, ANN)
     assert source.at is not None
     assert abs(datetime.now(UTC) - source.at) < timedelta(minutes=1)
-    assert (await store.current())[0] == given
+    assert (await store.current()).book == given
     # A book with other permissions keeps it.
     await store.publish({"*": Role.NONE})
-    newest = (await store.current())[0]
+    newest = (await store.current()).book
     assert newest is not None
     assert newest.role_of(EVE) is Role.MODERATOR
     assert (await give(database, EVE, None)).role_of(EVE) is Role.NONE
@@ -101,7 +102,7 @@ async def test_versions_have_the_order_of_their_commits(database: Database) -> N
     books = await asyncio.gather(*(give(database, f"@user{number}:x", Role.MEMBER) for number in range(8)))
     ordered = sorted(books, key=lambda book: book.version)
     assert [len(book.assigned) for book in ordered] == list(range(1, 9))
-    assert (await store.current())[0] == ordered[-1]
+    assert (await store.current()).book == ordered[-1]
 
 
 async def test_a_process_uses_its_own_permissions_until_there_is_a_book(database: Database) -> None:
@@ -204,10 +205,10 @@ async def test_a_mute_is_applied_and_lifted(database: Database) -> None:
     await store.note_level(due, 7)
     await store.applied(due)
     assert await store.due() == []
-    assert dict((await roles.current())[1].until) == {(ROOM, EVE): None}
+    assert dict((await roles.current()).mutes.until) == {(ROOM, EVE): None}
     assert await end(database, ROOM)
     assert not await end(database, ROOM)
-    assert dict((await roles.current())[1].until) == {}
+    assert dict((await roles.current()).mutes.until) == {}
     (over,) = await store.due()
     assert (over.level_before, over.has_ended) == (7, True)
     await store.lifted(over)
@@ -230,7 +231,7 @@ async def test_a_mute_in_all_rooms_changes_no_room(database: Database) -> None:
     until = await mute(database, EVERYWHERE, 60)
     assert until is not None
     assert await store.due() == []
-    assert dict((await RoleStore(database).current())[1].until) == {(EVERYWHERE, EVE): until}
+    assert dict((await RoleStore(database).current()).mutes.until) == {(EVERYWHERE, EVE): until}
     await end(database, EVERYWHERE)
     assert await store.due() == []
     assert await database.rows("SELECT 1 FROM mute") == []

@@ -39,6 +39,7 @@ from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.servers import Servers
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turns import Turns
@@ -141,6 +142,10 @@ STEPS = {
     "select": Step(LaneConversations, "select"),
     "create_room": Step(Homeserver, "create_room"),
     "made": Step(Chats, "made"),
+    "place_made": Step(Servers, "made"),
+    # The leader carries the deletion of a channel out.
+    "place_listed": Step(Servers, "listed", is_anywhere=True),
+    "place_forgotten": Step(Servers, "forget", is_anywhere=True),
     "set_state": Step(Homeserver, "set_state"),
     "renamed": Step(Chats, "renamed"),
     # The leader carries the end of a chat out.

@@ -258,7 +258,7 @@ async def test_of_two_patterns_the_first_counts(reloading: Reloading) -> None:
     user, permissions = f"@zed:{DOMAIN}", reloading.sections["permissions"]
 
     async def has(role: Role) -> bool:
-        book, _ = await RoleStore(reloading.running.database).current()
+        book = (await RoleStore(reloading.running.database).current()).book
         return book is not None and book.role_of(user) is role
 
     patterns = {f"@ze*:{DOMAIN}": "admin", f"@z*:{DOMAIN}": "moderator"}

@@ -84,7 +84,7 @@ async def test_sighup_reloads_in_all_processes(harness: BridgeHarness, database_
         await one.wait_until(lambda: "debug" in levels(one))
 
         async def role() -> Role | None:
-            book, _ = await RoleStore(database).current()
+            book = (await RoleStore(database).current()).book
             return None if book is None else book.role_of(BOB)
 
         async def is_owner() -> bool:
@@ -170,7 +170,7 @@ async def test_kills_while_permissions_change(harness: BridgeHarness, database_u
                 await eventually(partial(ready, database, 1), "it answers again")
 
                 async def has_role(user: str = user) -> bool:
-                    book, _ = await RoleStore(database).current()
+                    book = (await RoleStore(database).current()).book
                     return book is not None and dict(book.permissions) == {user: Role.ADMIN}
 
                 await eventually(has_role, "the book has the permissions of the file")

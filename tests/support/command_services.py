@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.agents.pass_plan import PassPlanner
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.bridge.channels.maker import PlaceMaker
 from agent_bridge.bridge.chats.binding import Binding, WaitingEvents
 from agent_bridge.bridge.chats.conversations import ChatConversations
 from agent_bridge.bridge.chats.deletion import ChatDeletion
@@ -53,6 +54,7 @@ from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.selections import Selections
+from agent_bridge.store.servers import Servers
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
@@ -108,6 +110,8 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, roles, "!ab")),
             operations=OperationStore(database),
+            servers=Servers(database),
+            place_maker=PlaceMaker(homeserver, Servers(database), KeyValues(database), Live(example()), roles, ENGLISH),
             reloads=ReloadStore(database),
             personal_data=PersonalData(database, Redactions(NAMES.bot_username, redact_answers=False), Queue(database)),
             planner=PassPlanner(agents, KeyValues(database), RoleStore(database), Live(example()), ENGLISH),

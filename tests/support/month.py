@@ -304,7 +304,7 @@ class Month:
         people = (self.op, self.ann, self.bob, self.cem)
 
         async def differences() -> list[str]:
-            book, _ = await RoleStore(self.database).current()
+            book = (await RoleStore(self.database).current()).book
             assert book is not None
             found = []
             for room_id, ghost in await self._rooms():

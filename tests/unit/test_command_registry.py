@@ -67,6 +67,8 @@ def test_the_commands() -> None:
         "same": Role.ADMIN,
         "retire": Role.ADMIN,
         "stop": Role.MEMBER,
+        "server": Role.MEMBER,
+        "channel": Role.MEMBER,
         "approve": Role.MEMBER,
         "deny": Role.MEMBER,
         "answer": Role.MEMBER,

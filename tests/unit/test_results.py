@@ -117,6 +117,26 @@ from agent_bridge.core.results.server_commands import (
     ServerCommandList,
     ServerCommandRefused,
 )
+from agent_bridge.core.results.servers import (
+    AgentAdded,
+    ChannelChange,
+    ChannelChanged,
+    ChannelEntry,
+    ChannelGroup,
+    ChannelList,
+    ChannelMade,
+    DeletionQuestion,
+    PlaceDeleted,
+    PlaceProblem,
+    PlaceRefused,
+    ServerEntry,
+    ServerField,
+    ServerJoined,
+    ServerLeft,
+    ServerList,
+    ServerMade,
+    ServerUpdated,
+)
 from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Step, Trace, TracePart, TurnTrace
 from agent_bridge.core.results.triggers import (
     TriggerEntry,
@@ -142,6 +162,7 @@ from agent_bridge.core.results.turns import (
 from agent_bridge.core.results.usage import UsagePart, UsageReport, UsedAmount
 from agent_bridge.core.roles import Role, RoleSource, SourceKind
 from agent_bridge.core.rooms import AnswerMode, RoomProblem, Streaming, WhenBusy
+from agent_bridge.core.servers import ChannelType
 from agent_bridge.core.triggers import TriggerKind
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.core.upstreams import Health
@@ -330,6 +351,7 @@ SAMPLES: list[Result] = [
     *(PersonRefused(reason, "@bob_b:x.org") for reason in PersonRefusal),
     *(PinChange(result, 50) for result in PinResult),
     RoleGiven("@bob_b:x.org", Role.MODERATOR, exists=False),
+    RoleGiven("@bob_b:x.org", Role.MODERATOR, server="Lab *1*"),
     RoleList((RoleEntry("@ann:x.org", Role.OWNER), RoleEntry("@bob_b:x.org", Role.NONE, "@ann:x.org")), 21, 2, 3),
     *(
         RoleShown("@bob_b:x.org", RoleSource(kind, Role.MODERATOR, "x.org", "@ann:x.org", THEN), Role.MEMBER)
@@ -338,6 +360,43 @@ SAMPLES: list[Result] = [
     *(TriggerMade(7, "nightly *build*", "Adam *1*", kind) for kind in TriggerKind),
     *(TriggerNotMade(problem, "nightly *build*", 20) for problem in TriggerProblem),
     TriggerRevoked(7, "nightly *build*"),
+    *(PlaceRefused(problem, "news *1*", 20) for problem in PlaceProblem),
+    ServerMade(7, "Lab *1*", RoomAddress("!room:x.org", "x.org")),
+    ServerList(()),
+    ServerList(
+        (
+            ServerEntry(
+                7, "Lab *1*", "all *about* it", "@bob_b:x.org", RoomAddress("!room:x.org", "x.org"), Role.OWNER, 2
+            ),
+            ServerEntry(8, "New", "", "@bob_b:x.org", None, Role.NONE, 0),
+        )
+    ),
+    *(
+        ServerJoined("Lab *1*", RoomAddress("!room:x.org", "x.org"), arrival)
+        for arrival in (Arrival.INVITED, Arrival.JOINED, Arrival.INSIDE)
+    ),
+    ServerLeft("Lab *1*"),
+    *(ServerUpdated("Lab *1*", field, value) for field in ServerField for value in ("a *b*", "")),
+    DeletionQuestion("Lab *1*", "server delete 7 yes", 2),
+    DeletionQuestion("news *1*", 'channel delete "news *1*" yes'),
+    *(PlaceDeleted("Lab *1*", is_server=is_server) for is_server in (True, False)),
+    *(
+        ChannelMade("news *1*", kind, RoomAddress("!room:x.org", "x.org"), server)
+        for kind in ChannelType
+        for server in ("", "Lab *1*")
+    ),
+    ChannelList((ChannelGroup("", ()),)),
+    ChannelList(
+        (
+            ChannelGroup("", (ChannelEntry(1, "news *1*", ChannelType.ANNOUNCEMENT, "*all*", None),)),
+            ChannelGroup(
+                "Lab *1*", (ChannelEntry(1, "talk", ChannelType.TEXT, "", RoomAddress("!room:x.org", "x.org")),)
+            ),
+        )
+    ),
+    *(ChannelChanged("news *1*", change, "a *b*") for change in ChannelChange),
+    ChannelChanged("news *1*", ChannelChange.TOPIC, ""),
+    AgentAdded("Adam *1*", "Lab *1*/talk"),
     TriggerList((), is_of_all=False),
     TriggerList(
         (

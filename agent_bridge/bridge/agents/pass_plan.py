@@ -130,7 +130,7 @@ class PassPlanner:
         # One list may have ten thousand agents.
         before = [each for each in await self._agents.all() if each.agent.upstream in names]
         values = await self._kv.some(KeyValues.SPACE, KeyValues.SPACE_TRUSTED, KeyValues.SPACE_INVITED)
-        newest, _ = await self._role_store.current()
+        newest = (await self._role_store.current()).book
         # The leader publishes the permissions of its configuration before it invites.
         book = RoleBook(self._config.value.permissions, {} if newest is None else newest.assigned)
         config = self._config.value

@@ -83,7 +83,7 @@ class GroupRooms:
 
     def strangers(self, state: RoomState) -> list[str]:
         """Return the people in the room that have no role."""
-        return sorted(user for user in self.people(state) if self._roles.of(user) < Role.AGENT)
+        return sorted(user for user in self.people(state) if self._roles.of(user, state.room_id) < Role.AGENT)
 
     def _invited(self, state: RoomState) -> set[str]:
         """Return the ghosts that members have invited."""

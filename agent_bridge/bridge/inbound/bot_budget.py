@@ -55,7 +55,7 @@ class BotBudget:
 
     def _is_bots(self, asked: NewTurn | ChangeRequest) -> bool:
         asks = asked.kind in {TurnKind.MESSAGE, ChangeKind.EDIT}
-        return asks and self.roles.of(asked.sender) is Role.AGENT
+        return asks and self.roles.of(asked.sender, asked.room_id) is Role.AGENT
 
     async def _within(
         self, connection: Connection, asked: NewTurn | ChangeRequest, room: Room | None

@@ -125,6 +125,8 @@ class Intake:
         entered = {event.room_id for event in events if self._rules.enters(event)}
         if changed_chats or entered:
             await self._chats.note_changes(changed_chats, entered=entered)
+        if changed_places := {event.room_id for event in events if self._rules.changes_place(event)}:
+            await self._rooms.note_place_changes(changed_places)
         if changed_groups := {event.room_id for event in events if self._rules.changes_group(event)}:
             await self._rooms.note_group_changes(changed_groups)
         if gaining := {event.room_id for event in events if self._rules.gains_level(event)}:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Types of the state events that may keep the bridge from reading or answering in a room.
 _ROOM_CHANGES = frozenset({"m.room.tombstone", "m.room.power_levels", "m.room.encryption", "m.room.guest_access"})
+#: Types of the state events by which people change a server or a channel.
+_PLACE_CHANGES = frozenset({"m.room.tombstone", "m.room.name", "m.room.topic"})
 #: Memberships of a user that is not in the room.
 _OUTSIDE = ("leave", "ban")
 
@@ -145,6 +147,12 @@ class Rules(MessageRules):
             # A tuple: the value may be anything, also a value that has no hash.
             return event.content.get("membership") in ("join", *_OUTSIDE)
         return event.type == "m.room.tombstone" and event.state_key == ""
+
+    def changes_place(self, event: RoomEvent) -> bool:
+        """Tell whether *event* may change a server or a channel: its name, a ghost in it, or the room itself."""
+        if event.state_key is None or self.namespace.is_ours(event.sender):
+            return False
+        return event.type in _PLACE_CHANGES or self.removed_ghost(event) is not None
 
     def removed_ghost(self, event: RoomEvent) -> str | None:
         """Return the localpart of the ghost that leaves a room with *event*; None if it is another event."""

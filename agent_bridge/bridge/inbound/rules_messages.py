@@ -168,7 +168,7 @@ class MessageRules:
 
     def _role(self, event: RoomEvent) -> Role:
         """Return the role of the sender of *event* in its room: a muted user has none there."""
-        return Role.NONE if self._is_muted(event) else self.roles.of(event.sender)
+        return Role.NONE if self._is_muted(event) else self.roles.of(event.sender, event.room_id)
 
     def _is_muted(self, event: RoomEvent) -> bool:
         return self.roles.is_muted(event.sender, event.room_id)

@@ -27,7 +27,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 def may_wake(roles: Roles, owner: str, room_id: str) -> bool:
     """Tell whether *owner* may have agents asked in a room."""
-    return roles.of(owner) >= Role.MEMBER and not roles.is_muted(owner, room_id)
+    return roles.of(owner, room_id) >= Role.MEMBER and not roles.is_muted(owner, room_id)
 
 
 class TriggerIntake:

@@ -172,6 +172,8 @@ class RoleKeeper:
 
     async def _compare(self, room: DueRoom, book: RoleBook) -> None:
         old = await self._book(room.applied)
+        if room.server is not None:
+            book, old = book.in_server(room.server), None if old is None else old.in_server(room.server)
         result = await self._room_roles.compare(room.room_id, self._users(room.ghost), old, book)
         if old is not None:
             muted = [user for each, user in self._roles.mutes.until if each == room.room_id]

@@ -43,8 +43,9 @@ class RoleRefresher:
             StoreError: the roles stay as they are.
         """
         before = self._roles.book.version
-        book, mutes = await self._store.current()
-        self._roles.replace(self._roles.book if book is None else book, mutes)
+        found = await self._store.current()
+        book = self._roles.book if found.book is None else found.book
+        self._roles.replace(book, found.mutes, found.servers)
         if before and self._roles.book.version != before:
             _log.info("a newer book of roles counts", version=self._roles.book.version)
 

@@ -96,7 +96,7 @@ class RoomRoles:
 
     async def mute(self, mute: DueMute, users: Sequence[str], mutes: MuteStore) -> None:
         """Give the user of *mute* a level below that of messages, or the former level; a refusal is logged."""
-        book = self._roles.book
+        book = self._roles.book_in(mute.room_id)
 
         def change(state: RoomState, editor: str) -> LevelChange:
             if mute.has_ended:
@@ -201,7 +201,7 @@ class RoomRoles:
                 return None
         elif members.get(user) not in _INSIDE:
             return None
-        if self._roles.of(user) is not Role.NONE:
+        if self._roles.of(user, room_id) is not Role.NONE:
             # The role was given back since the comparison began: an invitation has perhaps found the user inside.
             return None
         for each in users:

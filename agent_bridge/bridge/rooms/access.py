@@ -117,7 +117,12 @@ class Access:
 
 def can_restrict(config: RoomsConfig) -> bool:
     """Tell whether new rooms can have the join rule *restricted*, by the configuration."""
-    return config.join_rule is JoinRule.RESTRICTED and config.version not in _WITHOUT_RESTRICTED
+    return config.join_rule is JoinRule.RESTRICTED and has_restricted(config)
+
+
+def has_restricted(config: RoomsConfig) -> bool:
+    """Tell whether the version of new rooms has the join rule *restricted*."""
+    return config.version not in _WITHOUT_RESTRICTED
 
 
 def _rule(applied: str) -> dict[str, Any]:

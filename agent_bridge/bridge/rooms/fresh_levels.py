@@ -41,10 +41,11 @@ _DEFAULTS = {
 
 def present_powers(state: RoomState, roles: Roles) -> dict[str, int]:
     """Return the power levels, by user id, that people have in a room: those of their roles, and of mutes."""
-    unnamed = [user for user in sorted(state.members("join")) if has_unnamed_level(roles.book, user)]
-    levels = {user: level_of(roles.of(user)) for user in unnamed[:MAX_UNNAMED]}
+    book = roles.book_in(state.room_id)
+    unnamed = [user for user in sorted(state.members("join")) if has_unnamed_level(book, user)]
+    levels = {user: level_of(book.role_of(user)) for user in unnamed[:MAX_UNNAMED]}
     muted = [user for room, user in roles.mutes.until if room == state.room_id]
-    return role_powers(roles.book) | levels | dict.fromkeys(muted, MUTED_POWER)
+    return role_powers(book) | levels | dict.fromkeys(muted, MUTED_POWER)
 
 
 def fresh_levels(

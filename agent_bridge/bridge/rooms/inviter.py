@@ -68,7 +68,7 @@ class Inviter:
         """
         if state.membership(user) not in {None, "knock"}:
             return True
-        if self._roles.of(user) is Role.NONE:
+        if self._roles.of(user, state.room_id) is Role.NONE:
             return False
         senders = [sender] if sender == self._namespace.bot else [sender, self._namespace.bot]
         arrival = await self._join_or_invite(state.room_id, user, senders, {})
@@ -126,11 +126,11 @@ class Inviter:
             arrival = Arrival.JOINED
         elif is_invited:
             return Arrival.INVITED
-        elif self._roles.of(user) is Role.NONE:
+        elif self._roles.of(user, room_id) is Role.NONE:
             return Arrival.NO_ROLE
         else:
             arrival = await self._invite(room_id, user, senders, content)
-        if not arrival.is_done or self._roles.of(user) is not Role.NONE:
+        if not arrival.is_done or self._roles.of(user, room_id) is not Role.NONE:
             return arrival
         await self._take_back(room_id, user, senders)
         return Arrival.NO_ROLE

@@ -48,6 +48,7 @@ _KINDS = (
     RoomKind(KindName.GROUP, Addressing.ADDRESSED),
     RoomKind(KindName.LOBBY, Addressing.ADDRESSED, is_ours=True),
     RoomKind(KindName.CHANNEL, Addressing.ADDRESSED, is_ours=True),
+    RoomKind(KindName.SERVER, Addressing.ADDRESSED, is_ours=True),
     RoomKind(KindName.BOT, Addressing.BOT),
 )
 #: Every kind of room, by its name.

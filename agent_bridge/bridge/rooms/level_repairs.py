@@ -78,7 +78,7 @@ async def repair_levels(
     Raises:
         HomeserverRefused: neither the bot nor the *speaker* has the power for it.
     """
-    powers, present = role_powers(roles.book), present_powers(state, roles)
+    powers, present = role_powers(roles.book_in(state.room_id)), present_powers(state, roles)
     if editor.is_forced and fresh_levels(state, bot, present, speaker) is not None:
         reader = _reader(state, bot, speaker)
         return await change_levels(editor, state, reader, lambda found: fresh_levels(found, bot, present, speaker))

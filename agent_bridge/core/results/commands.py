@@ -24,6 +24,7 @@ from agent_bridge.core.results.repairs import PassPlan, RepairBegun
 from agent_bridge.core.results.retirement import RetirementResult
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
+from agent_bridge.core.results.servers import ServerResult
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.results.triggers import TriggerResult
 from agent_bridge.core.results.turns import TurnResult
@@ -42,6 +43,8 @@ class Group(StrEnum):
 
     AGENTS = "agents"
     CHATS = "chats"
+    #: Servers and their channels.
+    SERVERS = "servers"
     #: The room in which the command is given.
     ROOM = "room"
     #: People in the room, and their roles.
@@ -372,6 +375,7 @@ Result: TypeAlias = (
     | ServerCommandDone
     | ServerCommandList
     | ServerCommandRefused
+    | ServerResult
     | StatusReport
     | DecisionMade
     | StreamingSet

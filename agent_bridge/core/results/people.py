@@ -45,6 +45,8 @@ class PersonRefusal(StrEnum):
     AWAY = "away"
     #: The user is not in the room that the command names.
     OUTSIDE = "outside"
+    #: The room belongs to no server.
+    NO_SERVER = "no_server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class RoleGiven:
     role: Role
     #: Whether the homeserver knows the user; true for a user of another homeserver.
     exists: bool = True
+    #: Name of the server in which alone it counts; empty: it counts in all rooms.
+    server: str = ""
 
 
 @dataclass(frozen=True, slots=True)

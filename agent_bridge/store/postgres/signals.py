@@ -34,6 +34,8 @@ class Topic(StrEnum):
     AGENTS = "agents"
     #: The desired state of a chat, or a request to compare its room with the homeserver.
     CHATS = "chats"
+    #: The desired state of a server or a channel.
+    PLACES = "places"
     #: A person gave the first command in a room, or the first with a higher role.
     COMMANDS = "commands"
     #: The members of a group or a lobby changed, or it was upgraded.

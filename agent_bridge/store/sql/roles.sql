@@ -4,26 +4,33 @@ LOCK TABLE role_book IN SHARE ROW EXCLUSIVE MODE
 
 -- newest --
 -- Return the newest book of roles; no row if there is none.
-SELECT version, permissions, assigned FROM role_book ORDER BY version DESC LIMIT 1
+SELECT version, permissions, assigned, servers FROM role_book ORDER BY version DESC LIMIT 1
 
 -- current --
--- Return the newest book of roles, nulls if there is none, and the mutes that last.
-SELECT b.version, b.permissions, b.assigned,
+-- Return the newest book of roles, nulls if there is none, the mutes that last, and the rooms of servers.
+SELECT b.version, b.permissions, b.assigned, b.servers,
+       (SELECT coalesce(jsonb_object_agg(r.room_id, x.server), '{}')
+        FROM (SELECT room, id AS server FROM server UNION ALL SELECT room, server FROM channel WHERE server IS NOT NULL) AS x
+             JOIN room r ON r.id = x.room
+        WHERE r.room_id IS NOT NULL) AS rooms,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(m.room_id, m.user_id, m.until)), '[]') FROM mute m
         WHERE m.until IS NULL OR m.until > now()) AS mutes
 FROM (SELECT 1) AS one LEFT JOIN (SELECT * FROM role_book ORDER BY version DESC LIMIT 1) AS b ON true
 
 -- book --
 -- Return a book of roles.
-SELECT version, permissions, assigned FROM role_book WHERE version = %(version)s
+SELECT version, permissions, assigned, servers FROM role_book WHERE version = %(version)s
 
 -- add --
 -- Write a book with the roles that people gave, and return it.
-INSERT INTO role_book (permissions, assigned)
+INSERT INTO role_book (permissions, assigned, servers)
 SELECT %(permissions)s::jsonb, coalesce(
-           jsonb_object_agg(user_id, jsonb_build_array(role, given_by, given_at)) FILTER (WHERE user_id IS NOT NULL), '{}')
+           jsonb_object_agg(user_id, jsonb_build_array(role, given_by, given_at)) FILTER (WHERE user_id IS NOT NULL), '{}'),
+       (SELECT coalesce(jsonb_object_agg(server, given), '{}') FROM (
+             SELECT server, jsonb_object_agg(user_id, jsonb_build_array(role, given_by, given_at)) AS given
+             FROM server_role GROUP BY server) AS by_server)
 FROM role_assignment
-RETURNING version, permissions, assigned, pg_notify('agent_bridge', 'roles')
+RETURNING version, permissions, assigned, servers, pg_notify('agent_bridge', 'roles')
 
 -- assign --
 -- Record the role that a person gave a user.
@@ -36,12 +43,12 @@ DELETE FROM role_assignment WHERE user_id = %(user_id)s
 
 -- due --
 -- Return up to %(limit)s rooms of the bridge that are behind the book %(version)s, but for %(others)s, those with open turns
--- first: homes, the lobby if the bridge made it (%(lobby)s), and the room of the administrators.
-SELECT r.id, r.room_id, r.kind, r.roles_applied AS applied, a.ghost
-FROM room r LEFT JOIN agent a ON a.id = r.owner
+-- first: homes, the lobby if the bridge made it (%(lobby)s), the room of the administrators, servers and channels.
+SELECT r.id, r.room_id, r.kind, r.roles_applied AS applied, a.ghost, coalesce(s.id, c.server) AS server
+FROM room r LEFT JOIN agent a ON a.id = r.owner LEFT JOIN server s ON s.room = r.id LEFT JOIN channel c ON c.room = r.id
 WHERE r.room_id IS NOT NULL AND r.id <> ALL(%(others)s::bigint[])
   AND (coalesce(r.roles_compared, 0) < %(version)s OR r.levels_due)
-  AND (r.kind = 'home' OR (r.kind = 'lobby' AND %(lobby)s)
+  AND (r.kind = 'home' OR (r.kind IN ('server', 'channel') AND r.status = 'active') OR (r.kind = 'lobby' AND %(lobby)s)
        OR (r.kind = 'bot' AND r.room_id = (SELECT value #>> '{}' FROM kv WHERE key = 'admin_room')))
 ORDER BY EXISTS (
     SELECT 1 FROM conversation c JOIN turn t ON t.conversation = c.id WHERE c.room_id = r.room_id AND t.open
@@ -60,7 +67,7 @@ WHERE id = %(room)s
 
 -- note_levels_due --
 -- Have the levels of those of the rooms %(rooms)s compared that have levels of roles.
-UPDATE room SET levels_due = true WHERE room_id = ANY(%(rooms)s) AND kind IN ('home', 'lobby')
+UPDATE room SET levels_due = true WHERE room_id = ANY(%(rooms)s) AND kind IN ('home', 'lobby', 'server', 'channel')
 RETURNING pg_notify('agent_bridge', 'roles')
 
 -- persons --

@@ -53,6 +53,11 @@ WHERE room.id = participant.room AND room.room_id = %(room_id)s AND participant.
 UPDATE room SET changes = changes + 1 WHERE room_id = ANY(%(rooms)s) AND kind IN ('group', 'lobby')
 RETURNING pg_notify('agent_bridge', 'groups')
 
+-- note_place_changes --
+-- Have those of the rooms %(rooms)s that are servers or channels compared with the homeserver.
+UPDATE room SET changes = changes + 1 WHERE room_id = ANY(%(rooms)s) AND kind IN ('server', 'channel')
+RETURNING pg_notify('agent_bridge', 'places')
+
 -- guests_left --
 -- Record that the ghosts %(ghosts)s are not in the own rooms %(rooms)s of other agents any more, and close their turns there.
 WITH gone AS (
@@ -92,13 +97,13 @@ ORDER BY r.id
 -- visited --
 -- Return the rooms of people that the bridge bot is in, but for groups of agents.
 SELECT room_id FROM room
-WHERE kind NOT IN ('home', 'lobby') AND person IS NULL AND bot_joined
+WHERE kind NOT IN ('home', 'lobby', 'server', 'channel') AND person IS NULL AND bot_joined
   AND NOT (kind = 'group' AND EXISTS (SELECT 1 FROM participant p WHERE p.room = room.id AND p.state = 'joined'))
 ORDER BY id
 
 -- forget --
 -- Forget a room of people.
-DELETE FROM room WHERE room_id = %(room_id)s AND kind NOT IN ('home', 'lobby') AND person IS NULL
+DELETE FROM room WHERE room_id = %(room_id)s AND kind NOT IN ('home', 'lobby', 'server', 'channel') AND person IS NULL
 
 -- bind --
 -- Make the agent %(agent)s the owner of a room whose people have chosen it, unless the room has an owner.

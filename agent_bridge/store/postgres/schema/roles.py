@@ -29,6 +29,13 @@ role_book = Table(
         comment="pairs of a key and a role, as the configuration has them, in their order",
     ),
     Column("assigned", JSONB, nullable=False, comment="roles that people gave: role, giver and time, by user id"),
+    Column(
+        "servers",
+        JSONB,
+        nullable=False,
+        server_default="{}",
+        comment="roles that count in one server: by its row id, then as in assigned",
+    ),
     comment="the roles of all users at one time; rows do not change, and the newest counts",
 )
 

@@ -172,6 +172,13 @@ Index(
     postgresql_where=text("kind IN ('group', 'lobby') AND changes <> changes_applied"),
 )
 Index(
+    "room_place_due_idx",
+    room.c.id,
+    postgresql_where=text(
+        "kind IN ('server', 'channel') AND (changes <> changes_applied OR check_requests <> checked)"
+    ),
+)
+Index(
     "room_dm_key",
     room.c.owner,
     room.c.person,

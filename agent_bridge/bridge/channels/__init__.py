@@ -1,0 +1,1 @@
+"""Servers and channels: rooms of several agents and people that the bridge makes."""

@@ -1,0 +1,252 @@
+"""Brings the room of a server or a channel to its desired state, or removes it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent_bridge.bridge.rooms.editor import StateEditor
+from agent_bridge.bridge.rooms.entry import enter_again
+from agent_bridge.bridge.rooms.invitations import bring_in
+from agent_bridge.bridge.rooms.level_repairs import change_levels, repair_access
+from agent_bridge.bridge.rooms.removal import Removal, RoomRemoval
+from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
+from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.ids import parse_user_id
+from agent_bridge.core.rooms import JoinRule
+from agent_bridge.core.servers import Channel, ChannelType, PlaceStatus, Server
+from agent_bridge.matrix.rooms import (
+    CHILD,
+    JOIN_RULES,
+    LOG_POWER,
+    PARENT,
+    POWER_LEVELS,
+    channel_child_content,
+    parent_content,
+    restricted_content,
+    server_child_content,
+)
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from agent_bridge.bridge.channels.maker import PlaceMaker
+    from agent_bridge.core.roles import Roles
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.matrix.room_state import RoomState
+    from agent_bridge.store.agents import Agents
+    from agent_bridge.store.chats import Chats
+    from agent_bridge.store.servers import Servers
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_NAME, _TOPIC, _AVATAR = "m.room.name", "m.room.topic", "m.room.avatar"
+#: Rooms that may replace one another in a row.
+_UPGRADES = 5
+
+
+class PlaceReconciler:
+    """Every step can be repeated. State that people chose stays, and their names are the names from then on."""
+
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        servers: Servers,
+        agents: Agents,
+        chats: Chats,
+        maker: PlaceMaker,
+        roles: Roles,
+        texts: Texts,
+    ) -> None:
+        self._homeserver = homeserver
+        self._namespace = homeserver.namespace
+        self._servers = servers
+        self._agents = agents
+        self._chats = chats
+        self._maker = maker
+        self._roles = roles
+        self._texts = texts
+        self._removal = RoomRemoval(homeserver)
+
+    async def reconcile(self, place: int) -> bool:
+        """Bring the room with row id *place* to its desired state, as far as possible.
+
+        Return False if the homeserver is at work on it: call this again in a moment.
+
+        Raises:
+            HomeserverError, StoreError: a step failed; the steps before it are done.
+        """
+        editor = StateEditor(self._homeserver)
+        for _ in range(_UPGRADES):
+            found = await self._servers.find(place)
+            if found is None:
+                return True
+            if found.status is PlaceStatus.DELETING:
+                return await self._remove(found)
+            if found.room_id is None:
+                await self._make(found)
+                continue
+            state = await enter_again(self._homeserver, editor, found.room_id)
+            if state is None:
+                _log.warning("the room of a server or channel is gone: making another one", room=found.room_id)
+                await self._servers.lost(found)
+            elif state.replacement is None or not await self._follow(found, state):
+                if not found.bot_joined:
+                    await self._servers.entered(found)
+                await self._repair(editor, found, state)
+                await self._servers.applied(found)
+                return True
+        # The next look goes on from there.
+        return False
+
+    async def _make(self, place: Server | Channel) -> None:
+        try:
+            await self._maker.make(place)
+        except HomeserverRefused as error:
+            _log.error("a server or channel has no room", name=place.name, error=str(error))
+            await self._servers.forget(place, self._texts.room_lost)
+
+    async def _follow(self, place: Server | Channel, old: RoomState) -> bool:
+        """Move to the room that replaces *old*; tell whether the bot could enter it."""
+        bot = self._namespace.bot
+        new = await enter_successor(self._homeserver, old, [bot])
+        if new is None:
+            return False
+        await invite_members(self._homeserver, old, new, bot)
+        if place.space is not None:
+            await self._unlist(place, place.space)
+        await self._agents.room_moved(place.id, old.room_id, new.room_id)
+        _log.info("a server or channel was upgraded", room=new.room_id, replaces=old.room_id)
+        return True
+
+    async def _repair(self, editor: StateEditor, place: Server | Channel, state: RoomState) -> None:
+        parent = await self._maker.parent(place)
+        steps = [
+            self._admit(editor, place, state),
+            repair_access(editor, state, self._roles),
+            self._name(editor, place, state),
+            self._icon(editor, place, state),
+            self._open(editor, place, state, parent),
+            self._list(editor, place, state, parent),
+        ]
+        for step in steps:
+            try:
+                await step
+            except HomeserverRefused as error:
+                _log.warning("a server or channel cannot be repaired", room=state.room_id, error=str(error))
+
+    async def _icon(self, editor: StateEditor, place: Server | Channel, state: RoomState) -> None:
+        if isinstance(place, Server) and place.icon is not None:
+            await editor.field(state, _AVATAR, "url", place.icon, place.icon)
+
+    async def _name(self, editor: StateEditor, place: Server | Channel, state: RoomState) -> None:
+        """Give the room its name and topic. Those that people have given since are the desired ones from now on."""
+        names = {}
+        for kind, field, wanted, applied in (
+            (_NAME, "name", place.name, place.name_applied),
+            (_TOPIC, "topic", place.topic, place.topic_applied),
+        ):
+            found = state.content(kind).get(field)
+            present = found if isinstance(found, str) else ""
+            # A command counts that came after the last comparison, also if a person has changed the room meanwhile.
+            is_chosen = wanted == applied and (present or kind == _TOPIC)
+            names[field] = present if is_chosen else wanted
+            if present != names[field]:
+                await editor.edit(state, kind, {field: wanted})
+        if (names["name"], names["topic"]) != (place.name_applied, place.topic_applied):
+            await self._servers.named(place, names["name"], names["topic"])
+
+    async def _open(self, editor: StateEditor, place: Server | Channel, state: RoomState, parent: str | None) -> None:
+        """Let the members of the Space that lists the room in, unless a person chose another join rule."""
+        is_open = parent is not None and await self._maker.is_open(place, parent)
+        wanted = f"{JoinRule.RESTRICTED} {parent}" if is_open else str(JoinRule.INVITE)
+        applied = place.join_rule_applied or wanted
+        await editor.content(state, JOIN_RULES, _rule(wanted), applied=_rule(applied))
+        if place.join_rule_applied != wanted:
+            await self._servers.opened(place, wanted)
+
+    async def _list(self, editor: StateEditor, place: Server | Channel, state: RoomState, parent: str | None) -> None:
+        """Have its Space list the room in its place."""
+        if place.space is not None and place.space != parent:
+            await self._unlist(place, place.space)
+            if state.content(PARENT, place.space):
+                await editor.edit(state, PARENT, {}, key=place.space)
+        if parent is None:
+            return
+        domain = self._namespace.domain
+        await editor.content(state, PARENT, parent_content(domain), key=parent)
+        content = (
+            server_child_content(domain, place.number)
+            if isinstance(place, Server)
+            else channel_child_content(domain, place.position)
+        )
+        present = await self._homeserver.state(parent, CHILD, state.room_id)
+        if present is None or present["content"] != content:
+            await self._homeserver.set_state(parent, CHILD, content, key=state.room_id)
+        if place.space != parent:
+            await self._servers.listed(place, parent)
+
+    async def _unlist(self, place: Server | Channel, space: str) -> None:
+        try:
+            await self._homeserver.set_state(space, CHILD, {}, key=place.room_id or "")
+        except HomeserverRefused as error:
+            _log.info("a former room stays in its Space", room=place.room_id, error=str(error))
+        await self._servers.listed(place, None)
+
+    async def _admit(self, editor: StateEditor, channel: Server | Channel, state: RoomState) -> None:
+        """Bring the ghosts of a channel in, but for those that people have removed; let them write in a log."""
+        if isinstance(channel, Server):
+            return
+        ghosts = [self._namespace.user_id(each) for each in await self._servers.ghosts(channel)]
+        removed = [ghost for ghost in ghosts if state.is_removed(ghost)]
+        if removed:
+            await self._servers.left(channel, [parse_user_id(each)[0] for each in removed], self._texts.agent_removed)
+        present = [ghost for ghost in ghosts if ghost not in removed]
+        for ghost in present:
+            if state.membership(ghost) != "join":
+                await bring_in(self._homeserver, state.room_id, ghost, self._namespace.bot)
+        if channel.type is ChannelType.LOG:
+            await change_levels(editor, state, self._namespace.bot, partial(self._with_reporters, present))
+
+    def _with_reporters(self, ghosts: list[str], state: RoomState) -> tuple[str, dict[str, Any]] | None:
+        """Return the levels with which *ghosts* may write in a log, and their editor; None: they have them."""
+        lower = {ghost: LOG_POWER for ghost in ghosts if state.power(ghost) < LOG_POWER}
+        if not lower:
+            return None
+        levels = dict(state.content(POWER_LEVELS))
+        return self._namespace.bot, levels | {"users": {**state.user_levels, **lower}}
+
+    async def _remove(self, place: Server | Channel) -> bool:
+        """Remove the room, and what the database has of it; tell whether that is done."""
+        if isinstance(place, Server) and await self._servers.has_channels(place):
+            # Each of them is removed by its own turn.
+            return False
+        if place.room_id is not None:
+            if await self._chats.has_open_command(place.room_id):
+                # It may be the one that asks for the deletion.
+                return False
+            if place.space is not None:
+                await self._unlist(place, place.space)
+            state, ref = await self._removal.delete(place.room_id, place.delete_ref)
+            if ref is not None and ref != place.delete_ref:
+                await self._servers.deletion_requested(place, ref)
+            if state is Removal.RUNS:
+                return False
+            bot = self._namespace.bot
+            if state is Removal.REFUSED:
+                await self._removal.leave(place.room_id, bot, bot, removes=True)
+            is_server = isinstance(place, Server)
+            name = self._namespace.server_alias_localpart if is_server else self._namespace.channel_alias_localpart
+            await self._removal.remove_aliases(place.room_id, [self._namespace.alias(name(place.key))])
+        await self._servers.forget(place, self._texts.room_lost)
+        _log.info("a server or channel is deleted", name=place.name, room=place.room_id)
+        return True
+
+
+def _rule(applied: str) -> dict[str, Any]:
+    """Return the content of ``m.room.join_rules`` that was stored as *applied*."""
+    rule, _, space = applied.partition(" ")
+    return restricted_content(space) if rule == JoinRule.RESTRICTED else {"join_rule": rule}

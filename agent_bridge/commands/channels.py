@@ -1,0 +1,259 @@
+"""The command ``channel``: channels are made, listed, changed and deleted, and agents are added to them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from agent_bridge.bridge.rooms.invitations import bring_in
+from agent_bridge.commands.argument_kinds import PlaceWords, the_agent
+from agent_bridge.commands.arguments import words_of
+from agent_bridge.commands.effects import once
+from agent_bridge.commands.lookup import visible_agents
+from agent_bridge.commands.places import (
+    Found,
+    address,
+    channel_here,
+    channel_named,
+    checked_name,
+    may,
+    server_here,
+    server_named,
+)
+from agent_bridge.commands.registry import CommandContext, command
+from agent_bridge.commands.servers import delete_place
+from agent_bridge.core.names import one_line
+from agent_bridge.core.permissions import Permission, lowest_role
+from agent_bridge.core.results.commands import Argument, Group, NotPermitted, RoomAddress
+from agent_bridge.core.results.servers import (
+    AgentAdded,
+    ChannelChange,
+    ChannelChanged,
+    ChannelEntry,
+    ChannelGroup,
+    ChannelList,
+    ChannelMade,
+    DeletionQuestion,
+    PlaceDeleted,
+    PlaceProblem,
+    PlaceRefused,
+    ServerResult,
+)
+from agent_bridge.core.servers import Channel, ChannelType, NewPlace, PlaceStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from agent_bridge.commands.effects import Effect
+    from agent_bridge.core.servers import Server
+    from agent_bridge.store.postgres.database import Connection
+
+#: Channels of a server.
+_MOST = 200
+#: Characters of a topic.
+_TOPIC = 500
+#: The last word that confirms a deletion.
+_YES = "yes"
+_AGENT = Argument("agent", required=True)
+
+
+class ChannelAction(StrEnum):
+    """What is done about channels."""
+
+    LIST = "list"
+    NEW = "new"
+    RENAME = "rename"
+    TOPIC = "topic"
+    MOVE = "move"
+    DELETE = "delete"
+    ADD = "add"
+
+
+#: The permission that each action needs in the server of the channel.
+_NEEDED = {
+    ChannelAction.RENAME: Permission.CHANNELS,
+    ChannelAction.TOPIC: Permission.SETTINGS,
+    ChannelAction.MOVE: Permission.CHANNELS,
+    ChannelAction.DELETE: Permission.CHANNELS,
+    ChannelAction.ADD: Permission.MEMBERS,
+}
+
+
+@command("channel", group=Group.SERVERS, permission=Permission.READ, example="add news Ada")
+async def channel(
+    ctx: CommandContext, action: ChannelAction = ChannelAction.LIST, named: PlaceWords | None = None
+) -> ServerResult | NotPermitted:
+    """List the channels, make one, change or delete one, or add an agent to one.
+
+    A channel is named ``name`` or ``server/name``; in a channel, the command is about that one if it names no other.
+    Running twice has the effect of one run.
+    """
+    words = words_of(named or "")
+    if action is ChannelAction.LIST:
+        return await _list(ctx, " ".join(words))
+    if action is ChannelAction.NEW:
+        return await _new(ctx, words)
+    found, rest = await _meant(ctx, action, words)
+    if isinstance(found, PlaceRefused):
+        return found
+    if not may(ctx, _NEEDED[action], found.server):
+        return NotPermitted(f"channel {action}", lowest_role(_NEEDED[action]))
+    act: Mapping[ChannelAction, Callable[[CommandContext, Found, str], Awaitable[ServerResult]]] = {
+        ChannelAction.RENAME: _rename,
+        ChannelAction.TOPIC: _topic,
+        ChannelAction.MOVE: _move,
+        ChannelAction.DELETE: _delete,
+        ChannelAction.ADD: _add,
+    }
+    return await act[action](ctx, found, " ".join(rest))
+
+
+async def _meant(
+    ctx: CommandContext, action: ChannelAction, words: Sequence[str]
+) -> tuple[Found | PlaceRefused, list[str]]:
+    """Return the channel that *words* begin with, and the other words; else the channel of the command, and all."""
+    here = await channel_here(ctx)
+    only = action is ChannelAction.DELETE and [each.lower() for each in words] == [_YES]
+    if not words or only:
+        return here or PlaceRefused(PlaceProblem.WHICH_CHANNEL), list(words)
+    named = await channel_named(ctx, words[0])
+    if here is not None and isinstance(named, PlaceRefused) and action is not ChannelAction.DELETE:
+        return here, list(words)
+    if here is not None and len(words) == 1 and action is not ChannelAction.DELETE:
+        return here, list(words)
+    return named, list(words[1:])
+
+
+async def _list(ctx: CommandContext, named: str) -> ChannelList | PlaceRefused:
+    known: list[Server | None] = [None, *await ctx.services.servers.servers()]
+    if named or await server_here(ctx) is not None:
+        found = await server_named(ctx, one_line(named))
+        if isinstance(found, PlaceRefused):
+            return found
+        known = [found]
+    groups = [await _group(ctx, each) for each in known]
+    return ChannelList(tuple(each for each in groups if each.channels or len(known) == 1))
+
+
+async def _group(ctx: CommandContext, server: Server | None) -> ChannelGroup:
+    channels = await ctx.services.servers.channels(None if server is None else server.number)
+    entries = (
+        ChannelEntry(place, each.name, each.type, each.topic, address(ctx, each))
+        for place, each in enumerate(channels, 1)
+    )
+    return ChannelGroup("" if server is None else server.name, tuple(entries))
+
+
+async def _new(ctx: CommandContext, words: Sequence[str]) -> ChannelMade | PlaceRefused | NotPermitted:
+    """Make the channel ``[server/]name [type]``, without a server in that of the room, or in the main Space.
+
+    The caller is invited.
+    """
+    *front, last = words or [""]
+    kind = ChannelType(last.lower()) if front and last.lower() in set(ChannelType) else None
+    text = " ".join(words if kind is None else front)
+    before, slash, after = text.partition("/")
+    server = await server_named(ctx, one_line(before)) if slash else await server_here(ctx)
+    if isinstance(server, PlaceRefused):
+        return server
+    if not may(ctx, Permission.CHANNELS, server):
+        return NotPermitted("channel new", lowest_role(Permission.CHANNELS))
+    services, number = ctx.services, None if server is None else server.number
+
+    async def act(connection: Connection) -> Effect:
+        await services.servers.lock(connection)
+        present = None if number is None else await services.servers.server(number, connection)
+        if number is not None and (present is None or present.status is PlaceStatus.DELETING):
+            return _refused(PlaceRefused(PlaceProblem.NO_SERVER, before))
+        known = await services.servers.channels(number, connection)
+        name = checked_name(after if slash else text, known)
+        if isinstance(name, PlaceRefused):
+            return _refused(name)
+        if len(known) >= _MOST:
+            return _refused(PlaceRefused(PlaceProblem.TOO_MANY_CHANNELS, name, _MOST))
+        new = NewPlace(ctx.key, name)
+        return {"channel": await services.servers.add_channel(connection, new, number, kind or ChannelType.TEXT)}
+
+    effect = await once(ctx, act)
+    made = await services.servers.find(effect["channel"]) if "channel" in effect else None
+    if not isinstance(made, Channel):
+        return _refusal(effect) or PlaceRefused(PlaceProblem.NO_CHANNEL, text)
+    room_id = await services.place_maker.make(made)
+    await services.inviter.bring(room_id, ctx.sender, [services.namespace.bot])
+    room = RoomAddress(room_id, services.namespace.domain)
+    return ChannelMade(made.name, made.type, room, "" if server is None else server.name)
+
+
+async def _rename(ctx: CommandContext, found: Found, text: str) -> ChannelChanged | PlaceRefused:
+    services, channel = ctx.services, found.channel
+
+    async def act(connection: Connection) -> Effect:
+        await services.servers.lock(connection)
+        others = [each for each in await services.servers.channels(channel.server, connection) if each.id != channel.id]
+        name = checked_name(text, others)
+        if isinstance(name, PlaceRefused):
+            return _refused(name)
+        await services.servers.change(connection, channel.id, name=name)
+        return {"name": name}
+
+    effect = await once(ctx, act)
+    return _refusal(effect) or ChannelChanged(channel.name, ChannelChange.RENAMED, effect["name"])
+
+
+async def _topic(ctx: CommandContext, found: Found, text: str) -> ChannelChanged:
+    topic = one_line(text)[:_TOPIC]
+
+    async def act(connection: Connection) -> Effect:
+        await ctx.services.servers.change(connection, found.channel.id, topic=topic)
+        return {"topic": topic}
+
+    await once(ctx, act)
+    return ChannelChanged(found.channel.name, ChannelChange.TOPIC, topic)
+
+
+async def _move(ctx: CommandContext, found: Found, text: str) -> ChannelChanged | PlaceRefused:
+    services, channel = ctx.services, found.channel
+    most = len(await services.servers.channels(channel.server))
+    position = int(text) if text.isdecimal() and len(text) <= len(str(_MOST)) else 0
+    if not 1 <= position <= most:
+        return PlaceRefused(PlaceProblem.BAD_POSITION, text, most)
+
+    async def act(connection: Connection) -> Effect:
+        await services.servers.lock(connection)
+        await services.servers.move(connection, channel.id, position)
+        return {"position": position}
+
+    await once(ctx, act)
+    return ChannelChanged(channel.name, ChannelChange.MOVED, str(position))
+
+
+async def _delete(ctx: CommandContext, found: Found, text: str) -> PlaceDeleted | DeletionQuestion:
+    if text.lower() != _YES:
+        return DeletionQuestion(found.name, f'channel delete "{found.name}" {_YES}')
+    await delete_place(ctx, found.channel.id)
+    return PlaceDeleted(found.name, is_server=False)
+
+
+async def _add(ctx: CommandContext, found: Found, text: str) -> AgentAdded | PlaceRefused:
+    """Have the ghost of an agent enter the channel. A repeat finds it there."""
+    services, room = ctx.services, address(ctx, found.channel)
+    if not text:
+        return PlaceRefused(PlaceProblem.NO_AGENT)
+    agent = (await the_agent(_AGENT, text, await visible_agents(ctx), services.namespace.domain)).agent
+    if room is None:
+        return PlaceRefused(PlaceProblem.NOT_READY, found.name)
+    ghost = services.namespace.user_id(agent.ghost)
+    if not await bring_in(services.homeserver, room.room_id, ghost, services.namespace.bot):
+        return PlaceRefused(PlaceProblem.NOT_ENTERED, agent.name)
+    await services.servers.take_part(found.channel.id, agent.id)
+    return AgentAdded(agent.name, found.name)
+
+
+def _refused(refused: PlaceRefused) -> Effect:
+    return {"problem": refused.problem, "named": refused.name, "most": refused.most}
+
+
+def _refusal(effect: Effect) -> PlaceRefused | None:
+    if "problem" not in effect:
+        return None
+    return PlaceRefused(PlaceProblem(effect["problem"]), effect["named"], effect["most"])

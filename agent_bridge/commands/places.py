@@ -1,0 +1,131 @@
+"""Servers and channels that the arguments of commands mean, and the permissions of a caller there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent_bridge.commands.lookup import folded
+from agent_bridge.core.names import one_line
+from agent_bridge.core.permissions import CAN, Permission
+from agent_bridge.core.results.commands import RoomAddress
+from agent_bridge.core.results.servers import PlaceProblem, PlaceRefused
+from agent_bridge.core.roles import Role
+from agent_bridge.core.servers import Channel, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent_bridge.commands.registry import CommandContext
+
+#: Characters of a name.
+LONGEST = 80
+#: Between the name of a server and that of a channel.
+_SLASH = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A channel, and its server (None: the main Space)."""
+
+    channel: Channel
+    server: Server | None
+
+    @property
+    def name(self) -> str:
+        """The name by which people mean the channel from anywhere."""
+        return self.channel.name if self.server is None else f"{self.server.name}{_SLASH}{self.channel.name}"
+
+
+def role_in(ctx: CommandContext, server: Server | None) -> Role:
+    """Return the role of the caller in *server*; None: in the main Space. The owner of a server is its owner."""
+    if server is None:
+        return ctx.services.roles.of(ctx.sender)
+    book = ctx.services.roles.book.in_server(server.number)
+    # This process may not have read the roles of a new server yet.
+    is_new = server.number not in ctx.services.roles.book.servers
+    return Role.OWNER if is_new and server.owner == ctx.sender else book.role_of(ctx.sender)
+
+
+def may(ctx: CommandContext, permission: Permission, server: Server | None) -> bool:
+    """Tell whether the caller has *permission* in *server*; None: in the main Space."""
+    return permission in CAN[role_in(ctx, server)]
+
+
+def address(ctx: CommandContext, place: Server | Channel) -> RoomAddress | None:
+    """Return the address of the room of *place*; None: it is not made yet."""
+    return None if place.room_id is None else RoomAddress(place.room_id, ctx.services.namespace.domain)
+
+
+async def server_here(ctx: CommandContext) -> Server | None:
+    """Return the server of the room of the command; None: it belongs to none."""
+    place = await ctx.services.servers.in_room(ctx.room_id)
+    if isinstance(place, Server):
+        return place
+    if place is None or place.server is None:
+        return None
+    return await ctx.services.servers.server(place.server)
+
+
+async def server_named(ctx: CommandContext, text: str) -> Server | PlaceRefused:
+    """Return the server whose number or name is *text*; empty: that of the room of the command."""
+    if not text:
+        here = await server_here(ctx)
+        return PlaceRefused(PlaceProblem.WHICH_SERVER) if here is None else here
+    known = await ctx.services.servers.servers()
+    number = text.removeprefix("#")
+    meant = [each for each in known if number == str(each.number)]
+    meant = meant or [each for each in known if folded(each.name) == folded(text)]
+    return meant[0] if len(meant) == 1 else PlaceRefused(PlaceProblem.NO_SERVER, text)
+
+
+async def channel_here(ctx: CommandContext) -> Found | None:
+    """Return the channel in whose room the command was given; None: the room is no channel."""
+    place = await ctx.services.servers.in_room(ctx.room_id)
+    if not isinstance(place, Channel):
+        return None
+    return Found(place, None if place.server is None else await ctx.services.servers.server(place.server))
+
+
+async def channel_named(ctx: CommandContext, text: str) -> Found | PlaceRefused:
+    """Return the channel that *text* means: ``name``, or ``server/name``.
+
+    A name alone means a channel of the server of the room, then of the main Space, then of any server.
+    """
+    *front, name = text.removeprefix("#").split(_SLASH, 1)
+    if front:
+        server = await server_named(ctx, front[0].strip())
+        if isinstance(server, PlaceRefused):
+            return server
+        return _of_name(text, [Found(each, server) for each in await _channels(ctx, server)], name)
+    here, known = await server_here(ctx), await ctx.services.servers.servers()
+    others = [each for each in known if here is None or each.number != here.number]
+    for group in ([here], [None], others):
+        found = [Found(each, server) for server in group for each in await _channels(ctx, server)]
+        meant = _of_name(text, found, name)
+        if isinstance(meant, Found) or meant.problem is PlaceProblem.SEVERAL:
+            return meant
+    return PlaceRefused(PlaceProblem.NO_CHANNEL, text)
+
+
+async def _channels(ctx: CommandContext, server: Server | None) -> list[Channel]:
+    return await ctx.services.servers.channels(None if server is None else server.number)
+
+
+def _of_name(text: str, found: Sequence[Found], name: str) -> Found | PlaceRefused:
+    meant = [each for each in found if folded(each.channel.name) == folded(one_line(name))]
+    if len(meant) == 1:
+        return meant[0]
+    return PlaceRefused(PlaceProblem.SEVERAL if meant else PlaceProblem.NO_CHANNEL, text)
+
+
+def checked_name(text: str, taken: Sequence[Server | Channel]) -> str | PlaceRefused:
+    """Return the name of a new place, which is none of *taken*, or why *text* cannot be one."""
+    name = one_line(text).removeprefix("#").strip()
+    if not name:
+        return PlaceRefused(PlaceProblem.NO_NAME)
+    if len(name) > LONGEST or _SLASH in name or name.isdecimal():
+        return PlaceRefused(PlaceProblem.BAD_NAME, name[:LONGEST], LONGEST)
+    if any(folded(each.name) == folded(name) for each in taken):
+        return PlaceRefused(PlaceProblem.TAKEN, name)
+    return name

@@ -1,0 +1,247 @@
+"""The command ``server``: servers are made, entered, left, changed and deleted."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from agent_bridge.commands.argument_kinds import PlaceWords
+from agent_bridge.commands.arguments import words_of
+from agent_bridge.commands.effects import once
+from agent_bridge.commands.places import address, checked_name, may, role_in, server_named
+from agent_bridge.commands.registry import CommandContext, command
+from agent_bridge.core.names import one_line
+from agent_bridge.core.permissions import CAN, Permission, lowest_role
+from agent_bridge.core.results.access import Arrival
+from agent_bridge.core.results.commands import Group, NotPermitted, RoomAddress
+from agent_bridge.core.results.servers import (
+    DeletionQuestion,
+    PlaceDeleted,
+    PlaceProblem,
+    PlaceRefused,
+    ServerEntry,
+    ServerField,
+    ServerJoined,
+    ServerLeft,
+    ServerList,
+    ServerMade,
+    ServerResult,
+    ServerUpdated,
+)
+from agent_bridge.core.servers import NewPlace, PlaceStatus, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from agent_bridge.commands.effects import Effect
+    from agent_bridge.store.postgres.database import Connection
+
+#: Servers of a bridge.
+_MOST = 100
+#: Characters of a description.
+_DESCRIPTION = 500
+_ICON = re.compile(r"mxc://[^\s/]+/[^\s/]+")
+#: The last word that confirms a deletion.
+_YES = "yes"
+
+
+class ServerAction(StrEnum):
+    """What is done about servers."""
+
+    LIST = "list"
+    NEW = "new"
+    JOIN = "join"
+    LEAVE = "leave"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@command("server", group=Group.SERVERS, permission=Permission.READ, example="join Research Lab")
+async def server(
+    ctx: CommandContext, action: ServerAction = ServerAction.LIST, named: PlaceWords | None = None
+) -> ServerResult | NotPermitted:
+    """List the servers, make one, enter or leave one, change its properties, or delete it.
+
+    Admins make servers, and are their owners. Running twice has the effect of one run.
+    """
+    act: Mapping[ServerAction, Callable[[CommandContext, str], Awaitable[ServerResult | NotPermitted]]] = {
+        ServerAction.LIST: _list,
+        ServerAction.NEW: _new,
+        ServerAction.JOIN: _join,
+        ServerAction.LEAVE: _leave,
+        ServerAction.UPDATE: _update,
+        ServerAction.DELETE: _delete,
+    }
+    return await act[action](ctx, named or "")
+
+
+async def _list(ctx: CommandContext, _words: str) -> ServerList:
+    servers = ctx.services.servers
+    return ServerList(
+        tuple(
+            [
+                ServerEntry(
+                    number=each.number,
+                    name=each.name,
+                    topic=each.topic,
+                    owner=each.owner,
+                    room=address(ctx, each),
+                    role=role_in(ctx, each),
+                    channels=len(await servers.channels(each.number)),
+                )
+                for each in await servers.servers()
+            ]
+        )
+    )
+
+
+async def _new(ctx: CommandContext, words: str) -> ServerMade | PlaceRefused | NotPermitted:
+    if Permission.CHANNELS not in CAN[ctx.services.roles.of(ctx.sender)]:
+        return NotPermitted("server new", lowest_role(Permission.CHANNELS))
+    services = ctx.services
+
+    async def act(connection: Connection) -> Effect:
+        await services.servers.lock(connection)
+        known = await services.servers.servers(connection)
+        name = checked_name(" ".join(words_of(words)), known)
+        if isinstance(name, PlaceRefused):
+            return {"problem": name.problem, "name": name.name, "most": name.most}
+        if len(known) >= _MOST:
+            return {"problem": PlaceProblem.TOO_MANY_SERVERS, "name": name, "most": _MOST}
+        book = await services.role_store.lock(connection) or services.roles.book
+        number = await services.servers.add_server(connection, NewPlace(ctx.key, name), ctx.sender)
+        await services.role_store.renew(connection, book)
+        return {"number": number}
+
+    effect = await once(ctx, act)
+    if "problem" in effect:
+        return PlaceRefused(PlaceProblem(effect["problem"]), effect["name"], effect["most"])
+    made = await services.servers.server(effect["number"])
+    if made is None:
+        return PlaceRefused(PlaceProblem.NO_SERVER, str(effect["number"]))
+    room_id = await services.place_maker.make(made)
+    await services.inviter.bring(room_id, ctx.sender, [services.namespace.bot])
+    return ServerMade(made.number, made.name, RoomAddress(room_id, services.namespace.domain))
+
+
+async def _ready(ctx: CommandContext, words: str) -> tuple[Server, RoomAddress] | PlaceRefused:
+    """Return the server that *words* mean, and its room."""
+    found = await server_named(ctx, " ".join(words_of(words)))
+    if isinstance(found, PlaceRefused):
+        return found
+    room = address(ctx, found)
+    return PlaceRefused(PlaceProblem.NOT_READY, found.name) if room is None else (found, room)
+
+
+async def _join(ctx: CommandContext, words: str) -> ServerJoined | PlaceRefused | NotPermitted:
+    """Invite the caller into the Space of a server, from which its channels can be entered."""
+    if not ctx.can(Permission.JOIN):
+        return NotPermitted("server join", lowest_role(Permission.JOIN))
+    ready = await _ready(ctx, words)
+    if isinstance(ready, PlaceRefused):
+        return ready
+    found, room = ready
+    arrival = await ctx.services.inviter.bring(room.room_id, ctx.sender, [ctx.services.namespace.bot])
+    if not arrival.is_done:
+        return PlaceRefused(PlaceProblem.POWERLESS, found.name)
+    return ServerJoined(found.name, room, Arrival(arrival))
+
+
+async def _leave(ctx: CommandContext, words: str) -> ServerLeft | PlaceRefused:
+    """Remove the caller from the channels and the Space of a server; a repeat finds that it is done."""
+    ready = await _ready(ctx, words)
+    if isinstance(ready, PlaceRefused):
+        return ready
+    found, room = ready
+    bot, moderation = ctx.services.namespace.bot, ctx.services.moderation
+    is_inside = await _is_inside(ctx, room.room_id)
+    if not is_inside and not ctx.was_interrupted:
+        return PlaceRefused(PlaceProblem.OUTSIDE, found.name)
+    for each in await ctx.services.servers.channels(found.number):
+        if each.room_id is not None and await _is_inside(ctx, each.room_id):
+            await moderation.leave(each.room_id, [bot], ctx.sender, ctx.sender)
+    if is_inside and not await moderation.leave(room.room_id, [bot], ctx.sender, ctx.sender):
+        return PlaceRefused(PlaceProblem.POWERLESS, found.name)
+    return ServerLeft(found.name)
+
+
+async def _is_inside(ctx: CommandContext, room_id: str) -> bool:
+    return await ctx.services.homeserver.membership(room_id, ctx.sender) in {"join", "invite", "knock"}
+
+
+async def _update(ctx: CommandContext, words: str) -> ServerUpdated | PlaceRefused | NotPermitted:
+    """Change a property: ``<server> name|description|icon <value>``, without the server in one of its rooms."""
+    named, field, value = _parts(words)
+    found = await server_named(ctx, named)
+    if isinstance(found, PlaceRefused):
+        return found
+    if not may(ctx, Permission.CHANNELS, found):
+        return NotPermitted("server update", lowest_role(Permission.CHANNELS))
+    if field is None:
+        return PlaceRefused(PlaceProblem.NO_FIELD, found.name)
+    if field is ServerField.ICON and value and _ICON.fullmatch(value) is None:
+        return PlaceRefused(PlaceProblem.BAD_ICON, value)
+    services = ctx.services
+
+    async def act(connection: Connection) -> Effect:
+        await services.servers.lock(connection)
+        if field is ServerField.NAME:
+            others = [each for each in await services.servers.servers(connection) if each.number != found.number]
+            name = checked_name(value, others)
+            if isinstance(name, PlaceRefused):
+                return {"problem": name.problem, "name": name.name, "most": name.most}
+            await services.servers.change(connection, found.id, name=name)
+            return {"value": name}
+        text = one_line(value)[:_DESCRIPTION]
+        if field is ServerField.DESCRIPTION:
+            await services.servers.change(connection, found.id, topic=text)
+        else:
+            await services.servers.set_icon(connection, found, value or None)
+        return {"value": text}
+
+    effect = await once(ctx, act)
+    if "problem" in effect:
+        return PlaceRefused(PlaceProblem(effect["problem"]), effect["name"], effect["most"])
+    return ServerUpdated(found.name, field, effect["value"])
+
+
+def _parts(words: str) -> tuple[str, ServerField | None, str]:
+    """Return the server that *words* begin with, the property, and its value; each may be missing."""
+    found = words_of(words)
+    fields = set(ServerField)
+    for place in (0, 1):
+        if len(found) > place and found[place].lower() in fields:
+            return " ".join(found[:place]), ServerField(found[place].lower()), " ".join(found[place + 1 :])
+    return (found[0] if found else ""), None, ""
+
+
+async def _delete(ctx: CommandContext, words: str) -> PlaceDeleted | DeletionQuestion | PlaceRefused | NotPermitted:
+    """Delete a server with its channels; the word ``yes`` behind its name confirms it."""
+    found_words = words_of(words)
+    confirmed = bool(found_words) and found_words[-1].lower() == _YES
+    named = " ".join(found_words[:-1] if confirmed else found_words)
+    found = await server_named(ctx, named)
+    if isinstance(found, PlaceRefused):
+        return found
+    if not may(ctx, Permission.OWN, found) and Permission.OWN not in CAN[ctx.services.roles.of(ctx.sender)]:
+        return NotPermitted("server delete", lowest_role(Permission.OWN))
+    if not confirmed:
+        channels = await ctx.services.servers.channels(found.number)
+        return DeletionQuestion(found.name, f"server delete {found.number} {_YES}", len(channels))
+    await delete_place(ctx, found.id)
+    return PlaceDeleted(found.name, is_server=True)
+
+
+async def delete_place(ctx: CommandContext, place: int) -> None:
+    """Have the server or the channel with the room *place* deleted, once for this command."""
+    services = ctx.services
+
+    async def act(connection: Connection) -> Effect:
+        # Nobody adds a channel to a server that goes.
+        await services.servers.lock(connection)
+        lanes = await services.servers.delete(connection, place, ctx.key)
+        await services.lanes.wake(connection, lanes)
+        return {"status": PlaceStatus.DELETING}
+
+    await once(ctx, act)

@@ -1,0 +1,90 @@
+"""A process dies at each point of a command about channels, and the next process completes it."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent_bridge.store.servers import Servers
+from crash.cases import around, short_form
+from crash.doomed_process import DoomedProcess
+from support.bot_rooms import bot_chat, named_upstream
+from support.conditions import eventually
+from support.harness import DOMAIN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.harness import BridgeHarness, Running
+
+#: Points that the quick form has: the room exists, and the database does not know it.
+_QUICK = {"after:create_room:1"}
+_MAKING = around("effect", "create_room", "place_made", "word", "finish")
+_DELETING = around("effect", "place_listed", "place_forgotten", "word", "finish")
+
+
+async def _is_listed(running: Running, channel: int) -> bool:
+    found = await Servers(running.database).find(channel)
+    return found is not None and found.space is not None
+
+
+@pytest.mark.parametrize("point", short_form(_MAKING, _QUICK))
+async def test_a_killed_command_makes_one_channel(
+    harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
+) -> None:
+    async with named_upstream("Ada") as upstream, harness.person("admin") as admin:
+        there = [{"name": "scripted", "url": upstream.url}]
+        permissions = {DOMAIN: "member", admin.user_id: "admin"}
+        config = harness.config(database_url, there, logging={"format": "json"}, permissions=permissions)
+        async with harness.bridge(config) as running:
+            await running.contact("Ada")
+            desk = await bot_chat(running, admin)
+            before = len(desk.said())
+            rooms_before = set(await running.homeserver.joined_rooms())
+        async with DoomedProcess(tmp_path, config, point, "channel new news") as process:
+            await process.wait_for("listening")
+            await desk.say("channel new news")
+            assert await process.death() == -signal.SIGKILL
+        async with harness.bridge(config) as running:
+            desk = replace(desk, running=running)
+            answer = await desk.answer(before)
+            assert answer.body == "The channel news is ready."
+            (channel,) = await Servers(running.database).channels(None)
+            assert set(await running.homeserver.joined_rooms()) - rooms_before == {channel.room_id}
+            await desk.settled()
+            assert len(desk.said()) == before + 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", _DELETING)
+async def test_a_killed_deletion_of_a_channel_is_completed(
+    harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
+) -> None:
+    async with named_upstream("Ada") as upstream, harness.person("admin") as admin:
+        there = [{"name": "scripted", "url": upstream.url}]
+        permissions = {DOMAIN: "member", admin.user_id: "admin"}
+        config = harness.config(database_url, there, logging={"format": "json"}, permissions=permissions)
+        async with harness.bridge(config) as running:
+            await running.contact("Ada")
+            desk = await bot_chat(running, admin)
+            await desk.ask("channel new news")
+            (channel,) = await Servers(running.database).channels(None)
+            await eventually(lambda: _is_listed(running, channel.id), "the Space lists it")
+            before = len(desk.said())
+        async with DoomedProcess(tmp_path, config, point, "channel delete news yes") as process:
+            await process.wait_for("listening")
+            await desk.say("channel delete news yes")
+            assert await process.death() == -signal.SIGKILL
+        async with harness.bridge(config) as running:
+            desk, store = replace(desk, running=running), Servers(running.database)
+
+            async def gone() -> bool:
+                return await store.find(channel.id) is None
+
+            await eventually(gone, "the channel is deleted")
+            await desk.settled()
+            assert [each.body for each in desk.said()[before:]] == ["The channel news is being deleted."]
+            assert await running.homeserver.room_state(channel.room_id or "") is None

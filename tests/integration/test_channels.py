@@ -1,0 +1,238 @@
+"""Servers and channels on a real homeserver: they are made, entered, talked in, changed and deleted by commands."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.matrix.rooms import CHANNEL, CHILD, JOIN_RULES, POWER_LEVELS
+from agent_bridge.store.servers import Servers
+from support.bot_rooms import BotRoom, bot_chat, named_upstream
+from support.conditions import eventually
+from support.direct_chats import upgrade
+from support.harness import DOMAIN, SHARED, Conversation
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent_bridge.core.servers import Channel, Server
+    from support.harness import BridgeHarness, Running
+    from support.person import Person
+    from support.postgres import Server as PostgresServer
+
+#: Localparts of admins, one for each test: a client of an earlier test knows other rooms.
+ADMINS = [f"admin{number}" for number in range(9)]
+
+
+@pytest.fixture(scope="module")
+async def running(harness: BridgeHarness, postgres: PostgresServer) -> AsyncIterator[Running]:
+    permissions = {DOMAIN: "member", f"@owner:{DOMAIN}": "owner"} | {f"@{name}:{DOMAIN}": "admin" for name in ADMINS}
+    with postgres.migrated() as url:
+        async with named_upstream("Ada", "Bea") as upstream:
+            there = [{"name": "u", "url": upstream.url, "poll_interval": 60}]
+            config = harness.config(
+                url, there, service=SHARED, permissions=permissions, rooms={"join_rule": "restricted"}
+            )
+            async with harness.bridge(config) as running:
+                for name in ("Ada", "Bea"):
+                    await eventually(partial(_is_linked, running, name), f"{name} is in the Space")
+                yield running
+
+
+async def _is_linked(running: Running, name: str) -> bool:
+    return (await running.contact(name)).home.space is not None
+
+
+async def place(running: Running, name: str) -> Server | Channel:
+    """Return the server or the channel called *name*, once its state is applied."""
+    store = Servers(running.database)
+
+    async def applied() -> Server | Channel | None:
+        servers = await store.servers()
+        known: list[Server | Channel] = [*servers]
+        for number in (None, *(each.number for each in servers)):
+            known += await store.channels(number)
+        found = [each for each in known if each.name == name]
+        return found[0] if found and found[0].changes == found[0].changes_applied and found[0].room_id else None
+
+    return await eventually(applied, f"{name} is as it is to be")
+
+
+async def state(running: Running, room_id: str, kind: str, key: str = "") -> dict[str, Any]:
+    """Return the content of a state event of a room."""
+    found = await running.homeserver.state(room_id, kind, key)
+    return {} if found is None else dict(found["content"])
+
+
+async def enter(running: Running, person: Person, room_id: str) -> Conversation:
+    await person.join(room_id)
+    await person.wait_for(lambda: room_id in person.rooms)
+    return Conversation(running, person, room_id, "")
+
+
+async def test_a_server_with_channels(harness: BridgeHarness, running: Running) -> None:
+    async with harness.person(ADMINS[0]) as admin, harness.person() as bob:
+        desk, own = await bot_chat(running, admin), await bot_chat(running, bob)
+        assert "is for admins only" in (await own.ask("server new Mine")).body
+        assert "There are no servers" in (await desk.ask("server")).body
+        assert "is ready, and it is yours" in (await desk.ask("server new Research Lab")).body
+        lab = await place(running, "Research Lab")
+        room_id = lab.room_id or ""
+        await admin.wait_for(lambda: room_id in admin.invites)
+        # The main Space lists it before the agents.
+        space = (await running.contact("Ada")).home.space or ""
+        assert lab.space == space
+        assert str((await state(running, space, CHILD, room_id))["order"]).startswith(" ")
+        assert (await state(running, room_id, "m.room.create"))["type"] == "m.space"
+        assert (await state(running, room_id, POWER_LEVELS))["users"][admin.user_id] == 150
+        assert "taken" in (await desk.ask("server new research lab")).body
+        assert "is ready in Research Lab" in (await desk.ask("channel new Research Lab/general")).body
+        assert "is ready in Research Lab" in (await desk.ask("channel new 1/news announcement")).body
+        general, news = await place(running, "general"), await place(running, "news")
+        assert [each.space for each in (general, news)] == [room_id] * 2
+        orders = [(await state(running, room_id, CHILD, each.room_id or ""))["order"] for each in (general, news)]
+        assert orders == sorted(orders)
+        rule = await state(running, general.room_id or "", JOIN_RULES)
+        assert rule["allow"] == [{"type": "m.room_membership", "room_id": room_id}]
+        assert (await state(running, news.room_id or "", POWER_LEVELS))["events_default"] == 100
+        assert await state(running, news.room_id or "", CHANNEL) == {"type": "announcement"}
+        # A member is invited to the server, and enters the channels from there.
+        assert "You are invited to" in (await own.ask("server join research lab")).body
+        await bob.wait_for(lambda: room_id in bob.invites)
+        await enter(running, bob, room_id)
+        for each in (general, news):
+            await enter(running, bob, each.room_id or "")
+        with pytest.raises(HomeserverRefused):
+            await bob.say(news.room_id or "", "I have news")
+        listed = (await own.ask("channel")).body
+        assert "Channels of Research Lab" in listed
+        assert "news (announcements)" in listed
+        assert "1 Research Lab (2 channels" in (await own.ask("server list")).body
+        await _role_here(running, admin, bob, general, news)
+        assert "You have left" in (await own.ask("server leave 1")).body
+        await bob.wait_for(lambda: not {room_id, general.room_id, news.room_id} & set(bob.rooms))
+        assert "You are not in" in (await own.ask("server leave 1")).body
+        await _delete_server(running, desk, own, admin, lab)
+
+
+async def _role_here(
+    running: Running, admin: Person, bob: Person, general: Server | Channel, news: Server | Channel
+) -> None:
+    """The owner makes Bob an admin of the server alone: he may write announcements."""
+    room_id = news.room_id or ""
+    await admin.join(general.room_id or "")
+    talk = BotRoom(running, admin, general.room_id or "")
+    assert "is an admin in Research Lab now" in (await talk.ask(f"!ab role {bob.user_id} admin here")).body
+    for each in (news, general):
+        await eventually(
+            partial(_has_level, running, each.room_id or "", bob.user_id, 100), "the level is that of the role"
+        )
+    await bob.say(room_id, "I have news")
+    ada = (await running.contact("Ada")).home.room_id or ""
+    assert not await _has_level(running, ada, bob.user_id, 100)
+    # By the role in the server he makes channels there, and nowhere else.
+    own = BotRoom(running, bob, general.room_id or "")
+    assert "is ready in Research Lab" in (await own.ask("!ab channel new made by Bob")).body
+    assert (await place(running, "made by Bob")).space == general.space
+    assert "is being deleted" in (await own.ask('!ab channel delete "made by Bob" yes')).body
+    assert "gave the role in this server" in (await own.ask("!ab role")).body
+    await admin.wait_for(lambda: len(talk.said()) == len(own.said()))
+    assert "is a member" in (await talk.ask(f"!ab role {bob.user_id} default here")).body
+    await eventually(partial(_has_level, running, room_id, bob.user_id, 0), "the level is that of a member")
+
+
+async def _has_level(running: Running, room_id: str, user: str, level: int) -> bool:
+    return bool((await state(running, room_id, POWER_LEVELS))["users"].get(user, 0) == level)
+
+
+async def _delete_server(running: Running, desk: BotRoom, own: BotRoom, admin: Person, lab: Server | Channel) -> None:
+    assert "is for owners only" in (await own.ask("server delete 1 yes")).body
+    await admin.join(lab.room_id or "")
+    assert "with 2 channels, for all people" in (await desk.ask("server delete 1")).body
+    assert "are being deleted" in (await desk.ask("server delete 1 yes")).body
+    store = Servers(running.database)
+
+    async def gone() -> bool:
+        return await store.find(lab.id) is None
+
+    await eventually(gone, "the server is deleted")
+    assert lab.space is not None
+    assert await state(running, lab.space, CHILD, lab.room_id or "") == {}
+    await admin.wait_for(lambda: lab.room_id not in admin.rooms)
+    assert "There are no servers" in (await desk.ask("server")).body
+
+
+async def test_agents_talk_in_channels_and_people_change_them(harness: BridgeHarness, running: Running) -> None:
+    async with harness.person(ADMINS[1]) as admin, harness.person() as bob:
+        desk = await bot_chat(running, admin)
+        for name in ("talk", "agent-logs log", "later voice"):
+            assert "is ready" in (await desk.ask(f"channel new {name}")).body
+        talk, log = await place(running, "talk"), await place(running, "agent-logs")
+        assert "is in agent-logs" in (await desk.ask("channel add agent-logs Bea")).body
+        assert "is in talk" in (await desk.ask('channel add "talk" Ada')).body
+        assert "No agent is called" in (await desk.ask("channel add talk Nobody")).body
+        voice = (await place(running, "later")).room_id or ""
+        await admin.join(voice)
+        bot = running.homeserver.namespace.bot
+        await admin.wait_for(lambda: [each.body for each in admin.room(voice).said_by(bot)])
+        (reserved,) = admin.room(voice).said_by(bot)
+        assert "reserved for voice" in reserved.body
+        space = (await running.contact("Ada")).home.space or ""
+        await running.homeserver.invite(space, bob.user_id)
+        await enter(running, bob, space)
+        room = await enter(running, bob, talk.room_id or "")
+        ada = running.homeserver.namespace.user_id((await running.contact("Ada")).agent.ghost)
+        await bob.say(room.room_id, "nobody is meant")
+        await bob.say(room.room_id, "Ada: hello")
+        await bob.wait_for(lambda: [each.body for each in bob.room(room.room_id).said_by(ada)] == ["Echo: Ada: hello"])
+        # In a log, ghosts may write, and people may not.
+        bea = running.homeserver.namespace.user_id((await running.contact("Bea")).agent.ghost)
+
+        async def may_report() -> bool:
+            levels = await state(running, log.room_id or "", POWER_LEVELS)
+            return bool(levels["users"].get(bea) == 10)
+
+        await eventually(may_report, "Bea may report")
+        # A person renames the room in a client, and a command renames it again.
+        await admin.join(room.room_id)
+        await admin.set_state(room.room_id, "m.room.name", {"name": "chatter"})
+        renamed = await place(running, "chatter")
+        assert renamed.id == talk.id
+        assert "is called plauderei now" in (await desk.ask("channel rename chatter plauderei")).body
+        await bob.wait_for(lambda: bob.room(room.room_id).name == "plauderei")
+        assert "The topic of" in (await desk.ask("channel topic plauderei all about <b>tea</b>")).body
+        assert (await place(running, "plauderei")).topic == "all about <b>tea</b>"
+        assert "has place 3 now" in (await desk.ask("channel move plauderei 3")).body
+        names = [each.name for each in await Servers(running.database).channels(None)]
+        assert names == ["agent-logs", "later", "plauderei"]
+        assert "which has 3" in (await desk.ask("channel move plauderei 4")).body
+        # Outside of servers a name means a channel of the main Space.
+        assert "There is no channel" in (await desk.ask("channel delete nothing yes")).body
+        assert "for good" in (await desk.ask("channel delete plauderei")).body
+        assert "is being deleted" in (await desk.ask("channel delete plauderei yes")).body
+        await bob.wait_for(lambda: room.room_id not in bob.rooms)
+
+
+async def test_an_upgraded_channel_goes_on(harness: BridgeHarness, running: Running) -> None:
+    # An upgrade needs an owner, from room version 12 on.
+    async with harness.person("owner") as admin:
+        desk = await bot_chat(running, admin)
+        await desk.ask("channel new upgraded")
+        await desk.ask("channel add upgraded Ada")
+        old = await place(running, "upgraded")
+        await enter(running, admin, old.room_id or "")
+        ada = running.homeserver.namespace.user_id((await running.contact("Ada")).agent.ghost)
+        # Clients invite the members. In the new room the bot, which comes from the Space, has no power.
+        new = await upgrade(admin, old.room_id or "", ada)
+
+        async def moved() -> bool:
+            return (await place(running, "upgraded")).room_id == new
+
+        await eventually(moved, "the channel goes on in the new room")
+        await admin.say(new, "Ada: are you here?")
+        await admin.wait_for(lambda: admin.room(new).said_by(ada))
+        (answer,) = admin.room(new).said_by(ada)
+        assert answer.body.endswith("Ada: are you here?")
