@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.bare import Bare
+from benchmarks.cpu import seconds_of
 from benchmarks.household import Trip, household, trip
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Blocks per service, messages per block, and messages of the warm-up.
 BLOCKS, MESSAGES, WARM_UP = 10, 25, 10
+#: Seconds of the CPU that idle servers use at most, within the seconds behind it; and the longest wait for that.
+_IDLE, _LOOK, _PATIENCE = 0.15, 5.0, 180.0
 #: Seconds between an answer and the next question, in which the service finishes its work.
 _PAUSE = 0.05
 
@@ -55,7 +58,19 @@ async def stage(ground: Ground, name: str, rooms: int, **others: Sequence[str]) 
             lines.append(Line(other, program.pid, [await bare.room() for _ in range(rooms)]))
             for room_id in lines[-1].rooms:
                 await home.person.join(room_id)
+        # A bridge goes on with profiles and orders of the Space after its rooms are ready.
+        await _settled([home.bridge.program.pid, *ground.processes.values()])
         yield Stage(home.person, home.upstream, Line("bridge", home.bridge.program.pid, home.rooms), lines)
+
+
+async def _settled(processes: Sequence[int]) -> None:
+    """Wait until *processes* are idle."""
+    async with asyncio.timeout(_PATIENCE):
+        used, before = _IDLE + 1, seconds_of(processes)
+        while used > _IDLE:
+            await asyncio.sleep(_LOOK)
+            now = seconds_of(processes)
+            used, before = now - before, now
 
 
 async def block(stage: Stage, line: Line, count: int) -> list[Trip]:
