@@ -111,15 +111,8 @@ WITH lost AS (
     DELETE FROM room WHERE id = %(chat)s RETURNING room_id, first_context
 ), unbegun AS (
     DELETE FROM context USING lost WHERE context.id = lost.first_context AND lost.room_id IS NULL
-), forgotten AS (
-    DELETE FROM message USING lost, conversation c
-    WHERE message.conversation = c.id AND c.room_id = lost.room_id
-      AND NOT EXISTS (SELECT 1 FROM context x WHERE x.id = message.context AND x.name IS NOT NULL)
-)
-UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, %(why)s), answer = NULL, extras = '{}',
-       steps = append_step(turn.steps, %(step)s)
-FROM lost, conversation c
-WHERE c.id = turn.conversation AND c.room_id = lost.room_id AND turn.open
+),
+-- include room_forgotten --
 
 -- in_room --
 -- Return the chat or direct chat whose room is %(room_id)s.

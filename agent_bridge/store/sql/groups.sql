@@ -94,12 +94,5 @@ UPDATE room SET status = 'ended' WHERE id = %(room)s
 -- Forget a group that all people have left, and close its turns. Its transcripts go, but for copies that people saved.
 WITH lost AS (
     DELETE FROM room WHERE id = %(room)s RETURNING room_id
-), forgotten AS (
-    DELETE FROM message USING lost, conversation c
-    WHERE message.conversation = c.id AND c.room_id = lost.room_id
-      AND NOT EXISTS (SELECT 1 FROM context x WHERE x.id = message.context AND x.name IS NOT NULL)
-)
-UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, %(why)s), answer = NULL, extras = '{}',
-       steps = append_step(turn.steps, %(step)s)
-FROM lost, conversation c
-WHERE c.id = turn.conversation AND c.room_id = lost.room_id AND turn.open
+),
+-- include room_forgotten --
