@@ -234,15 +234,16 @@ def chat_state(number: int, person: str, ghost: str) -> dict[str, Any]:
 
 def space_content(plan: RoomPlan) -> dict[str, Any]:
     """Return the body that creates the Space, in which only admins can send messages."""
-    content = plan.content()
-    content["creation_content"] = content.get("creation_content", {}) | {"type": SPACE}
-    content["power_level_content_override"]["events_default"] = ADMIN_POWER
-    return content
+    return _as_space(plan.content())
 
 
 def server_content(plan: RoomPlan, *, space: str | None, domain: str, restricted: bool = False) -> dict[str, Any]:
     """Return the body that creates a server: a Space below *space*, whose members can enter it (*restricted*)."""
-    content = lobby_content(plan, space=space, domain=domain, restricted=restricted)
+    return _as_space(lobby_content(plan, space=space, domain=domain, restricted=restricted))
+
+
+def _as_space(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the body that creates a Space, in which only admins can send messages, in place of a room."""
     content["creation_content"] = content.get("creation_content", {}) | {"type": SPACE}
     content["power_level_content_override"]["events_default"] = ADMIN_POWER
     return content

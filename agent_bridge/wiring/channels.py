@@ -15,10 +15,15 @@ if TYPE_CHECKING:
     from agent_bridge.wiring.settings import Settings
 
 
+def build_place_maker(settings: Settings, stores: Stores, clients: Clients) -> PlaceMaker:
+    """Build the part that makes the rooms of servers and channels."""
+    servers = Servers(stores.database)
+    return PlaceMaker(clients.homeserver, servers, stores.kv, settings.live, settings.roles, settings.texts)
+
+
 def build_place_keeper(settings: Settings, stores: Stores, clients: Clients) -> PlaceKeeper:
     """Build the duty that keeps the rooms of servers and channels."""
-    servers = Servers(stores.database)
-    maker = PlaceMaker(clients.homeserver, servers, stores.kv, settings.live, settings.roles, settings.texts)
+    servers, maker = Servers(stores.database), build_place_maker(settings, stores, clients)
     reconciler = PlaceReconciler(
         clients.homeserver, servers, stores.agents, stores.chats, maker, settings.roles, settings.texts
     )

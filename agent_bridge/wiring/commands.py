@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.agents.pass_plan import PassPlanner
-from agent_bridge.bridge.channels.maker import PlaceMaker
 from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
 from agent_bridge.bridge.roles.moderation import Moderation
@@ -27,6 +26,7 @@ from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.triggers import Triggers
+from agent_bridge.wiring.channels import build_place_maker
 from agent_bridge.wiring.personal_data import build_personal_data
 
 if TYPE_CHECKING:
@@ -67,7 +67,6 @@ def build_commands(
     """Build them."""
     traces = Traces(stores.turn_admin, stores.turns, stores.rooms, clients.homeserver, inbound.rules)
     renderer = ResultRenderer(settings.texts, settings.config.bot.prefix)
-    servers = Servers(stores.database)
     services = CommandServices(
         database=stores.database,
         agents=stores.agents,
@@ -112,8 +111,8 @@ def build_commands(
             url=settings.config.public_url,
             expires_after=settings.config.api.callback_expires_after,
         ),
-        servers=servers,
-        place_maker=PlaceMaker(clients.homeserver, servers, stores.kv, settings.live, settings.roles, settings.texts),
+        servers=Servers(stores.database),
+        place_maker=build_place_maker(settings, stores, clients),
         deletes_retired=settings.live.part(lambda config: config.retire.delete),
         inviter=inviter,
         moderation=Moderation(clients.homeserver, settings.texts),

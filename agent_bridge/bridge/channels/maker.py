@@ -71,6 +71,12 @@ class PlaceMaker:
         content = message(self._texts.servers.voice, mark=mark(key, 0), notice=True)
         await self._homeserver.send(room_id, content, txn_id=f"ab.{key}")
 
+    def alias(self, place: Server | Channel) -> str:
+        """Return the localpart of the alias of *place*."""
+        if isinstance(place, Server):
+            return self._namespace.server_alias_localpart(place.key)
+        return self._namespace.channel_alias_localpart(place.key)
+
     async def parent(self, place: Server | Channel) -> str | None:
         """Return the Space that lists *place*: that of its server, or the main one; None: there is no main one.
 
@@ -110,10 +116,9 @@ class PlaceMaker:
 
     async def _content(self, place: Server | Channel, book: RoleBook) -> dict[str, Any]:
         parent = await self.parent(place)
-        version, is_server = self._config.value.rooms.version, isinstance(place, Server)
-        name = self._namespace.server_alias_localpart if is_server else self._namespace.channel_alias_localpart
+        version = self._config.value.rooms.version
         plan = RoomPlan(
-            alias=name(place.key),
+            alias=self.alias(place),
             name=place.name,
             topic=place.topic,
             creator=self._namespace.bot,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.rooms.access import rule_content
 from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.entry import enter_again
 from agent_bridge.bridge.rooms.invitations import bring_in
@@ -25,7 +26,6 @@ from agent_bridge.matrix.rooms import (
     POWER_LEVELS,
     channel_child_content,
     parent_content,
-    restricted_content,
     server_child_content,
 )
 
@@ -164,7 +164,7 @@ class PlaceReconciler:
         is_open = parent is not None and await self._maker.is_open(place, parent)
         wanted = f"{JoinRule.RESTRICTED} {parent}" if is_open else str(JoinRule.INVITE)
         applied = place.join_rule_applied or wanted
-        await editor.content(state, JOIN_RULES, _rule(wanted), applied=_rule(applied))
+        await editor.content(state, JOIN_RULES, rule_content(wanted), applied=rule_content(applied))
         if place.join_rule_applied != wanted:
             await self._servers.opened(place, wanted)
 
@@ -238,15 +238,7 @@ class PlaceReconciler:
             bot = self._namespace.bot
             if state is Removal.REFUSED:
                 await self._removal.leave(place.room_id, bot, bot, removes=True)
-            is_server = isinstance(place, Server)
-            name = self._namespace.server_alias_localpart if is_server else self._namespace.channel_alias_localpart
-            await self._removal.remove_aliases(place.room_id, [self._namespace.alias(name(place.key))])
+            await self._removal.remove_aliases(place.room_id, [self._namespace.alias(self._maker.alias(place))])
         await self._servers.forget(place, self._texts.room_lost)
         _log.info("a server or channel is deleted", name=place.name, room=place.room_id)
         return True
-
-
-def _rule(applied: str) -> dict[str, Any]:
-    """Return the content of ``m.room.join_rules`` that was stored as *applied*."""
-    rule, _, space = applied.partition(" ")
-    return restricted_content(space) if rule == JoinRule.RESTRICTED else {"join_rule": rule}

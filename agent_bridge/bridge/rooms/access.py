@@ -92,7 +92,7 @@ class Access:
         wanted = f"{JoinRule.RESTRICTED} {space}" if restricted else str(JoinRule.INVITE)
         applied = applied or str(JoinRule.INVITE)
         is_known = applied == wanted
-        changed = await editor.content(state, JOIN_RULES, _rule(wanted), ghost, applied=_rule(applied))
+        changed = await editor.content(state, JOIN_RULES, rule_content(wanted), ghost, applied=rule_content(applied))
         # Why the Space lets nobody in is told once for all rooms.
         if changed and not fresh and not is_known and (restricted or self._config.value.join_rule is JoinRule.INVITE):
             text = self._texts.rooms_opened if restricted else self._texts.rooms_closed
@@ -125,7 +125,7 @@ def has_restricted(config: RoomsConfig) -> bool:
     return config.version not in _WITHOUT_RESTRICTED
 
 
-def _rule(applied: str) -> dict[str, Any]:
+def rule_content(applied: str) -> dict[str, Any]:
     """Return the content of ``m.room.join_rules`` that was stored as *applied*."""
     rule, _, space = applied.partition(" ")
     return restricted_content(space) if rule == JoinRule.RESTRICTED else {"join_rule": rule}
