@@ -11,12 +11,15 @@ from agent_bridge.commands.arguments import words_of
 from agent_bridge.commands.effects import once
 from agent_bridge.commands.lookup import visible_agents
 from agent_bridge.commands.places import (
+    YES,
     Found,
     address,
     channel_here,
     channel_named,
     checked_name,
     may,
+    refusal_in,
+    refused,
     server_here,
     server_named,
 )
@@ -52,8 +55,6 @@ if TYPE_CHECKING:
 _MOST = 200
 #: Characters of a topic.
 _TOPIC = 500
-#: The last word that confirms a deletion.
-_YES = "yes"
 _AGENT = Argument("agent", required=True)
 
 
@@ -113,7 +114,7 @@ async def _meant(
 ) -> tuple[Found | PlaceRefused, list[str]]:
     """Return the channel that *words* begin with, and the other words; else the channel of the command, and all."""
     here = await channel_here(ctx)
-    only = action is ChannelAction.DELETE and [each.lower() for each in words] == [_YES]
+    only = action is ChannelAction.DELETE and [each.lower() for each in words] == [YES]
     if not words or only:
         return here or PlaceRefused(PlaceProblem.WHICH_CHANNEL), list(words)
     named = await channel_named(ctx, words[0])
@@ -131,12 +132,12 @@ async def _list(ctx: CommandContext, named: str) -> ChannelList | PlaceRefused:
         if isinstance(found, PlaceRefused):
             return found
         known = [found]
-    groups = [await _group(ctx, each) for each in known]
+    channels = await ctx.services.servers.by_server()
+    groups = [_group(ctx, each, channels.get(None if each is None else each.number, ())) for each in known]
     return ChannelList(tuple(each for each in groups if each.channels or len(known) == 1))
 
 
-async def _group(ctx: CommandContext, server: Server | None) -> ChannelGroup:
-    channels = await ctx.services.servers.channels(None if server is None else server.number)
+def _group(ctx: CommandContext, server: Server | None, channels: Sequence[Channel]) -> ChannelGroup:
     entries = (
         ChannelEntry(place, each.name, each.type, each.topic, address(ctx, each))
         for place, each in enumerate(channels, 1)
@@ -164,20 +165,20 @@ async def _new(ctx: CommandContext, words: Sequence[str]) -> ChannelMade | Place
         await services.servers.lock(connection)
         present = None if number is None else await services.servers.server(number, connection)
         if number is not None and (present is None or present.status is PlaceStatus.DELETING):
-            return _refused(PlaceRefused(PlaceProblem.NO_SERVER, before))
+            return refused(PlaceRefused(PlaceProblem.NO_SERVER, before))
         known = await services.servers.channels(number, connection)
         name = checked_name(after if slash else text, known)
         if isinstance(name, PlaceRefused):
-            return _refused(name)
+            return refused(name)
         if len(known) >= _MOST:
-            return _refused(PlaceRefused(PlaceProblem.TOO_MANY_CHANNELS, name, _MOST))
+            return refused(PlaceRefused(PlaceProblem.TOO_MANY_CHANNELS, name, _MOST))
         new = NewPlace(ctx.key, name)
         return {"channel": await services.servers.add_channel(connection, new, number, kind or ChannelType.TEXT)}
 
     effect = await once(ctx, act)
     made = await services.servers.find(effect["channel"]) if "channel" in effect else None
     if not isinstance(made, Channel):
-        return _refusal(effect) or PlaceRefused(PlaceProblem.NO_CHANNEL, text)
+        return refusal_in(effect) or PlaceRefused(PlaceProblem.NO_CHANNEL, text)
     room_id = await services.place_maker.make(made)
     await services.inviter.bring(room_id, ctx.sender, [services.namespace.bot])
     room = RoomAddress(room_id, services.namespace.domain)
@@ -192,12 +193,12 @@ async def _rename(ctx: CommandContext, found: Found, text: str) -> ChannelChange
         others = [each for each in await services.servers.channels(channel.server, connection) if each.id != channel.id]
         name = checked_name(text, others)
         if isinstance(name, PlaceRefused):
-            return _refused(name)
+            return refused(name)
         await services.servers.change(connection, channel.id, name=name)
         return {"name": name}
 
     effect = await once(ctx, act)
-    return _refusal(effect) or ChannelChanged(channel.name, ChannelChange.RENAMED, effect["name"])
+    return refusal_in(effect) or ChannelChanged(channel.name, ChannelChange.RENAMED, effect["name"])
 
 
 async def _topic(ctx: CommandContext, found: Found, text: str) -> ChannelChanged:
@@ -228,8 +229,8 @@ async def _move(ctx: CommandContext, found: Found, text: str) -> ChannelChanged 
 
 
 async def _delete(ctx: CommandContext, found: Found, text: str) -> PlaceDeleted | DeletionQuestion:
-    if text.lower() != _YES:
-        return DeletionQuestion(found.name, f'channel delete "{found.name}" {_YES}')
+    if text.lower() != YES:
+        return DeletionQuestion(found.name, f'channel delete "{found.name}" {YES}')
     await delete_place(ctx, found.channel.id)
     return PlaceDeleted(found.name, is_server=False)
 
@@ -247,13 +248,3 @@ async def _add(ctx: CommandContext, found: Found, text: str) -> AgentAdded | Pla
         return PlaceRefused(PlaceProblem.NOT_ENTERED, agent.name)
     await services.servers.take_part(found.channel.id, agent.id)
     return AgentAdded(agent.name, found.name)
-
-
-def _refused(refused: PlaceRefused) -> Effect:
-    return {"problem": refused.problem, "named": refused.name, "most": refused.most}
-
-
-def _refusal(effect: Effect) -> PlaceRefused | None:
-    if "problem" not in effect:
-        return None
-    return PlaceRefused(PlaceProblem(effect["problem"]), effect["named"], effect["most"])

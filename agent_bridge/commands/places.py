@@ -16,10 +16,13 @@ from agent_bridge.core.servers import Channel, Server
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agent_bridge.commands.effects import Effect
     from agent_bridge.commands.registry import CommandContext
 
 #: Characters of a name.
 LONGEST = 80
+#: The last word that confirms a deletion.
+YES = "yes"
 #: Between the name of a server and that of a channel.
 _SLASH = "/"
 
@@ -97,19 +100,21 @@ async def channel_named(ctx: CommandContext, text: str) -> Found | PlaceRefused:
         server = await server_named(ctx, front[0].strip())
         if isinstance(server, PlaceRefused):
             return server
-        return _of_name(text, [Found(each, server) for each in await _channels(ctx, server)], name)
+        channels = await ctx.services.servers.channels(server.number)
+        return _of_name(text, [Found(each, server) for each in channels], name)
     here, known = await server_here(ctx), await ctx.services.servers.servers()
+    by_server = await ctx.services.servers.by_server()
     others = [each for each in known if here is None or each.number != here.number]
     for group in ([here], [None], others):
-        found = [Found(each, server) for server in group for each in await _channels(ctx, server)]
+        found = [
+            Found(each, server)
+            for server in group
+            for each in by_server.get(None if server is None else server.number, ())
+        ]
         meant = _of_name(text, found, name)
         if isinstance(meant, Found) or meant.problem is PlaceProblem.SEVERAL:
             return meant
     return PlaceRefused(PlaceProblem.NO_CHANNEL, text)
-
-
-async def _channels(ctx: CommandContext, server: Server | None) -> list[Channel]:
-    return await ctx.services.servers.channels(None if server is None else server.number)
 
 
 def _of_name(text: str, found: Sequence[Found], name: str) -> Found | PlaceRefused:
@@ -129,3 +134,15 @@ def checked_name(text: str, taken: Sequence[Server | Channel]) -> str | PlaceRef
     if any(folded(each.name) == folded(name) for each in taken):
         return PlaceRefused(PlaceProblem.TAKEN, name)
     return name
+
+
+def refused(refusal: PlaceRefused) -> Effect:
+    """Return the effect of a command that changed nothing because of *refusal*."""
+    return {"problem": refusal.problem, "named": refusal.name, "most": refusal.most}
+
+
+def refusal_in(effect: Effect) -> PlaceRefused | None:
+    """Return the refusal that :func:`refused` has put into *effect*; None if there is none."""
+    if "problem" not in effect:
+        return None
+    return PlaceRefused(PlaceProblem(effect["problem"]), effect["named"], effect["most"])

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from agent_bridge.commands.argument_kinds import PlaceWords
 from agent_bridge.commands.arguments import words_of
 from agent_bridge.commands.effects import once
-from agent_bridge.commands.places import address, checked_name, may, role_in, server_named
+from agent_bridge.commands.places import YES, address, checked_name, may, refusal_in, refused, role_in, server_named
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.names import one_line
 from agent_bridge.core.permissions import CAN, Permission, lowest_role
-from agent_bridge.core.results.access import Arrival
 from agent_bridge.core.results.commands import Group, NotPermitted, RoomAddress
 from agent_bridge.core.results.servers import (
     DeletionQuestion,
@@ -42,8 +41,6 @@ _MOST = 100
 #: Characters of a description.
 _DESCRIPTION = 500
 _ICON = re.compile(r"mxc://[^\s/]+/[^\s/]+")
-#: The last word that confirms a deletion.
-_YES = "yes"
 
 
 class ServerAction(StrEnum):
@@ -77,21 +74,19 @@ async def server(
 
 
 async def _list(ctx: CommandContext, _words: str) -> ServerList:
-    servers = ctx.services.servers
+    channels = await ctx.services.servers.by_server()
     return ServerList(
         tuple(
-            [
-                ServerEntry(
-                    number=each.number,
-                    name=each.name,
-                    topic=each.topic,
-                    owner=each.owner,
-                    room=address(ctx, each),
-                    role=role_in(ctx, each),
-                    channels=len(await servers.channels(each.number)),
-                )
-                for each in await servers.servers()
-            ]
+            ServerEntry(
+                number=each.number,
+                name=each.name,
+                topic=each.topic,
+                owner=each.owner,
+                room=address(ctx, each),
+                role=role_in(ctx, each),
+                channels=len(channels.get(each.number, ())),
+            )
+            for each in await ctx.services.servers.servers()
         )
     )
 
@@ -106,17 +101,17 @@ async def _new(ctx: CommandContext, words: str) -> ServerMade | PlaceRefused | N
         known = await services.servers.servers(connection)
         name = checked_name(" ".join(words_of(words)), known)
         if isinstance(name, PlaceRefused):
-            return {"problem": name.problem, "name": name.name, "most": name.most}
+            return refused(name)
         if len(known) >= _MOST:
-            return {"problem": PlaceProblem.TOO_MANY_SERVERS, "name": name, "most": _MOST}
+            return refused(PlaceRefused(PlaceProblem.TOO_MANY_SERVERS, name, _MOST))
         book = await services.role_store.lock(connection) or services.roles.book
         number = await services.servers.add_server(connection, NewPlace(ctx.key, name), ctx.sender)
         await services.role_store.renew(connection, book)
         return {"number": number}
 
     effect = await once(ctx, act)
-    if "problem" in effect:
-        return PlaceRefused(PlaceProblem(effect["problem"]), effect["name"], effect["most"])
+    if (refusal := refusal_in(effect)) is not None:
+        return refusal
     made = await services.servers.server(effect["number"])
     if made is None:
         return PlaceRefused(PlaceProblem.NO_SERVER, str(effect["number"]))
@@ -145,7 +140,7 @@ async def _join(ctx: CommandContext, words: str) -> ServerJoined | PlaceRefused 
     arrival = await ctx.services.inviter.bring(room.room_id, ctx.sender, [ctx.services.namespace.bot])
     if not arrival.is_done:
         return PlaceRefused(PlaceProblem.POWERLESS, found.name)
-    return ServerJoined(found.name, room, Arrival(arrival))
+    return ServerJoined(found.name, room, arrival)
 
 
 async def _leave(ctx: CommandContext, words: str) -> ServerLeft | PlaceRefused:
@@ -190,7 +185,7 @@ async def _update(ctx: CommandContext, words: str) -> ServerUpdated | PlaceRefus
             others = [each for each in await services.servers.servers(connection) if each.number != found.number]
             name = checked_name(value, others)
             if isinstance(name, PlaceRefused):
-                return {"problem": name.problem, "name": name.name, "most": name.most}
+                return refused(name)
             await services.servers.change(connection, found.id, name=name)
             return {"value": name}
         text = one_line(value)[:_DESCRIPTION]
@@ -201,9 +196,7 @@ async def _update(ctx: CommandContext, words: str) -> ServerUpdated | PlaceRefus
         return {"value": text}
 
     effect = await once(ctx, act)
-    if "problem" in effect:
-        return PlaceRefused(PlaceProblem(effect["problem"]), effect["name"], effect["most"])
-    return ServerUpdated(found.name, field, effect["value"])
+    return refusal_in(effect) or ServerUpdated(found.name, field, effect["value"])
 
 
 def _parts(words: str) -> tuple[str, ServerField | None, str]:
@@ -219,7 +212,7 @@ def _parts(words: str) -> tuple[str, ServerField | None, str]:
 async def _delete(ctx: CommandContext, words: str) -> PlaceDeleted | DeletionQuestion | PlaceRefused | NotPermitted:
     """Delete a server with its channels; the word ``yes`` behind its name confirms it."""
     found_words = words_of(words)
-    confirmed = bool(found_words) and found_words[-1].lower() == _YES
+    confirmed = bool(found_words) and found_words[-1].lower() == YES
     named = " ".join(found_words[:-1] if confirmed else found_words)
     found = await server_named(ctx, named)
     if isinstance(found, PlaceRefused):
@@ -228,7 +221,7 @@ async def _delete(ctx: CommandContext, words: str) -> PlaceDeleted | DeletionQue
         return NotPermitted("server delete", lowest_role(Permission.OWN))
     if not confirmed:
         channels = await ctx.services.servers.channels(found.number)
-        return DeletionQuestion(found.name, f"server delete {found.number} {_YES}", len(channels))
+        return DeletionQuestion(found.name, f"server delete {found.number} {YES}", len(channels))
     await delete_place(ctx, found.id)
     return PlaceDeleted(found.name, is_server=True)
 

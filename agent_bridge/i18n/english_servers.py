@@ -18,7 +18,6 @@ ENGLISH_SERVERS = ServerTexts(
         "too_many_servers": "There are {most} servers, and can be no more.",
         "too_many_channels": "There are {most} channels, and can be no more.",
         "no_field": "Which property of *{name}*? `name`, `description` or `icon`, and then its value.",
-        "no_value": "A value is missing.",
         "bad_icon": "*{name}* is no picture on a homeserver: its address begins with `mxc://`.",
         "bad_position": "*{name}* is no place of the list, which has {most}.",
         "not_ready": "The room of *{name}* is being made. Try again in a moment.",

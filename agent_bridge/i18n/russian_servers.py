@@ -19,7 +19,6 @@ RUSSIAN_SERVERS = ServerTexts(
         "too_many_servers": "Сообществ уже {most}, больше быть не может.",
         "too_many_channels": "Каналов уже {most}, больше быть не может.",
         "no_field": "Какое свойство *{name}*? `name`, `description` или `icon`, затем значение.",
-        "no_value": "Не хватает значения.",
         "bad_icon": "*{name}* не изображение на домашнем сервере: адрес начинается с `mxc://`.",
         "bad_position": "*{name}* не место в списке: мест в нём {most}.",
         "not_ready": "Комната *{name}* создаётся. Повторите чуть позже.",

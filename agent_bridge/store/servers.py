@@ -62,6 +62,13 @@ class Servers:
         """Return the channels of a server (a row id; None: of the main Space), in their order."""
         return readable("room", await self._rows("channels", {"server": server}, connection), _id, _channel)
 
+    async def by_server(self) -> dict[int | None, list[Channel]]:
+        """Return all channels in their order, by the row ids of their servers; None: the main Space."""
+        found: dict[int | None, list[Channel]] = {}
+        for each in readable("room", await self._rows("every_channel", {}, None), _id, _channel):
+            found.setdefault(each.server, []).append(each)
+        return found
+
     async def has_channels(self, server: Server) -> bool:
         """Tell whether *server* has a channel, also one that is being deleted."""
         return await self._database.row(_SQL["has_channels"], {"number": server.number}) is not None

@@ -18,12 +18,21 @@ from support.harness import DOMAIN
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from agent_bridge.config.model import Config
     from support.harness import BridgeHarness, Running
+    from support.person import Person
+    from support.scripted_upstream import ScriptedUpstream
 
 #: Points that the quick form has: the room exists, and the database does not know it.
 _QUICK = {"after:create_room:1"}
 _MAKING = around("effect", "create_room", "place_made", "word", "finish")
 _DELETING = around("effect", "place_listed", "place_forgotten", "word", "finish")
+
+
+def _configured(harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream, admin: Person) -> Config:
+    there = [{"name": "scripted", "url": upstream.url}]
+    permissions = {DOMAIN: "member", admin.user_id: "admin"}
+    return harness.config(database_url, there, logging={"format": "json"}, permissions=permissions)
 
 
 async def _is_listed(running: Running, channel: int) -> bool:
@@ -36,9 +45,7 @@ async def test_a_killed_command_makes_one_channel(
     harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
 ) -> None:
     async with named_upstream("Ada") as upstream, harness.person("admin") as admin:
-        there = [{"name": "scripted", "url": upstream.url}]
-        permissions = {DOMAIN: "member", admin.user_id: "admin"}
-        config = harness.config(database_url, there, logging={"format": "json"}, permissions=permissions)
+        config = _configured(harness, database_url, upstream, admin)
         async with harness.bridge(config) as running:
             await running.contact("Ada")
             desk = await bot_chat(running, admin)
@@ -64,9 +71,7 @@ async def test_a_killed_deletion_of_a_channel_is_completed(
     harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
 ) -> None:
     async with named_upstream("Ada") as upstream, harness.person("admin") as admin:
-        there = [{"name": "scripted", "url": upstream.url}]
-        permissions = {DOMAIN: "member", admin.user_id: "admin"}
-        config = harness.config(database_url, there, logging={"format": "json"}, permissions=permissions)
+        config = _configured(harness, database_url, upstream, admin)
         async with harness.bridge(config) as running:
             await running.contact("Ada")
             desk = await bot_chat(running, admin)

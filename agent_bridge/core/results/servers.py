@@ -31,7 +31,6 @@ class PlaceProblem(StrEnum):
     TOO_MANY_CHANNELS = "too_many_channels"
     #: The property is none of a server's.
     NO_FIELD = "no_field"
-    NO_VALUE = "no_value"
     #: The picture is no ``mxc://`` URI.
     BAD_ICON = "bad_icon"
     #: The place is no number of the list.

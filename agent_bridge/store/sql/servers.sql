@@ -49,6 +49,13 @@ ORDER BY c.position, c.room
 -- Return a row if the server %(number)s has a channel, also one that is being deleted.
 SELECT 1 FROM channel WHERE server = %(number)s LIMIT 1
 
+-- every_channel --
+-- Return all channels that are not being deleted, those of the main Space first, in their order.
+SELECT to_jsonb(r) AS room, c.server, c.type, c.position
+FROM channel c JOIN room r ON r.id = c.room
+WHERE r.status = 'active'
+ORDER BY c.server NULLS FIRST, c.position, c.room
+
 -- find --
 -- Return a server or a channel, also one that is being deleted.
 SELECT to_jsonb(r) AS room, s.id AS number, s.owner, s.icon, c.server, c.type, c.position
@@ -155,15 +162,8 @@ WITH orphaned AS (
     UPDATE channel SET server = NULL FROM server s WHERE s.room = %(id)s AND channel.server = s.id
 ), lost AS (
     DELETE FROM room WHERE id = %(id)s RETURNING room_id
-), forgotten AS (
-    DELETE FROM message USING lost, conversation c
-    WHERE message.conversation = c.id AND c.room_id = lost.room_id
-      AND NOT EXISTS (SELECT 1 FROM context x WHERE x.id = message.context AND x.name IS NOT NULL)
-)
-UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, %(why)s), answer = NULL, extras = '{}',
-       steps = append_step(turn.steps, %(step)s)
-FROM lost, conversation c
-WHERE c.id = turn.conversation AND c.room_id = lost.room_id AND turn.open
+),
+-- include room_forgotten --
 
 -- lost --
 -- Have the room of a server or a channel made again, which does not exist any more on the homeserver.
