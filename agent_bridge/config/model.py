@@ -21,6 +21,7 @@ from agent_bridge.config.conversations import (
     ChatsConfig,
     FilesConfig,
     LanesConfig,
+    NotificationsConfig,
     RetireConfig,
     RoomsConfig,
     SpaceConfig,
@@ -214,6 +215,7 @@ class Config(Section):
     answers: AnswersConfig = AnswersConfig()
     files: FilesConfig = FilesConfig()
     threads: ThreadsConfig = ThreadsConfig()
+    notifications: NotificationsConfig = NotificationsConfig()
     language: Literal["en", "ru"] = Field("en", description="Language of the texts of the bridge in rooms: en or ru.")
     timezone: TimeZone = Field(
         "UTC", description="Time zone of the days and months of quotas and of !ab usage.", examples=["Europe/Oslo"]

@@ -6,6 +6,7 @@ from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.english_commands import ENGLISH_COMMANDS
 from agent_bridge.i18n.english_contexts import ENGLISH_CONTEXTS
 from agent_bridge.i18n.english_data import ENGLISH_DATA
+from agent_bridge.i18n.english_notifications import ENGLISH_NOTIFICATIONS
 from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
 from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
 from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
@@ -381,5 +382,6 @@ ENGLISH = Texts(
     retirement=ENGLISH_RETIREMENT,
     triggers=ENGLISH_TRIGGERS,
     servers=ENGLISH_SERVERS,
+    notifications=ENGLISH_NOTIFICATIONS,
     data=ENGLISH_DATA,
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.answering.outcome import Announced, Attempt, Failure, committed_outcome, outcome_of
+from agent_bridge.bridge.answering.outcome import Announced, Attempt, Failure, committed_outcome, outcome_of, quota_news
 from agent_bridge.bridge.answering.uncommitted import Uncommitted
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.bridge.rooms.kinds import is_of_several_kind
@@ -238,7 +238,8 @@ class MessageHandler:
     async def _announced(self, turn: Turn, failure: Failure) -> Announced:
         """Tell how long ago the room, or the sender, was told of *failure*."""
         if failure.once:
-            return Announced.NEVER if await self._turns.claim_once(turn, failure.once) else Announced.TODAY
+            news = quota_news(turn, "" if turn.agent is None else turn.agent.name, failure.line)
+            return Announced.NEVER if await self._turns.claim_once(turn, failure.once, news) else Announced.TODAY
         if isinstance(failure.error, AgentGone) and turn.agent is not None:
             # Each message of a person would get the same reason, for good.
             what = f"gone:{turn.room_id}:{turn.agent.id}:{turn.sender}"
