@@ -19,6 +19,8 @@ a ``StrEnum``             one of its values, in any case                        
 ``Duration``              a length of time; takes several words                      ``[time]``
 ``RoleWord``              the name of a role, or ``default``                         ``[role]``
 ``MessageReference``      a link, an event id or a turn's name; takes several words  ``<turn>``
+``EventKindWord``         the kind of an event                                        ``<kind>``
+``EventData``             an object, as JSON or without quotes; takes several words  ``[{key: value}]``
 ``Words``                 any text; takes several words                              ``[reason]``
 ``InstructionText``       any text; takes several words                              ``[text|off]``
 ``SaveName``              a name, in one line; takes several words                   ``[name]``
@@ -89,6 +91,10 @@ AgentAndTitle = NewType("AgentAndTitle", str)
 TriggerWords = NewType("TriggerWords", str)
 #: A server or a channel, perhaps, and other words.
 PlaceWords = NewType("PlaceWords", str)
+#: The kind of an agent event, as a person typed it.
+EventKindWord = NewType("EventKindWord", str)
+#: An object, as a person typed it.
+EventData = NewType("EventData", str)
 #: Any words.
 Words = NewType("Words", str)
 #: Instructions for an agent.
@@ -125,6 +131,8 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 _NAME, _TITLED, _REFERENCE, _TEXT = 300, 1_000, 2_000, 10_000
 #: Characters of instructions, and of the name of a conversation.
 _INSTRUCTIONS, _SAVE_NAME = 20_000, 80
+#: Characters of an object.
+_OBJECT = 20_000
 
 
 class ArgumentError(Exception):
@@ -311,6 +319,8 @@ KINDS: dict[Any, Kind] = {
     AgentAndTitle: Kind(_text, spans=True, longest=_TITLED, keeps_quotes=True),
     TriggerWords: Kind(_text, spans=True, keeps_quotes=True),
     PlaceWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TITLED),
+    EventKindWord: Kind(_text),
+    EventData: Kind(_text, spans=True, keeps_quotes=True, longest=_OBJECT),
     Duration: Kind(_duration, spans=True),
     RoleWord: Kind(_role_word),
     UserId: Kind(user_named, begins="@", type=ArgumentType.USER),

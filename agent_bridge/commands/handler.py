@@ -10,6 +10,7 @@ from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.bridge.rooms.command_descriptions import DescribedCommand
 from agent_bridge.commands import (
     access,
+    agent_events,
     agents,
     approvals,
     channels,
@@ -74,6 +75,7 @@ def all_commands() -> Registry:
         rooms,
         groups,
         triggers,
+        agent_events,
         roles,
         moderation,
         contexts,

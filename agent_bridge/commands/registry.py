@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.chats.binding import Binding
     from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.bridge.chats.maker import ChatMaker
+    from agent_bridge.bridge.collaboration.events import AgentEvents
     from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.bridge.roles.moderation import Moderation
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.media import Media
+    from agent_bridge.store.agent_events import AgentEventStore
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.approvals import Approvals
     from agent_bridge.store.chats import Chats
@@ -140,6 +142,8 @@ class CommandServices:
     trigger_secrets: TriggerSecrets
     servers: Servers
     notifications: Notifications
+    agent_events: AgentEvents
+    agent_event_store: AgentEventStore
     place_maker: PlaceMaker
     #: Whether the rooms of agents that are retired are deleted.
     deletes_retired: Live[bool]

@@ -6,6 +6,7 @@ from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.english_commands import ENGLISH_COMMANDS
 from agent_bridge.i18n.english_contexts import ENGLISH_CONTEXTS
 from agent_bridge.i18n.english_data import ENGLISH_DATA
+from agent_bridge.i18n.english_events import ENGLISH_EVENTS
 from agent_bridge.i18n.english_notifications import ENGLISH_NOTIFICATIONS
 from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
 from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
@@ -383,5 +384,6 @@ ENGLISH = Texts(
     triggers=ENGLISH_TRIGGERS,
     servers=ENGLISH_SERVERS,
     notifications=ENGLISH_NOTIFICATIONS,
+    events=ENGLISH_EVENTS,
     data=ENGLISH_DATA,
 )

@@ -11,6 +11,7 @@ from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.russian_commands import RUSSIAN_COMMANDS
 from agent_bridge.i18n.russian_contexts import RUSSIAN_CONTEXTS
 from agent_bridge.i18n.russian_data import RUSSIAN_DATA
+from agent_bridge.i18n.russian_events import RUSSIAN_EVENTS
 from agent_bridge.i18n.russian_notifications import RUSSIAN_NOTIFICATIONS
 from agent_bridge.i18n.russian_people import RUSSIAN_PEOPLE
 from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
@@ -409,5 +410,6 @@ RUSSIAN = Texts(
     triggers=RUSSIAN_TRIGGERS,
     servers=RUSSIAN_SERVERS,
     notifications=RUSSIAN_NOTIFICATIONS,
+    events=RUSSIAN_EVENTS,
     data=RUSSIAN_DATA,
 )

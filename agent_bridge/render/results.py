@@ -66,6 +66,7 @@ from agent_bridge.core.results.turns import (
 from agent_bridge.core.results.usage import UsageReport
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.render.access import access_renderers
+from agent_bridge.render.agent_events import event_renderers
 from agent_bridge.render.chats import chat_name, render_asked, render_chats, render_fork_refused, render_made
 from agent_bridge.render.content import escape, in_backticks, shortened
 from agent_bridge.render.contexts import context_renderers
@@ -180,6 +181,7 @@ class ResultRenderer:
             **context_renderers(texts, prefix),
             **retirement_renderers(texts, prefix),
             **trigger_renderers(texts, prefix),
+            **event_renderers(texts, prefix),
             **notification_renderers(texts, prefix),
             **server_renderers(texts, prefix),
         }

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.collaboration.event_poster import EventPoster
+from agent_bridge.bridge.collaboration.events import AgentEvents
+from agent_bridge.bridge.collaboration.mirror import Mirror
 from agent_bridge.bridge.collaboration.notifier import Notifier
 from agent_bridge.bridge.rooms.bot_chats import BotChats
+from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.roles import RoleStore
 
@@ -13,6 +17,22 @@ if TYPE_CHECKING:
     from agent_bridge.clients import Clients
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.settings import Settings
+
+
+def build_agent_events(settings: Settings, stores: Stores, clients: Clients) -> AgentEvents:
+    """Build the part that posts and reads agent events."""
+    return AgentEvents(clients.homeserver, AgentEventStore(stores.database), settings.roles, settings.texts)
+
+
+def build_event_poster(stores: Stores, clients: Clients) -> EventPoster:
+    """Build the duty that shows agent events."""
+    return EventPoster(clients.homeserver, AgentEventStore(stores.database), stores.signals)
+
+
+def build_mirror(settings: Settings, stores: Stores) -> Mirror:
+    """Build the duty that mirrors turns in log channels."""
+    store = AgentEventStore(stores.database)
+    return Mirror(stores.database, store, settings.namespace, stores.signals, settings.texts)
 
 
 def build_notifier(settings: Settings, stores: Stores, clients: Clients) -> Notifier:

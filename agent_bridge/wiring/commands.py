@@ -14,6 +14,7 @@ from agent_bridge.commands.handler import CommandHandler, all_commands
 from agent_bridge.commands.registry import CommandServices
 from agent_bridge.commands.trace import Traces
 from agent_bridge.render.results import ResultRenderer
+from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.effects import Effects
@@ -28,6 +29,7 @@ from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.wiring.channels import build_place_maker
+from agent_bridge.wiring.collaboration import build_agent_events
 from agent_bridge.wiring.personal_data import build_personal_data
 
 if TYPE_CHECKING:
@@ -114,6 +116,8 @@ def build_commands(
         ),
         servers=Servers(stores.database),
         notifications=Notifications(stores.database),
+        agent_events=build_agent_events(settings, stores, clients),
+        agent_event_store=AgentEventStore(stores.database),
         place_maker=build_place_maker(settings, stores, clients),
         deletes_retired=settings.live.part(lambda config: config.retire.delete),
         inviter=inviter,

@@ -20,11 +20,13 @@ from agent_bridge.bridge.rooms.bot_chats import BotChats
 from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.bridge.rooms.space import Space
+from agent_bridge.core.agent_events import EVENT
 from agent_bridge.core.ids import IMPORTED
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.rooms import POWER_LEVELS
 from agent_bridge.render.notifications import NOTIFICATIONS
+from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.chains import Chains
 from agent_bridge.store.chats import Chats
@@ -80,6 +82,10 @@ def _texts(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> 
 
 def _notifications(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return NOTIFICATIONS in content
+
+
+def _agent_events(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return EVENT in content
 
 
 def _imported(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
@@ -216,6 +222,11 @@ STEPS = {
     "bring": Step(Homeserver, "set_state", _invitations, is_anywhere=True),
     "brought": Step(Agents, "invited", is_anywhere=True),
     "space_invited": Step(KeyValues, "set", _space_invited, is_anywhere=True),
+    # The leader posts agent events.
+    "event_add": Step(AgentEventStore, "add", is_anywhere=True),
+    "event_trying": Step(AgentEventStore, "trying", is_anywhere=True),
+    "event_send": Step(Homeserver, "send", _agent_events, is_anywhere=True),
+    "event_closed": Step(AgentEventStore, "closed", is_anywhere=True),
     # The leader tells people their notifications.
     "news_gathered": Step(Notifications, "gather", is_anywhere=True),
     "news_aim": Step(Notifications, "aim", is_anywhere=True),

@@ -14,6 +14,7 @@ from agent_bridge.bridge.chats.conversations import ChatConversations
 from agent_bridge.bridge.chats.deletion import ChatDeletion
 from agent_bridge.bridge.chats.direct import DirectChats
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.collaboration.events import AgentEvents
 from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.roles.moderation import Moderation
@@ -31,6 +32,7 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
 from agent_bridge.store.chats import Chats
@@ -113,6 +115,8 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             operations=OperationStore(database),
             servers=Servers(database),
             notifications=Notifications(database),
+            agent_events=AgentEvents(homeserver, AgentEventStore(database), roles, ENGLISH),
+            agent_event_store=AgentEventStore(database),
             place_maker=PlaceMaker(homeserver, Servers(database), KeyValues(database), Live(example()), roles, ENGLISH),
             reloads=ReloadStore(database),
             personal_data=PersonalData(database, Redactions(NAMES.bot_username, redact_answers=False), Queue(database)),

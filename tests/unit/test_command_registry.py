@@ -76,6 +76,7 @@ def test_the_commands() -> None:
         "stream": Role.MODERATOR,
         "trigger": Role.MEMBER,
         "triggers": Role.MEMBER,
+        "event": Role.MEMBER,
         "role": Role.MEMBER,
         "roles": Role.ADMIN,
         "mute": Role.MODERATOR,

@@ -80,7 +80,9 @@ from agent_bridge.core.results.contexts import (
     ModelChoice,
 )
 from agent_bridge.core.results.erasure import ErasureAsked, ErasureBegun, ErasureRefusal, ErasureRefused
+from agent_bridge.core.results.events import EventAccepted, EventProblem, EventRefused
 from agent_bridge.core.results.exports import ConversationExported, ExportRefusal, ExportRefused
+from agent_bridge.core.results.mirrors import MirrorSet, NoLogChannel
 from agent_bridge.core.results.notifications import NotificationsSet
 from agent_bridge.core.results.people import (
     Kicked,
@@ -285,6 +287,12 @@ SAMPLES: list[Result] = [
     NoRoomYet("Ada"),
     NoTrace("$x", NoTraceReason.UNKNOWN),
     NotPermitted("invite", Role.ADMIN),
+    EventAccepted("progress"),
+    *(EventRefused(problem, "/a", 5) for problem in EventProblem),
+    NoLogChannel("news"),
+    MirrorSet("log", None, is_changed=True),
+    MirrorSet("log", ("Ada", "Bea"), is_changed=False),
+    *(MirrorSet("log", (), is_changed=is_changed) for is_changed in (True, False)),
     *(NotificationsSet(is_on, is_changed) for is_on in (True, False) for is_changed in (True, False)),
     NotReconnected("Ada", "up", ("Bea",)),
     OpenTurns((TURN,), has_more=False),

@@ -60,6 +60,8 @@ class Topic(StrEnum):
     CONFIGURATION = "configuration"
     #: A person decided about a tool call.
     APPROVALS = "approvals"
+    #: An agent event to be posted, one that was posted, or the agents that a log channel mirrors.
+    EVENTS = "events"
     #: A notification for a person.
     NOTIFICATIONS = "notifications"
     #: A job of the queue can start. Procrastinate sends this one, on a channel of its own.

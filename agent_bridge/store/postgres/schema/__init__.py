@@ -8,6 +8,7 @@ returns ``turn.steps`` with one more step, at the present time, unless it has a 
 from __future__ import annotations
 
 from agent_bridge.store.postgres.schema import (
+    agent_events,
     agents,
     chains,
     contexts,
@@ -25,6 +26,7 @@ from agent_bridge.store.postgres.schema import (
 from agent_bridge.store.postgres.schema.base import metadata
 
 __all__ = [
+    "agent_events",
     "agents",
     "chains",
     "contexts",
