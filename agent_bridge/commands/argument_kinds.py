@@ -21,6 +21,7 @@ a ``StrEnum``             one of its values, in any case                        
 ``MessageReference``      a link, an event id or a turn's name; takes several words  ``<turn>``
 ``EventKindWord``         the kind of an event                                        ``<kind>``
 ``EventData``             an object, as JSON or without quotes; takes several words  ``[{key: value}]``
+``TaskWords``             a number, perhaps, and other words                          ``[number] [text]``
 ``Words``                 any text; takes several words                              ``[reason]``
 ``InstructionText``       any text; takes several words                              ``[text|off]``
 ``SaveName``              a name, in one line; takes several words                   ``[name]``
@@ -95,6 +96,8 @@ PlaceWords = NewType("PlaceWords", str)
 EventKindWord = NewType("EventKindWord", str)
 #: An object, as a person typed it.
 EventData = NewType("EventData", str)
+#: The number of a task, perhaps, and other words.
+TaskWords = NewType("TaskWords", str)
 #: Any words.
 Words = NewType("Words", str)
 #: Instructions for an agent.
@@ -321,6 +324,7 @@ KINDS: dict[Any, Kind] = {
     PlaceWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TITLED),
     EventKindWord: Kind(_text),
     EventData: Kind(_text, spans=True, keeps_quotes=True, longest=_OBJECT),
+    TaskWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TEXT),
     Duration: Kind(_duration, spans=True),
     RoleWord: Kind(_role_word),
     UserId: Kind(user_named, begins="@", type=ArgumentType.USER),

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.bridge.chats.maker import ChatMaker
     from agent_bridge.bridge.collaboration.events import AgentEvents
+    from agent_bridge.bridge.collaboration.tasks import TaskService
     from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.bridge.roles.moderation import Moderation
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.selections import Selections
     from agent_bridge.store.servers import Servers
+    from agent_bridge.store.tasks import Tasks
     from agent_bridge.store.triggers import Triggers
     from agent_bridge.store.turn_admin import TurnAdmin
     from agent_bridge.store.turns import Turns
@@ -141,6 +143,8 @@ class CommandServices:
     triggers: Triggers
     trigger_secrets: TriggerSecrets
     servers: Servers
+    tasks: TaskService
+    task_store: Tasks
     notifications: Notifications
     agent_events: AgentEvents
     agent_event_store: AgentEventStore

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.repair_texts import RepairTexts
     from agent_bridge.i18n.retirement_texts import RetirementTexts
     from agent_bridge.i18n.server_texts import ServerTexts
+    from agent_bridge.i18n.task_texts import TaskTexts
     from agent_bridge.i18n.trigger_texts import TriggerTexts
     from agent_bridge.i18n.usage_texts import UsageTexts
 
@@ -315,6 +316,7 @@ class Texts:
     retirement: RetirementTexts
     triggers: TriggerTexts
     servers: ServerTexts
+    tasks: TaskTexts
     notifications: NotificationTexts
     events: EventTexts
     data: DataTexts

@@ -12,6 +12,7 @@ from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
 from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
 from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
 from agent_bridge.i18n.english_servers import ENGLISH_SERVERS
+from agent_bridge.i18n.english_tasks import ENGLISH_TASKS
 from agent_bridge.i18n.english_triggers import ENGLISH_TRIGGERS
 from agent_bridge.i18n.english_usage import ENGLISH_USAGE
 
@@ -383,6 +384,7 @@ ENGLISH = Texts(
     retirement=ENGLISH_RETIREMENT,
     triggers=ENGLISH_TRIGGERS,
     servers=ENGLISH_SERVERS,
+    tasks=ENGLISH_TASKS,
     notifications=ENGLISH_NOTIFICATIONS,
     events=ENGLISH_EVENTS,
     data=ENGLISH_DATA,

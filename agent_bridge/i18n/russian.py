@@ -17,6 +17,7 @@ from agent_bridge.i18n.russian_people import RUSSIAN_PEOPLE
 from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
 from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
 from agent_bridge.i18n.russian_servers import RUSSIAN_SERVERS
+from agent_bridge.i18n.russian_tasks import RUSSIAN_TASKS
 from agent_bridge.i18n.russian_triggers import RUSSIAN_TRIGGERS
 from agent_bridge.i18n.russian_usage import RUSSIAN_USAGE
 
@@ -409,6 +410,7 @@ RUSSIAN = Texts(
     retirement=RUSSIAN_RETIREMENT,
     triggers=RUSSIAN_TRIGGERS,
     servers=RUSSIAN_SERVERS,
+    tasks=RUSSIAN_TASKS,
     notifications=RUSSIAN_NOTIFICATIONS,
     events=RUSSIAN_EVENTS,
     data=RUSSIAN_DATA,

@@ -27,9 +27,10 @@ from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.wiring.channels import build_place_maker
-from agent_bridge.wiring.collaboration import build_agent_events
+from agent_bridge.wiring.collaboration import build_agent_events, build_tasks
 from agent_bridge.wiring.personal_data import build_personal_data
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ def build_commands(
             expires_after=settings.config.api.callback_expires_after,
         ),
         servers=Servers(stores.database),
+        tasks=build_tasks(settings, stores, clients),
+        task_store=Tasks(stores.database),
         notifications=Notifications(stores.database),
         agent_events=build_agent_events(settings, stores, clients),
         agent_event_store=AgentEventStore(stores.database),

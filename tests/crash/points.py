@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from agent_bridge.bridge.chats.binding import WaitingEvents
+from agent_bridge.bridge.collaboration.tasks import TaskService
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.trigger_intake import TriggerIntake
 from agent_bridge.bridge.lifecycle.imported_people import ImportedPeople
@@ -22,6 +23,7 @@ from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.core.agent_events import EVENT
 from agent_bridge.core.ids import IMPORTED
+from agent_bridge.core.tasks import TASK
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.rooms import POWER_LEVELS
@@ -45,6 +47,7 @@ from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turns import Turns
@@ -86,6 +89,14 @@ def _notifications(_self: Homeserver, _room: str, content: dict[str, Any], **_: 
 
 def _agent_events(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return EVENT in content
+
+
+def _cards(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return TASK in content and "m.new_content" not in content
+
+
+def _card_edits(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return TASK in content and "m.new_content" in content
 
 
 def _imported(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
@@ -227,6 +238,14 @@ STEPS = {
     "event_trying": Step(AgentEventStore, "trying", is_anywhere=True),
     "event_send": Step(Homeserver, "send", _agent_events, is_anywhere=True),
     "event_closed": Step(AgentEventStore, "closed", is_anywhere=True),
+    # The leader shows tasks; commands, reactions and it change them.
+    "task_add": Step(Tasks, "add"),
+    "task_save": Step(Tasks, "save", is_anywhere=True),
+    "card_claim": Step(TaskService, "claim_card", is_anywhere=True),
+    "card_trying": Step(Tasks, "trying", is_anywhere=True),
+    "card_send": Step(Homeserver, "send", _cards, is_anywhere=True),
+    "card_edit": Step(Homeserver, "send", _card_edits, is_anywhere=True),
+    "card_shown": Step(Tasks, "shown", is_anywhere=True),
     # The leader tells people their notifications.
     "news_gathered": Step(Notifications, "gather", is_anywhere=True),
     "news_aim": Step(Notifications, "aim", is_anywhere=True),

@@ -15,6 +15,7 @@ from agent_bridge.bridge.chats.deletion import ChatDeletion
 from agent_bridge.bridge.chats.direct import DirectChats
 from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.collaboration.events import AgentEvents
+from agent_bridge.bridge.collaboration.tasks import TaskService
 from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.roles.moderation import Moderation
@@ -58,6 +59,7 @@ from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
@@ -115,6 +117,15 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             operations=OperationStore(database),
             servers=Servers(database),
             notifications=Notifications(database),
+            tasks=TaskService(
+                Tasks(database),
+                Notifications(database),
+                AgentEvents(homeserver, AgentEventStore(database), roles, ENGLISH),
+                roles,
+                NAMES,
+                claim_timeout=900,
+            ),
+            task_store=Tasks(database),
             agent_events=AgentEvents(homeserver, AgentEventStore(database), roles, ENGLISH),
             agent_event_store=AgentEventStore(database),
             place_maker=PlaceMaker(homeserver, Servers(database), KeyValues(database), Live(example()), roles, ENGLISH),

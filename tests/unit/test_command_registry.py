@@ -69,6 +69,8 @@ def test_the_commands() -> None:
         "stop": Role.MEMBER,
         "server": Role.MEMBER,
         "channel": Role.MEMBER,
+        "task": Role.MEMBER,
+        "tasks": Role.MEMBER,
         "approve": Role.MEMBER,
         "deny": Role.MEMBER,
         "answer": Role.MEMBER,

@@ -140,6 +140,15 @@ from agent_bridge.core.results.servers import (
     ServerMade,
     ServerUpdated,
 )
+from agent_bridge.core.results.tasks import (
+    TaskChanged,
+    TaskEntry,
+    TaskList,
+    TaskMade,
+    TaskProblem,
+    TaskRefused,
+    TaskSplit,
+)
 from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Step, Trace, TracePart, TurnTrace
 from agent_bridge.core.results.triggers import (
     TriggerEntry,
@@ -166,6 +175,7 @@ from agent_bridge.core.results.usage import UsagePart, UsageReport, UsedAmount
 from agent_bridge.core.roles import Role, RoleSource, SourceKind
 from agent_bridge.core.rooms import AnswerMode, RoomProblem, Streaming, WhenBusy
 from agent_bridge.core.servers import ChannelType
+from agent_bridge.core.tasks import TaskAction, TaskState
 from agent_bridge.core.triggers import TriggerKind
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.core.upstreams import Health
@@ -217,6 +227,7 @@ TRACE = TurnTrace(
     usage=Usage(1200, 30, 1000),
 )
 OSLO = ChatEntry(1, ChatName(17, "*Oslo*"), "Adam *1*", None, RoomAddress("!oslo:x.org", "x.org"), 7300.0)
+TASK = TaskEntry(3, "Write", TaskState.WORKING, "Ada", None, 40, "note", None, None)
 SAMPLES: list[Result] = [
     AgentList((ADA, ADAM)),
     AgentList((ADA, ADAM), page=2, pages=3),
@@ -287,6 +298,14 @@ SAMPLES: list[Result] = [
     NoRoomYet("Ada"),
     NoTrace("$x", NoTraceReason.UNKNOWN),
     NotPermitted("invite", Role.ADMIN),
+    TaskMade(TASK),
+    *(TaskChanged(TASK, action) for action in TaskAction),
+    *(TaskRefused(problem, 3, "working", "@bob:example.org", 5) for problem in TaskProblem),
+    TaskSplit(TASK, (4, 5)),
+    TaskList(
+        (TASK, replace(TASK, number=4, parent=3, assignee="Ada", percent=50)), 1, 2, is_own=False, has_closed=True
+    ),
+    *(TaskList((), 1, 1, is_own=is_own, has_closed=False) for is_own in (True, False)),
     EventAccepted("progress"),
     *(EventRefused(problem, "/a", 5) for problem in EventProblem),
     NoLogChannel("news"),

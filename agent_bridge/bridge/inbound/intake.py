@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.chats.binding import WaitingEvents
+    from agent_bridge.bridge.collaboration.tasks import TaskService
     from agent_bridge.bridge.groups.hand_on import HandOn
     from agent_bridge.bridge.inbound.bot_budget import BotBudget
     from agent_bridge.bridge.inbound.rules import Rules
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.changes import StopRequest
     from agent_bridge.core.rooms import HistoryCursor, Room
+    from agent_bridge.core.tasks import CardClaim
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.approvals import Approvals
     from agent_bridge.store.chats import Chats
@@ -87,6 +89,7 @@ class Intake:
         rules: Rules,
         roles: RoleStore,
         bot_budget: BotBudget,
+        tasks: TaskService | None = None,
         *,
         max_queued: int,
         when_busy: WhenBusy = WhenBusy.QUEUE,
@@ -104,6 +107,7 @@ class Intake:
         self._rules = rules
         self._roles = roles
         self._bot_budget = bot_budget
+        self._tasks = tasks
         self._when_busy = when_busy
         self._queue_limit = QueueLimit(rooms, intake_store, rules, max_queued)
         self._changes = ChangeIntake(
@@ -213,7 +217,8 @@ class Intake:
         withdrawals = [self._rules.withdrawal(event, rooms.get(event.room_id)) for event in events]
         asked_resumes = [self._rules.resume(event, rooms.get(event.room_id)) for event in events]
         resumes = [each for each in asked_resumes if each is not None]
-        if not (new or ignored or stops or decisions or resumes or backfilled):
+        claims = [claim for event in events if (claim := self._rules.claim(event)) is not None]
+        if not (new or ignored or stops or decisions or resumes or claims or backfilled):
             return 0
         async with self._database.transaction() as connection:
             locked = {event.room_id for event in events} | ({backfilled.room.room_id} if backfilled else set())
@@ -242,6 +247,7 @@ class Intake:
             for resume in resumes:
                 woken |= await self._changes.resume(connection, resume, rooms[resume.room_id], ignored)
             ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
+            ignored += [each for claim in claims for each in await self._claimed(connection, claim)]
             await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])
             if backfilled is not None:
                 if backfilled.order:
@@ -258,6 +264,13 @@ class Intake:
                     event_id=each.event_id,
                 )
         return len(lanes)
+
+    async def _claimed(self, connection: Connection, claim: CardClaim) -> list[Ignored]:
+        """Carry *claim* out, unless it was taken before; return the note about it, none for a reaction to no card."""
+        if self._tasks is None or await self._intake_store.known([claim.event_id], connection):
+            return []
+        is_card = await self._tasks.claim_card(connection, claim)
+        return [Ignored(claim.event_id, claim.room_id, IgnoreReason.CLAIM)] if is_card else []
 
     async def _interrupt(
         self,

@@ -28,6 +28,7 @@ from agent_bridge.core.results.retirement import RetirementResult
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.servers import ServerResult
+from agent_bridge.core.results.tasks import TaskResult
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.results.triggers import TriggerResult
 from agent_bridge.core.results.turns import TurnResult
@@ -48,6 +49,7 @@ class Group(StrEnum):
     CHATS = "chats"
     #: Servers and their channels.
     SERVERS = "servers"
+    TASKS = "tasks"
     #: The room in which the command is given.
     ROOM = "room"
     #: People in the room, and their roles.
@@ -376,6 +378,7 @@ Result: TypeAlias = (
     | RepairBegun
     | ReloadReport
     | RetirementResult
+    | TaskResult
     | TriggerResult
     | RoomBound
     | ServerCommandDone

@@ -62,6 +62,8 @@ class Topic(StrEnum):
     APPROVALS = "approvals"
     #: An agent event to be posted, one that was posted, or the agents that a log channel mirrors.
     EVENTS = "events"
+    #: A task, or its card.
+    TASKS = "tasks"
     #: A notification for a person.
     NOTIFICATIONS = "notifications"
     #: A job of the queue can start. Procrastinate sends this one, on a channel of its own.
