@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.answering.work_tools import WorkServices
 from agent_bridge.bridge.collaboration.event_poster import EventPoster
 from agent_bridge.bridge.collaboration.events import AgentEvents
 from agent_bridge.bridge.collaboration.mirror import Mirror
@@ -48,6 +49,12 @@ def build_tasks(settings: Settings, stores: Stores, clients: Clients) -> TaskSer
         settings.namespace,
         claim_timeout=settings.config.tasks.claim_timeout,
     )
+
+
+def build_work_services(settings: Settings, stores: Stores, clients: Clients) -> WorkServices:
+    """Build the functions that tools of agents call."""
+    events, tasks = build_agent_events(settings, stores, clients), build_tasks(settings, stores, clients)
+    return WorkServices(stores.database, events, tasks, Tasks(stores.database))
 
 
 def build_task_cards(settings: Settings, stores: Stores, clients: Clients) -> TaskCards:

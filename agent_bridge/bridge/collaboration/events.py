@@ -37,8 +37,8 @@ class AgentEvents:
         self._roles = roles
         self._texts = texts
 
-    async def refusal(self, actor: Actor, room_id: str) -> EventRefused | None:
-        """Return why *actor* may not post events in a room; None: the actor may.
+    async def refusal(self, actor: Actor, room_id: str, *, needs_bot: bool = False) -> EventRefused | None:
+        """Return why *actor* may not post events in a room; None: the actor may. *needs_bot*: the bot writes, too.
 
         Raises:
             HomeserverUnavailable: it is not known.
@@ -48,7 +48,8 @@ class AgentEvents:
             return EventRefused(EventProblem.NOT_ALLOWED)
         sender = self._sender(actor)
         state = await self._homeserver.room_state(room_id, sender)
-        if state is None or state.membership(actor.user_id) != "join":
+        present = {actor.user_id, *([self._homeserver.namespace.bot] if needs_bot else [])}
+        if state is None or not present <= state.members("join"):
             return EventRefused(EventProblem.NOT_THERE)
         needed = state.level(_MESSAGE)
         if min(state.power(actor.user_id), state.power(sender)) < needed:

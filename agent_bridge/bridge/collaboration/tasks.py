@@ -73,7 +73,7 @@ class TaskService:
         Raises:
             HomeserverUnavailable: it is not known.
         """
-        if room_id is None or await self._events.refusal(actor, room_id) is not None:
+        if room_id is None or await self._events.refusal(actor, room_id, needs_bot=True) is not None:
             return TaskRefused(TaskProblem.NOT_THERE)
         return None
 
