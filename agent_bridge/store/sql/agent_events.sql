@@ -76,7 +76,6 @@ WITH source AS (
          JOIN conversation cv ON cv.id = t.conversation JOIN agent a ON a.id = cv.agent
          JOIN room r ON r.room_id = cv.room_id LEFT JOIN channel rc ON rc.room = r.id
     WHERE t.kind = 'message' AND t.collected_into IS NULL AND (s.agents IS NULL OR a.id = ANY(s.agents))
-      AND r.person IS NULL
       AND (rc.room IS NOT NULL AND rc.server IS NOT DISTINCT FROM s.server
            OR s.server IS NULL AND r.kind IN ('home', 'lobby'))
 ), step AS (
