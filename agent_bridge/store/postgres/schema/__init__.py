@@ -10,6 +10,7 @@ from __future__ import annotations
 from agent_bridge.store.postgres.schema import (
     agents,
     chains,
+    clients,
     contexts,
     kv,
     notifications,
@@ -27,6 +28,7 @@ from agent_bridge.store.postgres.schema.base import metadata
 __all__ = [
     "agents",
     "chains",
+    "clients",
     "contexts",
     "kv",
     "metadata",
