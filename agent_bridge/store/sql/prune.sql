@@ -74,6 +74,20 @@ DELETE FROM notification WHERE id = ANY(ARRAY(
     ORDER BY created_at LIMIT %(batch)s
 ))
 
+-- program_requests --
+-- Delete requests of programs that are older than %(days)s days, at most %(batch)s.
+DELETE FROM api_request WHERE id = ANY(ARRAY(
+    SELECT id FROM api_request WHERE created_at < now() - make_interval(secs => %(days)s * 86400.0)
+    ORDER BY created_at LIMIT %(batch)s
+))
+
+-- tokens --
+-- Delete tokens that were revoked, or have expired, more than %(days)s days ago, at most %(batch)s.
+DELETE FROM token WHERE id = ANY(ARRAY(
+    SELECT id FROM token WHERE least(revoked_at, expires_at) < now() - make_interval(secs => %(days)s * 86400.0)
+    ORDER BY id LIMIT %(batch)s
+))
+
 -- operations --
 -- Delete operations that ended more than %(days)s days ago, at most %(batch)s.
 DELETE FROM operation WHERE id = ANY(ARRAY(
