@@ -16,6 +16,7 @@ from agent_bridge.bridge.inbound.refusals import RefusalHandler
 from agent_bridge.bridge.queue.reloader import Reloader
 from agent_bridge.bridge.queue.worker import Worker
 from agent_bridge.clients import open_clients
+from agent_bridge.core.feed import FeedSwitch
 from agent_bridge.core.live import Live
 from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.turns import TurnKind
@@ -98,6 +99,7 @@ async def build(
         namespace=config.namespace,
         roles=roles,
         texts=_texts(config, roles),
+        feed=FeedSwitch(),
     )
     async with AsyncExitStack() as stack:
         stores = await open_stores(config.database, timeouts.database, stack)

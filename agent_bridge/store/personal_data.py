@@ -22,7 +22,7 @@ _LOCK = Statements("intake")
 #: Events that one transaction forgets, turns that one statement deletes, and speakers that are looked up in a row.
 _EVENTS, _TURNS, _SPEAKERS = 20, 500, 100
 #: The statements about a room that is gone, in their order.
-_ROOM = ("forget_copies", "forget_messages", "forget_contexts", "forget_turns", "forget_room")
+_ROOM = ("forget_feed", "forget_copies", "forget_messages", "forget_contexts", "forget_turns", "forget_room")
 
 
 @dataclass(frozen=True, slots=True)

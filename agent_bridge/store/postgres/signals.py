@@ -58,6 +58,8 @@ class Topic(StrEnum):
     RELOADS = "reloads"
     #: The configuration of this process changed. Sent within the process only.
     CONFIGURATION = "configuration"
+    #: The feed has another entry.
+    FEED = "feed"
     #: A turn ended whose end a program waits for.
     ANSWERS = "answers"
     #: A person decided about a tool call.

@@ -41,6 +41,10 @@ ORDER BY a.upstream, a.name, u.ref
 DELETE FROM message USING turn t, conversation c
 WHERE message.turn = t.id AND t.conversation = c.id AND c.room_id = %(room_id)s
 
+-- forget_feed --
+-- Forget the events of the room %(room_id)s in the feed.
+DELETE FROM feed WHERE room_id = %(room_id)s
+
 -- forget_messages --
 -- Forget the transcripts of the lanes of the room %(room_id)s.
 DELETE FROM message USING conversation c WHERE message.conversation = c.id AND c.room_id = %(room_id)s
@@ -160,6 +164,8 @@ WITH asked AS (
     UPDATE participant SET instructed_by = NULL WHERE instructed_by = %(user)s
 ), news AS (
     DELETE FROM notification WHERE user_id = %(user)s
+), heard AS (
+    DELETE FROM feed WHERE sender = %(user)s OR user_id = %(user)s
 ), notified AS (
     DELETE FROM notified_person WHERE user_id = %(user)s
 ), budget AS (
