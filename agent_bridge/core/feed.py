@@ -82,3 +82,26 @@ def parse_cursor(text: str) -> Cursor | None:
     """Return the cursor that *text* is, None if it is none."""
     found = _CURSOR.fullmatch(text)
     return None if found is None else Cursor(found[1], int(found[2]))
+
+
+class LiveType(StrEnum):
+    """The kind of a live event."""
+
+    TYPING = "typing"
+    PRESENCE = "presence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveEvent:
+    """A typing notification or a presence. It has no position, and whoever is not connected misses it."""
+
+    type: LiveType
+    #: The room in which users type.
+    room_id: str | None = None
+    #: The users who type now.
+    typing: tuple[str, ...] = ()
+    #: The user whose presence it is.
+    user_id: str | None = None
+    #: ``online``, ``unavailable`` or ``offline``.
+    presence: str = ""
+    status: str = ""

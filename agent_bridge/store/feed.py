@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.core.errors import StoreError
 from agent_bridge.core.feed import EPOCH, FeedEntry, FeedType
 from agent_bridge.store.postgres.locks import FEED
+from agent_bridge.store.postgres.signals import LIVE_CHANNEL
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _SQL = Statements("feed")
 _TYPES = frozenset(FeedType)
+#: Bytes that a notification of PostgreSQL carries.
+_LONGEST_PAYLOAD = 7_900
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,11 @@ class Feed:
     async def erase(self, event_ids: Collection[str]) -> None:
         """Forget the content of events that were redacted, and of their edits."""
         await self._database.execute(_SQL["erase"], {"events": list(event_ids)})
+
+    async def announce(self, payload: str) -> None:
+        """Send *payload*, a text of up to 7,900 bytes, to the sessions of all processes; a longer one to none."""
+        if len(payload.encode()) <= _LONGEST_PAYLOAD:
+            await self._database.rows(_SQL["announce"], {"channel": LIVE_CHANNEL, "payload": payload})
 
     async def after(self, position: int, *, most: int) -> list[FeedEntry]:
         """Return the entries behind *position* in their order, at most *most*."""

@@ -52,3 +52,7 @@ SELECT type = 'join' AS inside FROM (
      WHERE user_id = %(user)s AND room_id = %(room)s AND type IN ('join', 'leave')
      AND position > %(position)s ORDER BY position LIMIT 1)
 ) AS found ORDER BY number LIMIT 1
+
+-- announce --
+-- Send a payload to the sessions that listen.
+SELECT pg_notify(%(channel)s, %(payload)s)
