@@ -43,6 +43,8 @@ class RoomEvent:
     timestamp: int
     #: The event that redacted it; None if it was not redacted.
     redacted_by: str | None = None
+    #: Whether a user of the bridge has sent it for the person *sender*, whose program asked for it.
+    is_relayed: bool = False
 
     def text(self, key: str) -> str | None:
         """Return ``content[key]`` as storable text; None if it is not a string."""

@@ -75,6 +75,7 @@ COMMENT ON COLUMN api_request.handle IS 'public name';
 COMMENT ON COLUMN api_request.event_id IS 'the event that it has sent';
 COMMENT ON COLUMN api_request.status IS 'HTTP status; null: not finished';
 CREATE INDEX api_request_created_at_idx ON api_request (created_at);
+CREATE INDEX api_request_room_id_idx ON api_request (room_id);
 CREATE INDEX api_request_event_id_idx ON api_request (event_id) WHERE event_id IS NOT NULL;
 CREATE TABLE read_marker (
     user_id text NOT NULL,

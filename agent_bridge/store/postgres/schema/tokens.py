@@ -63,7 +63,7 @@ api_request = Table(
     Column("action", Text, nullable=False),
     Column("digest", Text, nullable=False, comment="of method, path and body"),
     Column("handle", Text, nullable=False, comment="public name"),
-    Column("room_id", Text),
+    Column("room_id", Text, index=True),
     Column("event_id", Text, comment="the event that it has sent"),
     Column("status", Integer, comment="HTTP status; null: not finished"),
     Column("response", JSONB),
