@@ -43,7 +43,7 @@ async def new(config: Config, wish: TokenWish) -> str:
         BridgeError: there is no such token, or a server does not answer.
     """
 
-    async def make(database: Database, tokens: Tokens, maker: TokenMaker) -> str:
+    async def make(database: Database, _tokens: Tokens, maker: TokenMaker) -> str:
         plan = await maker.plan(wish, "", for_agents=True)
         if isinstance(plan, TokenNotMade):
             raise BridgeError(_text(plan))

@@ -34,9 +34,7 @@ class TokenAction(StrEnum):
     REVOKE = "revoke"
 
 
-@command(
-    "token", group=Group.BRIDGE, permission=Permission.JOIN, example="new laptop --can read,send --expires 30 days"
-)
+@command("token", group=Group.BRIDGE, permission=Permission.JOIN, example="new laptop --can read,send")
 async def token(
     ctx: CommandContext, action: TokenAction, token: TokenWords | None = None
 ) -> TokenMade | TokenRevoked | TokenNotMade:

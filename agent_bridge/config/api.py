@@ -40,7 +40,7 @@ class ApiConfig(Section):
         None,
         ge=1,
         le=_LARGEST_PORT,
-        description="Port for programs. Default: the one of the appservice, on which the homeserver reaches the bridge.",
+        description="Port for programs. Default: the one of appservice, on which the homeserver reaches the bridge.",
         examples=[29_330],
     )
     public_url: Url | None = Field(

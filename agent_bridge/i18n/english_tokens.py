@@ -8,8 +8,8 @@ ENGLISH_TOKENS = TokenTexts(
     made="Token **{number}** (*{name}*) acts as *{identity}*. It is in your chat with me.",
     problems={
         "no_private_chat": (
-            "A token is for you alone, and you have no chat with me in which nobody else is. Begin one, and send there: "
-            "`{prefix} token new name`."
+            "A token is for you alone, and you have no chat with me in which nobody else is. Begin one, and send "
+            "there: `{prefix} token new name`."
         ),
         "bad_name": "A token needs a name that is no number: `{prefix} token new name`.",
         "name_taken": "There is a token *{name}* already.",

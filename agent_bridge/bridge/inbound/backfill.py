@@ -118,9 +118,8 @@ class Backfill:
             oldest = (time.time() - self._retention.value.turns_days * _DAY) * 1000
             events = [event for event in events if event.timestamp > oldest]
         # Later backfills perhaps leave relayed events out, so none of them is the mark.
-        seen = next(
-            (event.event_id for event in reversed(events) if not is_own(event, self._homeserver.namespace)), None
-        )
+        theirs = [event.event_id for event in events if not is_own(event, self._homeserver.namespace)]
+        seen = theirs[-1] if theirs else None
         await self._intake.take_backfilled(room, events, seen or room.last_seen)
 
     async def _attempt(self, room: HistoryCursor) -> None:

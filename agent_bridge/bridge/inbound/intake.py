@@ -208,9 +208,7 @@ class Intake:
             return 0
         await self._unstored.store(events)
         rooms = await self._rooms_of(events)
-        for event in events:
-            if self._rules.asks_as_agent(event):
-                await self._hand_on.begin(event, rooms.get(event.room_id))
+        await self._begin_chains(events, rooms)
         decided = self._decided(events, rooms)
         asked = [each for each in decided if isinstance(each, NewTurn | ChangeRequest)]
         new = await self._queue_limit.applied(asked, rooms)
@@ -266,6 +264,12 @@ class Intake:
                     event_id=each.event_id,
                 )
         return len(lanes)
+
+    async def _begin_chains(self, events: Iterable[RoomEvent], rooms: Mapping[str, Room]) -> None:
+        """Have the agents asked that the messages of programs of other agents mention."""
+        for event in events:
+            if self._rules.asks_as_agent(event):
+                await self._hand_on.begin(event, rooms.get(event.room_id))
 
     async def _interrupt(
         self,

@@ -74,7 +74,7 @@ class Rules(MessageRules):
         return self._edit(event, room) if event.relation == "m.replace" else self._message(event, room)
 
     def concerns_bridge(self, event: RoomEvent) -> bool:
-        """Tell whether *event* may ask for something: those of the bridge's users do if programs of agents send them."""
+        """Tell whether *event* may ask for something: of the bridge's own events, those of agents' programs do."""
         return not self.namespace.is_ours(event.sender) or is_by_program(event, self.namespace)
 
     def asks_as_agent(self, event: RoomEvent) -> bool:

@@ -122,8 +122,8 @@ class MessageRules:
     def _command_of(self, event: RoomEvent, body: str, room: Room | None) -> CommandPayload | None:
         """Return the command for the bot in *event*, whose text is *body*; None if *event* is no command.
 
-        A command that a client wrote as JSON counts, whatever the text is. Programs have functions in place of commands:
-        their messages are none.
+        A command that a client wrote as JSON counts, whatever the text is. Programs have functions in place of
+        commands: their messages are none.
         """
         if event.is_relayed:
             return None

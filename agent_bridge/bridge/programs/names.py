@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.core.agents import AgentState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from agent_bridge.core.ids import Namespace
     from agent_bridge.matrix.client import Homeserver
@@ -52,7 +52,7 @@ def agents_named(name: str, agents: Sequence[AgentRoom], namespace: Namespace) -
     sought = _folded(bare)
     if not sought.strip():
         return []
-    comparisons = (
+    comparisons: tuple[Callable[[AgentRoom], bool], ...] = (
         lambda each: bare in {each.agent.ghost, each.agent.agent_id, each.agent.entry},
         lambda each: bare in {each.agent.name, each.agent.displayname},
         lambda each: sought in {_folded(each.agent.name), _folded(each.agent.displayname)},

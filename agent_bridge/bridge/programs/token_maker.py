@@ -109,7 +109,9 @@ class TokenMaker:
         )
         return await self._tokens.add(connection, new)
 
-    async def _identity(self, word: str, maker: str, *, for_agents: bool) -> tuple[Actor, str] | TokenNotMade:
+    async def _identity(  # noqa: PLR0911 - a table of cases
+        self, word: str, maker: str, *, for_agents: bool
+    ) -> tuple[Actor, str] | TokenNotMade:
         if word in {"", "me", maker}:
             return (Actor(maker), maker) if maker else TokenNotMade(TokenProblem.UNKNOWN_AGENT, word)
         if word.startswith("@") and ":" in word and not self._namespace.is_ours(word):

@@ -2,8 +2,8 @@
 
 The migrations also create things that SQLAlchemy does not describe. The view ``advisory_lock`` (pid, kind, key)
 has the locks of :mod:`agent_bridge.store.postgres.locks` that sessions hold. The function ``append_step(steps, step)``
-returns ``turn.steps`` with one more step, at the present time, unless it has a hundred steps. Two triggers send the topic
-*answers* when a turn ends, or is deleted, whose end a program waits for (``turn.awaited``).
+returns ``turn.steps`` with one more step, at the present time, unless it has a hundred steps. Two triggers send the
+topic *answers* when a turn ends, or is deleted, whose end a program waits for (``turn.awaited``).
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ token = Table(
         "all_rooms",
         Boolean,
         nullable=False,
-        comment="whether it counts in all rooms of its identity, and not in those of token_room alone",
+        comment="whether it counts in all rooms, and not in those of token_room alone",
     ),
     Column("made_by", Text, nullable=False, comment="user id; empty: an operator"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=now),
