@@ -6,6 +6,7 @@ key counts in their events; in those of others it means nothing.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _TYPES = frozenset({"m.room.message", "m.reaction", "m.room.redaction"})
 _NEW = "m.new_content"
+#: The name before a text, in HTML.
+_FALLBACK = re.compile(r"\A(?:\* )?<strong data-mx-profile-fallback>[^<]*</strong>")
 
 
 def as_said(event: RoomEvent, namespace: Namespace) -> RoomEvent:
@@ -68,4 +71,6 @@ def own_words(content: Mapping[str, Any]) -> Mapping[str, Any]:
     name = profile.get("displayname") if isinstance(profile, dict) and profile.get("has_fallback") is True else None
     if not (isinstance(name, str) and isinstance(body, str)):
         return found
-    return {**found, "body": body.removeprefix("* ").removeprefix(f"{name}: ")}
+    words = {**found, "body": body.removeprefix("* ").removeprefix(f"{name}: ")}
+    html = content.get("formatted_body")
+    return words if not isinstance(html, str) else {**words, "formatted_body": _FALLBACK.sub("", html, count=1)}
