@@ -125,9 +125,9 @@ class Access:
         if state.power(token.user_id) < state.level(kind):
             raise ProgramRefused(Problem.NOT_PERMITTED, "the room lets others write alone")
 
-    async def entered(self, token: Token, room: Room) -> bool:
-        """Tell whether the identity is in *room*, which the token reaches."""
-        return await self._entered(token, room) is not None
+    async def entered(self, token: Token, room: Room) -> ReachedRoom | None:
+        """Return *room*, which the token reaches, as the identity acts in it; None if the identity is not in it."""
+        return await self._entered(token, room)
 
     async def _candidates(self, token: Token, name: str) -> list[str]:
         if name.startswith(("!", "#")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.program_problems import Problem, ProgramRefused
@@ -46,6 +47,18 @@ class Asks:
         sent = await self._messages.send(call, room, words, asks=True)
         return await self._asked(sent.handle, sent.content["room_id"], sent.content["event_id"], seconds)
 
+    async def addressed(self, to: str, room: str | None, words: Words) -> tuple[str, Words]:
+        """Return the room of a question to *to*, an agent or a room, and its words, which mention the agent.
+
+        Raises:
+            ProgramRefused: there is no such agent.
+        """
+        if to.startswith(("!", "#")):
+            return to, words
+        agent = (await self._access.agent(to)).agent
+        user = self._namespace.user_id(agent.ghost)
+        return room or user, replace(words, mentions=(*words.mentions, user))
+
     async def find(self, token: Token, handle: str, seconds: float) -> Asked:
         """Return the answers to an earlier message of the identity, see :meth:`ask`.
 
@@ -54,12 +67,10 @@ class Asks:
             StoreError: they cannot be read.
         """
         found = await self._store.by_handle(token.id, handle)
-        if found is None or found[0].event_id is None or found[1] is None:
+        event_id, room_id = (None, None) if found is None else (found[0].event_id, found[1])
+        if event_id is None or room_id is None or not token.reaches(room_id):
             raise ProgramRefused(Problem.HANDLE_NOT_FOUND, f"there is no request {handle}")
-        request, room_id = found
-        if not token.reaches(room_id):
-            raise ProgramRefused(Problem.HANDLE_NOT_FOUND, f"there is no request {handle}")
-        return await self._asked(handle, room_id, request.event_id or "", seconds)
+        return await self._asked(handle, room_id, event_id, seconds)
 
     async def _asked(self, handle: str, room_id: str, event_id: str, seconds: float) -> Asked:
         given = await self._watch.answers(event_id, seconds)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from agent_bridge.core.program_problems import Problem, ProgramRefused
 from agent_bridge.core.results.programs import RoomSeen, Who
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.programs.access import Access, ReachedRoom
     from agent_bridge.bridge.programs.reading import Reading

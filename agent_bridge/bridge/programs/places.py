@@ -9,6 +9,7 @@ from agent_bridge.core.chats import NewChat
 from agent_bridge.core.names import one_line
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.program_problems import Problem, ProgramRefused
+from agent_bridge.core.roles import Role
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.chats.direct import DirectChats
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.programs.access import Access
     from agent_bridge.bridge.programs.requests import Call, Outcome, Requests
     from agent_bridge.core.agents import Agent
+    from agent_bridge.core.ids import Namespace
     from agent_bridge.core.programs import Token
+    from agent_bridge.core.roles import Roles
     from agent_bridge.store.chats import Chats
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.program_requests import ProgramRequest
@@ -36,6 +39,8 @@ class Places:
         chats: Chats,
         maker: ChatMaker,
         direct: DirectChats,
+        roles: Roles,
+        namespace: Namespace,
     ) -> None:
         self._access = access
         self._requests = requests
@@ -43,6 +48,8 @@ class Places:
         self._chats = chats
         self._maker = maker
         self._direct = direct
+        self._roles = roles
+        self._namespace = namespace
 
     async def new_chat(self, call: Call, agent: str, title: str) -> Outcome:
         """Make a chat with an agent, once.
@@ -71,6 +78,24 @@ class Places:
             return {"room_id": await self._direct.open(found, call.token.user_id), "agent": found.name}
 
         return await self._requests.once(call, act)
+
+    async def addressed(self, token: Token, to: str) -> str:
+        """Return the room in which a message of the token to *to* is said: a room, or the name of an agent as it is.
+
+        Raises:
+            ProgramRefused: it is a person with whom the identity cannot talk.
+            HomeserverError, StoreError: a repeat goes on.
+        """
+        if not (to.startswith("@") and ":" in to) or self._namespace.is_ours(to):
+            return to
+        if token.agent is None:
+            raise ProgramRefused(Problem.AGENTS_ONLY, "only agents send messages to people: name a room")
+        if token.rooms is not None:
+            raise ProgramRefused(Problem.ROOM_NOT_FOUND, "the token is limited to rooms that exist")
+        self._access.require(token, Permission.SEND)
+        if self._roles.of(to) < Role.MEMBER:
+            raise ProgramRefused(Problem.USER_NOT_FOUND, f"{to} has no role here")
+        return await self._direct.open((await self._access.agent(token.user_id)).agent, to)
 
     async def _permitted(self, token: Token, name: str) -> Agent:
         if token.is_agent:
