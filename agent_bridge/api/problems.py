@@ -43,6 +43,8 @@ STATUSES: Mapping[Problem, tuple[int, str]] = MappingProxyType(
         Problem.BODY_INCOMPLETE: (408, "The body did not arrive as a whole"),
         Problem.TEXT_TOO_LONG: (413, "The text does not fit a message"),
         Problem.FILE_TOO_LARGE: (413, "The homeserver takes no file of that size"),
+        Problem.CURSOR_UNKNOWN: (410, "The feed does not have the cursor: begin anew"),
+        Problem.CURSOR_EXPIRED: (410, "Events behind the cursor were deleted: begin anew"),
         Problem.KEY_REUSED: (422, "Another request had the same Idempotency-Key"),
         Problem.ALREADY_REACTED: (409, "The message has this reaction already"),
         Problem.NOBODY_ANSWERS: (409, "No agent would answer"),

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from agent_bridge.api.limits import Buckets, Places
 from agent_bridge.api.openapi import openapi_document
 from agent_bridge.api.problems import problem_response
 from agent_bridge.api.proxies import address_of
+from agent_bridge.api.streams import stream
 from agent_bridge.bridge.programs.requests import Call, random_key
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, StoreError
 from agent_bridge.core.ids import MAX_ID_BYTES
@@ -83,6 +85,8 @@ class ApiRoutes:
     async def answer(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         """Return the response of *endpoint* to *request*."""
         try:
+            if endpoint.streams:
+                return await self._streamed(endpoint, request)
             async with asyncio.timeout(_TIMEOUT + (self._services.longest_wait if endpoint.waits else 0)):
                 token = await self._token(request)
                 with self._places.taken(token.id):
@@ -103,6 +107,16 @@ class ApiRoutes:
         except Exception:  # noqa: BLE001 - a program must not read our internals
             _log.exception("%s of a program failed", endpoint.name)
             return problem_response(Problem.INTERNAL)
+
+    async def _streamed(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
+        token = await self._token(request)
+        with self._places.taken(token.id):
+            self._check(endpoint, token)
+            query = parsed_query(request, endpoint.query)
+            call = ApiCall(self._services, token, Call(token, random_key(), "", endpoint.name))
+            last_id = clean(request.headers.get("Last-Event-ID", ""))[:MAX_ID_BYTES]
+            events = endpoint.run(call, query=query, last_id=last_id)
+            return await stream(request, events, partial(self._services.tokens.counts, token.id))
 
     async def _token(self, request: web.Request) -> Token:
         """Return the token of *request*, which counts now.
@@ -125,11 +139,19 @@ class ApiRoutes:
         await self._services.tokens.used_now(token)
         return token
 
-    async def _carried_out(self, endpoint: Endpoint, request: web.Request, token: Token) -> web.Response:
+    def _check(self, endpoint: Endpoint, token: Token) -> None:
+        """Return if *token* may be used for *endpoint*.
+
+        Raises:
+            ProgramRefused: it may not.
+        """
         if endpoint.capability is not None and endpoint.capability not in token.capabilities:
             raise ProgramRefused(Problem.CAPABILITY_MISSING, f"the token is not for {endpoint.capability}")
         if not endpoint.has_room:
             self._services.access.require(token, endpoint.permission)
+
+    async def _carried_out(self, endpoint: Endpoint, request: web.Request, token: Token) -> web.Response:
+        self._check(endpoint, token)
         arguments: dict[str, Any] = {part: _part(request, part) for part in endpoint.parts}
         query = parsed_query(request, endpoint.query)
         if query is not None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.programs.access import Access
     from agent_bridge.bridge.programs.asks import Asks
     from agent_bridge.bridge.programs.directory import Directory
+    from agent_bridge.bridge.programs.feed import FeedService
     from agent_bridge.bridge.programs.messages import Messages
     from agent_bridge.bridge.programs.places import Places
     from agent_bridge.bridge.programs.reading import Reading
@@ -28,5 +29,6 @@ class ApiServices:
     reading: Reading
     directory: Directory
     places: Places
+    feed: FeedService
     #: Seconds for which a request may wait for an answer.
     longest_wait: float = 300.0

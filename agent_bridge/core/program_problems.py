@@ -50,6 +50,9 @@ class Problem(StrEnum):
     BODY_INCOMPLETE = "body_incomplete"
     TEXT_TOO_LONG = "text_too_long"
     FILE_TOO_LARGE = "file_too_large"
+    #: The cursor of a subscription is of another database, or events behind it were deleted.
+    CURSOR_UNKNOWN = "cursor_unknown"
+    CURSOR_EXPIRED = "cursor_expired"
     #: Another request had the same Idempotency-Key.
     KEY_REUSED = "idempotency_key_reused"
     ALREADY_REACTED = "already_reacted"

@@ -12,6 +12,7 @@ from agent_bridge.bridge.programs.access import Access
 from agent_bridge.bridge.programs.answer_watch import AnswerWatch
 from agent_bridge.bridge.programs.asks import Asks
 from agent_bridge.bridge.programs.directory import Directory
+from agent_bridge.bridge.programs.feed import FeedService
 from agent_bridge.bridge.programs.messages import Messages
 from agent_bridge.bridge.programs.names import Names
 from agent_bridge.bridge.programs.places import Places
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.clients import Clients
     from agent_bridge.stores import Stores
+    from agent_bridge.wiring.feed import FeedParts
     from agent_bridge.wiring.inbound import Inbound
     from agent_bridge.wiring.settings import Settings
 
@@ -38,10 +40,12 @@ def build_token_maker(settings: Settings, stores: Stores, clients: Clients) -> T
     return TokenMaker(Tokens(stores.database, settings.namespace), names, settings.namespace, parse_duration)
 
 
-def build_api(settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats) -> ApiRoutes:
+def build_api(
+    settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats, feed: FeedParts
+) -> ApiRoutes:
     """Build the routes of the API."""
     config = settings.config
-    services = build_api_services(settings, stores, clients, inbound, direct)
+    services = build_api_services(settings, stores, clients, inbound, direct, feed)
     return ApiRoutes(
         all_endpoints(),
         services,
@@ -51,7 +55,7 @@ def build_api(settings: Settings, stores: Stores, clients: Clients, inbound: Inb
 
 
 def build_api_services(
-    settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats
+    settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats, feed: FeedParts
 ) -> ApiServices:
     """Build the parts that endpoints call."""
     config, homeserver = settings.config, clients.homeserver
@@ -71,6 +75,16 @@ def build_api_services(
         max_queued=config.lanes.max_queued_per_room,
     )
     reading = Reading(access, homeserver)
+    directory = Directory(
+        access,
+        stores.agents,
+        stores.rooms,
+        ProgramRooms(stores.database),
+        store,
+        reading,
+        settings.roles,
+        homeserver,
+    )
     return ApiServices(
         tokens=Tokens(stores.database, settings.namespace),
         access=access,
@@ -78,16 +92,7 @@ def build_api_services(
         messages=messages,
         asks=Asks(access, messages, store, AnswerWatch(store, stores.signals), settings.namespace),
         reading=reading,
-        directory=Directory(
-            access,
-            stores.agents,
-            stores.rooms,
-            ProgramRooms(stores.database),
-            store,
-            reading,
-            settings.roles,
-            homeserver,
-        ),
+        directory=directory,
         places=Places(
             access,
             requests,
@@ -98,5 +103,6 @@ def build_api_services(
             settings.roles,
             settings.namespace,
         ),
+        feed=FeedService(feed.feed, feed.reader, feed.live, directory),
         longest_wait=config.api.longest_wait,
     )

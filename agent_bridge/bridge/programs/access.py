@@ -164,3 +164,32 @@ class Access:
         yield from map(self._namespace.user_id, ghosts)
         if room.kind is KindName.DM:
             yield self._namespace.bot
+
+    def for_feed(self, token: Token) -> FeedAccess:
+        """Return the rooms that a subscription with *token* may read."""
+        return FeedAccess(self, token)
+
+    async def is_member(self, token: Token, room_id: str) -> bool:
+        """Tell whether the identity is in a room that the bridge knows."""
+        room = (await self._rooms.contexts([room_id])).get(room_id)
+        return room is not None and await self._entered(token, room) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedAccess:
+    """See :class:`agent_bridge.bridge.feed.subscription.Access`."""
+
+    access: Access
+    token: Token
+
+    def permits(self, room_id: str) -> bool:
+        """Tell whether the token, and the role of its identity, permit to read in a room now."""
+        try:
+            self.access.require(self.token, Permission.READ, room_id)
+        except ProgramRefused:
+            return False
+        return self.token.reaches(room_id)
+
+    async def is_member(self, room_id: str) -> bool:
+        """Tell whether the identity is in a room now."""
+        return await self.access.is_member(self.token, room_id)
