@@ -18,7 +18,7 @@ from agent_bridge.api.limits import Buckets, Places
 from agent_bridge.api.openapi import openapi_document
 from agent_bridge.api.problems import problem_response
 from agent_bridge.api.proxies import address_of
-from agent_bridge.api.streams import stream
+from agent_bridge.api.streams import Streams
 from agent_bridge.bridge.programs.requests import Call, random_key
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, StoreError
 from agent_bridge.core.ids import MAX_ID_BYTES
@@ -70,10 +70,12 @@ class ApiRoutes:
         self._buckets = Buckets(requests_per_minute)
         self._strangers = Buckets(_FAILURES)
         self._places = Places(_AT_A_TIME)
+        self._streams = Streams()
         self._document: bytes | None = None
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes, and one for all other paths below ``/v1/``."""
+        app.on_shutdown.append(self._streams.end)
         app.router.add_route("*", "/v1/openapi.json", self._openapi)
         by_path: dict[str, dict[str, Endpoint]] = {}
         for each in self._endpoints:
@@ -116,7 +118,7 @@ class ApiRoutes:
             call = ApiCall(self._services, token, Call(token, random_key(), "", endpoint.name))
             last_id = clean(request.headers.get("Last-Event-ID", ""))[:MAX_ID_BYTES]
             events = endpoint.run(call, query=query, last_id=last_id)
-            return await stream(request, events, partial(self._services.tokens.counts, token.id))
+            return await self._streams.serve(request, events, partial(self._services.tokens.counts, token.id))
 
     async def _token(self, request: web.Request) -> Token:
         """Return the token of *request*, which counts now.

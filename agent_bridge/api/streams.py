@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 #: Seconds after which a connection is used although there is no event: proxies and sockets that are gone are found.
 HEARTBEAT = 15.0
-#: Seconds in which a client takes what is sent to it, and milliseconds after which it connects again.
-_PATIENCE, _RETRY = 30.0, 2_000
+#: Seconds in which a client takes what is sent to it, seconds between two looks for one that is gone, and milliseconds
+#: after which a client connects again.
+_PATIENCE, _LOOK, _RETRY = 30.0, 2.0, 2_000
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -39,19 +40,62 @@ class StreamEvent:
     data: ApiModel | None
 
 
-async def stream(
-    request: web.Request, events: AsyncGenerator[StreamEvent | None, None], is_permitted: Callable[[], Awaitable[bool]]
-) -> web.StreamResponse:
-    """Send *events* until the client or the bridge ends the connection; None stands for a moment without an event.
+class Streams:
+    """The streams of a process. They end with their client, with their token, and with the server."""
 
-    The token is looked at again with every :data:`HEARTBEAT`: *is_permitted*.
-    """
-    response = web.StreamResponse(headers=_HEADERS)
+    def __init__(self) -> None:
+        self._ending = asyncio.Event()
+
+    async def end(self, _app: web.Application) -> None:
+        """End all streams."""
+        self._ending.set()
+
+    async def serve(
+        self,
+        request: web.Request,
+        events: AsyncGenerator[StreamEvent | None, None],
+        is_permitted: Callable[[], Awaitable[bool]],
+    ) -> web.StreamResponse:
+        """Send *events*; None stands for a moment without an event.
+
+        The token is looked at again with every :data:`HEARTBEAT`: *is_permitted*.
+        """
+        response = web.StreamResponse(headers=_HEADERS)
+        async with aclosing(events):
+            # The first event is awaited before the head of the response: an error is still a problem.
+            first = await anext(events, None)
+            sending = asyncio.ensure_future(_send_all(request, response, first, events, is_permitted))
+            gone = asyncio.ensure_future(self._gone(request))
+            try:
+                await asyncio.wait([sending, gone], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                sending.cancel()
+                gone.cancel()
+                await asyncio.wait([sending, gone])
+            if not sending.cancelled() and (error := sending.exception()) is not None:
+                raise error
+        return response
+
+    async def _gone(self, request: web.Request) -> None:
+        """Return when the client has closed the connection, or the server ends. aiohttp tells neither to a handler."""
+        while request.transport is not None and not request.transport.is_closing():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK):
+                    await self._ending.wait()
+                    return
+
+
+async def _send_all(
+    request: web.Request,
+    response: web.StreamResponse,
+    first: StreamEvent | None,
+    events: AsyncGenerator[StreamEvent | None, None],
+    is_permitted: Callable[[], Awaitable[bool]],
+) -> None:
     loop = asyncio.get_running_loop()
     checked_at = loop.time()
-    async with aclosing(events):
-        # The first event is awaited before the head of the response: an error is still a problem.
-        first = await anext(events, None)
+    # The client may go at any time, and may not read.
+    with suppress(ConnectionError, TimeoutError):
         await response.prepare(request)
         await _send(response, f"retry: {_RETRY}\n\n{_text(first)}")
         async for event in events:
@@ -59,8 +103,7 @@ async def stream(
             if loop.time() - checked_at >= HEARTBEAT:
                 checked_at = loop.time()
                 if not await is_permitted():
-                    break
-    return response
+                    return
 
 
 async def _send(response: web.StreamResponse, text: str) -> None:
