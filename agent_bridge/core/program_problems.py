@@ -63,6 +63,11 @@ class Problem(StrEnum):
     #: The messages of the room are encrypted.
     ENCRYPTED = "encrypted"
     TOO_MANY_CHATS = "too_many_chats"
+    TOO_MANY_AGENTS = "too_many_agents"
+    #: Another one has the name.
+    NAME_TAKEN = "name_taken"
+    #: The question does not wait for a reply any more.
+    QUESTION_OVER = "question_over"
     TOO_MANY_REQUESTS = "too_many_requests"
     #: As many messages as may wait in a room wait there.
     ROOM_FULL = "room_full"

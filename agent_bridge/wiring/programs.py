@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from agent_bridge.api.endpoints import all_endpoints
 from agent_bridge.api.routes import ApiRoutes
 from agent_bridge.api.services import ApiServices
+from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.programs.access import Access
 from agent_bridge.bridge.programs.answer_watch import AnswerWatch
 from agent_bridge.bridge.programs.asks import Asks
+from agent_bridge.bridge.programs.client_agents import ClientAgentDesk
+from agent_bridge.bridge.programs.connected import ConnectedAgents
 from agent_bridge.bridge.programs.directory import Directory
 from agent_bridge.bridge.programs.feed import FeedService
 from agent_bridge.bridge.programs.messages import Messages
@@ -20,6 +23,7 @@ from agent_bridge.bridge.programs.reading import Reading
 from agent_bridge.bridge.programs.requests import Requests
 from agent_bridge.bridge.programs.token_maker import TokenMaker
 from agent_bridge.commands.durations import parse_duration
+from agent_bridge.store.client_agents import ClientAgents
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.program_rooms import ProgramRooms
 from agent_bridge.store.tokens import Tokens
@@ -85,6 +89,9 @@ def build_api_services(
         settings.roles,
         homeserver,
     )
+    connected = ConnectedAgents(
+        stores.agents, ClientAgents(stores.database), homeserver, shows_presence=config.presence is not False
+    )
     return ApiServices(
         tokens=Tokens(stores.database, settings.namespace),
         access=access,
@@ -103,6 +110,21 @@ def build_api_services(
             settings.roles,
             settings.namespace,
         ),
+        client_agents=ClientAgentDesk(
+            ClientAgents(stores.database),
+            stores.agents,
+            Tokens(stores.database, settings.namespace),
+            access,
+            requests,
+            UpstreamStatus(stores.kv, stores.signals),
+            connected,
+            stores.database,
+            stores.signals,
+            settings.namespace,
+            key=config.appservice.as_token.get_secret_value(),
+            most=config.clients.max_agents,
+        ),
+        connected=connected,
         feed=FeedService(feed.feed, feed.reader, feed.live, directory),
         longest_wait=config.api.longest_wait,
     )

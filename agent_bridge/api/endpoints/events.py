@@ -79,7 +79,7 @@ async def events(call: ApiCall, query: Subscribed, last_id: str) -> AsyncGenerat
         wanted,
         services.access.for_feed(call.token),
     )
-    async with services.feed.reader.subscribed():
+    async with services.connected.connected(call.token), services.feed.reader.subscribed():
         bounds = await services.feed.feed.bounds()
         given = last_id or query.since
         cursor = cursor_at(bounds) if not given else _cursor(given)
