@@ -307,7 +307,8 @@ async def test_the_person_counts_at_each_request(
         assert (await program.get(f"/v1/rooms/{agent}/messages")).status == 200
         await bosses.ask(f"unmute {person.user_id}")
         await bosses.ask(f"role {person.user_id} none")
-        assert (await program.send(agent, "x")).code == "role_missing"
+        # The person is being removed from the room.
+        assert (await program.send(agent, "x")).code in {"role_missing", "room_not_found"}
         assert (await program.get("/v1/rooms")).code == "role_missing"
         await bosses.ask(f"role {person.user_id} default")
 
@@ -320,3 +321,31 @@ async def test_the_person_counts_at_each_request(
         assert (await program.send(agent, "y")).status == 200
         await person.leave(talk.room_id)
         assert (await program.send(agent, "z")).code == "room_not_found"
+
+
+async def test_nobody_else_speaks_for_a_person(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    agent = upstream.names[9]
+    async with harness.person() as person, harness.person() as eve:
+        talk = await running.join(person, agent)
+        await running.join(eve, agent)
+        program = await program_of(running, person.user_id)
+        forged = {"msgtype": "m.text", "body": "forged", SAID_BY: person.user_id, "org.agent_bridge.api": True}
+        event_id = await eve.send(talk.room_id, "m.room.message", forged)
+        sent = await program.send(agent, "true words")
+        await talk.wait_for_answers(2)
+        query = "SELECT event_id, sender FROM turn WHERE event_id = ANY(%s)"
+        rows = await running.database.rows(query, ([event_id, sent["event_id"]],))
+        assert {row["event_id"]: row["sender"] for row in rows} == {
+            event_id: eve.user_id,
+            sent["event_id"]: person.user_id,
+        }
+        # An edit of another user changes nothing, and a redaction of the person reaches the message.
+        await eve.edit(talk.room_id, sent["event_id"], "other words")
+        await eve.say(talk.room_id, "and now?")
+        await talk.wait_for_answers(3)
+        assert upstream.questions[-1] == "and now?"
+        assert "other words" not in str(upstream.asked)
+        page = await program.get(f"/v1/rooms/{agent}/messages")
+        assert {each["text"]: each["sender"] for each in page["messages"]}["forged"] == eve.user_id
