@@ -25,7 +25,6 @@ STATUSES: Mapping[Problem, tuple[int, str]] = MappingProxyType(
         Problem.ROLE_MISSING: (403, "The identity of the token lacks the role for it"),
         Problem.MUTED: (403, "The identity of the token is muted"),
         Problem.NOT_PERMITTED: (403, "The identity of the token lacks the power for it in the room"),
-        Problem.PEOPLE_ONLY: (403, "This function is for tokens of people"),
         Problem.AGENTS_ONLY: (403, "This function is for tokens of agents"),
         Problem.NOT_FOUND: (404, "There is no such path"),
         Problem.METHOD_NOT_ALLOWED: (405, "The path has other methods"),

@@ -25,8 +25,7 @@ class Problem(StrEnum):
     MUTED = "muted"
     #: The identity lacks the power for it in the room.
     NOT_PERMITTED = "not_permitted"
-    #: It is for tokens of people, or for tokens of agents.
-    PEOPLE_ONLY = "people_only"
+    #: It is for tokens of agents.
     AGENTS_ONLY = "agents_only"
     #: There is no such path.
     NOT_FOUND = "not_found"

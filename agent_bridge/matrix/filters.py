@@ -27,5 +27,5 @@ def said_by_others(namespace: Namespace, *ghosts: str, relayed: bool = False) ->
     It leaves out the events of the user who shows earlier messages and, unless the room may have *relayed* events, of
     the bridge bot and of *ghosts* (user ids).
     """
-    ours = [] if relayed else [namespace.bot, *ghosts]
-    return {"types": _TYPES, "not_senders": [namespace.imported, *ours]}
+    others = [namespace.imported] if relayed else [namespace.bot, namespace.imported, *ghosts]
+    return {"types": _TYPES, "not_senders": others}

@@ -11,7 +11,7 @@ from agent_bridge.core.program_problems import Problem
 from agent_bridge.core.programs import Capability
 
 _TAG = "Chats"
-_PROBLEMS = (Problem.AGENT_NOT_FOUND, Problem.AGENT_AMBIGUOUS, Problem.AGENT_AT_REST, Problem.PEOPLE_ONLY)
+_PROBLEMS = (Problem.AGENT_NOT_FOUND, Problem.AGENT_AMBIGUOUS, Problem.AGENT_AT_REST, Problem.ROLE_MISSING)
 
 
 class NewChat(ApiModel):

@@ -98,8 +98,6 @@ class Places:
         return await self._direct.open((await self._access.agent(token.user_id)).agent, to)
 
     async def _permitted(self, token: Token, name: str) -> Agent:
-        if token.is_agent:
-            raise ProgramRefused(Problem.PEOPLE_ONLY, "rooms of a person and an agent are for tokens of people")
         if token.rooms is not None:
             raise ProgramRefused(Problem.ROOM_NOT_FOUND, "the token is limited to rooms that exist")
         self._access.require(token, Permission.JOIN)
