@@ -56,7 +56,7 @@ class InboxQuery(ApiModel):
     wait: float = Field(0, ge=0, le=_LONGEST_WAIT, description="Seconds to wait; at most api.longest_wait.")
 
 
-class Question(ApiModel):
+class WaitingQuestion(ApiModel):
     """A message that waits for the reply of the agent."""
 
     id: int
@@ -72,7 +72,7 @@ class Question(ApiModel):
 class Questions(ApiModel):
     """The questions, oldest first. A conversation shows its next question after the reply to this one."""
 
-    questions: list[Question]
+    questions: list[WaitingQuestion]
 
 
 class Reply(ApiModel):
@@ -94,7 +94,7 @@ class Replied(ApiModel):
     capability=Capability.REGISTER,
     permission=Permission.CHANNELS,
     status=201,
-    problems=(Problem.PEOPLE_ONLY, Problem.NAME_TAKEN, Problem.TOO_MANY_AGENTS),
+    problems=(Problem.NAME_TAKEN, Problem.TOO_MANY_AGENTS),
 )
 async def register_agent(call: ApiCall, body: NewAgent) -> RegisteredAgent | Responded:
     """Register an agent that connects itself.
@@ -113,7 +113,7 @@ async def register_agent(call: ApiCall, body: NewAgent) -> RegisteredAgent | Res
     tag=_TAG,
     capability=Capability.SEND,
     permission=Permission.READ,
-    problems=(Problem.AGENT_NOT_FOUND, Problem.AGENT_AMBIGUOUS, Problem.PEOPLE_ONLY, Problem.ROLE_MISSING),
+    problems=(Problem.AGENT_NOT_FOUND, Problem.AGENT_AMBIGUOUS, Problem.ROLE_MISSING),
 )
 async def change_agent(call: ApiCall, agent: str, body: AgentChange) -> AgentRef:
     """Give an agent that connects itself another name or description.
@@ -132,7 +132,7 @@ async def change_agent(call: ApiCall, agent: str, body: AgentChange) -> AgentRef
     tag=_TAG,
     capability=Capability.REGISTER,
     permission=Permission.READ,
-    problems=(Problem.AGENT_NOT_FOUND, Problem.AGENT_AMBIGUOUS, Problem.PEOPLE_ONLY, Problem.ROLE_MISSING),
+    problems=(Problem.AGENT_NOT_FOUND, Problem.AGENT_AMBIGUOUS, Problem.ROLE_MISSING),
 )
 async def remove_agent(call: ApiCall, agent: str) -> AgentRef:
     """Remove an agent that connects itself."""
@@ -157,7 +157,7 @@ async def inbox(call: ApiCall, query: InboxQuery) -> Questions:
     found = await call.services.client_agents.questions(call.token, after=query.after, most=query.limit, wait=wait)
     return Questions(
         questions=[
-            Question(
+            WaitingQuestion(
                 id=each.id,
                 room_id=each.room_id,
                 event_id=each.event_id,

@@ -165,7 +165,7 @@ class ClientAgentDesk:
 
     def _require_admin(self, token: Token) -> None:
         if token.is_agent:
-            raise ProgramRefused(Problem.PEOPLE_ONLY, "agents are registered with the token of an admin")
+            raise ProgramRefused(Problem.ROLE_MISSING, "agents are registered with the token of an admin")
         self._access.require(token, Permission.CHANNELS)
 
     async def _managed(self, token: Token, name: str) -> AgentRoom:
