@@ -14,6 +14,7 @@ from pydantic import (
 
 from agent_bridge.config.agents import AgentList
 from agent_bridge.config.api import ApiConfig
+from agent_bridge.config.clients import ClientsConfig, client_upstreams
 from agent_bridge.config.conversations import (
     AnswersConfig,
     BotConfig,
@@ -47,6 +48,7 @@ from agent_bridge.config.types import (
     refuse_ambiguous_password,
 )
 from agent_bridge.config.upstreams import UpstreamConfig
+from agent_bridge.core.client_agents import CLIENTS, EPHEMERAL_CLIENTS
 from agent_bridge.core.ids import Namespace
 from agent_bridge.core.quotas import Measure, QuotaBook
 
@@ -236,6 +238,7 @@ class Config(Section):
     # The default is validated too: quotas of money need prices.
     prices: PricesConfig = Field({}, validate_default=True)
     api: ApiConfig = ApiConfig()
+    clients: ClientsConfig = ClientsConfig()
     presence: bool | None = Field(
         None,
         description="true: all agents are shown as online, or as unavailable if their server does not answer. false: "
@@ -266,6 +269,8 @@ class Config(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"names of upstreams must be unique; these occur twice: {', '.join(twice)}")
+        if taken := sorted({CLIENTS, EPHEMERAL_CLIENTS} & set(names)):
+            raise ValueError(f"agents that connect themselves have the name {taken[0]}; give the upstream another one")
         return value
 
     @field_validator("space")
@@ -285,9 +290,15 @@ class Config(Section):
         return value
 
     @property
+    def every_upstream(self) -> tuple[UpstreamConfig, ...]:
+        """The upstreams, with those that list the agents which connect themselves."""
+        return (*self.upstreams, *client_upstreams(self))
+
+    @property
     def public_url(self) -> str:
         """URL at which other programs reach the bridge."""
-        return self.api.public_url or f"http://{self.appservice.hostname}:{self.appservice.port}"
+        listener = self.appservice if self.api.port is None else self.api
+        return self.api.public_url or f"http://{listener.hostname}:{listener.port}"
 
     @property
     def quota_book(self) -> QuotaBook:

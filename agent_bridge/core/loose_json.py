@@ -15,7 +15,9 @@ _DEPTH = 50
 _BLANK = re.compile(r"\s*")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 #: A text between quotes: those of JSON, single ones, and those that phones make of them.
-_QUOTED = re.compile(r'"(?P<json>(?:[^"\\]|\\.)*+)"|\'(?P<single>[^\']*+)\'|[“”„](?P<curly>[^“”]*+)[“”]', re.DOTALL)
+_QUOTED = re.compile(
+    r'"(?P<json>[^"\\]*+(?:\\.[^"\\]*+)*)"|\'(?P<single>[^\']*+)\'|[“”„](?P<curly>[^“”]*+)[“”]', re.DOTALL
+)
 _BARE_KEY = re.compile(r"[^\s,:{}\[\]\"'“”„]+")
 _BARE = re.compile(r"[^,{}\[\]\"“”„\n]+")
 _WORDS = {"true": True, "false": False, "null": None}

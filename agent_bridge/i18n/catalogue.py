@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.retirement_texts import RetirementTexts
     from agent_bridge.i18n.server_texts import ServerTexts
     from agent_bridge.i18n.task_texts import TaskTexts
+    from agent_bridge.i18n.token_texts import TokenTexts
     from agent_bridge.i18n.trigger_texts import TriggerTexts
     from agent_bridge.i18n.usage_texts import UsageTexts
 
@@ -193,6 +194,9 @@ class Texts:
     agent_gone_named: str
     agent_unknown: str
     agent_gone_upstream: str
+    agent_awaited: str
+    agent_silent: str
+    agent_unasked: str
     conversation_too_long: str
     message_too_long: str
     bridge_failed: str
@@ -314,6 +318,7 @@ class Texts:
     people: PeopleTexts
     repairs: RepairTexts
     retirement: RetirementTexts
+    tokens: TokenTexts
     triggers: TriggerTexts
     servers: ServerTexts
     tasks: TaskTexts

@@ -13,6 +13,7 @@ from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
 from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
 from agent_bridge.i18n.english_servers import ENGLISH_SERVERS
 from agent_bridge.i18n.english_tasks import ENGLISH_TASKS
+from agent_bridge.i18n.english_tokens import ENGLISH_TOKENS
 from agent_bridge.i18n.english_triggers import ENGLISH_TRIGGERS
 from agent_bridge.i18n.english_usage import ENGLISH_USAGE
 
@@ -228,6 +229,9 @@ ENGLISH = Texts(
     agent_unknown="{agent}'s server lists its agents in another way now, and it is not clear yet which one is {agent}",
     agent_gone_named="{upstream} no longer has an agent '{agent}'",
     agent_gone_upstream="{upstream} no longer has this agent",
+    agent_awaited="the reply of the agent is awaited",
+    agent_silent="the agent did not reply within {seconds:g} s",
+    agent_unasked="the agent gets no other questions than those of people and agents",
     conversation_too_long="the conversation is too long for this agent's model",
     message_too_long="the message is too long for this agent's model",
     bridge_failed="an internal error occurred in the bridge",
@@ -382,6 +386,7 @@ ENGLISH = Texts(
     people=ENGLISH_PEOPLE,
     repairs=ENGLISH_REPAIRS,
     retirement=ENGLISH_RETIREMENT,
+    tokens=ENGLISH_TOKENS,
     triggers=ENGLISH_TRIGGERS,
     servers=ENGLISH_SERVERS,
     tasks=ENGLISH_TASKS,

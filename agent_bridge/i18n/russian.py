@@ -18,6 +18,7 @@ from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
 from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
 from agent_bridge.i18n.russian_servers import RUSSIAN_SERVERS
 from agent_bridge.i18n.russian_tasks import RUSSIAN_TASKS
+from agent_bridge.i18n.russian_tokens import RUSSIAN_TOKENS
 from agent_bridge.i18n.russian_triggers import RUSSIAN_TRIGGERS
 from agent_bridge.i18n.russian_usage import RUSSIAN_USAGE
 
@@ -250,6 +251,9 @@ RUSSIAN = Texts(
     agent_unknown="сервер агента {agent} теперь называет агентов иначе, и пока не ясно, какой из них — {agent}",
     agent_gone_named="на сервере {upstream} больше нет агента «{agent}»",
     agent_gone_upstream="на сервере {upstream} больше нет этого агента",
+    agent_awaited="ожидается ответ агента",
+    agent_silent="агент не ответил за {seconds:g} с",
+    agent_unasked="агент получает только вопросы людей и агентов",
     conversation_too_long="разговор слишком длинный для модели этого агента",
     message_too_long="сообщение слишком длинное для модели этого агента",
     bridge_failed="внутренняя ошибка моста",
@@ -408,6 +412,7 @@ RUSSIAN = Texts(
     people=RUSSIAN_PEOPLE,
     repairs=RUSSIAN_REPAIRS,
     retirement=RUSSIAN_RETIREMENT,
+    tokens=RUSSIAN_TOKENS,
     triggers=RUSSIAN_TRIGGERS,
     servers=RUSSIAN_SERVERS,
     tasks=RUSSIAN_TASKS,

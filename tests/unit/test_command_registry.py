@@ -79,6 +79,8 @@ def test_the_commands() -> None:
         "trigger": Role.MEMBER,
         "triggers": Role.MEMBER,
         "event": Role.MEMBER,
+        "token": Role.MEMBER,
+        "tokens": Role.MEMBER,
         "role": Role.MEMBER,
         "roles": Role.ADMIN,
         "mute": Role.MODERATOR,

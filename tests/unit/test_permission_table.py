@@ -24,8 +24,13 @@ TABLE = {
     "own": "     x",
 }
 COMMANDS = {
-    "read": "agents agent chats answer role context instructions model saves queue help usage export server channel",
-    "join": "new rename archive unarchive delete yes invite leave stop approve deny save forget fork trigger triggers",
+    "read": (
+        "agents agent chats answer role context instructions model saves queue help usage export server channel tasks"
+    ),
+    "join": (
+        "new rename archive unarchive delete yes invite leave stop approve deny save forget fork trigger triggers token"
+        " tokens task event notify"
+    ),
     "settings": "busy stream reset load import",
     "mute": "mute unmute",
     "pin": "pin unpin",

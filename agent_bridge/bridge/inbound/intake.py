@@ -18,12 +18,14 @@ from agent_bridge.core.payloads import RefusalPayload, RefusalReason
 from agent_bridge.core.rooms import WhenBusy
 from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn, TurnKind
 from agent_bridge.matrix.events import legible
+from agent_bridge.matrix.relayed import as_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.chats.binding import WaitingEvents
     from agent_bridge.bridge.collaboration.tasks import TaskService
+    from agent_bridge.bridge.feed.writer import FeedWriter
     from agent_bridge.bridge.groups.hand_on import HandOn
     from agent_bridge.bridge.inbound.bot_budget import BotBudget
     from agent_bridge.bridge.inbound.rules import Rules
@@ -89,6 +91,7 @@ class Intake:
         rules: Rules,
         roles: RoleStore,
         bot_budget: BotBudget,
+        feed: FeedWriter,
         tasks: TaskService | None = None,
         *,
         max_queued: int,
@@ -108,6 +111,8 @@ class Intake:
         self._roles = roles
         self._bot_budget = bot_budget
         self._tasks = tasks
+        self._feed = feed
+        self._hand_on = hand_on
         self._when_busy = when_busy
         self._queue_limit = QueueLimit(rooms, intake_store, rules, max_queued)
         self._changes = ChangeIntake(
@@ -122,6 +127,9 @@ class Intake:
         Raises:
             StoreError: nothing was committed.
         """
+        namespace = self._rules.namespace
+        events = [as_said(event, namespace) for event in events]
+        await self._feed.take(events)
         if changed := {event.room_id for event in events if self._rules.changes_room(event)}:
             # Before the messages behind the change: their lanes wait until the rooms are compared.
             await self._rooms.request_checks(changed)
@@ -138,8 +146,8 @@ class Intake:
         out = [(event.room_id, ghost) for event in events if (ghost := self._rules.removed_ghost(event)) is not None]
         if out:
             await self._rooms.guests_left(out)
-        by_others = {event.event_id: event for event in events if not self._rules.namespace.is_ours(event.sender)}
-        events = list(by_others.values())
+        taken = {event.event_id: event for event in events if self._rules.concerns_bridge(event)}
+        events = list(taken.values())
         try:
             await self._commit(events)
         except StoreRefused as error:
@@ -158,11 +166,13 @@ class Intake:
         Raises:
             StoreError: nothing was committed.
         """
+        events = [as_said(event, self._rules.namespace) for event in events]
         known = await self._intake_store.known([event.event_id for event in events])
         # An agent that entered since may be meant, too.
         known -= await self._intake_store.overheard(known)
         # A message that was redacted in the meantime is known, and has to be forgotten.
         missed = [event for event in events if event.event_id not in known or event.redacted_by is not None]
+        await self._feed.take(missed)
         backfilled = BackfillResult(room, [event.event_id for event in events] if missed else [], seen)
         try:
             new = await self._commit(missed, backfilled)
@@ -207,6 +217,7 @@ class Intake:
             return 0
         await self._unstored.store(events)
         rooms = await self._rooms_of(events)
+        await self._begin_chains(events, rooms)
         decided = self._decided(events, rooms)
         asked = [each for each in decided if isinstance(each, NewTurn | ChangeRequest)]
         new = await self._queue_limit.applied(asked, rooms)
@@ -271,6 +282,12 @@ class Intake:
             return []
         is_card = await self._tasks.claim_card(connection, claim)
         return [Ignored(claim.event_id, claim.room_id, IgnoreReason.CLAIM)] if is_card else []
+
+    async def _begin_chains(self, events: Iterable[RoomEvent], rooms: Mapping[str, Room]) -> None:
+        """Have the agents asked that the messages of programs of other agents mention."""
+        for event in events:
+            if self._rules.asks_as_agent(event):
+                await self._hand_on.begin(event, rooms.get(event.room_id))
 
     async def _interrupt(
         self,

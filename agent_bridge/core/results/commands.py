@@ -29,6 +29,7 @@ from agent_bridge.core.results.selection import AgentChoices, AgentSelected, Can
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.servers import ServerResult
 from agent_bridge.core.results.tasks import TaskResult
+from agent_bridge.core.results.tokens import TokenResult
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.results.triggers import TriggerResult
 from agent_bridge.core.results.turns import TurnResult
@@ -379,6 +380,7 @@ Result: TypeAlias = (
     | ReloadReport
     | RetirementResult
     | TaskResult
+    | TokenResult
     | TriggerResult
     | RoomBound
     | ServerCommandDone
