@@ -126,6 +126,10 @@ class Tasks:
         rows = await self._database.rows(_SQL["unshown"], {"limit": limit, "others": list(others)})
         return [UnshownTask(_task(row), row["card"], row["since"]) for row in rows]
 
+    async def follow_rooms(self) -> None:
+        """Have the cards of open tasks shown in the rooms that replace those of the cards."""
+        await self._database.execute(_SQL["follow_rooms"])
+
     async def trying(self, task: Task, since: str) -> None:
         """Record that the card of *task* is about to be sent to its room, whose newest event is *since*."""
         await self._database.execute(_SQL["trying"], {"number": task.number, "room_id": task.room_id, "since": since})

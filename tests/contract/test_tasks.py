@@ -231,7 +231,11 @@ async def test_a_reaction_to_a_card_claims(desk: Desk) -> None:
     (changed,) = await desk.store.unshown(9, [])
     assert changed.card == "$card"
     # The room is replaced: the card is sent anew.
+    await desk.store.shown(changed.task, None)
+    await desk.store.follow_rooms()
+    assert await desk.store.unshown(9, []) == []
     await desk.database.execute("UPDATE room SET room_id = '!new:example.org' WHERE room_id = %s", (ROOM,))
+    await desk.store.follow_rooms()
     (changed,) = await desk.store.unshown(9, [])
     assert (changed.task.room_id, changed.card, changed.since) == ("!new:example.org", None, None)
 

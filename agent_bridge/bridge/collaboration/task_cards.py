@@ -31,6 +31,8 @@ _log = structlog.stdlib.get_logger(__name__)
 #: Cards and claims of one look.
 _AT_ONCE = 20
 _RETRY = Backoff(first=1, cap=300)
+#: Seconds between two looks for rooms that were replaced.
+_FOLLOW = 300.0
 
 
 class TaskCards:
@@ -51,6 +53,8 @@ class TaskCards:
         self._service = service
         self._signals = signals
         self._texts = texts
+        #: When rooms that were replaced are looked for again, by a monotonic clock.
+        self._follow_at = 0.0
         #: How often each task failed in a row, and when it may be tried again, by a monotonic clock.
         self._failures: dict[int, int] = {}
         self._later: dict[int, float] = {}
@@ -66,6 +70,9 @@ class TaskCards:
         Raises:
             StoreError: the next call goes on.
         """
+        if time.monotonic() >= self._follow_at:
+            await self._store.follow_rooms()
+            self._follow_at = time.monotonic() + _FOLLOW
         until_late = await self._end_claims()
         while True:
             now = time.monotonic()

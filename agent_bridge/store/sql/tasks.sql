@@ -88,6 +88,11 @@ FROM task t JOIN room r ON r.id = t.room
 WHERE t.changes <> t.shown AND r.room_id IS NOT NULL AND t.id <> ALL(%(others)s::bigint[])
 ORDER BY t.id LIMIT %(limit)s
 
+-- follow_rooms --
+-- Have the cards of open tasks shown in the rooms that replace those of the cards.
+UPDATE task SET changes = task.changes + 1 FROM room r
+WHERE r.id = task.room AND task.closed_at IS NULL AND task.changes = task.shown AND task.card_room <> r.room_id
+
 -- trying --
 -- Record that the card of a task is about to be sent to a room whose newest event is %(since)s.
 UPDATE task SET card = NULL, card_room = %(room_id)s, since = %(since)s WHERE id = %(number)s
