@@ -13,6 +13,7 @@ a ``StrEnum``             one of its values, in any case                        
 ``AgentAndTitle``         a title, perhaps behind an agent as ``@name`` or ``#number``  ``[@agent|#number] [title]``
 ``TriggerWords``          a name or a number, perhaps behind an agent as ``@name``   ``[@agent] [name|number]``
 ``PlaceWords``            a server or a channel, perhaps, and other words             ``[name …]``
+``VoteWords``             a question in quotes, answers and more, or a number           ``[question …]``
 ``ChatTitle``             a title; takes several words                               ``<title>``
 ``WhichChat``             a number of the list of chats, or a title; several words   ``[number|title]``
 ``UserId``                a Matrix user id                                           ``<@user:server>``
@@ -39,7 +40,6 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NewType
 
-from agent_bridge.commands.durations import parse_duration
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.lookup import (
     Closeness,
@@ -51,6 +51,7 @@ from agent_bridge.commands.lookup import (
 )
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.chats import ChatStatus
+from agent_bridge.core.durations import parse_duration
 from agent_bridge.core.ids import checked_user_id
 from agent_bridge.core.imports import MOST_IMPORTED
 from agent_bridge.core.names import one_line
@@ -89,6 +90,8 @@ AgentAndTitle = NewType("AgentAndTitle", str)
 TriggerWords = NewType("TriggerWords", str)
 #: A server or a channel, perhaps, and other words.
 PlaceWords = NewType("PlaceWords", str)
+#: A question in quotes, answers, and the end of a vote; or the number of a vote.
+VoteWords = NewType("VoteWords", str)
 #: Any words.
 Words = NewType("Words", str)
 #: Instructions for an agent.
@@ -123,8 +126,8 @@ ALL_MESSAGES: Final = "all"
 _NUMBER = re.compile(r"[0-9]{1,9}")
 #: Characters of an argument: names and ids, references (a link may stand in a sentence), and any text.
 _NAME, _TITLED, _REFERENCE, _TEXT = 300, 1_000, 2_000, 10_000
-#: Characters of instructions, and of the name of a conversation.
-_INSTRUCTIONS, _SAVE_NAME = 20_000, 80
+#: Characters of instructions, of the name of a conversation, and of a vote.
+_INSTRUCTIONS, _SAVE_NAME, _VOTE = 20_000, 80, 5_000
 
 
 class ArgumentError(Exception):
@@ -311,6 +314,7 @@ KINDS: dict[Any, Kind] = {
     AgentAndTitle: Kind(_text, spans=True, longest=_TITLED, keeps_quotes=True),
     TriggerWords: Kind(_text, spans=True, keeps_quotes=True),
     PlaceWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TITLED),
+    VoteWords: Kind(_text, spans=True, keeps_quotes=True, longest=_VOTE),
     Duration: Kind(_duration, spans=True),
     RoleWord: Kind(_role_word),
     UserId: Kind(user_named, begins="@", type=ArgumentType.USER),

@@ -34,6 +34,7 @@ from agent_bridge.commands import (
     triggers,
     turns,
     usage,
+    votes,
 )
 from agent_bridge.commands.registry import CommandContext, Registry, Where
 from agent_bridge.core.answers import Reply
@@ -67,6 +68,7 @@ def all_commands() -> Registry:
         chat_archive,
         servers,
         channels,
+        votes,
         approvals,
         identity,
         turns,
@@ -99,6 +101,7 @@ def context_of(services: CommandServices, registry: Registry, turn: Turn, role: 
         in_agent_room=turn.in_agent_room,
         thread=turn.root or "",
         reply_to=turn.payload.reply_to if isinstance(turn.payload, CommandPayload) else None,
+        corrects=turn.payload.target if isinstance(turn.payload, CommandPayload) else None,
         event_id=turn.event_id,
         turn=turn.id,
         key=turn.key,

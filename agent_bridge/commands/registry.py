@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.chats.binding import Binding
     from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.bridge.chats.maker import ChatMaker
+    from agent_bridge.bridge.collaboration.votes import Votes
     from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.bridge.roles.moderation import Moderation
@@ -139,6 +140,7 @@ class CommandServices:
     trigger_secrets: TriggerSecrets
     servers: Servers
     place_maker: PlaceMaker
+    votes: Votes
     #: Whether the rooms of agents that are retired are deleted.
     deletes_retired: Live[bool]
     moderation: Moderation
@@ -173,6 +175,8 @@ class CommandContext:
     thread: str
     #: The event to which it replies, None without one.
     reply_to: str | None = None
+    #: The event that was edited into the command; None: it is no edit.
+    corrects: str | None = None
     #: The event that gave the command. The same event may run a command twice (see :class:`Command`).
     event_id: str
     #: Row id and public name of its turn, and the number of claims of the turn by workers, including the present one.

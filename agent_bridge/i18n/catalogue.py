@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.server_texts import ServerTexts
     from agent_bridge.i18n.trigger_texts import TriggerTexts
     from agent_bridge.i18n.usage_texts import UsageTexts
+    from agent_bridge.i18n.vote_texts import VoteTexts
 
 _THOUSAND = 1000
 #: User ids in one text.
@@ -313,6 +314,7 @@ class Texts:
     retirement: RetirementTexts
     triggers: TriggerTexts
     servers: ServerTexts
+    votes: VoteTexts
     data: DataTexts
 
     def naming(self, admins: Callable[[], Sequence[str]], prefix: str) -> Texts:

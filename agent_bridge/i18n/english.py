@@ -12,6 +12,7 @@ from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
 from agent_bridge.i18n.english_servers import ENGLISH_SERVERS
 from agent_bridge.i18n.english_triggers import ENGLISH_TRIGGERS
 from agent_bridge.i18n.english_usage import ENGLISH_USAGE
+from agent_bridge.i18n.english_votes import ENGLISH_VOTES
 
 
 def _plural(number: int) -> int:
@@ -381,5 +382,6 @@ ENGLISH = Texts(
     retirement=ENGLISH_RETIREMENT,
     triggers=ENGLISH_TRIGGERS,
     servers=ENGLISH_SERVERS,
+    votes=ENGLISH_VOTES,
     data=ENGLISH_DATA,
 )

@@ -17,6 +17,7 @@ from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
 from agent_bridge.i18n.russian_servers import RUSSIAN_SERVERS
 from agent_bridge.i18n.russian_triggers import RUSSIAN_TRIGGERS
 from agent_bridge.i18n.russian_usage import RUSSIAN_USAGE
+from agent_bridge.i18n.russian_votes import RUSSIAN_VOTES
 
 _TEENS = range(11, 15)
 _FEW = range(2, 5)
@@ -407,5 +408,6 @@ RUSSIAN = Texts(
     retirement=RUSSIAN_RETIREMENT,
     triggers=RUSSIAN_TRIGGERS,
     servers=RUSSIAN_SERVERS,
+    votes=RUSSIAN_VOTES,
     data=RUSSIAN_DATA,
 )

@@ -89,6 +89,7 @@ from agent_bridge.render.turns import (
 )
 from agent_bridge.render.upstreams import upstream_facts, upstream_status
 from agent_bridge.render.usage import render_usage
+from agent_bridge.render.votes import vote_renderers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -180,6 +181,7 @@ class ResultRenderer:
             **retirement_renderers(texts, prefix),
             **trigger_renderers(texts, prefix),
             **server_renderers(texts, prefix),
+            **vote_renderers(texts, prefix),
         }
 
     def render(self, result: Result) -> str:

@@ -14,6 +14,7 @@ from agent_bridge.bridge.chats.conversations import ChatConversations
 from agent_bridge.bridge.chats.deletion import ChatDeletion
 from agent_bridge.bridge.chats.direct import DirectChats
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.collaboration.votes import Votes
 from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.roles.moderation import Moderation
@@ -59,6 +60,7 @@ from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.usage import UsageStore
+from agent_bridge.store.votes import VoteStore
 from support.jobs import idle_lanes
 from support.records import NAMES
 from support.turn_rows import BOB, ROOM, accept, new
@@ -112,6 +114,7 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             operations=OperationStore(database),
             servers=Servers(database),
             place_maker=PlaceMaker(homeserver, Servers(database), KeyValues(database), Live(example()), roles, ENGLISH),
+            votes=Votes(VoteStore(database), roles),
             reloads=ReloadStore(database),
             personal_data=PersonalData(database, Redactions(NAMES.bot_username, redact_answers=False), Queue(database)),
             planner=PassPlanner(agents, KeyValues(database), RoleStore(database), Live(example()), ENGLISH),

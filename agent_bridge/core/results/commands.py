@@ -29,6 +29,7 @@ from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.results.triggers import TriggerResult
 from agent_bridge.core.results.turns import TurnResult
 from agent_bridge.core.results.usage import UsageReport
+from agent_bridge.core.results.votes import VoteResult
 
 if TYPE_CHECKING:
     from agent_bridge.core.agents import AgentState
@@ -384,6 +385,7 @@ Result: TypeAlias = (
     | TurnResult
     | UnknownCommand
     | UsageReport
+    | VoteResult
     | WhenBusySet
     | WrongRoom
 )

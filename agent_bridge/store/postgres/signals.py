@@ -58,6 +58,8 @@ class Topic(StrEnum):
     RELOADS = "reloads"
     #: The configuration of this process changed. Sent within the process only.
     CONFIGURATION = "configuration"
+    #: A vote has something to do: it began or ended, or an agent voted.
+    VOTES = "votes"
     #: A person decided about a tool call.
     APPROVALS = "approvals"
     #: A job of the queue can start. Procrastinate sends this one, on a channel of its own.

@@ -141,7 +141,7 @@ DELETE FROM usage_day WHERE user_id = %(user)s
 DELETE FROM dead_letter WHERE strpos(body, to_json(%(user)s::text)::text) > 0
 
 -- traces --
--- Forget the person %(user)s as the one who asked for something that stays.
+-- Forget the person %(user)s as the one who asked for something that stays, and the own votes.
 WITH asked AS (
     UPDATE operation SET requested_by = '' WHERE requested_by = %(user)s AND finished_at IS NOT NULL AND kind <> 'erase'
 ), decided AS (
@@ -152,6 +152,14 @@ WITH asked AS (
     UPDATE participant SET instructed_by = NULL WHERE instructed_by = %(user)s
 ), budget AS (
     DELETE FROM bot_budget WHERE user_id = %(user)s
+), ballots AS (
+    DELETE FROM ballot WHERE voter = %(user)s
+), ended AS (
+    DELETE FROM vote WHERE creator = %(user)s AND is_settled
+), asked_them AS (
+    UPDATE vote SET creator = '' WHERE creator = %(user)s AND NOT is_settled
+), closed AS (
+    UPDATE vote SET closed_by = NULL WHERE closed_by = %(user)s AND creator <> %(user)s
 )
 DELETE FROM chain WHERE asker = %(user)s AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.chain = chain.id AND t.open)
 

@@ -20,6 +20,7 @@ from agent_bridge.store.postgres.schema import (
     triggers,
     turns,
     usage,
+    votes,
 )
 from agent_bridge.store.postgres.schema.base import metadata
 
@@ -37,4 +38,5 @@ __all__ = [
     "triggers",
     "turns",
     "usage",
+    "votes",
 ]

@@ -1,0 +1,1 @@
+"""Functions that people and agents share: each takes an actor and typed arguments, and returns a record."""
