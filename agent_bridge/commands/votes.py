@@ -48,10 +48,10 @@ class VoteAction(StrEnum):
     "vote", group=Group.ROOM, permission=Permission.SEND, example='new "Lunch?" pizza | pasta until 18:00 quorum 3'
 )
 async def vote(
-    ctx: CommandContext, action: VoteAction, words: VoteWords | None = None
+    ctx: CommandContext, action: VoteAction, asked: VoteWords | None = None
 ) -> VoteOpened | VoteClosed | VoteRefused:
     """Begin a vote in the room, or close one. Running twice has the effect of one run."""
-    return await (_new if action is VoteAction.NEW else _close)(ctx, words or "")
+    return await (_new if action is VoteAction.NEW else _close)(ctx, asked or "")
 
 
 @command("votes", group=Group.ROOM, permission=Permission.READ)

@@ -190,8 +190,8 @@ def tally(
 ) -> Tally:
     """Count the ballots of a vote with *answers* answers: of each voter the last one.
 
-    *said*: the responses to the poll in the homeserver's order. *given*: ballots that reached the bridge another way, in
-    their order; against a response of the same voter the later time counts. A ballot after *until* (milliseconds
+    *said*: the responses to the poll in the homeserver's order. *given*: ballots that reached the bridge another way,
+    in their order; against a response of the same voter the later time counts. A ballot after *until* (milliseconds
     since 1970) does not exist. A spoilt one takes the place of an earlier one (MSC3381). *counts* tells which voters
     may vote.
     """

@@ -101,6 +101,7 @@ ENGLISH_COMMANDS = CommandTexts(
         "trigger": "@agent] [name|number",
         "count": "count|all",
         "named": "name …",
+        "asked": "number|question answers …",
     },
     usage="Usage: `{prefix} {usage}`.",
     usage_example="For example: `{prefix} {example}`.",

@@ -69,6 +69,8 @@ def test_the_commands() -> None:
         "stop": Role.MEMBER,
         "server": Role.MEMBER,
         "channel": Role.MEMBER,
+        "vote": Role.MEMBER,
+        "votes": Role.MEMBER,
         "approve": Role.MEMBER,
         "deny": Role.MEMBER,
         "answer": Role.MEMBER,
