@@ -20,6 +20,7 @@ from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.core.ids import IMPORTED
+from agent_bridge.core.polls import POLL_END, POLL_START, VOTE
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.rooms import POWER_LEVELS
@@ -43,6 +44,7 @@ from agent_bridge.store.servers import Servers
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turns import Turns
+from agent_bridge.store.votes import VoteStore
 from agent_bridge.upstream.answer import End, RunStarted
 from agent_bridge.upstream.letta.all_conversations import LettaConversations
 from agent_bridge.upstream.letta.conversations import LaneConversations
@@ -81,6 +83,18 @@ def _imported(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) 
 
 def _files(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return content.get("msgtype") == "m.file"
+
+
+def _polls(_self: Homeserver, _room: str, _content: dict[str, Any], **more: Any) -> bool:
+    return more.get("kind") == POLL_START
+
+
+def _poll_ends(_self: Homeserver, _room: str, _content: dict[str, Any], **more: Any) -> bool:
+    return more.get("kind") == POLL_END
+
+
+def _vote_results(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return VOTE in content and content.get("msgtype") == "m.notice"
 
 
 def _levels(_self: Homeserver, _room: str, kind: str, *_: Any, **__: Any) -> bool:
@@ -200,6 +214,17 @@ STEPS = {
     "accept_request": Step(TriggerIntake, "wake", is_anywhere=True),
     "waking": Step(Triggers, "source"),
     "forget_text": Step(Triggers, "forget_text"),
+    # The leader shows, ends and counts votes.
+    "vote_begun": Step(VoteStore, "begin", is_anywhere=True),
+    "poll": Step(Homeserver, "send", _polls, is_anywhere=True),
+    "poll_shown": Step(VoteStore, "shown", is_anywhere=True),
+    "ballot": Step(VoteStore, "take", is_anywhere=True),
+    "vote_closed": Step(VoteStore, "close"),
+    "vote_decided": Step(VoteStore, "decide", is_anywhere=True),
+    "poll_end": Step(Homeserver, "send", _poll_ends, is_anywhere=True),
+    "poll_ended": Step(VoteStore, "ended", is_anywhere=True),
+    "vote_result": Step(Homeserver, "send", _vote_results, is_anywhere=True),
+    "vote_settled": Step(VoteStore, "settle", is_anywhere=True),
     "book": Step(RoleStore, "give"),
     # The leader brings the rooms to the newest book.
     "levels": Step(Homeserver, "set_state", _levels, is_anywhere=True),

@@ -216,7 +216,8 @@ WITH moved AS (
            invited = ARRAY(SELECT person FROM unnest(invited) AS person WHERE person <> ALL(%(removed)s::text[])),
            backfill_requests = backfill_requests + 1, backfilled_at = NULL
     WHERE id = %(room)s AND room_id = %(old)s
-    RETURNING pg_notify('agent_bridge', 'rooms'), pg_notify('agent_bridge', 'backfill'), pg_notify('agent_bridge', 'roles')
+    RETURNING pg_notify('agent_bridge', 'rooms'), pg_notify('agent_bridge', 'backfill'), pg_notify('agent_bridge', 'roles'),
+              pg_notify('agent_bridge', 'votes')
 ), left_behind AS (
     UPDATE outbox SET event_id = NULL FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE outbox.turn = t.id AND t.open AND c.room_id = %(old)s
