@@ -1,1 +1,1 @@
-"""Functions that people and agents share: each takes an actor and typed arguments, and returns a record."""
+"""Functions that people, agents and programs share, and the news about them."""

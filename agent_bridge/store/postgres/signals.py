@@ -60,8 +60,12 @@ class Topic(StrEnum):
     CONFIGURATION = "configuration"
     #: A vote has something to do: it began or ended, or an agent voted.
     VOTES = "votes"
+    #: A question for an agent that connects itself.
+    QUESTIONS = "questions"
     #: A person decided about a tool call.
     APPROVALS = "approvals"
+    #: A notification for a person.
+    NOTIFICATIONS = "notifications"
     #: A job of the queue can start. Procrastinate sends this one, on a channel of its own.
     JOBS = "jobs"
 

@@ -150,6 +150,10 @@ WITH asked AS (
     UPDATE agent SET retired_by = '' WHERE retired_by = %(user)s
 ), instructed AS (
     UPDATE participant SET instructed_by = NULL WHERE instructed_by = %(user)s
+), news AS (
+    DELETE FROM notification WHERE user_id = %(user)s
+), notified AS (
+    DELETE FROM notified_person WHERE user_id = %(user)s
 ), budget AS (
     DELETE FROM bot_budget WHERE user_id = %(user)s
 ), ballots AS (

@@ -67,6 +67,13 @@ DELETE FROM trigger WHERE id = ANY(ARRAY(
     ORDER BY id LIMIT %(batch)s
 ))
 
+-- notifications --
+-- Delete notifications that are older than %(days)s days, at most %(batch)s.
+DELETE FROM notification WHERE id = ANY(ARRAY(
+    SELECT id FROM notification WHERE created_at < now() - make_interval(secs => %(days)s * 86400.0)
+    ORDER BY created_at LIMIT %(batch)s
+))
+
 -- operations --
 -- Delete operations that ended more than %(days)s days ago, at most %(batch)s.
 DELETE FROM operation WHERE id = ANY(ARRAY(

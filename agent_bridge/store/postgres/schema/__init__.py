@@ -10,8 +10,10 @@ from __future__ import annotations
 from agent_bridge.store.postgres.schema import (
     agents,
     chains,
+    clients,
     contexts,
     kv,
+    notifications,
     operations,
     reloads,
     roles,
@@ -27,9 +29,11 @@ from agent_bridge.store.postgres.schema.base import metadata
 __all__ = [
     "agents",
     "chains",
+    "clients",
     "contexts",
     "kv",
     "metadata",
+    "notifications",
     "operations",
     "reloads",
     "roles",
