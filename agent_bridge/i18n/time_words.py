@@ -1,0 +1,73 @@
+"""The words by which people tell moments and repetitions, in all languages. They are in lower case, with *е* for *ё*."""
+
+from __future__ import annotations
+
+
+def _numbered(*words: str) -> dict[str, int]:
+    """Return the number of each word: *words* are the words for 0, 1, …"""
+    return {word: number for number, group in enumerate(words) for word in group.split()}
+
+
+#: Before a time of the day, and before a day.
+AT = frozenset("at @ в".split())
+ON = frozenset("on в во".split())
+#: Without a meaning of their own.
+NOISE = frozenset("the of день дни года г".split())
+AND = frozenset("and & , и".split())
+NEXT = frozenset("next следующий следующую следующее".split())
+#: Before a length of time.
+IN = frozenset("in через".split())
+#: In place of the number 1, and the half of a unit.
+ONE, HALF = frozenset("a an one один одну одна".split()), frozenset("half".split())
+HALF_AN_HOUR = frozenset("полчаса".split())
+#: Before a thing that repeats.
+EVERY = frozenset("every each каждый каждую каждое каждые каждого каждой".split())
+EACH_ON = frozenset("по".split())
+#: Whole phrases in one word: a day, an hour, a week, a month that repeats.
+DAILY = frozenset("daily ежедневно".split())
+HOURLY = frozenset("hourly ежечасно".split())
+WEEKLY = frozenset("weekly еженедельно".split())
+MONTHLY = frozenset("monthly ежемесячно".split())
+#: Things that repeat, and are no length of time.
+DAY = frozenset("day день".split())
+MONTH = frozenset("month месяц месяца".split())
+#: Groups of days, as numbers of cron.
+WORKDAYS = frozenset("weekday weekdays workday workdays будний будни будням рабочий рабочим".split())
+WEEKEND = frozenset("weekend weekends выходной выходные выходным".split())
+#: The numbers of cron: Sunday is 0.
+WEEKDAYS = _numbered(
+    "sunday sundays sun вс воскресенье воскресеньям",
+    "monday mondays mon пн понедельник понедельникам",
+    "tuesday tuesdays tue tues вт вторник вторникам",
+    "wednesday wednesdays wed ср среда среду средам",
+    "thursday thursdays thu thurs чт четверг четвергам",
+    "friday fridays fri пт пятница пятницу пятницам",
+    "saturday saturdays sat сб суббота субботу субботам",
+)
+#: January is 1.
+MONTHS = _numbered(
+    "",
+    "january jan января янв",
+    "february feb февраля фев",
+    "march mar марта мар",
+    "april apr апреля апр",
+    "may мая",
+    "june jun июня июн",
+    "july jul июля июл",
+    "august aug августа авг",
+    "september sep sept сентября сен сент",
+    "october oct октября окт",
+    "november nov ноября ноя",
+    "december dec декабря дек",
+)
+#: Days from now.
+DAYS_FROM_NOW = {"today": 0, "сегодня": 0, "tomorrow": 1, "завтра": 1, "послезавтра": 2}
+#: Behind the number of a day of the month.
+DAY_OF_MONTH = frozenset("числа число day".split())
+#: Hours of the clock, and minutes.
+CLOCK_WORDS = {"noon": 12, "полдень": 12, "midnight": 0, "полночь": 0}
+#: Behind an hour from 1 to 12: whether it is in the second half of the day.
+HALVES = {"am": False, "a.m": False, "утра": False, "ночи": False, "pm": True, "p.m": True, "дня": True, "вечера": True}
+#: Behind an hour.
+OCLOCK = frozenset("o'clock час часа часов".split())
+CRON = frozenset("cron крон".split())
