@@ -40,6 +40,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NewType
 
+from agent_bridge.commands.durations import parse_duration
 from agent_bridge.commands.entries import agent_entry
 from agent_bridge.commands.lookup import (
     Closeness,
@@ -51,7 +52,6 @@ from agent_bridge.commands.lookup import (
 )
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.chats import ChatStatus
-from agent_bridge.core.durations import parse_duration
 from agent_bridge.core.ids import checked_user_id
 from agent_bridge.core.imports import MOST_IMPORTED
 from agent_bridge.core.names import one_line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,12 @@ from agent_bridge.core.actors import Actor
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.results.commands import Group
 from agent_bridge.core.results.votes import VoteClosed, VoteList, VoteOpened, VoteRefused
-from agent_bridge.core.times import parse_moment
-from agent_bridge.core.votes import MOST_QUORUM, VoteDraft, VoteProblem
+from agent_bridge.core.time_expressions import TimeExpressionError, TimeProblem, parse_moment
+from agent_bridge.core.votes import LATEST, MOST_QUORUM, VoteDraft, VoteProblem
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from agent_bridge.commands.effects import Effect
     from agent_bridge.store.postgres.database import Connection
 
@@ -34,6 +36,9 @@ _UNTIL = re.compile(r".* (?P<word>until|till|до) (?P<time>.+)\Z", re.IGNORECAS
 _IN = re.compile(r".* (?P<word>(?=(?:in|через) \d))(?P<time>.+)\Z", re.IGNORECASE | re.DOTALL)
 #: The sign of a list before an answer on a line of its own.
 _ITEM = re.compile(r" ?[-*•] ")
+_LAST_MINUTE = "23:59"
+#: Faults of a time that have words of their own.
+_PROBLEMS = {TimeProblem.PAST: VoteProblem.PAST, TimeProblem.TOO_FAR: VoteProblem.TOO_FAR}
 _NUMBER = re.compile(r"#?([0-9]{1,9})")
 
 
@@ -62,7 +67,7 @@ async def votes(ctx: CommandContext) -> VoteList:
 
 async def _new(ctx: CommandContext, words: str) -> VoteOpened | VoteRefused:
     services, zone = ctx.services, ctx.services.quotas.value.zone
-    draft = draft_of(words, datetime.now(zone))
+    draft = draft_of(words, datetime.now(UTC), zone)
 
     async def act(connection: Connection) -> Effect:
         result = (
@@ -106,8 +111,8 @@ async def _close(ctx: CommandContext, words: str) -> VoteClosed | VoteRefused:
     return _refusal(effect) or VoteClosed(effect["number"])
 
 
-def draft_of(words: str, now: datetime) -> VoteDraft | VoteRefused:
-    """Return the vote that *words* describe at *now*: a question, answers between ``|``, the end, and the quorum.
+def draft_of(words: str, now: datetime, zone: tzinfo) -> VoteDraft | VoteRefused:
+    """Return the vote that *words* describe at *now*: a question, answers between ``|``, the end in *zone*, the quorum.
 
     Answers may also stand in lines of their own. Words in quotes are always a part of their answer.
     """
@@ -126,12 +131,25 @@ def draft_of(words: str, now: datetime) -> VoteDraft | VoteRefused:
         ends = None if time is not None else _UNTIL.match(rest, last) or _IN.match(rest, last)
         if ends is not None:
             time, rest = ends["time"], rest[: ends.start("word")].rstrip()
-    ends_at = None if time is None else parse_moment(time, now)
-    if time is not None and ends_at is None:
-        return VoteRefused(VoteProblem.NO_TIME, time)
+    ends_at = None if time is None else _moment(time, now, zone)
+    if isinstance(ends_at, VoteRefused):
+        return ends_at
     if quorum is not None and not (quorum.isascii() and quorum.isdecimal() and len(quorum) <= len(str(MOST_QUORUM))):
         return VoteRefused(VoteProblem.BAD_QUORUM, quorum, MOST_QUORUM)
     return VoteDraft(question, tuple(_answers(rest)), ends_at, None if quorum is None else int(quorum))
+
+
+def _moment(words: str, now: datetime, zone: tzinfo) -> datetime | VoteRefused:
+    """Return the moment, in UTC, that *words* mean; a day alone lasts until its last minute."""
+    problem = TimeProblem.EMPTY
+    for text in (words, f"{words} {_LAST_MINUTE}"):
+        try:
+            return parse_moment(text, now, zone)
+        except TimeExpressionError as error:
+            problem = error.problem
+            if problem is not TimeProblem.NO_TIME:
+                break
+    return VoteRefused(_PROBLEMS.get(problem, VoteProblem.NO_TIME), words, LATEST.days)
 
 
 def _last_answer(words: str) -> int:

@@ -36,13 +36,13 @@ WORKDAYS = frozenset("weekday weekdays workday workdays будний будни 
 WEEKEND = frozenset("weekend weekends выходной выходные выходным".split())
 #: The numbers of cron: Sunday is 0.
 WEEKDAYS = _numbered(
-    "sunday sundays sun вс воскресенье воскресеньям",
-    "monday mondays mon пн понедельник понедельникам",
-    "tuesday tuesdays tue tues вт вторник вторникам",
-    "wednesday wednesdays wed ср среда среду средам",
-    "thursday thursdays thu thurs чт четверг четвергам",
-    "friday fridays fri пт пятница пятницу пятницам",
-    "saturday saturdays sat сб суббота субботу субботам",
+    "sunday sundays sun вс воскресенье воскресеньям воскресенья",
+    "monday mondays mon пн понедельник понедельникам понедельника",
+    "tuesday tuesdays tue tues вт вторник вторникам вторника",
+    "wednesday wednesdays wed ср среда среду средам среды",
+    "thursday thursdays thu thurs чт четверг четвергам четверга",
+    "friday fridays fri пт пятница пятницу пятницам пятницы",
+    "saturday saturdays sat сб суббота субботу субботам субботы",
 )
 #: January is 1.
 MONTHS = _numbered(

@@ -149,6 +149,19 @@ def result_text(vote: Vote, texts: Texts) -> str:
     return "\n\n".join(blocks)
 
 
+def outcome(vote: Vote, result: Tally, texts: Texts) -> str:
+    """Return the *result* of *vote* as a few words, which are no Markdown."""
+    words = texts.votes
+    if not result.has_quorum(vote.quorum):
+        return words.missed.format(votes=texts.count(result.voters, words.vote), quorum=vote.quorum)
+    if not result.voters:
+        return words.nobody
+    winners = [vote.answers[number] for number in result.winners]
+    if len(winners) > 1:
+        return words.tie.format(answers=", ".join(winners))
+    return words.answer.format(answer=winners[0], votes=texts.count(max(result.votes), words.vote))
+
+
 def vote_renderers(texts: Texts, prefix: str) -> Mapping[type, Callable[[Any], str]]:
     """Return the functions that render results, by the types of the results; *prefix* starts a command in a room."""
     words = texts.votes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.collaboration.vote_keeper import VoteKeeper
 from agent_bridge.bridge.collaboration.vote_room import VoteRoom
 from agent_bridge.bridge.collaboration.votes import Votes
+from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.votes import VoteStore
 
 if TYPE_CHECKING:
@@ -24,4 +25,12 @@ def build_vote_keeper(settings: Settings, stores: Stores, clients: Clients) -> V
     """Build the duty that shows, ends and counts votes."""
     store = VoteStore(stores.database)
     room = VoteRoom(clients.homeserver, store, settings.texts)
-    return VoteKeeper(stores.database, store, room, build_votes(settings, stores), stores.signals)
+    return VoteKeeper(
+        stores.database,
+        store,
+        room,
+        build_votes(settings, stores),
+        Notifications(stores.database),
+        stores.signals,
+        settings.texts,
+    )

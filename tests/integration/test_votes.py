@@ -10,6 +10,8 @@ from uuid import uuid4
 
 import pytest
 
+from agent_bridge.bridge.collaboration.vote_keeper import VoteKeeper
+from agent_bridge.bridge.collaboration.vote_room import VoteRoom as ShownVotes
 from agent_bridge.bridge.collaboration.votes import Votes
 from agent_bridge.core.actors import Actor
 from agent_bridge.core.errors import HomeserverRefused
@@ -17,6 +19,9 @@ from agent_bridge.core.polls import POLL_END, POLL_RESPONSE, POLL_START, VOTE
 from agent_bridge.core.results.votes import VoteCast, VoteRefused
 from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.votes import VoteProblem
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.store.notifications import Notifications
+from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.votes import VoteStore
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
@@ -159,6 +164,19 @@ async def test_a_vote_ends_in_time(harness: BridgeHarness, running: Running) -> 
         await cast(room.bob, room.room_id, poll, "1")
         result = await room.result(poll)
         assert (result[VOTE]["ended_by"], result[VOTE]["winners"]) == ("time", ["1"])
+        # The creator is told; a creator who closes a vote is not.
+        query = "SELECT kind, facts FROM notification WHERE user_id = %s"
+        (told,) = await running.database.rows(query, (room.bob.user_id,))
+        assert (told["kind"], told["facts"]["question"], told["facts"]["result"]) == (
+            "vote_closed",
+            "In time?",
+            "yes: 1 vote",
+        )
+        await room.command("vote new Again? yes | no")
+        again = await room.poll("Again?")
+        await room.command("vote close")
+        await room.result(again)
+        assert len(await running.database.rows(query, (room.bob.user_id,))) == 1
         await cast(room.bob, room.room_id, poll, "2")
         assert "yes: 1 vote" in await room.command("votes")
         assert len(await room.ends(poll)) == len(await room.results(poll)) == 1
@@ -176,10 +194,13 @@ async def test_votes_that_are_cancelled_or_corrected(harness: BridgeHarness, run
         await room.bob.redact(room.room_id, command)
         await room.bob.wait_for(lambda: any("was cancelled" in each.body for each in room.talk.from_bot))
         assert secret not in {each["event_id"] for each in await room.polls()}
-        rows = await running.database.rows(
-            "SELECT question, answers FROM vote WHERE poll = %s AND is_settled", (secret,)
-        )
-        assert [(each["question"], each["answers"]) for each in rows] == [("", [])]
+
+        async def is_forgotten() -> bool:
+            query = "SELECT question, answers FROM vote WHERE poll = %s AND is_settled"
+            rows = await running.database.rows(query, (secret,))
+            return [(each["question"], each["answers"]) for each in rows] == [("", [])]
+
+        await eventually(is_forgotten, "the words of the vote are forgotten")
         # The creator corrects the command.
         command = await room.bob.say(room.room_id, '!ab vote new "Wrnog?" a | b')
         wrong = await room.poll("Wrnog?")
@@ -233,6 +254,48 @@ async def test_polls_of_people_are_theirs(harness: BridgeHarness, running: Runni
         await room.command("vote close")
         assert await room.votes(ours) == [0, 1]
         assert await room.ends(theirs) == []
+
+
+async def test_two_leaders_at_once(harness: BridgeHarness, running: Running) -> None:
+    """A leader that was frozen goes on beside the new one: each event is sent once all the same."""
+    signals, store = Signals(), VoteStore(running.database)
+    votes = Votes(store, Roles.fixed({DOMAIN: Role.MEMBER}, running.homeserver.namespace))
+
+    async def lead() -> None:
+        keeper = VoteKeeper(
+            running.database,
+            store,
+            ShownVotes(running.homeserver, store, ENGLISH),
+            votes,
+            Notifications(running.database),
+            signals,
+            ENGLISH,
+        )
+        while True:
+            await keeper.keep()
+            await asyncio.sleep(0)
+
+    async with voting(harness, running) as room, asyncio.TaskGroup() as others:
+        leaders = [others.create_task(lead()) for _ in range(2)]
+        polls = []
+        for number in range(3):
+            await room.command(f'vote new "Twice {number}?" a | b in 2 s')
+            polls.append(await room.poll(f"Twice {number}?"))
+            await cast(room.bob, room.room_id, polls[-1], "1")
+        for poll in polls:
+            assert await room.votes(poll) == [1, 0]
+        await eventually(lambda: _all_settled(running), "the votes are settled")
+        for leader in leaders:
+            leader.cancel()
+        for poll in polls:
+            assert len(await room.ends(poll)) == len(await room.results(poll)) == 1
+        assert len({each["content"][VOTE]["question"] for each in await room.polls()}) == len(await room.polls())
+        query = "SELECT 1 FROM notification WHERE user_id = %s"
+        assert len(await running.database.rows(query, (room.bob.user_id,))) == len(polls)
+
+
+async def _all_settled(running: Running) -> bool:
+    return not await running.database.rows("SELECT 1 FROM vote WHERE NOT is_settled")
 
 
 async def test_many_responses_at_once(harness: BridgeHarness, running: Running) -> None:

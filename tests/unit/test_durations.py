@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import text
 
-from agent_bridge.core.durations import LONGEST, parse_duration
+from agent_bridge.commands.durations import LONGEST, parse_duration
 
 
 @pytest.mark.parametrize(

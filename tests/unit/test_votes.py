@@ -113,6 +113,10 @@ def test_the_rules_of_the_count() -> None:
             None,
         ),
         ('"When?" now | "wait until it rains" until 18:00', "When?", ("now", "wait until it rains"), 30, None),
+        ('"When?" now | then until Saturday', "When?", ("now", "then"), 389, None),
+        ('"When?" now | then до завтра', "When?", ("now", "then"), 1440 + 389, None),
+        ('"When?" now | then до пятницы 17:30', "When?", ("now", "then"), 6 * 1440, None),
+        ('"When?" now | then until 2026-12-01 17:30', "When?", ("now", "then"), 3 * 1440, None),
         ('"When?" "a | b" | c', "When?", ("a | b", "c"), None, None),
         ('"When?" now | "until 18:00"', "When?", ("now", "until 18:00"), None, None),
         ('"When?" until 18:00 | later', "When?", ("until 18:00", "later"), None, None),
@@ -125,7 +129,7 @@ def test_the_rules_of_the_count() -> None:
 def test_the_words_of_a_vote(
     words: str, question: str, answers: tuple[str, ...], minutes: int | None, quorum: int | None
 ) -> None:
-    draft = draft_of(words, NOW)
+    draft = draft_of(words, NOW, UTC)
     ready = draft if isinstance(draft, VoteRefused) else checked(draft, NOW)
     if len(answers) == 1:
         assert ready == Fault(VoteProblem.FEW_ANSWERS, most=2)
@@ -148,7 +152,11 @@ def test_the_words_of_a_vote(
         (f'"Q" a | {"b" * (LONGEST_ANSWER + 1)}', VoteProblem.ANSWER_TOO_LONG),
         ('"Q" Ja | JA', VoteProblem.SAME_ANSWERS),
         ('"Q" a | b until it rains', VoteProblem.NO_TIME),
+        ('"Q" a | b until every day 9:00', VoteProblem.NO_TIME),
+        ('"Q" a | b until 25:00', VoteProblem.NO_TIME),
+        ('"Q" a | b until 2026-02-30', VoteProblem.NO_TIME),
         ('"Q" a | b until today 17:30', VoteProblem.PAST),
+        ('"Q" a | b until 2033-12-01 12:00', VoteProblem.TOO_FAR),
         ('"Q" a | b until 2027-12-01 12:00', VoteProblem.TOO_FAR),
         ('"Q" a | b quorum 0', VoteProblem.BAD_QUORUM),
         ('"Q" a | b quorum -1', VoteProblem.BAD_QUORUM),
@@ -158,7 +166,7 @@ def test_the_words_of_a_vote(
     ],
 )
 def test_words_that_are_no_vote(words: str, problem: VoteProblem) -> None:
-    draft = draft_of(words, NOW)
+    draft = draft_of(words, NOW, UTC)
     refused = draft if isinstance(draft, VoteRefused) else checked(draft, NOW)
     assert isinstance(refused, VoteRefused | Fault), refused
     assert refused.problem is problem

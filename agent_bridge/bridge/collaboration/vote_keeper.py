@@ -14,13 +14,17 @@ import structlog
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverRefused
+from agent_bridge.core.notifications import Notification, NotificationKind
 from agent_bridge.core.votes import VoteEnd, VoteState, tally
+from agent_bridge.render.votes import outcome
 from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.collaboration.vote_room import VoteRoom
     from agent_bridge.bridge.collaboration.votes import Votes
     from agent_bridge.core.votes import Tally, Vote
+    from agent_bridge.i18n.catalogue import Texts
+    from agent_bridge.store.notifications import Notifications
     from agent_bridge.store.postgres.database import Connection, Database
     from agent_bridge.store.postgres.signals import Signals
     from agent_bridge.store.votes import VoteStore
@@ -37,11 +41,22 @@ _MOMENT = 0.05
 class VoteKeeper:
     """Advances the votes that have something to do, one after the other."""
 
-    def __init__(self, database: Database, store: VoteStore, room: VoteRoom, votes: Votes, signals: Signals) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: VoteStore,
+        room: VoteRoom,
+        votes: Votes,
+        notifications: Notifications,
+        signals: Signals,
+        texts: Texts,
+    ) -> None:
         self._database = database
         self._store = store
         self._room = room
         self._votes = votes
+        self._notifications = notifications
+        self._texts = texts
         self._signals = signals
         #: How often each vote failed in a row, and when it may be tried again, by a monotonic clock.
         self._failures: dict[int, int] = {}
@@ -130,6 +145,17 @@ class VoteKeeper:
 
     async def _notify(self, connection: Connection, vote: Vote, result: Tally) -> None:
         """Tell the creator of *vote*, within the transaction of its result, that others or the time have closed it."""
+        if not vote.creator or vote.closed_by == vote.creator:
+            return
+        values: dict[str, str | int] = {
+            "vote": vote.id,
+            "question": vote.question,
+            "result": outcome(vote, result, self._texts),
+        }
+        room_id = vote.room_now or vote.room_id
+        await self._notifications.add(
+            connection, Notification(vote.creator, NotificationKind.VOTE_CLOSED, room_id, values)
+        )
 
     async def _tell(self, vote: Vote) -> None:
         await self._room.end(vote)
