@@ -80,8 +80,12 @@ class VoteStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def lock_place(self, connection: Connection, room_id: str) -> None:
+        """Let no other transaction begin a vote in the room until the caller's ends."""
+        await connection.execute(_SQL["lock_place"], {"room_id": room_id})
+
     async def place(self, connection: Connection, room_id: str, agent: int | None) -> VotePlace | None:
-        """Lock the room; return it with whether *agent* (a row id) takes part; None: the bridge does not know it."""
+        """Return the room with whether *agent* (a row id) takes part; None: the bridge does not know it."""
         rows = await rows_of(connection, _SQL["place"], {"room_id": room_id, "agent": agent})
         return VotePlace(**rows[0]) if rows else None
 

@@ -61,6 +61,7 @@ class Votes:
         ready = checked(draft, now)
         if isinstance(ready, Fault):
             return VoteRefused(ready.problem, ready.words, ready.most)
+        await self._store.lock_place(connection, room_id)
         place = await self._place(connection, actor, room_id)
         if place is None:
             return VoteRefused(VoteProblem.OUTSIDE)

@@ -1,12 +1,17 @@
+-- lock_place --
+-- Let no other transaction begin a vote in the room %(room_id)s until the caller's ends. A statement of its own: what is read
+-- in it may be older than the lock.
+SELECT 1 FROM room WHERE room_id = %(room_id)s FOR NO KEY UPDATE
+
 -- place --
--- Lock and return the room %(room_id)s: its row, the ghost that speaks for the bridge there (null: the bot), whether the
--- agent %(agent)s takes part, and the number of open votes. No other transaction begins a vote there until the caller's ends.
+-- Return the room %(room_id)s: its row, the ghost that speaks for the bridge there (null: the bot), whether the agent
+-- %(agent)s takes part, and the number of open votes.
 SELECT r.id, CASE WHEN r.kind IN ('dm', 'group') AND NOT r.bot_joined THEN (
            SELECT a.ghost FROM participant p JOIN agent a ON a.id = p.agent
            WHERE p.room = r.id AND p.state = 'joined' ORDER BY p.created_at, p.agent LIMIT 1) END AS voice,
        EXISTS (SELECT 1 FROM participant p WHERE p.room = r.id AND p.agent = %(agent)s AND p.state = 'joined') AS takes_part,
        (SELECT count(*) FROM vote v WHERE v.room = r.id AND v.state = 'open') AS open
-FROM room r WHERE r.room_id = %(room_id)s FOR NO KEY UPDATE OF r
+FROM room r WHERE r.room_id = %(room_id)s
 
 -- open --
 -- Write a vote; return its row id. A repeat of its request, which has the key, returns the first one.
