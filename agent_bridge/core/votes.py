@@ -137,6 +137,8 @@ class Vote:
     result: Tally | None
     #: Whether nothing is left to do.
     is_settled: bool
+    #: Whether the command that began it was redacted.
+    is_withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

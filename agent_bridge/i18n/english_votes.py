@@ -56,4 +56,5 @@ ENGLISH_VOTES = VoteTexts(
     missed="The result does not count: {votes} of the {quorum} that are needed.",
     upgraded="The vote ended because the room was upgraded.",
     cancelled="Vote {number} was cancelled.",
+    refused="Vote {number} was cancelled: I may not show polls in this room.",
 )

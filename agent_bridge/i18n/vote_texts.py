@@ -48,3 +48,4 @@ class VoteTexts:
     missed: str
     upgraded: str
     cancelled: str
+    refused: str

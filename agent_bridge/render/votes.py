@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agent_bridge.core.ids import mark
 from agent_bridge.core.polls import DISCLOSED, EXTENSIBLE_TEXT, POLL_END, POLL_RESPONSE, POLL_START, REFERENCE, VOTE
 from agent_bridge.core.results.votes import VoteCast, VoteClosed, VoteList, VoteOpened, VoteRefused
-from agent_bridge.core.votes import VoteEnd, VoteState, answer_id
+from agent_bridge.core.votes import Tally, VoteEnd, VoteState, answer_id
 from agent_bridge.render.content import escape, in_reply_to, in_thread, message, shortened
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from agent_bridge.core.results.votes import VoteEntry
-    from agent_bridge.core.votes import Tally, Vote
+    from agent_bridge.core.votes import Vote
     from agent_bridge.i18n.catalogue import Texts
 
 #: Bytes of the user ids that a result names. With more voters it has their numbers alone.
@@ -35,6 +35,7 @@ def start_content(vote: Vote) -> dict[str, Any]:
             "question": {EXTENSIBLE_TEXT: vote.question, "msgtype": "m.text", "body": vote.question},
             "answers": answers,
         },
+        "m.mentions": {},
         VOTE: _facts(vote),
     }
     # Clients that know no threads show it in the room all the same.
@@ -49,7 +50,13 @@ def response_content(poll: str, selections: tuple[str, ...]) -> dict[str, Any]:
 def end_content(vote: Vote, texts: Texts) -> dict[str, Any]:
     """Return the content that ends the poll of *vote*, which has a result."""
     text = message(result_text(vote, texts), mark="", notice=True)["body"]
-    return _of_poll(vote.poll or "") | {POLL_END: {}, EXTENSIBLE_TEXT: text, "body": text, VOTE: result_facts(vote)}
+    return _of_poll(vote.poll or "") | {
+        POLL_END: {},
+        EXTENSIBLE_TEXT: text,
+        "body": text,
+        "m.mentions": {},
+        VOTE: result_facts(vote),
+    }
 
 
 def result_content(vote: Vote, texts: Texts) -> dict[str, Any]:
@@ -60,7 +67,8 @@ def result_content(vote: Vote, texts: Texts) -> dict[str, Any]:
 
 def cancelled_content(vote: Vote, texts: Texts) -> dict[str, Any]:
     """Return the message that *vote* ended without a result."""
-    text = texts.votes.cancelled.format(number=vote.id)
+    words = texts.votes.refused if vote.poll is None else texts.votes.cancelled
+    text = words.format(number=vote.id)
     content = message(text, mark=result_mark(vote), notice=True) | {VOTE: _facts(vote) | {"state": "cancelled"}}
     return content | (in_thread(vote.thread, vote.thread) if vote.thread else {})
 
@@ -149,14 +157,14 @@ def result_text(vote: Vote, texts: Texts) -> str:
     return "\n\n".join(blocks)
 
 
-def outcome(vote: Vote, result: Tally, texts: Texts) -> str:
+def outcome(vote: Vote | VoteEntry, result: Tally, texts: Texts) -> str:
     """Return the *result* of *vote* as a few words, which are no Markdown."""
     words = texts.votes
     if not result.has_quorum(vote.quorum):
         return words.missed.format(votes=texts.count(result.voters, words.vote), quorum=vote.quorum)
     if not result.voters:
         return words.nobody
-    winners = [vote.answers[number] for number in result.winners]
+    winners = [shortened(vote.answers[number]) for number in result.winners]
     if len(winners) > 1:
         return words.tie.format(answers=", ".join(winners))
     return words.answer.format(answer=winners[0], votes=texts.count(max(result.votes), words.vote))
@@ -216,9 +224,12 @@ def _entry(texts: Texts, entry: VoteEntry, now: datetime) -> str:
         facts.append(words.closing if entry.state is VoteState.CLOSING else words.ended)
     if entry.quorum is not None:
         facts.append(words.quorum.format(votes=texts.count(entry.quorum, words.vote)))
+    question = escape(shortened(entry.question))
+    line = "- " + words.entry.format(number=entry.number, question=question, facts="; ".join(facts))
+    if entry.state is VoteState.CLOSED:
+        return f"{line}. {escape(outcome(entry, Tally((), entry.votes), texts))}"
     answers = [
-        "  - " + words.answer.format(answer=escape(answer), votes=texts.count(votes, words.vote))
+        "  - " + words.answer.format(answer=escape(shortened(answer)), votes=texts.count(votes, words.vote))
         for answer, votes in zip(entry.answers, entry.votes, strict=True)
     ]
-    line = words.entry.format(number=entry.number, question=escape(entry.question), facts="; ".join(facts))
-    return "\n".join([f"- {line}", *answers])
+    return "\n".join([line, *answers])

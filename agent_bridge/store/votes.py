@@ -128,7 +128,7 @@ class VoteStore:
         return readable("vote", rows, lambda row: row["id"], _vote)
 
     async def find(self, vote: int) -> Vote | None:
-        """Return a vote; None if there is none."""
+        """Return a vote, also whether its command was redacted; None if there is none."""
         row = await self._database.row(_SQL["find"], {"id": vote})
         return None if row is None else read_one("vote", vote, lambda: _vote(row))
 
@@ -246,6 +246,7 @@ def _vote(row: DictRow) -> Vote:
         end_event=row["end_event"],
         result=None if row["result"] is None else _tally(row["result"]),
         is_settled=row["is_settled"],
+        is_withdrawn=row.get("is_withdrawn", False),
     )
 
 

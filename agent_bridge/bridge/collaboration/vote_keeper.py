@@ -33,7 +33,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 #: Votes that one look takes.
 _AT_ONCE = 20
-_RETRY = Backoff(first=1, cap=300)
+_RETRY = Backoff(first=1, cap=60)
 #: Seconds to the next look at least, when a vote is about to end.
 _MOMENT = 0.05
 
@@ -100,7 +100,11 @@ class VoteKeeper:
 
     async def _advance(self, vote: Vote) -> None:
         """Take the next steps of *vote*."""
-        if vote.state is VoteState.CLOSED:
+        if vote.is_withdrawn and vote.state is VoteState.OPEN:
+            # Its command was redacted at the moment at which it began the vote.
+            async with self._database.transaction() as connection:
+                await self._store.close(connection, vote.id, VoteEnd.REDACTION, "")
+        elif vote.state is VoteState.CLOSED:
             await self._tell(vote)
         elif vote.state is VoteState.CANCELLED or (vote.end is not None and not vote.end.has_result):
             await self._cancel(vote)
@@ -164,7 +168,8 @@ class VoteKeeper:
 
     async def _cancel(self, vote: Vote) -> None:
         await self._room.withdraw(vote)
-        if vote.end is VoteEnd.REDACTION and vote.poll is not None:
+        is_refused = vote.state is VoteState.CANCELLED and vote.poll is None
+        if is_refused or (vote.end is VoteEnd.REDACTION and vote.poll is not None):
             await self._room.tell(vote, has_result=False)
         if vote.state is not VoteState.CANCELLED:
             await self._store.cancel(vote)

@@ -46,8 +46,10 @@ WITH here AS (
 SELECT here.*, %(room_id)s AS room_now FROM here WHERE here.state IN ('open', 'closing') OR here.place <= %(ended)s ORDER BY here.id
 
 -- find --
--- Return the vote %(id)s, and the room in which the bridge goes on after an upgrade.
-SELECT v.*, r.room_id AS room_now FROM vote v JOIN room r ON r.id = v.room WHERE v.id = %(id)s
+-- Return the vote %(id)s, the room in which the bridge goes on after an upgrade, and whether its command was redacted.
+SELECT v.*, r.room_id AS room_now,
+       EXISTS (SELECT 1 FROM turn t WHERE t.event_id = v.asked_in AND t.redacted) AS is_withdrawn
+FROM vote v JOIN room r ON r.id = v.room WHERE v.id = %(id)s
 
 -- lock --
 -- Lock and return the vote %(id)s.
