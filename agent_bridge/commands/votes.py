@@ -1,4 +1,4 @@
-"""The commands ``vote`` and ``votes``: votes of a room are begun, closed and listed."""
+"""The commands ``vote`` and ``votes``: votes of a room are begun, closed and listed, and people vote in them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from agent_bridge.commands.argument_kinds import VoteWords
+from agent_bridge.commands.arguments import words_of
 from agent_bridge.commands.effects import once
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.commands.room_power import moderates
 from agent_bridge.core.actors import Actor
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.results.commands import Group
-from agent_bridge.core.results.votes import VoteClosed, VoteList, VoteOpened, VoteRefused
+from agent_bridge.core.results.votes import VoteCast, VoteClosed, VoteList, VoteOpened, VoteRefused
 from agent_bridge.core.time_expressions import TimeExpressionError, TimeProblem, parse_moment
 from agent_bridge.core.votes import LATEST, MOST_QUORUM, VoteDraft, VoteProblem
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import tzinfo
 
     from agent_bridge.commands.effects import Effect
@@ -40,12 +42,15 @@ _LAST_MINUTE = "23:59"
 #: Faults of a time that have words of their own.
 _PROBLEMS = {TimeProblem.PAST: VoteProblem.PAST, TimeProblem.TOO_FAR: VoteProblem.TOO_FAR}
 _NUMBER = re.compile(r"#?([0-9]{1,9})")
+_NUMBERED = re.compile(r"#?(?P<number>[0-9]{1,9})\s+(?P<answer>\S.*)", re.DOTALL)
 
 
 class VoteAction(StrEnum):
     """What is done about a vote."""
 
     NEW = "new"
+    #: For people whose clients do not show polls.
+    FOR = "for"
     CLOSE = "close"
 
 
@@ -54,9 +59,16 @@ class VoteAction(StrEnum):
 )
 async def vote(
     ctx: CommandContext, action: VoteAction, asked: VoteWords | None = None
-) -> VoteOpened | VoteClosed | VoteRefused:
-    """Begin a vote in the room, or close one. Running twice has the effect of one run."""
-    return await (_new if action is VoteAction.NEW else _close)(ctx, asked or "")
+) -> VoteOpened | VoteCast | VoteClosed | VoteRefused:
+    """Begin a vote in the room, vote in one, or close one. Running twice has the effect of one run."""
+    act: Mapping[
+        VoteAction, Callable[[CommandContext, str], Awaitable[VoteOpened | VoteCast | VoteClosed | VoteRefused]]
+    ] = {
+        VoteAction.NEW: _new,
+        VoteAction.FOR: _for,
+        VoteAction.CLOSE: _close,
+    }
+    return await act[action](ctx, asked or "")
 
 
 @command("votes", group=Group.ROOM, permission=Permission.READ)
@@ -89,6 +101,34 @@ async def _new(ctx: CommandContext, words: str) -> VoteOpened | VoteRefused:
 
     effect = await once(ctx, act)
     return _refusal(effect) or await services.votes.opened(effect["number"], zone)
+
+
+async def _for(ctx: CommandContext, words: str) -> VoteCast | VoteRefused:
+    """Vote: ``[number of the vote] answer``, the answer by its number or its text."""
+    if not words.strip():
+        return VoteRefused(VoteProblem.WHICH_ANSWER)
+
+    async def act(connection: Connection) -> Effect:
+        votes, actor = ctx.services.votes, Actor(ctx.sender)
+        # An answer may begin with a number, as the number of a vote may stand before an answer.
+        result = await votes.cast(connection, actor, ctx.room_id, None, _unquoted(words), key=ctx.key)
+        numbered = _NUMBERED.fullmatch(words.strip())
+        if isinstance(result, VoteRefused) and numbered is not None:
+            number, answer = int(numbered["number"]), _unquoted(numbered["answer"])
+            named = await votes.cast(connection, actor, ctx.room_id, number, answer, key=ctx.key)
+            is_unknown = isinstance(named, VoteRefused) and named.problem is VoteProblem.NO_VOTE
+            result = result if is_unknown else named
+        if isinstance(result, VoteRefused):
+            return _refused(result)
+        return {"number": result.number, "answer": result.answer}
+
+    effect = await once(ctx, act)
+    return _refusal(effect) or VoteCast(effect["number"], effect["answer"])
+
+
+def _unquoted(words: str) -> str:
+    parts = words_of(words)
+    return parts[0] if len(parts) == 1 else words.strip()
 
 
 async def _close(ctx: CommandContext, words: str) -> VoteClosed | VoteRefused:

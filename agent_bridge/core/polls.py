@@ -8,6 +8,8 @@ POLL_RESPONSE = "org.matrix.msc3381.poll.response"
 POLL_END = "org.matrix.msc3381.poll.end"
 #: Types of responses to a poll: some clients send the stable one.
 POLL_RESPONSES = ("m.poll.response", POLL_RESPONSE)
+#: Types of events that end a poll.
+POLL_ENDS = ("m.poll.end", POLL_END)
 #: Kind of a poll whose votes are seen before its end.
 DISCLOSED = "org.matrix.msc3381.poll.disclosed"
 #: Key with the text of an extensible event (MSC1767).

@@ -83,7 +83,8 @@ class VoteProblem(StrEnum):
     ENDED = "ended"
     #: Somebody else created it.
     NOT_YOURS = "not_yours"
-    #: The answer is none of the vote's.
+    #: The answer is missing, or none of the vote's.
+    WHICH_ANSWER = "which_answer"
     NO_ANSWER = "no_answer"
     #: The actor takes no part in the room, or has no role there.
     OUTSIDE = "outside"

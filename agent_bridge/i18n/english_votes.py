@@ -26,6 +26,7 @@ ENGLISH_VOTES = VoteTexts(
         "which_vote": "Several votes are open. Which one? `{prefix} vote close <number>`; `{prefix} votes` lists them.",
         "ended": "Vote {words} has ended.",
         "not_yours": "Only the one who began vote {words}, and moderators, can close it.",
+        "which_answer": "Which answer? `{prefix} votes` lists them.",
         "no_answer": "*{words}* is none of the answers.",
         "outside": "A vote needs a room in which you have a role.",
     },

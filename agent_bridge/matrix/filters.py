@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.core.polls import POLL_RESPONSES
+from agent_bridge.core.polls import POLL_ENDS, POLL_RESPONSES
 from agent_bridge.matrix.said import LIVE_LOCATIONS, SPOKEN_TYPES
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ _TYPES = [
     "m.room.redaction",
     "m.reaction",
     *POLL_RESPONSES,
+    *POLL_ENDS,
     *SPOKEN_TYPES,
     *LIVE_LOCATIONS,
 ]

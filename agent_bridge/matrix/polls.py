@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.core.polls import POLL_RESPONSES, REFERENCE
+from agent_bridge.core.polls import POLL_ENDS, POLL_RESPONSES, REFERENCE
 from agent_bridge.core.votes import Ballot
 from agent_bridge.matrix.events import clean
 
@@ -17,8 +17,17 @@ _MOST, _LONGEST = 2, 50
 
 def answered_poll(event_type: str, content: Mapping[str, Any]) -> str | None:
     """Return the poll to which an event responds; None if it is no response."""
+    return _poll(content) if event_type in POLL_RESPONSES else None
+
+
+def ended_poll(event_type: str, content: Mapping[str, Any]) -> str | None:
+    """Return the poll that an event ends; None if it ends none."""
+    return _poll(content) if event_type in POLL_ENDS else None
+
+
+def _poll(content: Mapping[str, Any]) -> str | None:
     related = content.get("m.relates_to")
-    if event_type not in POLL_RESPONSES or not isinstance(related, dict) or related.get("rel_type") != REFERENCE:
+    if not isinstance(related, dict) or related.get("rel_type") != REFERENCE:
         return None
     poll = related.get("event_id")
     return poll if isinstance(poll, str) and poll else None

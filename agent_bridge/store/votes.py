@@ -113,6 +113,10 @@ class VoteStore:
         """Let a vote take no ballots any more, within the caller's transaction; return False if it had ended."""
         return bool(await rows_of(connection, _SQL["close"], {"id": vote, "reason": reason, "by": by}))
 
+    async def end_poll(self, connection: Connection, room_id: str, poll: str, by: str) -> None:
+        """Let the open vote of *poll* end, within the caller's transaction: *by* has ended it in a client."""
+        await connection.execute(_SQL["end_poll"], {"room_id": room_id, "poll": poll, "by": by})
+
     async def replace(self, connection: Connection, place: VotePlace, event_id: str, by: str) -> bool:
         """Let the open vote give way that the event *event_id* of *by* asked for; tell whether there is one."""
         values = {"room": place.id, "event_id": event_id, "by": by}

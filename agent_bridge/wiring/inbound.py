@@ -14,6 +14,7 @@ from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.invites import InviteHandler
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
+from agent_bridge.bridge.inbound.vote_intake import VoteIntake
 from agent_bridge.commands.handler import all_commands
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.intake import IntakeStore
@@ -73,7 +74,7 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
         rules,
         RoleStore(stores.database),
         BotBudget(intake_store, settings.roles, settings.live.part(lambda each: each.budgets.budget)),
-        VoteStore(stores.database),
+        VoteIntake(VoteStore(stores.database), rules),
         max_queued=config.lanes.max_queued_per_room,
         when_busy=config.lanes.when_busy,
     )

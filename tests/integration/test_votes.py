@@ -98,7 +98,11 @@ class VotingRoom(VoteRoom):
 async def voting(harness: BridgeHarness, running: Running) -> AsyncIterator[VotingRoom]:
     async with harness.person() as bob:
         talk = await running.join(bob, "Ada")
-        yield VotingRoom(running.homeserver, talk.room_id, running, talk)
+        try:
+            yield VotingRoom(running.homeserver, talk.room_id, running, talk)
+        finally:
+            # The tests share the room.
+            await running.database.execute("DELETE FROM vote WHERE state = 'open'")
 
 
 @asynccontextmanager
@@ -256,6 +260,34 @@ async def test_polls_of_people_are_theirs(harness: BridgeHarness, running: Runni
         assert await room.ends(theirs) == []
 
 
+async def test_people_without_polls_and_moderators_with_them(harness: BridgeHarness, running: Running) -> None:
+    """Not every client shows polls, and those that do let moderators end them."""
+    async with voting(harness, running) as room, harness.person("mod") as mod, harness.person() as carol:
+        for each in (mod, carol):
+            await running.homeserver.invite(room.room_id, each.user_id)
+            await each.join(room.room_id)
+        number = (await room.command("vote new How many? 3 apples | 4 apples")).split()[1]
+        poll = await room.poll("How many?")
+        assert await room.command('vote for "4 Apples"') == f"Your vote in vote {number}: 4 apples."
+        assert await room.command("vote for 3 apples") == f"Your vote in vote {number}: 3 apples."
+        assert await room.command(f"vote for {number} 2") == f"Your vote in vote {number}: 4 apples."
+        assert await room.command("vote for 9 pears") == "9 pears is none of the answers."
+        assert await room.command("vote for") == "Which answer? !ab votes lists them."
+        # A person votes by a command and in the poll: the later vote counts.
+        await cast(room.bob, room.room_id, poll, "1")
+        await cast(carol, room.room_id, poll, "2")
+        await room.listed("3 apples: 1 vote")
+        end = {"m.relates_to": {"rel_type": "m.reference", "event_id": poll}, POLL_END: {}}
+        # Clients ignore the end by a member, and so does the bridge.
+        await carol.send(room.room_id, POLL_END, end)
+        await cast(carol, room.room_id, poll, "1")
+        await room.listed("3 apples: 2 votes")
+        await mod.send(room.room_id, POLL_END, end)
+        result = await room.result(poll)
+        assert [each["votes"] for each in result[VOTE]["answers"]] == [2, 0]
+        assert await room.command("vote for 1") == "No vote is open here. !ab vote new begins one."
+
+
 async def test_two_leaders_at_once(harness: BridgeHarness, running: Running) -> None:
     """A leader that was frozen goes on beside the new one: each event is sent once all the same."""
     signals, store = Signals(), VoteStore(running.database)
@@ -298,16 +330,16 @@ async def _all_settled(running: Running) -> bool:
     return not await running.database.rows("SELECT 1 FROM vote WHERE NOT is_settled")
 
 
-async def test_many_responses_at_once(harness: BridgeHarness, running: Running) -> None:
+@pytest.mark.parametrize("number", [50, pytest.param(230, marks=pytest.mark.long)])
+async def test_many_responses_at_once(harness: BridgeHarness, running: Running, number: int) -> None:
+    """Also more than the homeserver returns at once."""
     async with voting(harness, running) as room, harness.person() as carol:
         await running.homeserver.invite(room.room_id, carol.user_id)
         await carol.join(room.room_id)
         await room.command('vote new "Storm?" a | b | c')
         poll = await room.poll("Storm?")
         voters = (room.bob, carol)
-        await asyncio.gather(
-            *(cast(voters[number % 2], room.room_id, poll, str(number % 3 + 1)) for number in range(50))
-        )
+        await asyncio.gather(*(cast(voters[each % 2], room.room_id, poll, str(each % 3 + 1)) for each in range(number)))
         await room.command("vote close")
         responses = await room.events(POLL_RESPONSE)
         last = {each["sender"]: each["content"] for each in responses if each["sender"] in {x.user_id for x in voters}}

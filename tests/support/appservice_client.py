@@ -18,6 +18,7 @@ from agent_bridge.bridge.inbound.bot_budget import BotBudget
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
+from agent_bridge.bridge.inbound.vote_intake import VoteIntake
 from agent_bridge.config.conversations import BudgetsConfig
 from agent_bridge.core.live import Live
 from agent_bridge.core.roles import Role, Roles
@@ -126,7 +127,7 @@ def real_intake(
         rules,
         RoleStore(database),
         BotBudget(intake_store, roles, Live(budget)),
-        VoteStore(database),
+        VoteIntake(VoteStore(database), rules),
         max_queued=max_queued,
     )
 

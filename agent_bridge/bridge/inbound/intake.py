@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.bot_budget import BotBudget
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
+    from agent_bridge.bridge.inbound.vote_intake import VoteIntake
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.changes import StopRequest
     from agent_bridge.core.rooms import HistoryCursor, Room
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from agent_bridge.store.roles import RoleStore
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.selections import Selections
-    from agent_bridge.store.votes import SaidBallot, VoteStore
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -88,7 +88,7 @@ class Intake:
         rules: Rules,
         roles: RoleStore,
         bot_budget: BotBudget,
-        votes: VoteStore,
+        votes: VoteIntake,
         *,
         max_queued: int,
         when_busy: WhenBusy = WhenBusy.QUEUE,
@@ -216,9 +216,8 @@ class Intake:
         withdrawals = [self._rules.withdrawal(event, rooms.get(event.room_id)) for event in events]
         asked_resumes = [self._rules.resume(event, rooms.get(event.room_id)) for event in events]
         resumes = [each for each in asked_resumes if each is not None]
-        asked_ballots = [self._rules.ballot(event, rooms.get(event.room_id)) for event in events]
-        ballots = [ballot for ballot in asked_ballots if ballot is not None]
-        if not (new or ignored or stops or decisions or resumes or ballots or backfilled):
+        votes = self._votes.asked(events, rooms)
+        if not (new or ignored or stops or decisions or resumes or votes or backfilled):
             return 0
         async with self._database.transaction() as connection:
             locked = {event.room_id for event in events} | ({backfilled.room.room_id} if backfilled else set())
@@ -246,7 +245,7 @@ class Intake:
                 woken |= {lane for each in told.values() for lane in each}
             for resume in resumes:
                 woken |= await self._changes.resume(connection, resume, rooms[resume.room_id], ignored)
-            await self._vote(connection, ballots, new, rooms)
+            await self._votes.write(connection, votes, new, rooms)
             ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
             await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])
             if backfilled is not None:
@@ -264,22 +263,6 @@ class Intake:
                     event_id=each.event_id,
                 )
         return len(lanes)
-
-    async def _vote(
-        self,
-        connection: Connection,
-        ballots: Sequence[SaidBallot],
-        new: Iterable[NewTurn | ChangeRequest],
-        rooms: Mapping[str, Room],
-    ) -> None:
-        """Write *ballots*, and forget those that *new* redactions concern; nothing in rooms without an open vote."""
-        if ballots:
-            await self._votes.take(connection, ballots)
-        for each in new:
-            if isinstance(each, ChangeRequest) and each.kind is ChangeKind.REDACT:
-                room = rooms.get(each.room_id)
-                if room is not None and room.has_votes:
-                    await self._votes.withdraw(connection, each.room_id, each.target, each.sender)
 
     async def _interrupt(
         self,

@@ -30,6 +30,12 @@ UPDATE vote SET state = 'closing', end_reason = %(reason)s, closed_by = %(by)s, 
 WHERE id = %(id)s AND state = 'open'
 RETURNING id, pg_notify('agent_bridge', 'votes')
 
+-- end_poll --
+-- Let the open vote whose poll %(by)s has ended take no ballots any more.
+UPDATE vote SET state = 'closing', end_reason = 'person', closed_by = %(by)s, closed_at = now()
+WHERE room_id = %(room_id)s AND poll = %(poll)s AND state = 'open'
+RETURNING id, pg_notify('agent_bridge', 'votes')
+
 -- replace --
 -- Let the open vote that the event %(event_id)s asked for give way to another one.
 UPDATE vote SET state = 'closing', end_reason = 'edit', closed_by = %(by)s, closed_at = now()
