@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
     from agent_bridge.remote.settings import RemoteSettings
 
-#: Seconds after which the process ends, and seconds without a byte of the bridge.
-_DEADLINE: Final = 0.5
+#: Seconds after its start in which the process ends, and seconds that the bridge has at least and at most.
+_DEADLINE, _LEAST, _MOST = 0.6, 0.15, 0.5
 #: Bytes of the description of a session; characters of a summary, and of the context that a session gets.
 _LONGEST, _SUMMARY, _CONTEXT = 4 * 1024 * 1024, 1_000, 4_000
 #: Events that a session gets.
@@ -47,7 +48,8 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"{_USAGE}\n")
         return 2
     verbose = len(names) < len(arguments)
-    watchdog = threading.Timer(_DEADLINE, _give_up, (verbose,))
+    patience = max(_LEAST, min(_MOST, _DEADLINE - _age()))
+    watchdog = threading.Timer(patience, _give_up, (verbose,))
     watchdog.daemon = True
     watchdog.start()
     try:
@@ -68,7 +70,7 @@ def _run(act: Callable[[RemoteSettings, Connection, Mapping[str, Any]], None]) -
     if settings is None:
         raise NothingToDo("no bridge is configured")
     try:
-        act(settings, Connection(settings, patience=_DEADLINE), _session())
+        act(settings, Connection(settings, patience=_MOST), _session())
     except (ApiError, Unreachable) as error:
         raise NothingToDo(str(error)) from None
 
@@ -148,3 +150,13 @@ def _tell(reason: str, *, verbose: bool) -> None:
         with suppress(OSError):
             sys.stderr.write(f"agent-bridge hook: {printable(reason)}\n")
             sys.stderr.flush()
+
+
+def _age() -> float:
+    """Return the seconds since the start of the process, as Linux tells them: a busy machine starts it slowly."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started)
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0.0

@@ -9,7 +9,7 @@ import signal
 import stat
 import sys
 import time
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -234,6 +234,33 @@ async def test_a_bridge_that_is_away_does_not_hinder(tmp_path: Path) -> None:
         assert (output, errors) == ("", "")
         assert seconds < 5
     assert list((tmp_path / ".cache" / "agent_bridge").iterdir()) == []
+
+
+@asynccontextmanager
+async def load(processes: int) -> AsyncIterator[None]:
+    """Keep the processors busy."""
+    busy = [await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass") for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for each in busy:
+            each.kill()
+            await each.wait()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("state", ["absent", "frozen", "trickling"])
+async def test_hooks_end_within_a_second_at_load_8(tmp_path: Path, state: str) -> None:
+    """Of 100 hooks at most one takes longer."""
+    port = free_port()
+    hook = Hook(tmp_path, f"http://127.0.0.1:{port}")
+    async with load(8), AsyncExitStack() as stack:
+        if state == "frozen":
+            stack.push_async_callback(await frozen(port))
+        if state == "trickling":
+            await stack.enter_async_context(trickling(port))
+        seconds = sorted([(await hook.run("stop" if number % 2 else "start"))[2] for number in range(100)])
+    assert seconds[-2] < 1.0, seconds[-10:]
 
 
 async def test_a_hook_imports_little() -> None:

@@ -1,8 +1,9 @@
 """The tables as SQLAlchemy metadata: the sum of the migrations, by subject. Statements do not use it.
 
-The migrations also create two things that SQLAlchemy does not describe. The view ``advisory_lock`` (pid, kind, key)
+The migrations also create things that SQLAlchemy does not describe. The view ``advisory_lock`` (pid, kind, key)
 has the locks of :mod:`agent_bridge.store.postgres.locks` that sessions hold. The function ``append_step(steps, step)``
-returns ``turn.steps`` with one more step, at the present time, unless it has a hundred steps.
+returns ``turn.steps`` with one more step, at the present time, unless it has a hundred steps. Two triggers send the
+topic *answers* when a turn ends, or is deleted, whose end a program waits for (``turn.awaited``).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from agent_bridge.store.postgres.schema import (
     chains,
     clients,
     contexts,
+    feed,
     kv,
     notifications,
     operations,
@@ -19,6 +21,7 @@ from agent_bridge.store.postgres.schema import (
     roles,
     rooms,
     servers,
+    tokens,
     triggers,
     turns,
     usage,
@@ -31,6 +34,7 @@ __all__ = [
     "chains",
     "clients",
     "contexts",
+    "feed",
     "kv",
     "metadata",
     "notifications",
@@ -39,6 +43,7 @@ __all__ = [
     "roles",
     "rooms",
     "servers",
+    "tokens",
     "triggers",
     "turns",
     "usage",
