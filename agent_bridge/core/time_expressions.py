@@ -150,7 +150,7 @@ def parse_moment(text: str, now: datetime, zone: tzinfo) -> datetime:
     """
     when = parse_whole_time(text, now, zone)
     if not isinstance(when, Moment):
-        raise TimeExpressionError(TimeProblem.REPEATS, text.split()[0])
+        raise TimeExpressionError(TimeProblem.REPEATS, text.split(maxsplit=1)[0])
     return when.at
 
 
@@ -436,9 +436,7 @@ class _Parser:
         for each in times:
             hours.setdefault(each.minute, set()).add(each.hour)
         return Cron(
-            tuple(
-                f"{minute} {','.join(map(str, sorted(group)))} {days}" for minute, group in sorted(hours.items())
-            )
+            tuple(f"{minute} {','.join(map(str, sorted(group)))} {days}" for minute, group in sorted(hours.items()))
         )
 
     def _list(self, read: Callable[[], T | None], most: int = 31) -> list[T]:
@@ -472,7 +470,9 @@ class _Parser:
             return None
         half = match["half"]
         is_hour = self._take(words.OCLOCK) is not None
-        if not (half or is_told or (is_hour and self._peek().word in words.HALVES) or self._peek().word in words.HALVES):
+        if not (
+            half or is_told or (is_hour and self._peek().word in words.HALVES) or self._peek().word in words.HALVES
+        ):
             return None
         return self._checked(int(match["hour"]), 0, half)
 

@@ -132,7 +132,9 @@ def _next_of_cron(expression: str, zone: tzinfo, after: datetime) -> datetime | 
     if expression.split()[1].startswith("*"):
         return _next_of_every_hour(expression, zone, after)
     # Walls in their order mean moments in their order.
-    return next((at for wall in _walls(expression, wall_of(after, zone)) if (at := moment_of(wall, zone)) > after), None)
+    return next(
+        (at for wall in _walls(expression, wall_of(after, zone)) if (at := moment_of(wall, zone)) > after), None
+    )
 
 
 def _next_of_every_hour(expression: str, zone: tzinfo, after: datetime) -> datetime | None:

@@ -37,6 +37,8 @@ PAIR = 8
 RELOADS = 9
 #: A person whose triggers are counted and written, by the hash of the user id; held by transactions.
 TRIGGERS = 10
+#: A person, or a room, whose schedules are counted and written, by the hash of the id; held by transactions.
+SCHEDULES = 11
 #: Seconds for which an answer of the database counts as news: longer than the session's heartbeat takes.
 _FRESH = 3.0
 

@@ -58,6 +58,8 @@ class Topic(StrEnum):
     RELOADS = "reloads"
     #: The configuration of this process changed. Sent within the process only.
     CONFIGURATION = "configuration"
+    #: The next due time of a schedule.
+    SCHEDULES = "schedules"
     #: A person decided about a tool call.
     APPROVALS = "approvals"
     #: A notification for a person.
