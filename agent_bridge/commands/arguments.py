@@ -220,7 +220,7 @@ def words_of(text: str) -> list[str]:
 
 
 def first_quoted(text: str) -> tuple[str, str] | None:
-    """Return the quoted text with which *text* begins, without its quotes, and the words behind it; None without one."""
+    """Return the quoted text that *text* begins with, without its quotes, and the words behind it; None without one."""
     text = text.strip()
     match = _WORD.match(text)
     if match is None or match["quoted"] is None:

@@ -31,15 +31,16 @@ from agent_bridge.core.results.schedules import (
     TimeNotUnderstood,
 )
 from agent_bridge.core.schedules import MOST_SCHEDULES
-from agent_bridge.core.time_expressions import TimeExpressionError, parse_time, parse_whole_time
-from agent_bridge.core.zones import is_zone, zone_named
+from agent_bridge.core.times.expressions import parse_time, parse_whole_time
+from agent_bridge.core.times.kinds import TimeExpressionError
+from agent_bridge.core.times.zones import is_zone, zone_named
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
     from agent_bridge.commands.effects import Effect
     from agent_bridge.core.schedules import Schedule
-    from agent_bridge.core.time_expressions import When
+    from agent_bridge.core.times.kinds import When
     from agent_bridge.store.postgres.database import Connection
 
 #: Schedules of a page: as many as a person may have.

@@ -48,7 +48,7 @@ from agent_bridge.config.types import (
 from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.ids import Namespace
 from agent_bridge.core.quotas import Measure, QuotaBook
-from agent_bridge.core.zones import zone_named
+from agent_bridge.core.times.zones import zone_named
 
 
 class HomeserverConfig(Section):
@@ -220,8 +220,8 @@ class Config(Section):
     language: Literal["en", "ru"] = Field("en", description="Language of the texts of the bridge in rooms: en or ru.")
     timezone: TimeZone = Field(
         "UTC",
-        description="Time zone of the days and months of quotas and of !ab usage, and of the schedules of people whose profile "
-        "names none.",
+        description="Time zone of the days and months of quotas and of !ab usage, and of the schedules of people whose "
+        "profile (m.tz) names none.",
         examples=["Europe/Oslo"],
     )
     quotas: tuple[QuotaConfig, ...] = Field(

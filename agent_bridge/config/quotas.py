@@ -13,7 +13,7 @@ from agent_bridge.config.section import Section
 from agent_bridge.config.types import RoleName
 from agent_bridge.core.money import Price, PriceList, PriceRule
 from agent_bridge.core.quotas import Measure, Per, Period, Rule
-from agent_bridge.core.zones import is_zone
+from agent_bridge.core.times.zones import is_zone
 
 #: The largest amount of money, and of tokens.
 _MOST_MONEY, _MOST_TOKENS = 10**12, 10**15

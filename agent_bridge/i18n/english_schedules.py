@@ -32,17 +32,19 @@ ENGLISH_SCHEDULES = ScheduleTexts(
         "no_time": "The day or the time of the day is missing behind *{word}*.",
         "bad_time": "*{word}* is no time of the day.",
         "bad_date": "*{word}* is no day of the calendar.",
-        "bad_cron": "*{word}* is not right in a cron expression, which has five fields: minute, hour, day, month, weekday.",
+        "bad_cron": "*{word}* does not fit cron, which has five fields: minute, hour, day, month, day of the week.",
         "past": "*{word}* is over.",
         "too_far": "*{word}* never comes, or is more than five years away.",
         "repeats": "*{word}* repeats; one moment is needed.",
     },
-    examples="Examples: `in 20 minutes`, `tomorrow 9:00`, `2030-12-01 12:00`, `every weekday 9:00`, `cron 0 9 * * 1-5`.",
+    examples="Such as `in 20 minutes`, `tomorrow 9:00`, `2030-12-01 12:00`, `every weekday 9:00`, `cron 0 9 * * 1-5`.",
     none="You have no schedules. `{prefix} schedule` makes one.",
     none_of_all="Nobody has schedules.",
     head="Schedules:",
-    foot="`{prefix} pause <number>` pauses one, `{prefix} resume <number>` has it go on, `{prefix} unschedule <number>` "
-    "deletes it.",
+    foot=(
+        "`{prefix} pause <number>` pauses one, `{prefix} resume <number>` has it go on, and "
+        "`{prefix} unschedule <number>` deletes it."
+    ),
     page="Page {page} of {pages}: `{prefix} schedules {following}` shows the next one.",
     next="next: {due}",
     is_paused="paused",

@@ -27,7 +27,7 @@ class ScheduleTexts:
     removed: str
     #: By :class:`~agent_bridge.core.results.schedules.ScheduleProblem`.
     problems: Mapping[str, str]
-    #: By :class:`~agent_bridge.core.time_expressions.TimeProblem`, and the sentence behind each of them.
+    #: By :class:`~agent_bridge.core.times.kinds.TimeProblem`, and the sentence behind each of them.
     times: Mapping[str, str]
     examples: str
     #: The list.

@@ -1,10 +1,10 @@
-"""The words by which people tell moments and repetitions, in all languages. They are in lower case, with *е* for *ё*."""
+"""The words by which people tell moments and repetitions, in all languages, in lower case."""
 
 from __future__ import annotations
 
 
 def _numbered(*words: str) -> dict[str, int]:
-    """Return the number of each word: *words* are the words for 0, 1, …"""
+    """Return the number of each word: *words* are the words for 0, 1 and so on."""
     return {word: number for number, group in enumerate(words) for word in group.split()}
 
 
@@ -71,3 +71,9 @@ HALVES = {"am": False, "a.m": False, "утра": False, "ночи": False, "pm":
 #: Behind an hour.
 OCLOCK = frozenset(["o'clock", "час", "часа", "часов"])
 CRON = frozenset(["cron", "крон"])
+#: Letters of which people type one for the other, and the tables have the second one.
+SAME_LETTER = ("ё", "е")
+#: Behind the number of a day: patterns.
+ORDINAL_ENDS = ("st", "nd", "rd", "th", "-?го", "-?е")
+#: Behind the number of a year.
+YEAR = frozenset(["г", "год", "года"])

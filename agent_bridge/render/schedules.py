@@ -17,7 +17,7 @@ from agent_bridge.core.results.schedules import (
     ScheduleResumed,
     TimeNotUnderstood,
 )
-from agent_bridge.core.zones import zone_named
+from agent_bridge.core.times.zones import zone_named
 from agent_bridge.render.content import escape, in_backticks
 
 if TYPE_CHECKING:
@@ -114,8 +114,9 @@ def _entry(texts: Texts, entry: ScheduleEntry, *, is_of_all: bool) -> str:
     if is_of_all:
         facts.append(words.owner.format(owner=escape(entry.owner)))
     prompt = escape(_short(one_line(entry.prompt), _PROMPT))
-    room = f"`{in_backticks(entry.room_id)}`"
-    return f"- **{entry.number}** {escape(entry.expression)} → *{escape(entry.agent)}*: {prompt} ({'; '.join(facts)}; {room})"
+    facts.append(f"`{in_backticks(entry.room_id)}`")
+    head = f"- **{entry.number}** {escape(entry.expression)} → *{escape(entry.agent)}*"
+    return f"{head}: {prompt} ({'; '.join(facts)})"
 
 
 def _short(text: str, most: int) -> str:

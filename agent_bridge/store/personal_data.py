@@ -200,7 +200,7 @@ class PersonalData:
         values = {"user": user, "until": until}
         counts: dict[str, int] = {}
         async with self._database.transaction() as connection:
-            for kind in ("triggers", "usage", "dead_letters"):
+            for kind in ("triggers", "schedules", "usage", "dead_letters"):
                 counts[kind] = (await connection.execute(_SQL[kind], values)).rowcount
             counts["usage"] += (await connection.execute(_SQL["usage_days"], values)).rowcount
             counts["choices"] = int((await rows_of(connection, _SQL["choices"], values))[0]["number"])

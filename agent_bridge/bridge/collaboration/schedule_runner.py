@@ -1,8 +1,8 @@
 """Runs schedules. A duty of the leader.
 
-A due time becomes a turn as the request of a trigger does: the handler of such turns tells the room who had it scheduled,
-and has the agent asked. The turn is written in the transaction that gives the schedule its next due time, so of any
-number of processes one runs a due time, once.
+A due time becomes a turn as the request of a trigger does: the handler of such turns tells the room who had it
+scheduled, and has the agent asked. The turn is written in the transaction that gives the schedule its next due time, so
+of any number of processes one runs a due time, once.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from agent_bridge.core.names import one_line
 from agent_bridge.core.notifications import Notification, NotificationKind
 from agent_bridge.core.payloads import TriggerPayload
 from agent_bridge.core.schedules import LATE, ScheduleTrouble, run_event
+from agent_bridge.core.times.zones import zone_named
 from agent_bridge.core.turns import Addressee, NewTurn, TurnKind
-from agent_bridge.core.zones import zone_named
 from agent_bridge.render.schedules import local_time
 from agent_bridge.store.postgres.signals import Topic
 

@@ -24,18 +24,18 @@ from agent_bridge.core.schedules import (
     SHORTEST_OF_MEMBERS,
     ScheduleTrouble,
 )
-from agent_bridge.core.time_expressions import LONGEST
-from agent_bridge.core.zones import zone_named
+from agent_bridge.core.times.words import LONGEST
+from agent_bridge.core.times.zones import zone_named
 from agent_bridge.store.schedules import NewSchedule
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, tzinfo
 
     from agent_bridge.core.actors import Actor
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.roles import Roles
     from agent_bridge.core.schedules import Schedule
-    from agent_bridge.core.time_expressions import When
+    from agent_bridge.core.times.kinds import When
     from agent_bridge.store.postgres.database import Connection
     from agent_bridge.store.schedules import ScheduleStore
 
@@ -72,20 +72,9 @@ class Schedules:
         due_at = next_due(request.when, zone, now)
         if due_at is None:
             return ScheduleRefused(ScheduleProblem.OVER, request.expression)
-        if not one_line(request.prompt):
-            return ScheduleRefused(ScheduleProblem.NO_PROMPT)
-        if len(request.prompt) > LONGEST_PROMPT:
-            return ScheduleRefused(ScheduleProblem.PROMPT_TOO_LONG, most=LONGEST_PROMPT)
-        is_member = self._roles.of(owner, request.room_id) < Role.MODERATOR
-        shortest = SHORTEST_OF_MEMBERS if is_member else SHORTEST
-        distance = shortest_distance(request.when, zone, now)
-        if distance is not None and distance < shortest:
-            return ScheduleRefused(ScheduleProblem.TOO_OFTEN, most=shortest)
-        owned, in_room = await self._store.count(connection, owner, request.room_id)
-        if owned >= MOST_SCHEDULES:
-            return ScheduleRefused(ScheduleProblem.TOO_MANY, most=MOST_SCHEDULES)
-        if in_room >= MOST_IN_ROOM:
-            return ScheduleRefused(ScheduleProblem.TOO_MANY_IN_ROOM, most=MOST_IN_ROOM)
+        refusal = self._beyond_limits(owner, request, zone, now) or await self._too_many(connection, owner, request)
+        if refusal is not None:
+            return refusal
         new = NewSchedule(
             owner=owner,
             agent=request.agent.id,
@@ -100,6 +89,28 @@ class Schedules:
         if number is None:
             return ScheduleRefused(ScheduleProblem.NOT_THERE, request.agent.name)
         return ScheduleMade(number, request.agent.name, new.expression, due_at, request.zone)
+
+    def _beyond_limits(
+        self, owner: str, request: ScheduleRequest, zone: tzinfo, now: datetime
+    ) -> ScheduleRefused | None:
+        if not one_line(request.prompt):
+            return ScheduleRefused(ScheduleProblem.NO_PROMPT)
+        if len(request.prompt) > LONGEST_PROMPT:
+            return ScheduleRefused(ScheduleProblem.PROMPT_TOO_LONG, most=LONGEST_PROMPT)
+        is_member = self._roles.of(owner, request.room_id) < Role.MODERATOR
+        shortest = SHORTEST_OF_MEMBERS if is_member else SHORTEST
+        distance = shortest_distance(request.when, zone, now)
+        if distance is not None and distance < shortest:
+            return ScheduleRefused(ScheduleProblem.TOO_OFTEN, most=shortest)
+        return None
+
+    async def _too_many(self, connection: Connection, owner: str, request: ScheduleRequest) -> ScheduleRefused | None:
+        owned, in_room = await self._store.count(connection, owner, request.room_id)
+        if owned >= MOST_SCHEDULES:
+            return ScheduleRefused(ScheduleProblem.TOO_MANY, most=MOST_SCHEDULES)
+        if in_room >= MOST_IN_ROOM:
+            return ScheduleRefused(ScheduleProblem.TOO_MANY_IN_ROOM, most=MOST_IN_ROOM)
+        return None
 
     async def pause(
         self, connection: Connection, actor: Actor, number: int, *, every: bool

@@ -20,6 +20,7 @@ KINDS = (
     "choices",
     "instructions",
     "triggers",
+    "schedules",
     "usage",
     "dead_letters",
 )

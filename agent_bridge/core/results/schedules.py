@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from agent_bridge.core.time_expressions import TimeProblem
+    from agent_bridge.core.times.kinds import TimeProblem
 
 
 class ScheduleProblem(StrEnum):
