@@ -38,7 +38,7 @@ class NewSchedule:
 
 
 class ScheduleStore:
-    """The table ``schedule``. Every method raises :class:`StoreError`; one with a connection works in its transaction."""
+    """The table ``schedule``. Every method raises :class:`StoreError`. One with a connection is in its transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -54,7 +54,7 @@ class ScheduleStore:
         return [Schedule(**row) for row in await self._database.rows(_SQL["owned"], {"owner": owner})]
 
     async def count(self, connection: Connection, owner: str, room_id: str) -> tuple[int, int]:
-        """Return the number of schedules of *owner*, and of a room; no other transaction adds any until this one ends."""
+        """Return the number of schedules of *owner*, and of a room. No other transaction adds any meanwhile."""
         await connection.execute(_SQL["lock_owner"], {"kind": SCHEDULES, "owner": owner, "room_id": room_id})
         (row,) = await rows_of(connection, _SQL["count"], {"owner": owner, "room_id": room_id})
         return int(row["owned"]), int(row["in_room"])

@@ -1,6 +1,6 @@
 """The due times of schedules: the next one, and how many there were. croniter reckons with expressions of cron.
 
-croniter gets times of a clock on the wall, without a zone, and :mod:`agent_bridge.core.times.local` decides which moments
+croniter gets times of a clock on the wall, without a zone, and ``core/times/local.py`` decides which moments
 they are. A time that clocks leave out is due at the first moment behind the gap; one that they show twice, at the first
 of the two. An expression for every hour (``*`` or ``*/2``) follows the clocks: nothing in the gap, and both hours.
 """

@@ -64,7 +64,7 @@ def parse_whole_time(text: str, now: datetime, zone: tzinfo) -> When:
         TimeExpressionError: it means none.
     """
     fields = text.lower().split()
-    if len(fields) == FIELDS and all(map(FIELD.fullmatch, fields)) and ("*" in text or fields[0].isdecimal()):
+    if len(fields) == FIELDS and all(map(FIELD.fullmatch, fields)) and fields[0][0] in "*0123456789":
         return Cron((" ".join(fields),))
     found = parse_time(text, now, zone)
     if found.rest:

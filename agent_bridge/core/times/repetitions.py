@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from agent_bridge.core.times.kinds import Cron, Interval, TimeProblem
 from agent_bridge.core.times.words import END, ORDINAL, Words
 from agent_bridge.i18n import time_words as words
 from agent_bridge.i18n.units import UNITS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Seconds of the longest interval, and times of one day.
 _LONGEST_INTERVAL, _MOST_TIMES = 365 * 86_400, 12
