@@ -58,10 +58,10 @@ def checked(when: When, zone: tzinfo, now: datetime) -> When:
 
 
 def next_due(when: When, zone: tzinfo, after: datetime, last: datetime | None = None) -> datetime | None:
-    """Return the first due time behind *after*; None if there is none. *last*: an earlier due time of an interval."""
+    """Return the first due time behind *after*; None if there is none. *last*: the due time before."""
     match when:
         case Moment(at):
-            return at if at > after else None
+            return at if last is None and at > after else None
         case Interval(seconds):
             length, since = timedelta(seconds=seconds), after if last is None else last
             # A clock that was set back does not repeat a due time.
