@@ -192,6 +192,9 @@ class Texts:
     agent_gone_named: str
     agent_unknown: str
     agent_gone_upstream: str
+    agent_awaited: str
+    agent_silent: str
+    agent_unasked: str
     conversation_too_long: str
     message_too_long: str
     bridge_failed: str

@@ -21,6 +21,7 @@ KINDS = (
     "instructions",
     "triggers",
     "schedules",
+    "tokens",
     "usage",
     "dead_letters",
 )
