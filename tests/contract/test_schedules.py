@@ -153,7 +153,7 @@ async def counted(database: Database) -> AsyncIterator[list[str]]:
         found.append(str(query))
         return await rows(query, *values)
 
-    database.rows = noted  # type: ignore[method-assign]
+    database.rows = noted  # type: ignore[method-assign, assignment]
     try:
         yield found
     finally:

@@ -32,7 +32,12 @@ class Repetitions(Words):
 
     def _first_of(self, *readers: Callable[[], Interval | Cron | None]) -> Interval | Cron | None:
         """Return the first thing that one of *readers* reads."""
-        return next((found for each in readers if (found := self.attempt(each)) is not None), None)
+        place = self.at
+        for each in readers:
+            if (found := each()) is not None:
+                return found
+            self.at = place
+        return None
 
     def _cron(self) -> Cron | None:
         if self.take(words.CRON) is None:

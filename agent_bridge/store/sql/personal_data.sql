@@ -136,6 +136,10 @@ DELETE FROM trigger WHERE owner = %(user)s
 -- Delete the schedules of the person %(user)s.
 DELETE FROM schedule WHERE owner = %(user)s
 
+-- end_schedules --
+-- Have the schedules of the person %(user)s not run any more.
+UPDATE schedule SET paused = true WHERE owner = %(user)s
+
 -- tokens --
 -- Forget the tokens of programs of the person %(user)s, with their requests.
 DELETE FROM token WHERE person = %(user)s
