@@ -42,6 +42,7 @@ from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.triggers import Triggers
@@ -207,6 +208,9 @@ STEPS = {
     "accept_request": Step(TriggerIntake, "wake", is_anywhere=True),
     "waking": Step(Triggers, "source"),
     "forget_text": Step(Triggers, "forget_text"),
+    # The leader runs schedules.
+    "schedule_lock": Step(ScheduleStore, "lock", is_anywhere=True),
+    "schedule_advance": Step(ScheduleStore, "advance", is_anywhere=True),
     "book": Step(RoleStore, "give"),
     # The leader brings the rooms to the newest book.
     "levels": Step(Homeserver, "set_state", _levels, is_anywhere=True),
