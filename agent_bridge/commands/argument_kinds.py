@@ -12,6 +12,8 @@ a ``StrEnum``             one of its values, in any case                        
 ``AgentChoice``           a number of a list, an agent's name, or a page             ``[number|name|page n]``
 ``AgentAndTitle``         a title, perhaps behind an agent as ``@name`` or ``#number``  ``[@agent|#number] [title]``
 ``TriggerWords``          a name or a number, perhaps behind an agent as ``@name``   ``[@agent] [name|number]``
+``ScheduleWords``         a time, perhaps in quotes, an agent, and a prompt           ``<when> <agent> <prompt>``
+``ScheduleNumber``        the number of a schedule                                   ``<number>``
 ``PlaceWords``            a server or a channel, perhaps, and other words             ``[name …]``
 ``VoteWords``             a question in quotes, answers and more, or a number           ``[question …]``
 ``ChatTitle``             a title; takes several words                               ``<title>``
@@ -88,6 +90,9 @@ WhichChat = NewType("WhichChat", str)
 AgentAndTitle = NewType("AgentAndTitle", str)
 #: An agent as ``@name``, perhaps, and the name or the number of a trigger.
 TriggerWords = NewType("TriggerWords", str)
+#: A time, an agent, and a prompt.
+ScheduleWords = NewType("ScheduleWords", str)
+ScheduleNumber = NewType("ScheduleNumber", int)
 #: A server or a channel, perhaps, and other words.
 PlaceWords = NewType("PlaceWords", str)
 #: A question in quotes, answers, and the end of a vote; or the number of a vote.
@@ -287,6 +292,13 @@ async def _page(argument: Argument, value: str, _ctx: CommandContext) -> PageNum
     return PageNumber(int(value))
 
 
+async def _schedule_number(argument: Argument, value: str, _ctx: CommandContext) -> ScheduleNumber:
+    number = value.removeprefix("#")
+    if _NUMBER.fullmatch(number) is None:
+        raise ArgumentError(ArgumentProblem.UNKNOWN_WORD, argument, value)
+    return ScheduleNumber(int(number))
+
+
 async def _message_count(argument: Argument, value: str, _ctx: CommandContext) -> MessageCount:
     if value.lower() == ALL_MESSAGES:
         return MessageCount(MOST_IMPORTED)
@@ -313,6 +325,8 @@ KINDS: dict[Any, Kind] = {
     ChatTitle: Kind(_text, spans=True, longest=_TITLED),
     AgentAndTitle: Kind(_text, spans=True, longest=_TITLED, keeps_quotes=True),
     TriggerWords: Kind(_text, spans=True, keeps_quotes=True),
+    ScheduleWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TEXT),
+    ScheduleNumber: Kind(_schedule_number, type=ArgumentType.NUMBER),
     PlaceWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TITLED),
     VoteWords: Kind(_text, spans=True, keeps_quotes=True, longest=_VOTE),
     Duration: Kind(_duration, spans=True),

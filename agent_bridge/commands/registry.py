@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.retirement import RetirementStore
     from agent_bridge.store.roles import RoleStore
     from agent_bridge.store.rooms import Rooms
+    from agent_bridge.store.schedules import ScheduleStore
     from agent_bridge.store.selections import Selections
     from agent_bridge.store.servers import Servers
     from agent_bridge.store.triggers import Triggers
@@ -139,6 +140,9 @@ class CommandServices:
     retirement: RetirementStore
     triggers: Triggers
     trigger_secrets: TriggerSecrets
+    schedule_store: ScheduleStore
+    #: Name of the configured time zone.
+    time_zone: Live[str]
     servers: Servers
     notifications: Notifications
     place_maker: PlaceMaker

@@ -12,11 +12,14 @@ from agent_bridge.commands.arguments import words_of
 from agent_bridge.commands.effects import once
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.commands.room_power import moderates
+from agent_bridge.commands.zones import zone_of
 from agent_bridge.core.actors import Actor
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.results.commands import Group
 from agent_bridge.core.results.votes import VoteCast, VoteClosed, VoteList, VoteOpened, VoteRefused
-from agent_bridge.core.time_expressions import TimeExpressionError, TimeProblem, parse_moment
+from agent_bridge.core.times.expressions import parse_moment
+from agent_bridge.core.times.kinds import TimeExpressionError, TimeProblem
+from agent_bridge.core.times.zones import zone_named
 from agent_bridge.core.votes import LATEST, MOST_QUORUM, VoteDraft, VoteProblem
 
 if TYPE_CHECKING:
@@ -74,11 +77,11 @@ async def vote(
 @command("votes", group=Group.ROOM, permission=Permission.READ)
 async def votes(ctx: CommandContext) -> VoteList:
     """List the votes of the room, with the votes so far."""
-    return await ctx.services.votes.listed(ctx.room_id, ctx.services.quotas.value.zone)
+    return await ctx.services.votes.listed(ctx.room_id, zone_named(ctx.services.time_zone.value))
 
 
 async def _new(ctx: CommandContext, words: str) -> VoteOpened | VoteRefused:
-    services, zone = ctx.services, ctx.services.quotas.value.zone
+    services, zone = ctx.services, zone_named(await zone_of(ctx))
     draft = draft_of(words, datetime.now(UTC), zone)
 
     async def act(connection: Connection) -> Effect:

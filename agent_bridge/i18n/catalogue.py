@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.people_texts import PeopleTexts
     from agent_bridge.i18n.repair_texts import RepairTexts
     from agent_bridge.i18n.retirement_texts import RetirementTexts
+    from agent_bridge.i18n.schedule_texts import ScheduleTexts
     from agent_bridge.i18n.server_texts import ServerTexts
     from agent_bridge.i18n.trigger_texts import TriggerTexts
     from agent_bridge.i18n.usage_texts import UsageTexts
@@ -317,6 +318,7 @@ class Texts:
     repairs: RepairTexts
     retirement: RetirementTexts
     triggers: TriggerTexts
+    schedules: ScheduleTexts
     servers: ServerTexts
     votes: VoteTexts
     notifications: NotificationTexts

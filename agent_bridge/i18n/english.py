@@ -10,6 +10,7 @@ from agent_bridge.i18n.english_notifications import ENGLISH_NOTIFICATIONS
 from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
 from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
 from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
+from agent_bridge.i18n.english_schedules import ENGLISH_SCHEDULES
 from agent_bridge.i18n.english_servers import ENGLISH_SERVERS
 from agent_bridge.i18n.english_triggers import ENGLISH_TRIGGERS
 from agent_bridge.i18n.english_usage import ENGLISH_USAGE
@@ -385,6 +386,7 @@ ENGLISH = Texts(
     repairs=ENGLISH_REPAIRS,
     retirement=ENGLISH_RETIREMENT,
     triggers=ENGLISH_TRIGGERS,
+    schedules=ENGLISH_SCHEDULES,
     servers=ENGLISH_SERVERS,
     votes=ENGLISH_VOTES,
     notifications=ENGLISH_NOTIFICATIONS,

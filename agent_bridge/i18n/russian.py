@@ -15,6 +15,7 @@ from agent_bridge.i18n.russian_notifications import RUSSIAN_NOTIFICATIONS
 from agent_bridge.i18n.russian_people import RUSSIAN_PEOPLE
 from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
 from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
+from agent_bridge.i18n.russian_schedules import RUSSIAN_SCHEDULES
 from agent_bridge.i18n.russian_servers import RUSSIAN_SERVERS
 from agent_bridge.i18n.russian_triggers import RUSSIAN_TRIGGERS
 from agent_bridge.i18n.russian_usage import RUSSIAN_USAGE
@@ -411,6 +412,7 @@ RUSSIAN = Texts(
     repairs=RUSSIAN_REPAIRS,
     retirement=RUSSIAN_RETIREMENT,
     triggers=RUSSIAN_TRIGGERS,
+    schedules=RUSSIAN_SCHEDULES,
     servers=RUSSIAN_SERVERS,
     votes=RUSSIAN_VOTES,
     notifications=RUSSIAN_NOTIFICATIONS,

@@ -25,6 +25,7 @@ from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
+from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.wiring.channels import build_place_maker
@@ -113,6 +114,8 @@ def build_commands(
             url=settings.config.public_url,
             expires_after=settings.config.api.callback_expires_after,
         ),
+        schedule_store=ScheduleStore(stores.database),
+        time_zone=settings.live.part(lambda config: config.timezone),
         servers=Servers(stores.database),
         notifications=Notifications(stores.database),
         place_maker=build_place_maker(settings, stores, clients),

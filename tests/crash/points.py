@@ -43,6 +43,7 @@ from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.triggers import Triggers
@@ -232,6 +233,9 @@ STEPS = {
     "poll_ended": Step(VoteStore, "ended", is_anywhere=True),
     "vote_result": Step(Homeserver, "send", _vote_results, is_anywhere=True),
     "vote_settled": Step(VoteStore, "settle", is_anywhere=True),
+    # The leader runs schedules.
+    "schedule_lock": Step(ScheduleStore, "lock", is_anywhere=True),
+    "schedule_advance": Step(ScheduleStore, "advance", is_anywhere=True),
     "book": Step(RoleStore, "give"),
     # The leader brings the rooms to the newest book.
     "levels": Step(Homeserver, "set_state", _levels, is_anywhere=True),

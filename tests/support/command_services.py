@@ -55,6 +55,7 @@ from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.triggers import Triggers
@@ -113,6 +114,8 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, roles, "!ab")),
             operations=OperationStore(database),
+            schedule_store=ScheduleStore(database),
+            time_zone=Live("UTC"),
             servers=Servers(database),
             notifications=Notifications(database),
             place_maker=PlaceMaker(homeserver, Servers(database), KeyValues(database), Live(example()), roles, ENGLISH),

@@ -104,6 +104,17 @@ from agent_bridge.core.results.retirement import (
     RetirementAsked,
     RetirementConfirmed,
 )
+from agent_bridge.core.results.schedules import (
+    ScheduleEntry,
+    ScheduleList,
+    ScheduleMade,
+    SchedulePaused,
+    ScheduleProblem,
+    ScheduleRefused,
+    ScheduleRemoved,
+    ScheduleResumed,
+    TimeNotUnderstood,
+)
 from agent_bridge.core.results.selection import (
     AgentChoices,
     AgentOption,
@@ -165,6 +176,7 @@ from agent_bridge.core.results.votes import VoteCast, VoteClosed, VoteEntry, Vot
 from agent_bridge.core.roles import Role, RoleSource, SourceKind
 from agent_bridge.core.rooms import AnswerMode, RoomProblem, Streaming, WhenBusy
 from agent_bridge.core.servers import ChannelType
+from agent_bridge.core.times.kinds import TimeProblem
 from agent_bridge.core.triggers import TriggerKind
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.core.upstreams import Health
@@ -420,6 +432,33 @@ SAMPLES: list[Result] = [
     *(ChannelChanged("news *1*", change, "a *b*") for change in ChannelChange),
     ChannelChanged("news *1*", ChannelChange.TOPIC, ""),
     AgentAdded("Adam *1*", "Lab *1*/talk"),
+    ScheduleMade(7, "Adam *1*", "every *day* 9:00", THEN, "Europe/Oslo"),
+    *(ScheduleRefused(problem, "every *day*", 300) for problem in ScheduleProblem),
+    *(TimeNotUnderstood(problem, "*b*") for problem in TimeProblem),
+    SchedulePaused(7),
+    ScheduleResumed(7, THEN, "Europe/Oslo"),
+    ScheduleRemoved(7, "every *day* 9:00"),
+    ScheduleList((), is_of_all=True),
+    ScheduleList(
+        tuple(
+            ScheduleEntry(
+                7,
+                "Ada",
+                "!room:x.org",
+                "every *day*",
+                "a *b*",
+                "@bob_b:x.org",
+                THEN,
+                zone,
+                paused=paused,
+                problem=problem,
+            )
+            for zone, paused, problem in (("UTC", True, None), ("Nowhere/Lost", False, "muted"))
+        ),
+        2,
+        3,
+        is_of_all=True,
+    ),
     TriggerList((), is_of_all=False),
     TriggerList(
         (

@@ -1,26 +1,27 @@
 """The due times of schedules: the next one, and how many there were. croniter reckons with expressions of cron.
 
-croniter gets times of a clock on the wall, without a zone: :mod:`agent_bridge.core.local_time` decides which moments they
-are. A time that clocks leave out is due at the first moment behind the gap; one that they show twice is due at the first
-one. An expression for every hour (``*`` or ``*/2``) follows the clocks: it has nothing in the gap, and both hours.
+croniter gets times of a clock on the wall, without a zone, and ``core/times/local.py`` decides which moments
+they are. A time that clocks leave out is due at the first moment behind the gap; one that they show twice, at the first
+of the two. An expression for every hour (``*`` or ``*/2``) follows the clocks: nothing in the gap, and both hours.
 """
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from croniter import croniter
+from croniter import croniter  # type: ignore[import-untyped]
 
-from agent_bridge.core.local_time import moment_of, wall_of
-from agent_bridge.core.time_expressions import Cron, Interval, Moment, TimeExpressionError, TimeProblem
+from agent_bridge.core.times.kinds import Cron, Interval, Moment, TimeExpressionError, TimeProblem
+from agent_bridge.core.times.local import moment_of, wall_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import tzinfo
 
-    from agent_bridge.core.time_expressions import When
+    from agent_bridge.core.times.kinds import When
 
 #: Times of the clock between which at most one change of clocks lies, and changes that are followed.
 _NEAR, _MOST_CHANGES = timedelta(days=2), 10
@@ -29,7 +30,7 @@ _SECOND = timedelta(seconds=1)
 _COMPARED = 60
 #: More missed times are not counted.
 MOST_MISSED = 100
-#: What croniter adds to cron is not for people: seconds, years, random and hashed times, and names of whole expressions.
+#: The fields of cron. Of the additions of croniter they have the last day of a month alone.
 _FIELDS = tuple(
     re.compile(pattern)
     for pattern in (
@@ -57,22 +58,23 @@ def checked(when: When, zone: tzinfo, now: datetime) -> When:
 
 
 def next_due(when: When, zone: tzinfo, after: datetime, last: datetime | None = None) -> datetime | None:
-    """Return the first due time behind *after*; None if there is none. *last*: an earlier due time of an interval."""
+    """Return the first due time behind *after*; None if there is none. *last*: the due time before."""
     match when:
         case Moment(at):
-            return at if at > after else None
+            return at if last is None and at > after else None
         case Interval(seconds):
             length, since = timedelta(seconds=seconds), after if last is None else last
             # A clock that was set back does not repeat a due time.
             return since + max(1, (after - since) // length + 1) * length
         case Cron(expressions):
-            found = [at for each in expressions if (at := _next_of_cron(each, zone, after)) is not None]
-            return min(found, default=None)
+            each_next = (_next_of_cron(each, zone, after) for each in expressions)
+            return min((each for each in each_next if each is not None), default=None)
 
 
 def missed_until(when: When, zone: tzinfo, due: datetime, now: datetime) -> int:
     """Return the number of due times from *due*, which is one, up to *now*: at most :data:`MOST_MISSED`."""
-    count, at = 1, next_due(when, zone, due, due)
+    count = 1
+    at = next_due(when, zone, due, due)
     while at is not None and at <= now and count < MOST_MISSED:
         count, at = count + 1, next_due(when, zone, at, at)
     return count
@@ -86,7 +88,7 @@ def shortest_distance(when: When, zone: tzinfo, now: datetime) -> float | None:
     at: datetime | None = now
     while at is not None and len(times) < _COMPARED and (at := next_due(when, zone, at)) is not None:
         times.append(at)
-    return min(((b - a).total_seconds() for a, b in zip(times, times[1:], strict=False)), default=None)
+    return min(((b - a).total_seconds() for a, b in pairwise(times)), default=None)
 
 
 def encoded(when: When) -> str:

@@ -23,6 +23,7 @@ from agent_bridge.core.results.people import PeopleResult
 from agent_bridge.core.results.reloads import ReloadReport
 from agent_bridge.core.results.repairs import PassPlan, RepairBegun
 from agent_bridge.core.results.retirement import RetirementResult
+from agent_bridge.core.results.schedules import ScheduleResult
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.servers import ServerResult
@@ -374,6 +375,7 @@ Result: TypeAlias = (
     | ReloadReport
     | RetirementResult
     | TriggerResult
+    | ScheduleResult
     | RoomBound
     | ServerCommandDone
     | ServerCommandList

@@ -62,6 +62,8 @@ class Topic(StrEnum):
     CONFIGURATION = "configuration"
     #: A vote has something to do: it began or ended, or an agent voted.
     VOTES = "votes"
+    #: The next due time of a schedule.
+    SCHEDULES = "schedules"
     #: A question for an agent that connects itself.
     QUESTIONS = "questions"
     #: The feed has another entry.

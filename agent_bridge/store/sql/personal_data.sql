@@ -132,6 +132,14 @@ WHERE instructed_by = %(user)s AND instructions <> ''
 -- Revoke the triggers of the person %(user)s.
 DELETE FROM trigger WHERE owner = %(user)s
 
+-- schedules --
+-- Delete the schedules of the person %(user)s.
+DELETE FROM schedule WHERE owner = %(user)s
+
+-- end_schedules --
+-- Have the schedules of the person %(user)s not run any more.
+UPDATE schedule SET paused = true WHERE owner = %(user)s
+
 -- tokens --
 -- Forget the tokens of programs of the person %(user)s, with their requests.
 DELETE FROM token WHERE person = %(user)s
@@ -209,7 +217,7 @@ WITH dropped AS (
 SELECT count(*) AS number FROM dropped
 
 -- count --
--- Return how much there is of the person %(user)s. Triggers in own rooms go with these.
+-- Return how much there is of the person %(user)s. Triggers and schedules in own rooms go with these.
 SELECT (SELECT count(*) FROM room WHERE person = %(user)s AND kind = 'chat') AS chats,
        (SELECT count(*) FROM room WHERE person = %(user)s AND kind = 'dm') AS direct_chats,
        (SELECT count(*) FROM turn WHERE sender = %(user)s) AS messages,
@@ -221,6 +229,8 @@ SELECT (SELECT count(*) FROM room WHERE person = %(user)s AND kind = 'chat') AS 
        (SELECT count(*) FROM participant WHERE instructed_by = %(user)s AND instructions <> '') AS instructions,
        (SELECT count(*) FROM trigger t JOIN room r ON r.id = t.room
         WHERE t.owner = %(user)s AND r.person IS DISTINCT FROM %(user)s) AS triggers,
+       (SELECT count(*) FROM schedule s JOIN room r ON r.id = s.room
+        WHERE s.owner = %(user)s AND r.person IS DISTINCT FROM %(user)s) AS schedules,
        (SELECT count(*) FROM token WHERE person = %(user)s) AS tokens,
        (SELECT count(*) FROM usage WHERE user_id = %(user)s)
            + (SELECT count(*) FROM usage_day WHERE user_id = %(user)s) AS usage,
