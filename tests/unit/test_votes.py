@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import composite, integers, lists, permutations, sampled_from, tuples
 
+from agent_bridge.bridge.feed.entries import entry_of
 from agent_bridge.commands.votes import draft_of
+from agent_bridge.core.feed import FeedType
 from agent_bridge.core.results.votes import VoteRefused
 from agent_bridge.core.votes import (
     LONGEST_ANSWER,
@@ -29,9 +31,10 @@ from agent_bridge.core.votes import (
 )
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
+from agent_bridge.matrix.events import parse_event
 from agent_bridge.matrix.polls import answered_poll, ballot_of, selections
 from agent_bridge.render.content import MAX_CONTENT
-from agent_bridge.render.votes import end_content, result_content, start_content
+from agent_bridge.render.votes import end_content, response_content, result_content, start_content
 
 NOW = datetime(2026, 11, 28, 17, 30, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=30)
@@ -267,3 +270,23 @@ def test_responses_of_clients(event: dict[str, Any], chosen: tuple[str, ...] | N
     if chosen is not None:
         assert answered_poll(event["type"], event["content"]) == "$poll"
         assert selections(event["content"]) == chosen
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "type_", "target"),
+    [
+        ("org.matrix.msc3381.poll.start", start_content(vote()), FeedType.VOTE, None),
+        ("org.matrix.msc3381.poll.start", {"org.matrix.msc3381.poll.start": {}}, FeedType.MESSAGE, None),
+        ("org.matrix.msc3381.poll.response", response_content("$poll", ("1",)), FeedType.VOTE, "$poll"),
+        ("m.poll.response", response_content("$poll", ()), FeedType.VOTE, "$poll"),
+        ("org.matrix.msc3381.poll.end", end_content(vote(), ENGLISH), FeedType.VOTE, "$poll"),
+        ("m.poll.response", {}, None, None),
+    ],
+)
+def test_programs_are_told_of_votes(
+    kind: str, content: dict[str, Any], type_: FeedType | None, target: str | None
+) -> None:
+    event = parse_event(response({}, kind, event_id="$1", room_id="!r:x", content=content))
+    assert event is not None
+    entry = entry_of(event)
+    assert (None if entry is None else (entry.type, entry.target)) == (None if type_ is None else (type_, target))
