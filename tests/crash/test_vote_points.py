@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 NEW = '!ab vote new "Lunch?" pizza | pasta'
 CLOSE = "!ab vote close"
 _DIGITS = dict.fromkeys(map(ord, "0123456789"))
-#: Points that the quick form has: the homeserver has an event, and the database does not know it.
-_QUICK = {"after:poll:1", "after:poll_end:1", "before:ballot:1"}
+#: Points that the quick form has: the homeserver has the end of the poll, and the database does not know it.
+_QUICK = {"after:poll_end:1"}
 _BEGINNING = around("effect", "vote_begun", "poll", "poll_shown", "ballot", "word", "finish")
 _VOTING = around("intake", "ballot")
 _ENDING = [

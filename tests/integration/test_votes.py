@@ -305,7 +305,7 @@ async def test_two_leaders_at_once(harness: BridgeHarness, running: Running) -> 
         )
         while True:
             await keeper.keep()
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.02)
 
     async with voting(harness, running) as room, asyncio.TaskGroup() as others:
         leaders = [others.create_task(lead()) for _ in range(2)]
