@@ -21,7 +21,7 @@ from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.votes import VoteStore
 from support.appservice_client import real_intake
 from support.records import NAMES
-from support.turn_rows import BOB, ROOM, add_agent
+from support.turn_rows import BOB, ROOM, accept, add_agent, new
 from support.vote_rooms import response
 
 if TYPE_CHECKING:
@@ -175,6 +175,17 @@ async def test_many_votes_at_once_keep_to_the_limit(database: Database) -> None:
     assert isinstance(again, VoteOpened)
     await begin(database, "fourth", user=EVE, corrects="$mine")
     assert (await VoteStore(database).find(again.number) or found).end is None
+
+
+async def test_a_command_that_was_redacted_while_it_began_a_vote(database: Database, agent: int) -> None:
+    # Its redaction did not see the vote yet.
+    await accept(database, new("$asked", ROOM, agent))
+    vote = await begun(database, asked_in="$asked")
+    assert not vote.is_withdrawn
+    await database.execute("UPDATE turn SET redacted = true")
+    found = await VoteStore(database).find(vote.id)
+    assert found is not None
+    assert found.is_withdrawn
 
 
 @pytest.mark.usefixtures("agent")

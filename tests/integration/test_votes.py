@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -16,10 +17,11 @@ from agent_bridge.bridge.collaboration.votes import Votes
 from agent_bridge.core.actors import Actor
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.polls import POLL_END, POLL_RESPONSE, POLL_START, VOTE
-from agent_bridge.core.results.votes import VoteCast, VoteRefused
+from agent_bridge.core.results.votes import VoteCast, VoteOpened, VoteRefused
 from agent_bridge.core.roles import Role, Roles
-from agent_bridge.core.votes import VoteProblem
+from agent_bridge.core.votes import Tally, VoteDraft, VoteEnd, VoteProblem
 from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.render.votes import end_content, result_content, start_content
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.votes import VoteStore
@@ -328,6 +330,49 @@ async def test_two_leaders_at_once(harness: BridgeHarness, running: Running) -> 
 
 async def _all_settled(running: Running) -> bool:
     return not await running.database.rows("SELECT 1 FROM vote WHERE NOT is_settled")
+
+
+async def test_events_whose_transaction_ids_are_forgotten_are_found(harness: BridgeHarness, running: Running) -> None:
+    """The homeserver remembers a transaction id for a while only: the bridge searches for what it may have sent."""
+    store, bot = VoteStore(running.database), running.homeserver.namespace.bot
+
+    async def sent(room_id: str, content: dict[str, Any], kind: str) -> str:
+        return await running.homeserver.send(room_id, content, kind=kind, txn_id=uuid4().hex)
+
+    async with voting(harness, running) as room:
+        # The leader sees the vote when the events are there, as after a kill.
+        async with running.database.transaction() as connection:
+            votes = Votes(store, Roles.fixed({DOMAIN: Role.MEMBER}, running.homeserver.namespace))
+            actor, draft = Actor(room.bob.user_id), VoteDraft("Forgotten?", ("a", "b"))
+            opened = await votes.open(connection, actor, room.room_id, draft, UTC, key=uuid4().hex)
+            assert isinstance(opened, VoteOpened)
+            vote = await store.lock(connection, opened.number)
+            assert vote is not None
+            poll = await sent(room.room_id, start_content(vote), POLL_START)
+            await connection.execute("UPDATE vote SET begun = 1 WHERE id = %s", (vote.id,))
+        await cast(room.bob, room.room_id, poll, "2")
+        await room.listed("b: 1 vote")
+        async with running.database.transaction() as connection:
+            found = await store.lock(connection, opened.number)
+            assert found is not None
+            assert found.poll == poll
+            await store.close(connection, vote.id, VoteEnd.PERSON, "")
+            await store.decide(connection, vote, Tally(((), (room.bob.user_id,)), (0, 1)))
+            found = await store.lock(connection, opened.number)
+            assert found is not None
+            found = replace(found, room_now=room.room_id)
+            end = await sent(room.room_id, end_content(found, ENGLISH), POLL_END)
+            await sent(room.room_id, result_content(found, ENGLISH), "m.room.message")
+            await connection.execute("UPDATE vote SET begun = 3 WHERE id = %s", (vote.id,))
+
+        async def is_settled() -> bool:
+            row = await running.database.row("SELECT end_event FROM vote WHERE id = %s AND is_settled", (vote.id,))
+            return row is not None and row["end_event"] == end
+
+        await eventually(is_settled, "the vote is settled")
+        polls = [each for each in await room.polls() if each["content"][VOTE]["question"] == "Forgotten?"]
+        assert [each["sender"] for each in polls] == [bot]
+        assert len(await room.ends(poll)) == len(await room.results(poll)) == 1
 
 
 @pytest.mark.parametrize("number", [50, pytest.param(230, marks=pytest.mark.long)])
