@@ -29,6 +29,7 @@ from agent_bridge.commands import (
     roles,
     rooms,
     saves,
+    schedules,
     selection,
     servers,
     status,
@@ -36,6 +37,7 @@ from agent_bridge.commands import (
     triggers,
     turns,
     usage,
+    votes,
 )
 from agent_bridge.commands.registry import CommandContext, Registry, Where
 from agent_bridge.core.answers import Reply
@@ -69,12 +71,14 @@ def all_commands() -> Registry:
         chat_archive,
         servers,
         channels,
+        votes,
         approvals,
         identity,
         turns,
         rooms,
         groups,
         triggers,
+        schedules,
         roles,
         moderation,
         contexts,
@@ -103,6 +107,7 @@ def context_of(services: CommandServices, registry: Registry, turn: Turn, role: 
         in_agent_room=turn.in_agent_room,
         thread=turn.root or "",
         reply_to=turn.payload.reply_to if isinstance(turn.payload, CommandPayload) else None,
+        corrects=turn.payload.target if isinstance(turn.payload, CommandPayload) else None,
         event_id=turn.event_id,
         turn=turn.id,
         key=turn.key,

@@ -236,6 +236,10 @@ class Roles:
         """Tell whether ghosts and the bot accept invitations of *user*: a person with a role who is not muted."""
         return self.of(user) >= Role.MEMBER and not self.is_muted(user, EVERYWHERE)
 
+    def may_ask(self, user: str, room_id: str) -> bool:
+        """Tell whether *user*, a person, may have agents asked in a room by a trigger or a schedule."""
+        return self.of(user, room_id) >= Role.MEMBER and not self.is_muted(user, room_id)
+
     def reads(self, user: str, room_id: str) -> bool:
         """Tell whether agents may be given texts of *user* in a room: a ghost, the bot, or a user with a role.
 

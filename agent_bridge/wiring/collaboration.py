@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.collaboration.notifier import Notifier
+from agent_bridge.bridge.collaboration.schedule_runner import ScheduleRunner
 from agent_bridge.bridge.rooms.bot_chats import BotChats
+from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.roles import RoleStore
+from agent_bridge.store.schedules import ScheduleStore
 
 if TYPE_CHECKING:
     from agent_bridge.clients import Clients
@@ -28,4 +31,20 @@ def build_notifier(settings: Settings, stores: Stores, clients: Clients) -> Noti
         stores.signals,
         settings.texts,
         gather=config.notifications.gather,
+    )
+
+
+def build_schedule_runner(settings: Settings, stores: Stores, clients: Clients) -> ScheduleRunner:
+    """Build the duty that runs schedules."""
+    return ScheduleRunner(
+        stores.database,
+        ScheduleStore(stores.database),
+        stores.rooms,
+        IntakeStore(stores.database),
+        Notifications(stores.database),
+        stores.lanes,
+        clients.homeserver,
+        settings.roles,
+        stores.signals,
+        max_queued=settings.config.lanes.max_queued_per_room,
     )

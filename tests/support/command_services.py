@@ -14,6 +14,7 @@ from agent_bridge.bridge.chats.conversations import ChatConversations
 from agent_bridge.bridge.chats.deletion import ChatDeletion
 from agent_bridge.bridge.chats.direct import DirectChats
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.collaboration.votes import Votes
 from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
 from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
 from agent_bridge.bridge.inbound.rules import Rules
@@ -58,6 +59,7 @@ from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.tokens import Tokens
@@ -65,6 +67,7 @@ from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.usage import UsageStore
+from agent_bridge.store.votes import VoteStore
 from support.jobs import idle_lanes
 from support.records import NAMES
 from support.turn_rows import BOB, ROOM, accept, new
@@ -116,9 +119,12 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, roles, "!ab")),
             operations=OperationStore(database),
+            schedule_store=ScheduleStore(database),
+            time_zone=Live("UTC"),
             servers=Servers(database),
             notifications=Notifications(database),
             place_maker=PlaceMaker(homeserver, Servers(database), KeyValues(database), Live(example()), roles, ENGLISH),
+            votes=Votes(VoteStore(database), roles),
             reloads=ReloadStore(database),
             personal_data=PersonalData(database, Redactions(NAMES.bot_username, redact_answers=False), Queue(database)),
             planner=PassPlanner(agents, KeyValues(database), RoleStore(database), Live(example()), ENGLISH),

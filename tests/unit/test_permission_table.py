@@ -24,11 +24,11 @@ TABLE = {
     "own": "     x",
 }
 COMMANDS = {
-    "read": "agents agent chats answer role context instructions model saves queue help usage export server channel",
-    "join": (
-        "new rename archive unarchive delete yes invite leave stop approve deny save forget fork trigger triggers token"
-        " tokens"
-    ),
+    "read": "agents agent chats answer role context instructions model saves queue help usage export server channel "
+    "votes",
+    "send": "vote",
+    "join": "new rename archive unarchive delete yes invite leave stop approve deny save forget fork trigger triggers "
+    "notify schedule schedules pause resume unschedule token tokens",
     "settings": "busy stream reset load import",
     "mute": "mute unmute",
     "pin": "pin unpin",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.bot_budget import BotBudget
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
+    from agent_bridge.bridge.inbound.vote_intake import VoteIntake
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.changes import StopRequest
     from agent_bridge.core.rooms import HistoryCursor, Room
@@ -89,6 +90,7 @@ class Intake:
         rules: Rules,
         roles: RoleStore,
         bot_budget: BotBudget,
+        votes: VoteIntake,
         feed: FeedWriter,
         *,
         max_queued: int,
@@ -107,6 +109,7 @@ class Intake:
         self._rules = rules
         self._roles = roles
         self._bot_budget = bot_budget
+        self._votes = votes
         self._feed = feed
         self._hand_on = hand_on
         self._when_busy = when_busy
@@ -224,7 +227,8 @@ class Intake:
         withdrawals = [self._rules.withdrawal(event, rooms.get(event.room_id)) for event in events]
         asked_resumes = [self._rules.resume(event, rooms.get(event.room_id)) for event in events]
         resumes = [each for each in asked_resumes if each is not None]
-        if not (new or ignored or stops or decisions or resumes or backfilled):
+        votes = self._votes.asked(events, rooms)
+        if not (new or ignored or stops or decisions or resumes or votes or backfilled):
             return 0
         async with self._database.transaction() as connection:
             locked = {event.room_id for event in events} | ({backfilled.room.room_id} if backfilled else set())
@@ -252,6 +256,7 @@ class Intake:
                 woken |= {lane for each in told.values() for lane in each}
             for resume in resumes:
                 woken |= await self._changes.resume(connection, resume, rooms[resume.room_id], ignored)
+            await self._votes.write(connection, votes, new, rooms)
             ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
             await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])
             if backfilled is not None:

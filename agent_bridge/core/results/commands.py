@@ -23,6 +23,7 @@ from agent_bridge.core.results.people import PeopleResult
 from agent_bridge.core.results.reloads import ReloadReport
 from agent_bridge.core.results.repairs import PassPlan, RepairBegun
 from agent_bridge.core.results.retirement import RetirementResult
+from agent_bridge.core.results.schedules import ScheduleResult
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.servers import ServerResult
@@ -31,6 +32,7 @@ from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.results.triggers import TriggerResult
 from agent_bridge.core.results.turns import TurnResult
 from agent_bridge.core.results.usage import UsageReport
+from agent_bridge.core.results.votes import VoteResult
 
 if TYPE_CHECKING:
     from agent_bridge.core.agents import AgentState
@@ -375,6 +377,7 @@ Result: TypeAlias = (
     | RetirementResult
     | TokenResult
     | TriggerResult
+    | ScheduleResult
     | RoomBound
     | ServerCommandDone
     | ServerCommandList
@@ -388,6 +391,7 @@ Result: TypeAlias = (
     | TurnResult
     | UnknownCommand
     | UsageReport
+    | VoteResult
     | WhenBusySet
     | WrongRoom
 )

@@ -20,11 +20,13 @@ from agent_bridge.store.postgres.schema import (
     reloads,
     roles,
     rooms,
+    schedules,
     servers,
     tokens,
     triggers,
     turns,
     usage,
+    votes,
 )
 from agent_bridge.store.postgres.schema.base import metadata
 
@@ -41,9 +43,11 @@ __all__ = [
     "reloads",
     "roles",
     "rooms",
+    "schedules",
     "servers",
     "tokens",
     "triggers",
     "turns",
     "usage",
+    "votes",
 ]
