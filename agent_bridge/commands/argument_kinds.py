@@ -14,6 +14,7 @@ a ``StrEnum``             one of its values, in any case                        
 ``TriggerWords``          a name or a number, perhaps behind an agent as ``@name``   ``[@agent] [name|number]``
 ``ScheduleWords``         a time, perhaps in quotes, an agent, and a prompt           ``<when> <agent> <prompt>``
 ``ScheduleNumber``        the number of a schedule                                   ``<number>``
+``TokenWords``            a name or a number, perhaps, and options                   ``[name|number] [--option …]``
 ``PlaceWords``            a server or a channel, perhaps, and other words             ``[name …]``
 ``ChatTitle``             a title; takes several words                               ``<title>``
 ``WhichChat``             a number of the list of chats, or a title; several words   ``[number|title]``
@@ -92,6 +93,8 @@ TriggerWords = NewType("TriggerWords", str)
 #: A time, an agent, and a prompt.
 ScheduleWords = NewType("ScheduleWords", str)
 ScheduleNumber = NewType("ScheduleNumber", int)
+#: The name or the number of a token, and options.
+TokenWords = NewType("TokenWords", str)
 #: A server or a channel, perhaps, and other words.
 PlaceWords = NewType("PlaceWords", str)
 #: Any words.
@@ -324,6 +327,7 @@ KINDS: dict[Any, Kind] = {
     TriggerWords: Kind(_text, spans=True, keeps_quotes=True),
     ScheduleWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TEXT),
     ScheduleNumber: Kind(_schedule_number, type=ArgumentType.NUMBER),
+    TokenWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TEXT),
     PlaceWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TITLED),
     Duration: Kind(_duration, spans=True),
     RoleWord: Kind(_role_word),
