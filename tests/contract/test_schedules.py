@@ -333,6 +333,9 @@ async def test_schedules_end_with_their_person_and_their_room(stage: Stage) -> N
     await stage.make(owner=EVE)
     data = PersonalData(stage.database, Redactions(NAMES.bot_username, redact_answers=False), Queue(stage.database))
     assert (await data.count(BOB))["schedules"] == 1
+    # A run behind the beginning of an erasure would stay.
+    await data.end_schedules(BOB)
+    assert [each.paused for each in await stage.store.owned(BOB)] == [True]
     assert (await data.forget_rest(BOB, 0))["schedules"] == 1
     assert [each.owner for each in await stage.store.owned(None)] == [EVE]
     (known,) = await Agents(stage.database).all()
