@@ -141,7 +141,12 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
                 homeserver, ENGLISH, key="token", url="http://127.0.0.1:9", expires_after=86_400
             ),
             tokens=Tokens(database, NAMES),
-            token_maker=TokenMaker(Tokens(database, NAMES), Names(agents, homeserver), NAMES, parse_duration),
+            token_maker=TokenMaker(
+                Tokens(database, NAMES),
+                Names(agents, Servers(database), KeyValues(database), homeserver),
+                NAMES,
+                parse_duration,
+            ),
             token_secrets=TokenSecrets(homeserver, ENGLISH, key="token", url="http://127.0.0.1:9"),
             deletes_retired=Live(False),
             inviter=Inviter(homeserver, no_admin_room, roles, ENGLISH, joins=False),
