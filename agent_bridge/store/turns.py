@@ -277,7 +277,7 @@ class Turns:
                 "speakers": [*(each.said_by for each in heard), *own],
                 "until": caught_up.until,
                 "step": encode_step("answered", characters=len(answer), error=error),
-                **entry_values(used),
+                "used": entry_values(used),
             },
         )
         return None if row["stop"] is None else StopReason(row["stop"])
