@@ -118,6 +118,22 @@ class Intake:
         Raises:
             StoreError: nothing was committed.
         """
+        if state := [event for event in events if event.state_key is not None]:
+            await self._note_changes(state)
+        by_others = {event.event_id: event for event in events if not self._rules.namespace.is_ours(event.sender)}
+        events = list(by_others.values())
+        try:
+            await self._commit(events)
+        except StoreRefused as error:
+            if len(events) == 1:
+                await self._refuse(transaction_id, events[0], str(error))
+                return
+            half = len(events) // 2
+            await self.take(transaction_id, events[:half])
+            await self.take(transaction_id, events[half:])
+
+    async def _note_changes(self, events: Sequence[RoomEvent]) -> None:
+        """Note what the state *events* change: rooms, chats, places, groups and their people are compared then."""
         if changed := {event.room_id for event in events if self._rules.changes_room(event)}:
             # Before the messages behind the change: their lanes wait until the rooms are compared.
             await self._rooms.request_checks(changed)
@@ -134,17 +150,6 @@ class Intake:
         out = [(event.room_id, ghost) for event in events if (ghost := self._rules.removed_ghost(event)) is not None]
         if out:
             await self._rooms.guests_left(out)
-        by_others = {event.event_id: event for event in events if not self._rules.namespace.is_ours(event.sender)}
-        events = list(by_others.values())
-        try:
-            await self._commit(events)
-        except StoreRefused as error:
-            if len(events) == 1:
-                await self._refuse(transaction_id, events[0], str(error))
-                return
-            half = len(events) // 2
-            await self.take(transaction_id, events[:half])
-            await self.take(transaction_id, events[half:])
 
     async def take_backfilled(self, room: HistoryCursor, events: Sequence[RoomEvent], seen: str | None) -> None:
         """Commit the turns of *events*, the newest events of a room, oldest first, of which some may be known.
