@@ -129,6 +129,22 @@ class Intake:
         namespace = self._rules.namespace
         events = [as_said(event, namespace) for event in events]
         await self._feed.take(events)
+        if state := [event for event in events if event.state_key is not None]:
+            await self._note_changes(state)
+        taken = {event.event_id: event for event in events if self._rules.concerns_bridge(event)}
+        events = list(taken.values())
+        try:
+            await self._commit(events)
+        except StoreRefused as error:
+            if len(events) == 1:
+                await self._refuse(transaction_id, events[0], str(error))
+                return
+            half = len(events) // 2
+            await self.take(transaction_id, events[:half])
+            await self.take(transaction_id, events[half:])
+
+    async def _note_changes(self, events: Sequence[RoomEvent]) -> None:
+        """Note what the state *events* change: rooms, chats, places, groups and their people are compared then."""
         if changed := {event.room_id for event in events if self._rules.changes_room(event)}:
             # Before the messages behind the change: their lanes wait until the rooms are compared.
             await self._rooms.request_checks(changed)
@@ -145,17 +161,6 @@ class Intake:
         out = [(event.room_id, ghost) for event in events if (ghost := self._rules.removed_ghost(event)) is not None]
         if out:
             await self._rooms.guests_left(out)
-        taken = {event.event_id: event for event in events if self._rules.concerns_bridge(event)}
-        events = list(taken.values())
-        try:
-            await self._commit(events)
-        except StoreRefused as error:
-            if len(events) == 1:
-                await self._refuse(transaction_id, events[0], str(error))
-                return
-            half = len(events) // 2
-            await self.take(transaction_id, events[:half])
-            await self.take(transaction_id, events[half:])
 
     async def take_backfilled(self, room: HistoryCursor, events: Sequence[RoomEvent], seen: str | None) -> None:
         """Commit the turns of *events*, the newest events of a room, oldest first, of which some may be known.

@@ -172,8 +172,13 @@ WITH asked AS (
     UPDATE participant SET instructed_by = NULL WHERE instructed_by = %(user)s
 ), news AS (
     DELETE FROM notification WHERE user_id = %(user)s
+), said AS (
+    SELECT DISTINCT room_id FROM feed WHERE sender = %(user)s
+), quoted AS (
+    -- Answers and other words may repeat those of the person: programs read them in the room.
+    UPDATE feed SET content = '{}' FROM said WHERE feed.room_id = said.room_id AND feed.sender <> %(user)s
 ), heard AS (
-    DELETE FROM feed WHERE sender = %(user)s OR user_id = %(user)s
+    DELETE FROM feed WHERE sender = %(user)s OR (user_id = %(user)s AND type = 'notification')
 ), notified AS (
     DELETE FROM notified_person WHERE user_id = %(user)s
 ), budget AS (
