@@ -178,7 +178,7 @@ WITH asked AS (
     -- Answers and other words may repeat those of the person: programs read them in the room.
     UPDATE feed SET content = '{}' FROM said WHERE feed.room_id = said.room_id AND feed.sender <> %(user)s
 ), heard AS (
-    DELETE FROM feed WHERE sender = %(user)s OR (user_id = %(user)s AND type = 'notification')
+    DELETE FROM feed WHERE sender = %(user)s OR user_id = %(user)s
 ), notified AS (
     DELETE FROM notified_person WHERE user_id = %(user)s
 ), budget AS (
