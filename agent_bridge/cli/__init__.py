@@ -18,6 +18,7 @@ import typer
 from agent_bridge import __version__
 from agent_bridge.cli.serving import serve_bridge, until_stopped
 from agent_bridge.cli.terminal import ask_operator, note, say, show_progress, use_any_encoding
+from agent_bridge.cli.token_commands import token_commands
 from agent_bridge.core.errors import BridgeError, ConfigError
 from agent_bridge.core.names import printable
 
@@ -37,6 +38,7 @@ cli = typer.Typer(
 
 database_commands = typer.Typer(help="Commands about the database.", no_args_is_help=True)
 cli.add_typer(database_commands, name="database")
+cli.add_typer(token_commands, name="token")
 
 ConfigFile = Annotated[
     Path,

@@ -14,6 +14,7 @@ a ``StrEnum``             one of its values, in any case                        
 ``TriggerWords``          a name or a number, perhaps behind an agent as ``@name``   ``[@agent] [name|number]``
 ``ScheduleWords``         a time, perhaps in quotes, an agent, and a prompt           ``<when> <agent> <prompt>``
 ``ScheduleNumber``        the number of a schedule                                   ``<number>``
+``TokenWords``            a name or a number, perhaps, and options                   ``[name|number] [--option …]``
 ``PlaceWords``            a server or a channel, perhaps, and other words             ``[name …]``
 ``VoteWords``             a question in quotes, answers and more, or a number           ``[question …]``
 ``ChatTitle``             a title; takes several words                               ``<title>``
@@ -93,6 +94,8 @@ TriggerWords = NewType("TriggerWords", str)
 #: A time, an agent, and a prompt.
 ScheduleWords = NewType("ScheduleWords", str)
 ScheduleNumber = NewType("ScheduleNumber", int)
+#: The name or the number of a token, and options.
+TokenWords = NewType("TokenWords", str)
 #: A server or a channel, perhaps, and other words.
 PlaceWords = NewType("PlaceWords", str)
 #: A question in quotes, answers, and the end of a vote; or the number of a vote.
@@ -327,6 +330,7 @@ KINDS: dict[Any, Kind] = {
     TriggerWords: Kind(_text, spans=True, keeps_quotes=True),
     ScheduleWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TEXT),
     ScheduleNumber: Kind(_schedule_number, type=ArgumentType.NUMBER),
+    TokenWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TEXT),
     PlaceWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TITLED),
     VoteWords: Kind(_text, spans=True, keeps_quotes=True, longest=_VOTE),
     Duration: Kind(_duration, spans=True),

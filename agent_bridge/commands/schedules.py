@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 #: Schedules of a page: as many as a person may have.
 _PAGE = MOST_SCHEDULES
 _FIRST = PageNumber(1)
+#: Stands between time, agent and prompt.
+_BETWEEN = " ,:;"
+_QUOTES = "\"'“”„«» "
 #: The argument of the command, for errors about the agent.
 _PLANNED = Argument("planned", required=True)
 
@@ -70,7 +73,12 @@ async def schedule(
     if not isinstance(place, WakingPlace):
         return ScheduleRefused(ScheduleProblem(place[0].value), place[1])
     request = ScheduleRequest(
-        agent=place.agent, room_id=place.room_id, when=when, expression=expression, zone=zone, prompt=prompt
+        agent=place.agent,
+        room_id=place.room_id,
+        when=when,
+        expression=expression,
+        zone=zone,
+        prompt=_without_quotes(prompt),
     )
 
     async def act(connection: Connection) -> Effect:
@@ -86,13 +94,13 @@ async def schedule(
 async def schedules(
     ctx: CommandContext, page: PageNumber = _FIRST, *, all_: bool = False
 ) -> ScheduleList | NotPermitted:
-    """List the schedules of the caller, or of all people. Only reads."""
+    """List the schedules of the caller, or of all people, whose prompts are their own. Only reads."""
     if all_ and not ctx.can(Permission.OPERATE):
         return NotPermitted("schedules", lowest_role(Permission.OPERATE))
     found = await ctx.services.schedule_store.owned(None if all_ else ctx.sender)
     pages = number_of_pages(page, len(found), _PAGE)
     shown = found[(page - 1) * _PAGE : page * _PAGE]
-    return ScheduleList(tuple(_entry(each) for each in shown), page, pages, is_of_all=all_)
+    return ScheduleList(tuple(_entry(each, ctx.sender) for each in shown), page, pages, is_of_all=all_)
 
 
 @command("pause", group=Group.ROOM, permission=Permission.JOIN, example="3")
@@ -160,9 +168,9 @@ def _time(planned: str, now: datetime, zone: tzinfo) -> tuple[When, str, str]:
     quoted = first_quoted(planned)
     if quoted is not None:
         expression, rest = quoted
-        return checked(parse_whole_time(expression, now, zone), zone, now), expression, rest
+        return checked(parse_whole_time(expression, now, zone), zone, now), expression, rest.lstrip(_BETWEEN)
     found = parse_time(planned, now, zone)
-    return checked(found.when, zone, now), found.text, found.rest
+    return checked(found.when, zone, now), found.text, found.rest.lstrip(_BETWEEN)
 
 
 async def _named(ctx: CommandContext, rest: str) -> tuple[str, str]:
@@ -182,20 +190,28 @@ async def _named(ctx: CommandContext, rest: str) -> tuple[str, str]:
     for name in names:
         behind = text[len(name) :]
         if folded(text[: len(name)]) == folded(name) and not behind[:1].isalnum():
-            return name, behind.lstrip(" ,:").strip()
+            return name, behind.lstrip(_BETWEEN).strip()
     if is_alone and not rest.startswith("@"):
         return "", rest
     word, _, prompt = rest.partition(next((each for each in rest if each.isspace()), " "))
     return word, prompt.strip()
 
 
-def _entry(found: Schedule) -> ScheduleEntry:
+def _without_quotes(prompt: str) -> str:
+    """Return *prompt*, without the quotes around all of it."""
+    quoted = first_quoted(prompt)
+    if quoted is not None and not quoted[1]:
+        return quoted[0]
+    return prompt if prompt.strip(_QUOTES) else ""
+
+
+def _entry(found: Schedule, reader: str) -> ScheduleEntry:
     return ScheduleEntry(
         number=found.id,
         agent=found.agent_name,
         room_id=found.room_id,
         expression=found.expression,
-        prompt=found.prompt,
+        prompt=found.prompt if found.owner == reader else "",
         owner=found.owner,
         due_at=found.due_at,
         zone=found.zone,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.retirement_texts import RetirementTexts
     from agent_bridge.i18n.schedule_texts import ScheduleTexts
     from agent_bridge.i18n.server_texts import ServerTexts
+    from agent_bridge.i18n.token_texts import TokenTexts
     from agent_bridge.i18n.trigger_texts import TriggerTexts
     from agent_bridge.i18n.usage_texts import UsageTexts
     from agent_bridge.i18n.vote_texts import VoteTexts
@@ -317,6 +318,7 @@ class Texts:
     people: PeopleTexts
     repairs: RepairTexts
     retirement: RetirementTexts
+    tokens: TokenTexts
     triggers: TriggerTexts
     schedules: ScheduleTexts
     servers: ServerTexts

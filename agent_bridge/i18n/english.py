@@ -12,6 +12,7 @@ from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
 from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
 from agent_bridge.i18n.english_schedules import ENGLISH_SCHEDULES
 from agent_bridge.i18n.english_servers import ENGLISH_SERVERS
+from agent_bridge.i18n.english_tokens import ENGLISH_TOKENS
 from agent_bridge.i18n.english_triggers import ENGLISH_TRIGGERS
 from agent_bridge.i18n.english_usage import ENGLISH_USAGE
 from agent_bridge.i18n.english_votes import ENGLISH_VOTES
@@ -385,6 +386,7 @@ ENGLISH = Texts(
     people=ENGLISH_PEOPLE,
     repairs=ENGLISH_REPAIRS,
     retirement=ENGLISH_RETIREMENT,
+    tokens=ENGLISH_TOKENS,
     triggers=ENGLISH_TRIGGERS,
     schedules=ENGLISH_SCHEDULES,
     servers=ENGLISH_SERVERS,

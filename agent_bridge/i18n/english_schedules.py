@@ -22,7 +22,7 @@ ENGLISH_SCHEDULES = ScheduleTexts(
         "prompt_too_long": "The prompt has more than {most} characters.",
         "too_many": "You have {most} schedules, and can have no more. `{prefix} schedules` lists them.",
         "too_many_in_room": "This room has {most} schedules, and can have no more.",
-        "too_often": "That is too often: {most} have to be between two runs.",
+        "too_often": "That is too often: the shortest interval is {most}.",
         "unknown": "You have no schedule {name}. `{prefix} schedules` lists yours.",
         "over": "The time of the schedule ({name}) is over. `{prefix} schedule` makes a new one.",
     },
@@ -37,7 +37,10 @@ ENGLISH_SCHEDULES = ScheduleTexts(
         "too_far": "*{word}* never comes, or is more than five years away.",
         "repeats": "*{word}* repeats; one moment is needed.",
     },
-    examples="Such as `in 20 minutes`, `tomorrow 9:00`, `2030-12-01 12:00`, `every weekday 9:00`, `cron 0 9 * * 1-5`.",
+    examples=(
+        "Write, for example, `in 20 minutes`, `tomorrow 9:00`, `2030-12-01 12:00`, `every weekday 9:00`, or "
+        "`cron 0 9 * * 1-5`."
+    ),
     none="You have no schedules. `{prefix} schedule` makes one.",
     none_of_all="Nobody has schedules.",
     head="Schedules:",

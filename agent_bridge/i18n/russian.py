@@ -17,6 +17,7 @@ from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
 from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
 from agent_bridge.i18n.russian_schedules import RUSSIAN_SCHEDULES
 from agent_bridge.i18n.russian_servers import RUSSIAN_SERVERS
+from agent_bridge.i18n.russian_tokens import RUSSIAN_TOKENS
 from agent_bridge.i18n.russian_triggers import RUSSIAN_TRIGGERS
 from agent_bridge.i18n.russian_usage import RUSSIAN_USAGE
 from agent_bridge.i18n.russian_votes import RUSSIAN_VOTES
@@ -411,6 +412,7 @@ RUSSIAN = Texts(
     people=RUSSIAN_PEOPLE,
     repairs=RUSSIAN_REPAIRS,
     retirement=RUSSIAN_RETIREMENT,
+    tokens=RUSSIAN_TOKENS,
     triggers=RUSSIAN_TRIGGERS,
     schedules=RUSSIAN_SCHEDULES,
     servers=RUSSIAN_SERVERS,

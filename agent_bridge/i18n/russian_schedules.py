@@ -22,7 +22,7 @@ RUSSIAN_SCHEDULES = ScheduleTexts(
         "prompt_too_long": "В запросе больше {most} символов.",
         "too_many": "У вас уже {most} расписаний, больше нельзя. Список: `{prefix} schedules`.",
         "too_many_in_room": "В этой комнате уже {most} расписаний, больше нельзя.",
-        "too_often": "Это слишком часто: между запусками должно пройти {most}.",
+        "too_often": "Это слишком часто: наименьший промежуток — {most}.",
         "unknown": "У вас нет расписания {name}. Ваши расписания: `{prefix} schedules`.",
         "over": "Время расписания ({name}) прошло. Создать новое: `{prefix} schedule`.",
     },

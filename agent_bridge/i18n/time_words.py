@@ -20,6 +20,7 @@ IN = frozenset(["in", "через"])
 #: In place of the number 1, and the half of a unit.
 ONE, HALF = frozenset(["a", "an", "one", "один", "одну", "одна"]), frozenset(["half"])
 HALF_AN_HOUR = frozenset(["полчаса"])
+ONE_AND_A_HALF = frozenset(["полтора", "полторы"])
 #: Before a thing that repeats.
 EVERY = frozenset(["every", "each", "каждый", "каждую", "каждое", "каждые", "каждого", "каждой"])
 EACH_ON = frozenset(["по"])

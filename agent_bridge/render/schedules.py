@@ -55,7 +55,7 @@ def schedule_renderers(texts: Texts, prefix: str) -> Mapping[type, Callable[[Any
 def time_problem(result: TimeNotUnderstood, texts: Texts) -> str:
     """Return why words mean no time, with examples."""
     words = texts.schedules
-    problem = words.times[result.problem].format(word=escape(_short(result.word, _WORD)))
+    problem = words.times[result.problem].format(word=_shown(result.word))
     return f"{problem} {words.examples}"
 
 
@@ -87,8 +87,7 @@ def scheduled_head(when: str, late: str | None, texts: Texts) -> str:
 def _refused(texts: Texts, prefix: str, result: ScheduleRefused) -> str:
     is_time = result.problem is ScheduleProblem.TOO_OFTEN
     most = texts.duration(result.most) if is_time else str(result.most)
-    name = escape(_short(result.name, _WORD))
-    return texts.schedules.problems[result.problem].format(name=name, most=most, prefix=prefix)
+    return texts.schedules.problems[result.problem].format(name=_shown(result.name), most=most, prefix=prefix)
 
 
 def _list(texts: Texts, prefix: str, result: ScheduleList) -> str:
@@ -113,10 +112,15 @@ def _entry(texts: Texts, entry: ScheduleEntry, *, is_of_all: bool) -> str:
         facts.append(words.troubles.get(entry.problem, entry.problem))
     if is_of_all:
         facts.append(words.owner.format(owner=escape(entry.owner)))
-    prompt = escape(_short(one_line(entry.prompt), _PROMPT))
+    prompt = f": {escape(_short(one_line(entry.prompt), _PROMPT))}" if entry.prompt else ""
     facts.append(f"`{in_backticks(entry.room_id)}`")
     head = f"- **{entry.number}** {escape(entry.expression)} → *{escape(entry.agent)}*"
-    return f"{head}: {prompt} ({'; '.join(facts)})"
+    return f"{head}{prompt} ({'; '.join(facts)})"
+
+
+def _shown(word: str) -> str:
+    """Return words of a person inside a text: without characters that show nothing, or change its direction."""
+    return escape(_short(one_line(word), _WORD))
 
 
 def _short(text: str, most: int) -> str:

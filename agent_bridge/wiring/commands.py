@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.agents.pass_plan import PassPlanner
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
 from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
 from agent_bridge.bridge.roles.moderation import Moderation
 from agent_bridge.commands.choices import ChoiceHandler
@@ -27,9 +28,11 @@ from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.wiring.channels import build_place_maker
 from agent_bridge.wiring.personal_data import build_personal_data
+from agent_bridge.wiring.programs import build_token_maker
 from agent_bridge.wiring.votes import build_votes
 
 if TYPE_CHECKING:
@@ -116,6 +119,14 @@ def build_commands(
         ),
         schedule_store=ScheduleStore(stores.database),
         time_zone=settings.live.part(lambda config: config.timezone),
+        tokens=Tokens(stores.database, settings.namespace),
+        token_maker=build_token_maker(settings, stores, clients),
+        token_secrets=TokenSecrets(
+            clients.homeserver,
+            settings.texts,
+            key=settings.config.appservice.as_token.get_secret_value(),
+            url=settings.config.public_url,
+        ),
         servers=Servers(stores.database),
         notifications=Notifications(stores.database),
         place_maker=build_place_maker(settings, stores, clients),

@@ -83,6 +83,8 @@ def test_the_commands() -> None:
         "pause": Role.MEMBER,
         "resume": Role.MEMBER,
         "unschedule": Role.MEMBER,
+        "token": Role.MEMBER,
+        "tokens": Role.MEMBER,
         "role": Role.MEMBER,
         "roles": Role.ADMIN,
         "mute": Role.MODERATOR,

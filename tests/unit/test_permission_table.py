@@ -27,8 +27,10 @@ COMMANDS = {
     "read": "agents agent chats answer role context instructions model saves queue help usage export server channel "
     "votes",
     "send": "vote",
-    "join": "new rename archive unarchive delete yes invite leave stop approve deny save forget fork trigger triggers "
-    "notify schedule schedules pause resume unschedule",
+    "join": (
+        "new rename archive unarchive delete yes invite leave stop approve deny save forget fork trigger triggers token"
+        " tokens notify schedule schedules pause resume unschedule"
+    ),
     "settings": "busy stream reset load import",
     "mute": "mute unmute",
     "pin": "pin unpin",

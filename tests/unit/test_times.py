@@ -60,6 +60,8 @@ INTERVALS = {
     "hourly": 3600,
     "every 30 minutes": 1800,
     "every 2h": 7200,
+    "every 1.5 hours": 5400,
+    "every 1,5 hours": 5400,
     "каждый час": 3600,
     "каждые 30 минут": 1800,
     "every 2 days": 172_800,
@@ -72,6 +74,10 @@ MOMENTS = {
     "in an hour": "2026-11-28 14:00",
     "in half an hour": "2026-11-28 13:30",
     "20 min": "2026-11-28 13:20",
+    "in 1.5 hours": "2026-11-28 14:30",
+    "in 40 minutes.": "2026-11-28 13:40",
+    "через 1,5 часа": "2026-11-28 14:30",
+    "через полтора часа": "2026-11-28 14:30",
     "tomorrow 9:00": "2026-11-29 09:00",
     "tomorrow at 9 pm": "2026-11-29 21:00",
     "at 18:00 tomorrow": "2026-11-29 18:00",
@@ -105,6 +111,7 @@ ERRORS = {
     "every foo 9:00": (TimeProblem.UNKNOWN_WORD, "foo"),
     "every": (TimeProblem.UNKNOWN_WORD, "every"),
     "in 20 Bananas": (TimeProblem.UNKNOWN_WORD, "Bananas"),
+    "in 99999999 minutes": (TimeProblem.UNKNOWN_WORD, "99999999"),
     "tomorrow 9:00 sharp": (TimeProblem.UNKNOWN_WORD, "sharp"),
     "every 2 days at 9:00": (TimeProblem.UNKNOWN_WORD, "9:00"),
     "every other day 9:00": (TimeProblem.UNKNOWN_WORD, "other"),
@@ -182,6 +189,8 @@ def test_words_behind_a_time_are_kept() -> None:
         "cron 0 9 * * 1-5 5 things": "5 things",
         "tomorrow 9:00 @Ada  go": "@Ada  go",
         "in 2 hours and 5 apples": "and 5 apples",
+        "20:00 get milk": "get milk",
+        "in 2 hours, 5 apples": ", 5 apples",
     }.items():
         assert parse_time(text, NOW, BERLIN).rest == rest
 

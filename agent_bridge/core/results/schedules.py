@@ -99,6 +99,7 @@ class ScheduleEntry:
     #: Room id of its room.
     room_id: str
     expression: str
+    #: Empty: it is not for the reader, who is not the owner.
     prompt: str
     owner: str
     due_at: datetime

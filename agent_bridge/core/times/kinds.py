@@ -39,6 +39,9 @@ class TimeExpressionError(ValueError):
         self.problem = problem
         self.word = word
 
+    def __str__(self) -> str:
+        return f"{self.problem}: {self.word}"
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:

@@ -66,7 +66,7 @@ class Moments(Words):
             amount = self.attempt(self._further_length)
         if not has_any:
             if is_told and self.peek() is not END:
-                if self.peek().word.isdecimal() and self.peek(1) is not END:
+                if COUNT.fullmatch(self.peek().word) and self.peek(1) is not END:
                     self.at += 1
                 raise self.error(TimeProblem.UNKNOWN_WORD)
             return None
@@ -83,8 +83,7 @@ class Moments(Words):
         """Read one part of a length of time, in seconds; *alone*: the number may be missing."""
         if not alone and COUNT.fullmatch(self.peek().word) is None:
             return None
-        number, unit = self.amount()
-        return None if unit is None else number * UNITS[unit]
+        return self.amount()
 
     def _iso(self) -> Moment | None:
         """Read a moment by ISO 8601, with a letter between date and time."""

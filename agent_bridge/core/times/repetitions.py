@@ -97,10 +97,9 @@ class Repetitions(Words):
 
     def _interval(self) -> Interval | Cron | None:
         """Read ``30 minutes``, ``hour``, ``day``; the last one needs a time of the day."""
-        number, unit = self.amount()
-        if unit is None:
+        seconds = self.amount()
+        if seconds is None:
             return None
-        seconds = number * UNITS[unit]
         if not 0 < seconds <= _LONGEST_INTERVAL:
             raise self.error(TimeProblem.TOO_FAR, back=1)
         if seconds == UNITS["day"]:

@@ -21,7 +21,8 @@ _CLOCK = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?P<half>am|pm)?")
 _DOTTED_CLOCK = re.compile(r"(?P<hour>\d{1,2})\.(?P<minute>\d{2})")
 _HOUR = re.compile(r"(?P<hour>\d{1,2})(?P<half>am|pm)?")
 #: A number, perhaps with a unit.
-COUNT = re.compile(r"(?P<number>\d{1,6})(?P<unit>[^\W\d_]+)?")
+COUNT = re.compile(r"(?P<number>\d{1,6}(?:\.\d{1,3})?)(?P<unit>[^\W\d_]+)?")
+_DECIMALS, _ONE_AND_A_HALF = re.compile(r"\d{1,3}"), 1.5
 #: The number of a day.
 ORDINAL = re.compile(rf"(?P<day>\d{{1,2}})(?:{'|'.join(words.ORDINAL_ENDS)})?")
 
@@ -141,24 +142,24 @@ class Words:
             raise self.error(TimeProblem.BAD_TIME, back=1)
         return ClockTime(hour, minute)
 
-    def amount(self) -> tuple[int, str | None]:
-        """Read a number, which may be missing, and a unit; the unit is None if there is none."""
-        match = COUNT.fullmatch(self.peek().word)
-        if match is not None:
-            if match["unit"] is not None:
-                return (int(match["number"]), match["unit"]) if self._amount_is_unit(match["unit"]) else (0, None)
-            self.at += 1
-            if (unit := self.take(UNITS)) is not None:
-                return int(match["number"]), unit
-            return 0, None
-        self.take(words.ONE)
-        return 1, self.take(UNITS)
+    def amount(self) -> int | None:
+        """Read a number, which may be missing, and a unit; return the seconds, None if there is no unit."""
+        match = self.match(COUNT)
+        if match is None:
+            number = _ONE_AND_A_HALF if self.take(words.ONE_AND_A_HALF) else 1.0
+            self.take(words.ONE)
+            unit = self.take(UNITS)
+        else:
+            number, unit = float(match["number"] + self._decimals()), match["unit"] or self.take(UNITS)
+        return None if unit not in UNITS else round(number * UNITS[unit])
 
-    def _amount_is_unit(self, unit: str) -> bool:
-        if unit not in UNITS:
-            return False
-        self.at += 1
-        return True
+    def _decimals(self) -> str:
+        """Read the decimals behind a comma, which is a word, before a unit."""
+        comma, decimals, unit = (self.peek(ahead) for ahead in range(3))
+        if comma.word != "," or _DECIMALS.fullmatch(decimals.word) is None or unit.word not in UNITS:
+            return ""
+        self.at += 2
+        return f".{decimals.word}"
 
     @property
     def last(self) -> str:
