@@ -57,9 +57,7 @@ class VoteAction(StrEnum):
     CLOSE = "close"
 
 
-@command(
-    "vote", group=Group.ROOM, permission=Permission.SEND, example='new "Lunch?" pizza | pasta until 18:00 quorum 3'
-)
+@command("vote", group=Group.ROOM, permission=Permission.JOIN, example='new "Lunch?" pizza | pasta until 18:00')
 async def vote(
     ctx: CommandContext, action: VoteAction, asked: VoteWords | None = None
 ) -> VoteOpened | VoteCast | VoteClosed | VoteRefused:

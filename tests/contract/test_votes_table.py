@@ -128,8 +128,11 @@ async def test_intake_stores_the_responses_to_open_votes(database: Database) -> 
     # A redacted response goes; the one before counts again.
     await intake.take("2", [redaction("$9", "$7")])
     assert await ballots(database) == [(BOB, ["1"]), (EVE, ["2"])]
-    assert await close(database) == VoteClosed(vote.id)
+    # Another vote goes on, so intake looks at the responses of the room.
+    await begun(database, "other")
+    assert await close(database, vote.id) == VoteClosed(vote.id)
     await intake.take("3", [said("$10", "$key", "2")])
+    assert await ballots(database) == [(BOB, ["1"]), (EVE, ["2"])]
     async with database.transaction() as connection:
         assert await store.decide(connection, vote, Tally(((BOB,), (EVE,)), (1, 1)))
     async with database.transaction() as connection:

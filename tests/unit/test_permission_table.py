@@ -26,9 +26,8 @@ TABLE = {
 COMMANDS = {
     "read": "agents agent chats answer role context instructions model saves queue help usage export server channel "
     "votes",
-    "send": "vote",
     "join": "new rename archive unarchive delete yes invite leave stop approve deny save forget fork trigger triggers "
-    "notify schedule schedules pause resume unschedule token tokens",
+    "notify schedule schedules pause resume unschedule token tokens vote",
     "settings": "busy stream reset load import",
     "mute": "mute unmute",
     "pin": "pin unpin",

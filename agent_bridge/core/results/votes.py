@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class VoteList:
     """The votes of a room: the open ones, and the last that ended."""
 
     votes: tuple[VoteEntry, ...]
-    now: datetime
+    #: The present time, in the time zone of people.
+    now: datetime = field(compare=False)
 
 
 VoteResult: TypeAlias = VoteRefused | VoteOpened | VoteClosed | VoteCast | VoteList
