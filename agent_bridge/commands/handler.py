@@ -30,6 +30,7 @@ from agent_bridge.commands import (
     roles,
     rooms,
     saves,
+    schedules,
     selection,
     servers,
     status,
@@ -38,6 +39,7 @@ from agent_bridge.commands import (
     triggers,
     turns,
     usage,
+    votes,
 )
 from agent_bridge.commands.registry import CommandContext, Registry, Where
 from agent_bridge.core.answers import Reply
@@ -72,6 +74,7 @@ def all_commands() -> Registry:
         servers,
         channels,
         tasks,
+        votes,
         approvals,
         identity,
         turns,
@@ -79,6 +82,7 @@ def all_commands() -> Registry:
         groups,
         triggers,
         agent_events,
+        schedules,
         roles,
         moderation,
         contexts,
@@ -107,6 +111,7 @@ def context_of(services: CommandServices, registry: Registry, turn: Turn, role: 
         in_agent_room=turn.in_agent_room,
         thread=turn.root or "",
         reply_to=turn.payload.reply_to if isinstance(turn.payload, CommandPayload) else None,
+        corrects=turn.payload.target if isinstance(turn.payload, CommandPayload) else None,
         event_id=turn.event_id,
         turn=turn.id,
         key=turn.key,

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.chats.maker import ChatMaker
     from agent_bridge.bridge.collaboration.events import AgentEvents
     from agent_bridge.bridge.collaboration.tasks import TaskService
+    from agent_bridge.bridge.collaboration.votes import Votes
     from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
     from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
     from agent_bridge.bridge.programs.token_maker import TokenMaker
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.retirement import RetirementStore
     from agent_bridge.store.roles import RoleStore
     from agent_bridge.store.rooms import Rooms
+    from agent_bridge.store.schedules import ScheduleStore
     from agent_bridge.store.selections import Selections
     from agent_bridge.store.servers import Servers
     from agent_bridge.store.tasks import Tasks
@@ -148,6 +150,9 @@ class CommandServices:
     tokens: Tokens
     token_maker: TokenMaker
     token_secrets: TokenSecrets
+    schedule_store: ScheduleStore
+    #: Name of the configured time zone.
+    time_zone: Live[str]
     servers: Servers
     tasks: TaskService
     task_store: Tasks
@@ -155,6 +160,7 @@ class CommandServices:
     agent_events: AgentEvents
     agent_event_store: AgentEventStore
     place_maker: PlaceMaker
+    votes: Votes
     #: Whether the rooms of agents that are retired are deleted.
     deletes_retired: Live[bool]
     moderation: Moderation
@@ -189,6 +195,8 @@ class CommandContext:
     thread: str
     #: The event to which it replies, None without one.
     reply_to: str | None = None
+    #: The event that was edited into the command; None: it is no edit.
+    corrects: str | None = None
     #: The event that gave the command. The same event may run a command twice (see :class:`Command`).
     event_id: str
     #: Row id and public name of its turn, and the number of claims of the turn by workers, including the present one.

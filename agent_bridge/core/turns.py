@@ -262,8 +262,8 @@ class Turn:
 
     @property
     def is_triggered(self) -> bool:
-        """Whether a trigger has asked for it: the notice in the room is its question."""
-        return isinstance(self.payload, MessagePayload) and bool(self.payload.trigger)
+        """Whether a trigger or a schedule has asked for it: the notice in the room is its question."""
+        return isinstance(self.payload, MessagePayload) and bool(self.payload.trigger or self.payload.schedule)
 
     @property
     def body(self) -> str:

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.people_texts import PeopleTexts
     from agent_bridge.i18n.repair_texts import RepairTexts
     from agent_bridge.i18n.retirement_texts import RetirementTexts
+    from agent_bridge.i18n.schedule_texts import ScheduleTexts
     from agent_bridge.i18n.server_texts import ServerTexts
     from agent_bridge.i18n.task_texts import TaskTexts
     from agent_bridge.i18n.token_texts import TokenTexts
     from agent_bridge.i18n.trigger_texts import TriggerTexts
     from agent_bridge.i18n.usage_texts import UsageTexts
+    from agent_bridge.i18n.vote_texts import VoteTexts
 
 _THOUSAND = 1000
 #: User ids in one text.
@@ -320,8 +322,10 @@ class Texts:
     retirement: RetirementTexts
     tokens: TokenTexts
     triggers: TriggerTexts
+    schedules: ScheduleTexts
     servers: ServerTexts
     tasks: TaskTexts
+    votes: VoteTexts
     notifications: NotificationTexts
     events: EventTexts
     data: DataTexts

@@ -16,11 +16,13 @@ from agent_bridge.i18n.russian_notifications import RUSSIAN_NOTIFICATIONS
 from agent_bridge.i18n.russian_people import RUSSIAN_PEOPLE
 from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
 from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
+from agent_bridge.i18n.russian_schedules import RUSSIAN_SCHEDULES
 from agent_bridge.i18n.russian_servers import RUSSIAN_SERVERS
 from agent_bridge.i18n.russian_tasks import RUSSIAN_TASKS
 from agent_bridge.i18n.russian_tokens import RUSSIAN_TOKENS
 from agent_bridge.i18n.russian_triggers import RUSSIAN_TRIGGERS
 from agent_bridge.i18n.russian_usage import RUSSIAN_USAGE
+from agent_bridge.i18n.russian_votes import RUSSIAN_VOTES
 
 _TEENS = range(11, 15)
 _FEW = range(2, 5)
@@ -414,8 +416,10 @@ RUSSIAN = Texts(
     retirement=RUSSIAN_RETIREMENT,
     tokens=RUSSIAN_TOKENS,
     triggers=RUSSIAN_TRIGGERS,
+    schedules=RUSSIAN_SCHEDULES,
     servers=RUSSIAN_SERVERS,
     tasks=RUSSIAN_TASKS,
+    votes=RUSSIAN_VOTES,
     notifications=RUSSIAN_NOTIFICATIONS,
     events=RUSSIAN_EVENTS,
     data=RUSSIAN_DATA,

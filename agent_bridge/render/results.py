@@ -76,6 +76,7 @@ from agent_bridge.render.people import people_renderers
 from agent_bridge.render.reloads import render_reload
 from agent_bridge.render.repairs import render_begun, render_plan
 from agent_bridge.render.retirement import retirement_renderers
+from agent_bridge.render.schedules import schedule_renderers
 from agent_bridge.render.selection import render_choices, render_selected, room_link
 from agent_bridge.render.server_commands import render_done, render_list, render_refused
 from agent_bridge.render.servers import server_renderers
@@ -93,6 +94,7 @@ from agent_bridge.render.turns import (
 )
 from agent_bridge.render.upstreams import upstream_facts, upstream_status
 from agent_bridge.render.usage import render_usage
+from agent_bridge.render.votes import vote_renderers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -186,8 +188,10 @@ class ResultRenderer:
             **trigger_renderers(texts, prefix),
             **event_renderers(texts, prefix),
             **task_renderers(texts, prefix),
+            **schedule_renderers(texts, prefix),
             **notification_renderers(texts, prefix),
             **server_renderers(texts, prefix),
+            **vote_renderers(texts, prefix),
         }
 
     def render(self, result: Result) -> str:

@@ -9,12 +9,15 @@ from agent_bridge.bridge.collaboration.event_poster import EventPoster
 from agent_bridge.bridge.collaboration.events import AgentEvents
 from agent_bridge.bridge.collaboration.mirror import Mirror
 from agent_bridge.bridge.collaboration.notifier import Notifier
+from agent_bridge.bridge.collaboration.schedule_runner import ScheduleRunner
 from agent_bridge.bridge.collaboration.task_cards import TaskCards
 from agent_bridge.bridge.collaboration.tasks import TaskService
 from agent_bridge.bridge.rooms.bot_chats import BotChats
 from agent_bridge.store.agent_events import AgentEventStore
+from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.roles import RoleStore
+from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -82,4 +85,20 @@ def build_notifier(settings: Settings, stores: Stores, clients: Clients) -> Noti
         stores.signals,
         settings.texts,
         gather=config.notifications.gather,
+    )
+
+
+def build_schedule_runner(settings: Settings, stores: Stores, clients: Clients) -> ScheduleRunner:
+    """Build the duty that runs schedules."""
+    return ScheduleRunner(
+        stores.database,
+        ScheduleStore(stores.database),
+        stores.rooms,
+        IntakeStore(stores.database),
+        Notifications(stores.database),
+        stores.lanes,
+        clients.homeserver,
+        settings.roles,
+        stores.signals,
+        max_queued=settings.config.lanes.max_queued_per_room,
     )

@@ -27,6 +27,7 @@ from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
+from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
@@ -35,6 +36,7 @@ from agent_bridge.wiring.channels import build_place_maker
 from agent_bridge.wiring.collaboration import build_agent_events, build_tasks
 from agent_bridge.wiring.personal_data import build_personal_data
 from agent_bridge.wiring.programs import build_token_maker
+from agent_bridge.wiring.votes import build_votes
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
@@ -126,6 +128,8 @@ def build_commands(
             key=settings.config.appservice.as_token.get_secret_value(),
             url=settings.config.public_url,
         ),
+        schedule_store=ScheduleStore(stores.database),
+        time_zone=settings.live.part(lambda config: config.timezone),
         servers=Servers(stores.database),
         tasks=build_tasks(settings, stores, clients),
         task_store=Tasks(stores.database),
@@ -133,6 +137,7 @@ def build_commands(
         agent_events=build_agent_events(settings, stores, clients),
         agent_event_store=AgentEventStore(stores.database),
         place_maker=build_place_maker(settings, stores, clients),
+        votes=build_votes(settings, stores),
         deletes_retired=settings.live.part(lambda config: config.retire.delete),
         inviter=inviter,
         moderation=Moderation(clients.homeserver, settings.texts),

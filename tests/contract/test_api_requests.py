@@ -30,8 +30,10 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.direct_chats import DirectChatStore
+from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.servers import Servers
 from agent_bridge.store.tokens import NewToken, Tokens
 from support.records import NAMES
 from support.turn_rows import BOB, add_agent
@@ -113,7 +115,7 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
     async with homeserver_session() as session:
         homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
         roles = Roles.fixed({BOB: Role.MEMBER}, NAMES)
-        names = Names(Agents(database), homeserver)
+        names = Names(Agents(database), Servers(database), KeyValues(database), homeserver)
         messages = _Silent()
         services: Any = ApiServices(
             tokens=tokens,

@@ -24,6 +24,7 @@ from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.core.agent_events import EVENT
 from agent_bridge.core.ids import IMPORTED
+from agent_bridge.core.polls import POLL_END, POLL_START, VOTE
 from agent_bridge.core.programs import BY_PROGRAM, SAID_BY
 from agent_bridge.core.tasks import TASK
 from agent_bridge.matrix.client import Homeserver
@@ -49,12 +50,14 @@ from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turns import Turns
+from agent_bridge.store.votes import VoteStore
 from agent_bridge.upstream.answer import End, RunStarted
 from agent_bridge.upstream.letta.all_conversations import LettaConversations
 from agent_bridge.upstream.letta.conversations import LaneConversations
@@ -117,6 +120,18 @@ def _of_programs(_self: Intake, name: str, *_: Any, **__: Any) -> bool:
 
 def _files(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return content.get("msgtype") == "m.file"
+
+
+def _polls(_self: Homeserver, _room: str, _content: dict[str, Any], **more: Any) -> bool:
+    return more.get("kind") == POLL_START
+
+
+def _poll_ends(_self: Homeserver, _room: str, _content: dict[str, Any], **more: Any) -> bool:
+    return more.get("kind") == POLL_END
+
+
+def _vote_results(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return VOTE in content and content.get("msgtype") == "m.notice"
 
 
 def _levels(_self: Homeserver, _room: str, kind: str, *_: Any, **__: Any) -> bool:
@@ -244,6 +259,20 @@ STEPS = {
     "api_finish": Step(ProgramRequests, "finish", is_anywhere=True),
     "api_tell": Step(TokenSecrets, "tell"),
     "api_told": Step(Tokens, "told"),
+    # The leader shows, ends and counts votes.
+    "vote_begun": Step(VoteStore, "begin", is_anywhere=True),
+    "poll": Step(Homeserver, "send", _polls, is_anywhere=True),
+    "poll_shown": Step(VoteStore, "shown", is_anywhere=True),
+    "ballot": Step(VoteStore, "take", is_anywhere=True),
+    "vote_closed": Step(VoteStore, "close"),
+    "vote_decided": Step(VoteStore, "decide", is_anywhere=True),
+    "poll_end": Step(Homeserver, "send", _poll_ends, is_anywhere=True),
+    "poll_ended": Step(VoteStore, "ended", is_anywhere=True),
+    "vote_result": Step(Homeserver, "send", _vote_results, is_anywhere=True),
+    "vote_settled": Step(VoteStore, "settle", is_anywhere=True),
+    # The leader runs schedules.
+    "schedule_lock": Step(ScheduleStore, "lock", is_anywhere=True),
+    "schedule_advance": Step(ScheduleStore, "advance", is_anywhere=True),
     "book": Step(RoleStore, "give"),
     # The leader brings the rooms to the newest book.
     "levels": Step(Homeserver, "set_state", _levels, is_anywhere=True),

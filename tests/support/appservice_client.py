@@ -18,7 +18,8 @@ from agent_bridge.bridge.groups.hand_on import HandOn
 from agent_bridge.bridge.inbound.bot_budget import BotBudget
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
-from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
+from agent_bridge.bridge.inbound.task_claims import TaskClaims
+from agent_bridge.bridge.inbound.vote_intake import VoteIntake
 from agent_bridge.config.conversations import BudgetsConfig
 from agent_bridge.core.feed import FeedSwitch
 from agent_bridge.core.live import Live
@@ -38,6 +39,7 @@ from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.sent_events import SentEvents
+from agent_bridge.store.votes import VoteStore
 from support.jobs import idle_lanes
 from support.records import NAMES, wanted
 
@@ -111,6 +113,8 @@ def real_intake(
     redactions = Redactions(NAMES.bot_username, redact_answers=True)
     intake_store, edits, rooms, lanes = IntakeStore(database), Edits(database), Rooms(database), idle_lanes(database)
     chains = Chains(database, NAMES)
+    # No test reacts to a card.
+    no_tasks: Any = None
     return Intake(
         database,
         rooms,
@@ -129,7 +133,9 @@ def real_intake(
         rules,
         RoleStore(database),
         BotBudget(intake_store, roles, Live(budget)),
+        VoteIntake(VoteStore(database), rules),
         FeedWriter(Feed(database), FeedSwitch(is_fed)),
+        TaskClaims(no_tasks, intake_store, rules),
         max_queued=max_queued,
     )
 

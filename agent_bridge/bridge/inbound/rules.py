@@ -26,8 +26,11 @@ from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName
 from agent_bridge.core.tasks import CardClaim
 from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn, TurnKind
+from agent_bridge.core.votes import Ballot
+from agent_bridge.matrix.polls import answered_poll, ended_poll, selections
 from agent_bridge.matrix.relayed import is_by_program
 from agent_bridge.matrix.said import LIVE_LOCATIONS, is_quiet
+from agent_bridge.store.votes import SaidBallot
 
 if TYPE_CHECKING:
     from agent_bridge.core.payloads import SentEvent
@@ -115,6 +118,23 @@ class Rules(MessageRules):
             is_admin=role >= Role.ADMIN,
             said_at=event.timestamp,
         )
+
+    def ballot(self, event: RoomEvent, room: Room | None) -> SaidBallot | None:
+        """Return the response to a poll that *event* is, if it may belong to a vote of the bridge."""
+        if room is None or not room.has_votes or event.state_key is not None or self._role(event) < Role.AGENT:
+            return None
+        poll = answered_poll(event.type, event.content)
+        if poll is None or self.namespace.is_ours(event.sender):
+            return None
+        ballot = Ballot(event.sender, selections(event.content), event.timestamp)
+        return SaidBallot(event.event_id, event.room_id, poll, ballot)
+
+    def ended_poll(self, event: RoomEvent, room: Room | None) -> str | None:
+        """Return the poll that a moderator ends with *event*, if it may belong to a vote of the bridge."""
+        if room is None or not room.has_votes or event.state_key is not None or self.namespace.is_ours(event.sender):
+            return None
+        poll = ended_poll(event.type, event.content)
+        return poll if poll is not None and self._role(event) >= Role.MODERATOR else None
 
     def resume(self, event: RoomEvent, room: Room | None) -> ResumeRequest | None:
         """Return the request to let agents go on that *event* is, if it may be one."""

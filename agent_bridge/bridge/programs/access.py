@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.bridge.programs.names import LOBBY
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.permissions import CAN, Permission, lowest_role
 from agent_bridge.core.program_problems import Problem, ProgramRefused
@@ -86,7 +87,7 @@ class Access:
             ids = sorted(self._namespace.user_id(each.agent.ghost) for each in found)
             raise ProgramRefused(Problem.AGENT_AMBIGUOUS, f"several agents are called {name}", more={"agents": ids})
         if not found:
-            raise ProgramRefused(Problem.AGENT_NOT_FOUND, f"no agent is called {name}")
+            raise ProgramRefused(Problem.AGENT_NOT_FOUND, f"no agent or channel is called {name}")
         return found[0]
 
     async def reach(self, token: Token, name: str, permission: Permission) -> ReachedRoom:
@@ -133,6 +134,12 @@ class Access:
         if name.startswith(("!", "#")):
             found = await self._names.room(name)
             return [] if found is None else [found]
+        if not await self._names.agents(name):
+            place = await self._names.place(name)
+            if place is None and name.lower() == LOBBY:
+                raise ProgramRefused(Problem.NO_LOBBY, "set rooms.lobby in config.yaml")
+            if place is not None:
+                return [place]
         contact = await self.agent(name)
         rooms = [] if contact.home.room_id is None else [contact.home.room_id]
         if not token.is_agent:

@@ -60,6 +60,10 @@ class Topic(StrEnum):
     RELOADS = "reloads"
     #: The configuration of this process changed. Sent within the process only.
     CONFIGURATION = "configuration"
+    #: A vote has something to do: it began or ended, or an agent voted.
+    VOTES = "votes"
+    #: The next due time of a schedule.
+    SCHEDULES = "schedules"
     #: A question for an agent that connects itself.
     QUESTIONS = "questions"
     #: The feed has another entry.

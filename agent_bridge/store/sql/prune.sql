@@ -117,6 +117,13 @@ DELETE FROM operation WHERE id = ANY(ARRAY(
     ORDER BY finished_at LIMIT %(batch)s
 ))
 
+-- votes --
+-- Delete votes that ended more than %(days)s days ago, at most %(batch)s.
+DELETE FROM vote WHERE id = ANY(ARRAY(
+    SELECT id FROM vote WHERE is_settled AND closed_at < now() - make_interval(secs => %(days)s * 86400.0)
+    ORDER BY closed_at LIMIT %(batch)s
+))
+
 -- conversations --
 -- Delete the links of lanes to conversations on upstreams, of agents that have been gone for %(days)s days, at most
 -- %(batch)s. The agent is not asked while it is gone. The lock has it stay gone until the rows are deleted: an agent that

@@ -21,12 +21,14 @@ from agent_bridge.store.postgres.schema import (
     reloads,
     roles,
     rooms,
+    schedules,
     servers,
     tasks,
     tokens,
     triggers,
     turns,
     usage,
+    votes,
 )
 from agent_bridge.store.postgres.schema.base import metadata
 
@@ -44,10 +46,12 @@ __all__ = [
     "reloads",
     "roles",
     "rooms",
+    "schedules",
     "servers",
     "tasks",
     "tokens",
     "triggers",
     "turns",
     "usage",
+    "votes",
 ]
