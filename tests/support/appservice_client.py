@@ -19,6 +19,7 @@ from agent_bridge.bridge.inbound.bot_budget import BotBudget
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.inbound.task_claims import TaskClaims
+from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
 from agent_bridge.bridge.inbound.vote_intake import VoteIntake
 from agent_bridge.config.conversations import BudgetsConfig
 from agent_bridge.core.feed import FeedSwitch
