@@ -79,6 +79,8 @@ class ApiRoutes:
         for path, methods in by_path.items():
             app.router.add_route("*", path, _Resource(self, methods).handle)
         app.router.add_route("*", "/v1/{path:.*}", _unknown)
+        # The end of the process waits for the requests.
+        app.on_shutdown.append(self._end_waits)
 
     async def answer(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         """Return the response of *endpoint* to *request*."""
@@ -103,6 +105,9 @@ class ApiRoutes:
         except Exception:  # noqa: BLE001 - a program must not read our internals
             _log.exception("%s of a program failed", endpoint.name)
             return problem_response(Problem.INTERNAL)
+
+    async def _end_waits(self, _app: web.Application) -> None:
+        await self._services.asks.end_waits()
 
     async def _token(self, request: web.Request) -> Token:
         """Return the token of *request*, which counts now.

@@ -31,6 +31,7 @@ class AnswerWatch:
         self._found: dict[str, Sequence[GivenAnswer]] = {}
         self._news = asyncio.Condition()
         self._reader: asyncio.Task[None] | None = None
+        self._is_ending = False
 
     async def answers(self, event_id: str, seconds: float) -> Sequence[GivenAnswer]:
         """Return the answers to a message as soon as none is open, or as they are after *seconds*.
@@ -39,7 +40,7 @@ class AnswerWatch:
             StoreError: they cannot be read.
         """
         present = (await self._store.answers([event_id])).get(event_id, [])
-        if seconds <= 0 or not any(each.open for each in present):
+        if seconds <= 0 or self._is_ending or not any(each.open for each in present):
             return present
         self._waiting[event_id] += 1
         if self._reader is None or self._reader.done():
@@ -56,7 +57,15 @@ class AnswerWatch:
                 self._found.pop(event_id, None)
         return (await self._store.answers([event_id])).get(event_id, [])
 
+    async def end(self) -> None:
+        """End all waits: the process stops. Programs ask another process, or this one again, by the handle."""
+        self._is_ending = True
+        async with self._news:
+            self._news.notify_all()
+
     def _is_over(self, event_id: str) -> bool:
+        if self._is_ending:
+            return True
         found = self._found.get(event_id)
         return found is not None and not any(each.open for each in found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -203,8 +204,11 @@ class Messages:
             raise ProgramRefused(Problem.COMMANDS_ONLY, "programs give no commands: each has a function")
         if reached.room.waiting >= self._max_queued:
             raise ProgramRefused(Problem.ROOM_FULL, "too many messages wait in the room", retry_after=30)
-        await self._access.may_send(token, reached)
-        if await self._homeserver.state(reached.room_id, "m.room.encryption", as_user=reached.voice) is not None:
+        encryption, _ = await asyncio.gather(
+            self._homeserver.state(reached.room_id, "m.room.encryption", as_user=reached.voice),
+            self._access.may_send(token, reached),
+        )
+        if encryption is not None:
             raise ProgramRefused(Problem.ENCRYPTED, "the messages of the room are encrypted")
         return reached
 
