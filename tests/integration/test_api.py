@@ -177,7 +177,7 @@ async def test_a_program_of_an_agent_asks_within_budgets(
 
 
 async def test_a_token_is_made_listed_and_revoked_in_a_chat(
-    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
 ) -> None:
     agent = upstream.names[5]
     async with harness.person() as person, harness.person("boss") as boss:
@@ -208,6 +208,9 @@ async def test_a_token_is_made_listed_and_revoked_in_a_chat(
         rows = await running.database.rows("SELECT to_jsonb(t)::text AS row FROM turn t")
         rows += await running.database.rows("SELECT to_jsonb(t)::text AS row FROM token t")
         assert not any(secret in row["row"] or (token_in(bosses) or "-") in row["row"] for row in rows)
+        logged = "".join(capsys.readouterr())
+        assert "message received" in logged
+        assert secret not in logged
 
 
 async def test_rooms_who_and_reading(harness: BridgeHarness, running: Running, upstream: ScriptedUpstream) -> None:
