@@ -204,11 +204,10 @@ class Messages:
             raise ProgramRefused(Problem.COMMANDS_ONLY, "programs give no commands: each has a function")
         if reached.room.waiting >= self._max_queued:
             raise ProgramRefused(Problem.ROOM_FULL, "too many messages wait in the room", retry_after=30)
-        encryption, _ = await asyncio.gather(
-            self._homeserver.state(reached.room_id, "m.room.encryption", as_user=reached.voice),
-            self._access.may_send(token, reached),
+        is_encrypted, _ = await asyncio.gather(
+            self._access.is_encrypted(reached), self._access.may_send(token, reached)
         )
-        if encryption is not None:
+        if is_encrypted:
             raise ProgramRefused(Problem.ENCRYPTED, "the messages of the room are encrypted")
         return reached
 
@@ -268,7 +267,7 @@ class Messages:
         self, reached: ReachedRoom, event_id: str, kind: str, content: dict[str, Any], voice: str = ""
     ) -> None:
         event = _event(event_id, reached, kind, content, voice or reached.voice)
-        await self._intake.take(f"program {event_id}", [event])
+        await self._intake.take_sent(event)
 
 
 def _event(event_id: str, reached: ReachedRoom, kind: str, content: dict[str, Any], sender: str) -> RoomEvent:
