@@ -96,8 +96,10 @@ class AnswerWatch:
                 wake.clear()
                 events = list(self._waiting)
                 try:
-                    # Marked again: a message may have been collected since.
-                    found = await self._store.answers(events, awaited=True)
+                    found = await self._store.answers(events)
+                    if any(each.open and not each.awaited for given in found.values() for each in given):
+                        # A message was collected by another turn since.
+                        found = await self._store.answers(events, awaited=True)
                 except StoreError as error:
                     _log.warning("answers for programs cannot be read", error=str(error))
                     continue
