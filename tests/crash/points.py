@@ -97,10 +97,6 @@ def _by_programs(_self: Homeserver, _room: str, content: dict[str, Any], **_: An
     return SAID_BY in content or BY_PROGRAM in content
 
 
-def _of_programs(_self: Intake, name: str, *_: Any, **__: Any) -> bool:
-    return name.startswith("program ")
-
-
 def _files(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return content.get("msgtype") == "m.file"
 
@@ -238,7 +234,7 @@ STEPS = {
     "api_begin": Step(ProgramRequests, "begin", is_anywhere=True),
     "api_send": Step(Homeserver, "send", _by_programs, is_anywhere=True),
     "api_sent": Step(ProgramRequests, "sent", is_anywhere=True),
-    "api_taken": Step(Intake, "take", _of_programs, is_anywhere=True),
+    "api_taken": Step(Intake, "take_sent", is_anywhere=True),
     "api_finish": Step(ProgramRequests, "finish", is_anywhere=True),
     "api_tell": Step(TokenSecrets, "tell"),
     "api_told": Step(Tokens, "told"),

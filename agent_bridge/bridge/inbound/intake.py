@@ -21,7 +21,7 @@ from agent_bridge.matrix.events import legible
 from agent_bridge.matrix.relayed import as_said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.chats.binding import WaitingEvents
     from agent_bridge.bridge.feed.writer import FeedWriter
@@ -132,7 +132,7 @@ class Intake:
         if state := [event for event in events if event.state_key is not None]:
             await self._note_changes(state)
         taken = {event.event_id: event for event in events if self._rules.concerns_bridge(event)}
-        events = list(taken.values())
+        events = await self._without_copies(taken.values())
         try:
             await self._commit(events)
         except StoreRefused as error:
@@ -161,6 +161,14 @@ class Intake:
         out = [(event.room_id, ghost) for event in events if (ghost := self._rules.removed_ghost(event)) is not None]
         if out:
             await self._rooms.guests_left(out)
+
+    async def take_sent(self, event: RoomEvent) -> None:
+        """Commit the turns of *event*, which the bridge has just sent for a program. The homeserver delivers it, too.
+
+        Raises:
+            StoreError: nothing was committed.
+        """
+        await self._commit([as_said(event, self._rules.namespace)])
 
     async def take_backfilled(self, room: HistoryCursor, events: Sequence[RoomEvent], seen: str | None) -> None:
         """Commit the turns of *events*, the newest events of a room, oldest first, of which some may be known.
@@ -279,6 +287,12 @@ class Intake:
                     event_id=each.event_id,
                 )
         return len(lanes)
+
+    async def _without_copies(self, events: Collection[RoomEvent]) -> list[RoomEvent]:
+        """Return *events* without the relayed ones that were taken when they were sent."""
+        relayed = [event.event_id for event in events if event.is_relayed]
+        known = await self._intake_store.known(relayed) if relayed else set()
+        return [event for event in events if event.event_id not in known]
 
     async def _begin_chains(self, events: Iterable[RoomEvent], rooms: Mapping[str, Room]) -> None:
         """Have the agents asked that the messages of programs of other agents mention."""
