@@ -23,6 +23,9 @@ a ``StrEnum``             one of its values, in any case                        
 ``Duration``              a length of time; takes several words                      ``[time]``
 ``RoleWord``              the name of a role, or ``default``                         ``[role]``
 ``MessageReference``      a link, an event id or a turn's name; takes several words  ``<turn>``
+``EventKindWord``         the kind of an event                                        ``<kind>``
+``EventData``             an object, as JSON or without quotes; takes several words  ``[{key: value}]``
+``TaskWords``             a number, perhaps, and other words                          ``[number] [text]``
 ``Words``                 any text; takes several words                              ``[reason]``
 ``InstructionText``       any text; takes several words                              ``[text|off]``
 ``SaveName``              a name, in one line; takes several words                   ``[name]``
@@ -100,6 +103,12 @@ ScheduleNumber = NewType("ScheduleNumber", int)
 PlaceWords = NewType("PlaceWords", str)
 #: A question in quotes, answers, and the end of a vote; or the number of a vote.
 VoteWords = NewType("VoteWords", str)
+#: The kind of an agent event, as a person typed it.
+EventKindWord = NewType("EventKindWord", str)
+#: An object, as a person typed it.
+EventData = NewType("EventData", str)
+#: The number of a task, perhaps, and other words.
+TaskWords = NewType("TaskWords", str)
 #: Any words.
 Words = NewType("Words", str)
 #: Instructions for an agent.
@@ -136,6 +145,8 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 _NAME, _TITLED, _REFERENCE, _TEXT = 300, 1_000, 2_000, 10_000
 #: Characters of instructions, of the name of a conversation, and of a vote.
 _INSTRUCTIONS, _SAVE_NAME, _VOTE = 20_000, 80, 5_000
+#: Characters of an object.
+_OBJECT = 20_000
 
 
 class ArgumentError(Exception):
@@ -333,6 +344,9 @@ KINDS: dict[Any, Kind] = {
     ScheduleNumber: Kind(_schedule_number, type=ArgumentType.NUMBER),
     PlaceWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TITLED),
     VoteWords: Kind(_text, spans=True, keeps_quotes=True, longest=_VOTE),
+    EventKindWord: Kind(_text),
+    EventData: Kind(_text, spans=True, keeps_quotes=True, longest=_OBJECT),
+    TaskWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TEXT),
     Duration: Kind(_duration, spans=True),
     RoleWord: Kind(_role_word),
     UserId: Kind(user_named, begins="@", type=ArgumentType.USER),

@@ -10,6 +10,7 @@ from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.bridge.rooms.command_descriptions import DescribedCommand
 from agent_bridge.commands import (
     access,
+    agent_events,
     agents,
     approvals,
     channels,
@@ -33,6 +34,7 @@ from agent_bridge.commands import (
     selection,
     servers,
     status,
+    tasks,
     tokens,
     triggers,
     turns,
@@ -72,6 +74,7 @@ def all_commands() -> Registry:
         servers,
         channels,
         votes,
+        tasks,
         approvals,
         identity,
         turns,
@@ -79,6 +82,7 @@ def all_commands() -> Registry:
         groups,
         triggers,
         schedules,
+        agent_events,
         roles,
         moderation,
         contexts,

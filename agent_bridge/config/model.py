@@ -26,6 +26,7 @@ from agent_bridge.config.conversations import (
     RetireConfig,
     RoomsConfig,
     SpaceConfig,
+    TasksConfig,
     TemplatesConfig,
     ThreadsConfig,
 )
@@ -218,6 +219,7 @@ class Config(Section):
     answers: AnswersConfig = AnswersConfig()
     files: FilesConfig = FilesConfig()
     threads: ThreadsConfig = ThreadsConfig()
+    tasks: TasksConfig = TasksConfig()
     notifications: NotificationsConfig = NotificationsConfig()
     language: Literal["en", "ru"] = Field("en", description="Language of the texts of the bridge in rooms: en or ru.")
     timezone: TimeZone = Field(

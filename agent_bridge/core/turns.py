@@ -139,6 +139,8 @@ class IgnoreReason(StrEnum):
     DECISION = "decision"
     #: It let agents go on, or came too late for that.
     RESUME = "resume"
+    #: It claimed a task, or came too late for that.
+    CLAIM = "claim"
     #: The data of its sender were erased.
     ERASED = "erased"
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from agent_bridge.bridge.chats.binding import WaitingEvents
+from agent_bridge.bridge.collaboration.tasks import TaskService
 from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.trigger_intake import TriggerIntake
@@ -21,13 +22,16 @@ from agent_bridge.bridge.rooms.bot_chats import BotChats
 from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.bridge.rooms.space import Space
+from agent_bridge.core.agent_events import EVENT
 from agent_bridge.core.ids import IMPORTED
 from agent_bridge.core.polls import POLL_END, POLL_START, VOTE
 from agent_bridge.core.programs import BY_PROGRAM, SAID_BY
+from agent_bridge.core.tasks import TASK
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.rooms import POWER_LEVELS
 from agent_bridge.render.notifications import NOTIFICATIONS
+from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.chains import Chains
 from agent_bridge.store.chats import Chats
@@ -48,6 +52,7 @@ from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.triggers import Triggers
@@ -87,6 +92,18 @@ def _texts(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> 
 
 def _notifications(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return NOTIFICATIONS in content
+
+
+def _agent_events(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return EVENT in content
+
+
+def _cards(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return TASK in content and "m.new_content" not in content
+
+
+def _card_edits(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return TASK in content and "m.new_content" in content
 
 
 def _imported(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
@@ -261,6 +278,19 @@ STEPS = {
     "bring": Step(Homeserver, "set_state", _invitations, is_anywhere=True),
     "brought": Step(Agents, "invited", is_anywhere=True),
     "space_invited": Step(KeyValues, "set", _space_invited, is_anywhere=True),
+    # The leader posts agent events.
+    "event_add": Step(AgentEventStore, "add", is_anywhere=True),
+    "event_trying": Step(AgentEventStore, "trying", is_anywhere=True),
+    "event_send": Step(Homeserver, "send", _agent_events, is_anywhere=True),
+    "event_closed": Step(AgentEventStore, "closed", is_anywhere=True),
+    # The leader shows tasks; commands, reactions and it change them.
+    "task_add": Step(Tasks, "add"),
+    "task_save": Step(Tasks, "save", is_anywhere=True),
+    "card_claim": Step(TaskService, "claim_card", is_anywhere=True),
+    "card_trying": Step(Tasks, "trying", is_anywhere=True),
+    "card_send": Step(Homeserver, "send", _cards, is_anywhere=True),
+    "card_edit": Step(Homeserver, "send", _card_edits, is_anywhere=True),
+    "card_shown": Step(Tasks, "shown", is_anywhere=True),
     # The leader tells people their notifications.
     "news_gathered": Step(Notifications, "gather", is_anywhere=True),
     "news_aim": Step(Notifications, "aim", is_anywhere=True),

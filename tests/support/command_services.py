@@ -14,6 +14,8 @@ from agent_bridge.bridge.chats.conversations import ChatConversations
 from agent_bridge.bridge.chats.deletion import ChatDeletion
 from agent_bridge.bridge.chats.direct import DirectChats
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.collaboration.events import AgentEvents
+from agent_bridge.bridge.collaboration.tasks import TaskService
 from agent_bridge.bridge.collaboration.votes import Votes
 from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
 from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
@@ -36,6 +38,7 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
 from agent_bridge.store.chats import Chats
@@ -62,6 +65,7 @@ from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turn_admin import TurnAdmin
@@ -123,6 +127,17 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             time_zone=Live("UTC"),
             servers=Servers(database),
             notifications=Notifications(database),
+            tasks=TaskService(
+                Tasks(database),
+                Notifications(database),
+                AgentEvents(homeserver, AgentEventStore(database), roles, ENGLISH),
+                roles,
+                NAMES,
+                claim_timeout=900,
+            ),
+            task_store=Tasks(database),
+            agent_events=AgentEvents(homeserver, AgentEventStore(database), roles, ENGLISH),
+            agent_event_store=AgentEventStore(database),
             place_maker=PlaceMaker(homeserver, Servers(database), KeyValues(database), Live(example()), roles, ENGLISH),
             votes=Votes(VoteStore(database), roles),
             reloads=ReloadStore(database),

@@ -80,7 +80,9 @@ from agent_bridge.core.results.contexts import (
     ModelChoice,
 )
 from agent_bridge.core.results.erasure import ErasureAsked, ErasureBegun, ErasureRefusal, ErasureRefused
+from agent_bridge.core.results.events import EventAccepted, EventProblem, EventRefused
 from agent_bridge.core.results.exports import ConversationExported, ExportRefusal, ExportRefused
+from agent_bridge.core.results.mirrors import MirrorSet, NoLogChannel
 from agent_bridge.core.results.notifications import NotificationsSet
 from agent_bridge.core.results.people import (
     Kicked,
@@ -149,6 +151,15 @@ from agent_bridge.core.results.servers import (
     ServerMade,
     ServerUpdated,
 )
+from agent_bridge.core.results.tasks import (
+    TaskChanged,
+    TaskEntry,
+    TaskList,
+    TaskMade,
+    TaskProblem,
+    TaskRefused,
+    TaskSplit,
+)
 from agent_bridge.core.results.tokens import (
     TokenEntry,
     TokenList,
@@ -184,6 +195,7 @@ from agent_bridge.core.results.votes import VoteCast, VoteClosed, VoteEntry, Vot
 from agent_bridge.core.roles import Role, RoleSource, SourceKind
 from agent_bridge.core.rooms import AnswerMode, RoomProblem, Streaming, WhenBusy
 from agent_bridge.core.servers import ChannelType
+from agent_bridge.core.tasks import TaskAction, TaskState
 from agent_bridge.core.times.kinds import TimeProblem
 from agent_bridge.core.triggers import TriggerKind
 from agent_bridge.core.turns import TurnKind, TurnState
@@ -237,6 +249,7 @@ TRACE = TurnTrace(
     usage=Usage(1200, 30, 1000),
 )
 OSLO = ChatEntry(1, ChatName(17, "*Oslo*"), "Adam *1*", None, RoomAddress("!oslo:x.org", "x.org"), 7300.0)
+TASK = TaskEntry(3, "Write", TaskState.WORKING, "Ada", None, 40, "note", None, None)
 SAMPLES: list[Result] = [
     AgentList((ADA, ADAM)),
     AgentList((ADA, ADAM), page=2, pages=3),
@@ -307,6 +320,20 @@ SAMPLES: list[Result] = [
     NoRoomYet("Ada"),
     NoTrace("$x", NoTraceReason.UNKNOWN),
     NotPermitted("invite", Role.ADMIN),
+    TaskMade(TASK),
+    *(TaskChanged(TASK, action) for action in TaskAction),
+    *(TaskRefused(problem, 3, "working", "@bob:example.org", 5) for problem in TaskProblem),
+    TaskSplit(TASK, (4, 5)),
+    TaskList(
+        (TASK, replace(TASK, number=4, parent=3, assignee="Ada", percent=50)), 1, 2, is_own=False, has_closed=True
+    ),
+    *(TaskList((), 1, 1, is_own=is_own, has_closed=False) for is_own in (True, False)),
+    EventAccepted("progress"),
+    *(EventRefused(problem, "/a", 5) for problem in EventProblem),
+    NoLogChannel("news"),
+    MirrorSet("log", None, is_changed=True),
+    MirrorSet("log", ("Ada", "Bea"), is_changed=False),
+    *(MirrorSet("log", (), is_changed=is_changed) for is_changed in (True, False)),
     *(NotificationsSet(is_on, is_changed) for is_on in (True, False) for is_changed in (True, False)),
     NotReconnected("Ada", "up", ("Bea",)),
     OpenTurns((TURN,), has_more=False),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.chats.binding import WaitingEvents
+    from agent_bridge.bridge.collaboration.tasks import TaskService
     from agent_bridge.bridge.feed.writer import FeedWriter
     from agent_bridge.bridge.groups.hand_on import HandOn
     from agent_bridge.bridge.inbound.bot_budget import BotBudget
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.changes import StopRequest
     from agent_bridge.core.rooms import HistoryCursor, Room
+    from agent_bridge.core.tasks import CardClaim
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.approvals import Approvals
     from agent_bridge.store.chats import Chats
@@ -92,6 +94,7 @@ class Intake:
         bot_budget: BotBudget,
         votes: VoteIntake,
         feed: FeedWriter,
+        tasks: TaskService | None = None,
         *,
         max_queued: int,
         when_busy: WhenBusy = WhenBusy.QUEUE,
@@ -110,6 +113,7 @@ class Intake:
         self._roles = roles
         self._bot_budget = bot_budget
         self._votes = votes
+        self._tasks = tasks
         self._feed = feed
         self._hand_on = hand_on
         self._when_busy = when_busy
@@ -241,7 +245,8 @@ class Intake:
         asked_resumes = [self._rules.resume(event, rooms.get(event.room_id)) for event in events]
         resumes = [each for each in asked_resumes if each is not None]
         votes = self._votes.asked(events, rooms)
-        if not (new or ignored or stops or decisions or resumes or votes or backfilled):
+        claims = [claim for event in events if (claim := self._rules.claim(event)) is not None]
+        if not (new or ignored or stops or decisions or resumes or votes or claims or backfilled):
             return 0
         async with self._database.transaction() as connection:
             locked = {event.room_id for event in events} | ({backfilled.room.room_id} if backfilled else set())
@@ -271,6 +276,7 @@ class Intake:
                 woken |= await self._changes.resume(connection, resume, rooms[resume.room_id], ignored)
             await self._votes.write(connection, votes, new, rooms)
             ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
+            ignored += [each for claim in claims for each in await self._claimed(connection, claim)]
             await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])
             if backfilled is not None:
                 if backfilled.order:
@@ -293,6 +299,13 @@ class Intake:
         relayed = [event.event_id for event in events if event.is_relayed]
         known = await self._intake_store.known(relayed) if relayed else set()
         return [event for event in events if event.event_id not in known]
+
+    async def _claimed(self, connection: Connection, claim: CardClaim) -> list[Ignored]:
+        """Carry *claim* out, unless it was taken before; return the note about it, none for a reaction to no card."""
+        if self._tasks is None or await self._intake_store.known([claim.event_id], connection):
+            return []
+        is_card = await self._tasks.claim_card(connection, claim)
+        return [Ignored(claim.event_id, claim.room_id, IgnoreReason.CLAIM)] if is_card else []
 
     async def _begin_chains(self, events: Iterable[RoomEvent], rooms: Mapping[str, Room]) -> None:
         """Have the agents asked that the messages of programs of other agents mention."""

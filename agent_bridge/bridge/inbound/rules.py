@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.inbound.choices import confirmed, picked_by_reaction
 from agent_bridge.bridge.inbound.prefix import command_word
-from agent_bridge.bridge.inbound.reactions import AGAIN, STOP, VERDICTS, lets_go_on, reaction_of
+from agent_bridge.bridge.inbound.reactions import AGAIN, STOP, VERDICTS, claims, lets_go_on, reaction_of
 from agent_bridge.bridge.inbound.rules_messages import MessageRules, change_of, ignored, once_a_day
 from agent_bridge.bridge.rooms.kinds import has_agents, has_owner, is_of_several, is_watched
 from agent_bridge.bridge.rooms.power_levels import has_unnamed_level
@@ -24,6 +24,7 @@ from agent_bridge.core.payloads import (
 )
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName
+from agent_bridge.core.tasks import CardClaim
 from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn, TurnKind
 from agent_bridge.core.votes import Ballot
 from agent_bridge.matrix.polls import answered_poll, ended_poll, selections
@@ -142,6 +143,14 @@ class Rules(MessageRules):
         if self.namespace.is_ours(event.sender) or self._role(event) < Role.MEMBER:
             return None
         return ResumeRequest(event.room_id, event.event_id, event.target)
+
+    def claim(self, event: RoomEvent) -> CardClaim | None:
+        """Return the request to claim the task of a card that *event* is, if it may be one."""
+        if event.target is None or not claims(event) or self.namespace.is_ours(event.sender):
+            return None
+        if self._role(event) < Role.MEMBER or self._is_muted(event):
+            return None
+        return CardClaim(event.room_id, event.event_id, event.sender, event.target)
 
     def withdrawal(self, event: RoomEvent, room: Room | None) -> StopRequest | None:
         """Return the request to end the answer to a message that the edit *event* turns into a command."""

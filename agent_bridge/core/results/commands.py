@@ -17,7 +17,9 @@ from agent_bridge.core.results.access import AccessResult
 from agent_bridge.core.results.chats import ChatResult
 from agent_bridge.core.results.contexts import ContextResult
 from agent_bridge.core.results.erasure import ErasureResult
+from agent_bridge.core.results.events import EventResult
 from agent_bridge.core.results.exports import ExportResult
+from agent_bridge.core.results.mirrors import MirrorResult
 from agent_bridge.core.results.notifications import NotificationsSet
 from agent_bridge.core.results.people import PeopleResult
 from agent_bridge.core.results.reloads import ReloadReport
@@ -27,6 +29,7 @@ from agent_bridge.core.results.schedules import ScheduleResult
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.servers import ServerResult
+from agent_bridge.core.results.tasks import TaskResult
 from agent_bridge.core.results.tokens import TokenResult
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.results.triggers import TriggerResult
@@ -49,6 +52,7 @@ class Group(StrEnum):
     CHATS = "chats"
     #: Servers and their channels.
     SERVERS = "servers"
+    TASKS = "tasks"
     #: The room in which the command is given.
     ROOM = "room"
     #: People in the room, and their roles.
@@ -361,9 +365,11 @@ Result: TypeAlias = (
     | CommandStopped
     | ContextResult
     | ErasureResult
+    | EventResult
     | ExportResult
     | HasEntry
     | InvalidArguments
+    | MirrorResult
     | NoRoomYet
     | NoTrace
     | NotPermitted
@@ -375,6 +381,7 @@ Result: TypeAlias = (
     | RepairBegun
     | ReloadReport
     | RetirementResult
+    | TaskResult
     | TokenResult
     | TriggerResult
     | ScheduleResult

@@ -72,6 +72,10 @@ class Topic(StrEnum):
     ANSWERS = "answers"
     #: A person decided about a tool call.
     APPROVALS = "approvals"
+    #: An agent event to be posted, one that was posted, or the agents that a log channel mirrors.
+    EVENTS = "events"
+    #: A task, or its card.
+    TASKS = "tasks"
     #: A notification for a person.
     NOTIFICATIONS = "notifications"
     #: A job of the queue can start. Procrastinate sends this one, on a channel of its own.

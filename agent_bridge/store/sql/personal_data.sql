@@ -170,6 +170,11 @@ WITH asked AS (
     UPDATE agent SET retired_by = '' WHERE retired_by = %(user)s
 ), instructed AS (
     UPDATE participant SET instructed_by = NULL WHERE instructed_by = %(user)s
+), tasks AS (
+    UPDATE task SET creator = CASE WHEN creator = %(user)s THEN '' ELSE creator END, assignee = nullif(assignee, %(user)s),
+           note = CASE WHEN assignee = %(user)s THEN '' ELSE note END, changes = changes + 1,
+           state = CASE WHEN assignee = %(user)s AND closed_at IS NULL THEN 'submitted' ELSE state END, deadline = NULL
+    WHERE %(user)s IN (creator, assignee)
 ), news AS (
     DELETE FROM notification WHERE user_id = %(user)s
 ), said AS (

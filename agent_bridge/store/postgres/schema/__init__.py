@@ -9,6 +9,7 @@ topic *answers* when a turn ends, or is deleted, whose end a program waits for (
 from __future__ import annotations
 
 from agent_bridge.store.postgres.schema import (
+    agent_events,
     agents,
     chains,
     clients,
@@ -22,6 +23,7 @@ from agent_bridge.store.postgres.schema import (
     rooms,
     schedules,
     servers,
+    tasks,
     tokens,
     triggers,
     turns,
@@ -31,6 +33,7 @@ from agent_bridge.store.postgres.schema import (
 from agent_bridge.store.postgres.schema.base import metadata
 
 __all__ = [
+    "agent_events",
     "agents",
     "chains",
     "clients",
@@ -45,6 +48,7 @@ __all__ = [
     "rooms",
     "schedules",
     "servers",
+    "tasks",
     "tokens",
     "triggers",
     "turns",
