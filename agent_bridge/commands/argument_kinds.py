@@ -13,6 +13,7 @@ a ``StrEnum``             one of its values, in any case                        
 ``AgentAndTitle``         a title, perhaps behind an agent as ``@name`` or ``#number``  ``[@agent|#number] [title]``
 ``TriggerWords``          a name or a number, perhaps behind an agent as ``@name``   ``[@agent] [name|number]``
 ``PlaceWords``            a server or a channel, perhaps, and other words             ``[name …]``
+``ThreadWords``           a name, or the archive and a page, perhaps                  ``[name …]``
 ``ChatTitle``             a title; takes several words                               ``<title>``
 ``WhichChat``             a number of the list of chats, or a title; several words   ``[number|title]``
 ``UserId``                a Matrix user id                                           ``<@user:server>``
@@ -89,6 +90,8 @@ AgentAndTitle = NewType("AgentAndTitle", str)
 TriggerWords = NewType("TriggerWords", str)
 #: A server or a channel, perhaps, and other words.
 PlaceWords = NewType("PlaceWords", str)
+#: The name of a thread, or words about a list.
+ThreadWords = NewType("ThreadWords", str)
 #: Any words.
 Words = NewType("Words", str)
 #: Instructions for an agent.
@@ -310,6 +313,7 @@ KINDS: dict[Any, Kind] = {
     ChatTitle: Kind(_text, spans=True, longest=_TITLED),
     AgentAndTitle: Kind(_text, spans=True, longest=_TITLED, keeps_quotes=True),
     TriggerWords: Kind(_text, spans=True, keeps_quotes=True),
+    ThreadWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TITLED),
     PlaceWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TITLED),
     Duration: Kind(_duration, spans=True),
     RoleWord: Kind(_role_word),

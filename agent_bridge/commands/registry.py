@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.chats.binding import Binding
     from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.bridge.chats.maker import ChatMaker
+    from agent_bridge.bridge.collaboration.threads import Threads
     from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.bridge.roles.moderation import Moderation
@@ -139,6 +140,7 @@ class CommandServices:
     trigger_secrets: TriggerSecrets
     servers: Servers
     place_maker: PlaceMaker
+    threads: Threads
     #: Whether the rooms of agents that are retired are deleted.
     deletes_retired: Live[bool]
     moderation: Moderation

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.repair_texts import RepairTexts
     from agent_bridge.i18n.retirement_texts import RetirementTexts
     from agent_bridge.i18n.server_texts import ServerTexts
+    from agent_bridge.i18n.thread_texts import ThreadTexts
     from agent_bridge.i18n.trigger_texts import TriggerTexts
     from agent_bridge.i18n.usage_texts import UsageTexts
 
@@ -313,6 +314,7 @@ class Texts:
     retirement: RetirementTexts
     triggers: TriggerTexts
     servers: ServerTexts
+    threads: ThreadTexts
     data: DataTexts
 
     def naming(self, admins: Callable[[], Sequence[str]], prefix: str) -> Texts:

@@ -10,6 +10,7 @@ from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
 from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
 from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
 from agent_bridge.i18n.english_servers import ENGLISH_SERVERS
+from agent_bridge.i18n.english_threads import ENGLISH_THREADS
 from agent_bridge.i18n.english_triggers import ENGLISH_TRIGGERS
 from agent_bridge.i18n.english_usage import ENGLISH_USAGE
 
@@ -381,5 +382,6 @@ ENGLISH = Texts(
     retirement=ENGLISH_RETIREMENT,
     triggers=ENGLISH_TRIGGERS,
     servers=ENGLISH_SERVERS,
+    threads=ENGLISH_THREADS,
     data=ENGLISH_DATA,
 )

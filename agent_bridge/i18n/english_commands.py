@@ -32,6 +32,7 @@ ENGLISH_COMMANDS = CommandTexts(
         "yes": "confirms the deletion that I asked you about (or react with ✅)",
         "server": "lists the servers; `new`, `join`, `leave`, `update` and `delete` one",
         "channel": "lists the channels; `new`, `rename`, `topic`, `move` and `delete` one, or `add` an agent to it",
+        "thread": "lists the threads that have names; `new` begins or names one, `rename` and `archive` in the thread",
         "invite": "invites you to an agent's room, or a chat of yours, again; admins also invite others, `*`: to all",
         "leave": "lets you leave an agent's room, or this room; admins remove others",
         "same": "gives an agent's room to the agent that its server lists by a new name",

@@ -15,6 +15,7 @@ from agent_bridge.i18n.russian_people import RUSSIAN_PEOPLE
 from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
 from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
 from agent_bridge.i18n.russian_servers import RUSSIAN_SERVERS
+from agent_bridge.i18n.russian_threads import RUSSIAN_THREADS
 from agent_bridge.i18n.russian_triggers import RUSSIAN_TRIGGERS
 from agent_bridge.i18n.russian_usage import RUSSIAN_USAGE
 
@@ -407,5 +408,6 @@ RUSSIAN = Texts(
     retirement=RUSSIAN_RETIREMENT,
     triggers=RUSSIAN_TRIGGERS,
     servers=RUSSIAN_SERVERS,
+    threads=RUSSIAN_THREADS,
     data=RUSSIAN_DATA,
 )

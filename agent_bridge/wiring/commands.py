@@ -28,6 +28,7 @@ from agent_bridge.store.servers import Servers
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.wiring.channels import build_place_maker
 from agent_bridge.wiring.personal_data import build_personal_data
+from agent_bridge.wiring.threads import build_threads
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
@@ -113,6 +114,7 @@ def build_commands(
         ),
         servers=Servers(stores.database),
         place_maker=build_place_maker(settings, stores, clients),
+        threads=build_threads(settings, stores, clients),
         deletes_retired=settings.live.part(lambda config: config.retire.delete),
         inviter=inviter,
         moderation=Moderation(clients.homeserver, settings.texts),

@@ -22,6 +22,7 @@ from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.sent_events import SentEvents
 from agent_bridge.store.strangers import Strangers
+from agent_bridge.store.threads import ThreadStore
 from agent_bridge.wiring.groups import build_group_rooms, build_hand_on
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
         rules,
         RoleStore(stores.database),
         BotBudget(intake_store, settings.roles, settings.live.part(lambda each: each.budgets.budget)),
+        ThreadStore(stores.database),
         max_queued=config.lanes.max_queued_per_room,
         when_busy=config.lanes.when_busy,
     )

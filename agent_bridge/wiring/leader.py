@@ -25,6 +25,7 @@ from agent_bridge.wiring.chats import build_number_repair
 from agent_bridge.wiring.groups import build_group_keeper
 from agent_bridge.wiring.lifecycle import build_retirement_keeper
 from agent_bridge.wiring.roles import build_role_keeper
+from agent_bridge.wiring.threads import build_thread_keeper
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.queue.operations import Operations
@@ -66,6 +67,7 @@ def build_leader(
         "backfill": inbound.backfill.run,
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
         "places": build_place_keeper(settings, stores, clients).run,
+        "threads": build_thread_keeper(settings, stores, clients).run,
         "groups": build_group_keeper(settings, stores, clients).run,
         "roles": build_role_keeper(settings, stores, clients, agents.admin_room, refresher).run,
         "permissions": refresher.follow,

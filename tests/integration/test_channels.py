@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_bridge.bridge.collaboration.threads import THREAD
 from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.matrix.events import content_today
 from agent_bridge.matrix.rooms import CHANNEL, CHILD, JOIN_RULES, POWER_LEVELS
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.threads import ThreadStore
 from support.bot_rooms import BotRoom, bot_chat, named_upstream
 from support.conditions import eventually
 from support.direct_chats import upgrade
@@ -214,6 +217,61 @@ async def test_agents_talk_in_channels_and_people_change_them(harness: BridgeHar
         assert "for good" in (await desk.ask("channel delete plauderei")).body
         assert "is being deleted" in (await desk.ask("channel delete plauderei yes")).body
         await bob.wait_for(lambda: room.room_id not in bob.rooms)
+
+
+async def test_threads_have_names(harness: BridgeHarness, running: Running) -> None:
+    async with harness.person(ADMINS[2]) as admin, harness.person() as bob:
+        desk = await bot_chat(running, admin)
+        await desk.ask("channel new threads")
+        room_id = (await place(running, "threads")).room_id or ""
+        await running.homeserver.invite(room_id, bob.user_id)
+        for person in (admin, bob):
+            await enter(running, person, room_id)
+        talk, own = BotRoom(running, admin, room_id), BotRoom(running, bob, room_id)
+        store = ThreadStore(running.database)
+
+        async def tell(person: BotRoom, text: str, thread: str) -> str:
+            """Return the answer to a command in a thread."""
+            before = len(person.said())
+            await person.person.reply(room_id, thread, text, thread=thread)
+            said = await person.person.wait_for(
+                lambda: [each.body for each in person.said()[before:] if "🧵" not in each.body]
+            )
+            return said[0]
+
+        async def title(event: str) -> str:
+            content = content_today(await running.homeserver.event(room_id, event) or {})
+            return f"{content['body']} {content[THREAD]['archived']}"
+
+        assert "No thread has a name" in (await talk.ask("!ab thread")).body
+        await own.say("!ab thread new **Trip** <b>to</b> @room")
+        root, ready = await bob.wait_for(lambda: own.said()[1:3] if len(own.said()) > 2 else None)
+        assert root.body == "🧵 **Trip** <b>to</b> @room"
+        assert "is ready" in ready.body
+        assert await title(root.event_id) == "🧵 **Trip** <b>to</b> @room False"
+        # Anybody's next message brings it back.
+        assert "is archived" in await tell(own, "!ab thread archive", root.event_id)
+        assert (await title(root.event_id)).endswith("(archived) True")
+        assert "!ab thread list archived shows 1 archived thread" in (await talk.ask("!ab thread list")).body
+        await admin.reply(room_id, root.event_id, "one more thing", thread=root.event_id)
+
+        async def is_back() -> bool:
+            found = await store.of_root(room_id, root.event_id)
+            return found is not None and found.archived_at is None and found.is_shown
+
+        await eventually(is_back, "the message brings the thread back")
+        assert (await title(root.event_id)).endswith("False")
+        # People began this one.
+        begun = await admin.say(room_id, "shall we?")
+        assert "is called Plans now" in await tell(talk, "!ab thread new Plans", begun)
+        assert "Only the person" in await tell(own, "!ab thread rename Mine", begun)
+        assert "is called Old plans now" in await tell(talk, "!ab thread rename Old plans", begun)
+        found = await store.of_root(room_id, begun)
+        assert found is not None
+        assert await title(found.title_event or "") == "🧵 Old plans False"
+        listed = (await own.ask("!ab thread list")).body
+        assert listed.index("Old plans") < listed.index("Trip")
+        assert "Which thread?" in (await own.ask("!ab thread archive")).body
 
 
 async def test_an_upgraded_channel_goes_on(harness: BridgeHarness, running: Running) -> None:

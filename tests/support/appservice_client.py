@@ -35,6 +35,7 @@ from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.sent_events import SentEvents
+from agent_bridge.store.threads import ThreadStore
 from support.jobs import idle_lanes
 from support.records import NAMES, wanted
 
@@ -125,6 +126,7 @@ def real_intake(
         rules,
         RoleStore(database),
         BotBudget(intake_store, roles, Live(budget)),
+        ThreadStore(database),
         max_queued=max_queued,
     )
 

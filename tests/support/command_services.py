@@ -14,6 +14,7 @@ from agent_bridge.bridge.chats.conversations import ChatConversations
 from agent_bridge.bridge.chats.deletion import ChatDeletion
 from agent_bridge.bridge.chats.direct import DirectChats
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.collaboration.threads import Threads
 from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.roles.moderation import Moderation
@@ -55,6 +56,7 @@ from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.threads import ThreadStore
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
@@ -111,6 +113,7 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, roles, "!ab")),
             operations=OperationStore(database),
             servers=Servers(database),
+            threads=Threads(ThreadStore(database), homeserver, roles, ENGLISH),
             place_maker=PlaceMaker(homeserver, Servers(database), KeyValues(database), Live(example()), roles, ENGLISH),
             reloads=ReloadStore(database),
             personal_data=PersonalData(database, Redactions(NAMES.bot_username, redact_answers=False), Queue(database)),

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.roles import RoleStore
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.selections import Selections
+    from agent_bridge.store.threads import ThreadStore
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -87,6 +88,7 @@ class Intake:
         rules: Rules,
         roles: RoleStore,
         bot_budget: BotBudget,
+        threads: ThreadStore,
         *,
         max_queued: int,
         when_busy: WhenBusy = WhenBusy.QUEUE,
@@ -104,6 +106,7 @@ class Intake:
         self._rules = rules
         self._roles = roles
         self._bot_budget = bot_budget
+        self._threads = threads
         self._when_busy = when_busy
         self._queue_limit = QueueLimit(rooms, intake_store, rules, max_queued)
         self._changes = ChangeIntake(
@@ -213,7 +216,9 @@ class Intake:
         withdrawals = [self._rules.withdrawal(event, rooms.get(event.room_id)) for event in events]
         asked_resumes = [self._rules.resume(event, rooms.get(event.room_id)) for event in events]
         resumes = [each for each in asked_resumes if each is not None]
-        if not (new or ignored or stops or decisions or resumes or backfilled):
+        in_threads = [self._rules.thread_message(event, rooms.get(event.room_id)) for event in events]
+        threads = [each for each in in_threads if each is not None]
+        if not (new or ignored or stops or decisions or resumes or threads or backfilled):
             return 0
         async with self._database.transaction() as connection:
             locked = {event.room_id for event in events} | ({backfilled.room.room_id} if backfilled else set())
@@ -224,6 +229,7 @@ class Intake:
             fresh, over_budget = await self._bot_budget.applied(connection, fresh, rooms)
             ignored += over_budget
             lanes = await self._accept(connection, fresh, is_complete=backfilled is not None)
+            await self._threads.heard(connection, threads)
             if backfilled is None:
                 # A message that a backfill found may be older than the one that is being answered.
                 await self._interrupt(connection, new, lanes, rooms)

@@ -24,6 +24,7 @@ from agent_bridge.core.payloads import (
 )
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName
+from agent_bridge.core.threads import ThreadMessage
 from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn, TurnKind
 from agent_bridge.matrix.said import LIVE_LOCATIONS, is_quiet
 
@@ -117,6 +118,17 @@ class Rules(MessageRules):
         asked = self.decide(event, room)
         is_command = isinstance(asked, NewTurn) and asked.kind is TurnKind.COMMAND
         return StopRequest(event.room_id, event.event_id, event.target) if is_command else None
+
+    def thread_message(self, event: RoomEvent, room: Room | None) -> ThreadMessage | None:
+        """Return the message in a thread with a name that *event* is: no command, and no words of a muted user."""
+        if room is None or event.thread not in room.named_threads or event.state_key is not None:
+            return None
+        if event.redacted_by is not None or self.namespace.is_ours(event.sender) or self._is_muted(event):
+            return None
+        asked = self.decide(event, room)
+        if isinstance(asked, NewTurn) and asked.kind is TurnKind.COMMAND:
+            return None
+        return ThreadMessage(event.room_id, event.thread, event.timestamp)
 
     def changes_room(self, event: RoomEvent) -> bool:
         """Tell whether *event* may keep the bridge from reading or answering in its room."""
