@@ -40,6 +40,7 @@ from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.threads import ThreadStore
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turns import Turns
@@ -143,6 +144,7 @@ STEPS = {
     "create_room": Step(Homeserver, "create_room"),
     "made": Step(Chats, "made"),
     "place_made": Step(Servers, "made"),
+    "thread_shown": Step(ThreadStore, "shown"),
     # The leader carries the deletion of a channel out.
     "place_listed": Step(Servers, "listed", is_anywhere=True),
     "place_forgotten": Step(Servers, "forget", is_anywhere=True),

@@ -69,6 +69,7 @@ def test_the_commands() -> None:
         "stop": Role.MEMBER,
         "server": Role.MEMBER,
         "channel": Role.MEMBER,
+        "thread": Role.MEMBER,
         "approve": Role.MEMBER,
         "deny": Role.MEMBER,
         "answer": Role.MEMBER,

@@ -24,7 +24,8 @@ TABLE = {
     "own": "     x",
 }
 COMMANDS = {
-    "read": "agents agent chats answer role context instructions model saves queue help usage export server channel",
+    "read": "agents agent chats answer role context instructions model saves queue help usage export server channel "
+    "thread",
     "join": "new rename archive unarchive delete yes invite leave stop approve deny save forget fork trigger triggers",
     "settings": "busy stream reset load import",
     "mute": "mute unmute",

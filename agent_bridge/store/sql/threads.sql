@@ -27,11 +27,13 @@ ORDER BY coalesce(h.said_at, h.created_at) DESC, h.id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- add --
--- Write a thread of the room %(room_id)s, whose name is to be shown; return its row id. The request has the time of its turn.
+-- Write a thread of the room %(room_id)s, whose name is to be shown; return its row id. The request has the time of its turn. A
+-- repeat of the request finds it.
 INSERT INTO thread (room, room_id, root, name, creator, key, since, said_at)
 SELECT r.id, r.room_id, %(root)s, %(name)s, %(creator)s, %(key)s, %(since)s,
        (SELECT max(t.said_at) FROM turn t WHERE t.key = %(key)s)
 FROM room r WHERE r.room_id = %(room_id)s
+ON CONFLICT (key) DO UPDATE SET key = EXCLUDED.key
 RETURNING id, pg_notify('agent_bridge', 'threads')
 
 -- rename --
