@@ -38,6 +38,8 @@ class ParticipantState(StrEnum):
 
     JOINED = "joined"
     LEFT = "left"
+    #: The agent is retired: the ghost comes back into the channel with it.
+    RETIRED = "retired"
 
 
 class AnswerMode(StrEnum):

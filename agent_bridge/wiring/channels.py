@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.channels.keeper import PlaceKeeper
+from agent_bridge.bridge.channels.lost_places import LostPlaces
 from agent_bridge.bridge.channels.maker import PlaceMaker
 from agent_bridge.bridge.channels.reconciler import PlaceReconciler
+from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.servers import Servers
+from agent_bridge.wiring.groups import build_stranger_warning
 
 if TYPE_CHECKING:
     from agent_bridge.clients import Clients
+    from agent_bridge.matrix.client import Homeserver
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.settings import Settings
 
@@ -23,8 +27,26 @@ def build_place_maker(settings: Settings, stores: Stores, clients: Clients) -> P
 
 def build_place_keeper(settings: Settings, stores: Stores, clients: Clients) -> PlaceKeeper:
     """Build the duty that keeps the rooms of servers and channels."""
-    servers, maker = Servers(stores.database), build_place_maker(settings, stores, clients)
-    reconciler = PlaceReconciler(
-        clients.homeserver, servers, stores.agents, stores.chats, maker, settings.roles, settings.texts
+    servers = Servers(stores.database)
+    return PlaceKeeper(servers, build_place_reconciler(settings, stores, clients), stores.signals)
+
+
+def build_place_reconciler(settings: Settings, stores: Stores, clients: Clients) -> PlaceReconciler:
+    """Build the part that compares the rooms of servers and channels with the homeserver."""
+    return PlaceReconciler(
+        clients.homeserver,
+        stores.database,
+        Servers(stores.database),
+        stores.agents,
+        stores.chats,
+        build_place_maker(settings, stores, clients),
+        build_stranger_warning(settings, stores),
+        settings.roles,
+        settings.texts,
     )
-    return PlaceKeeper(servers, reconciler, stores.signals)
+
+
+def build_lost_places(settings: Settings, stores: Stores, homeserver: Homeserver) -> LostPlaces:
+    """Build the part that finds servers and channels that the database lacks."""
+    servers, role_store = Servers(stores.database), RoleStore(stores.database)
+    return LostPlaces(homeserver, stores.database, servers, role_store, settings.roles)

@@ -117,7 +117,9 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             place_maker=PlaceMaker(homeserver, Servers(database), KeyValues(database), Live(example()), roles, ENGLISH),
             reloads=ReloadStore(database),
             personal_data=PersonalData(database, Redactions(NAMES.bot_username, redact_answers=False), Queue(database)),
-            planner=PassPlanner(agents, KeyValues(database), RoleStore(database), Live(example()), ENGLISH),
+            planner=PassPlanner(
+                agents, KeyValues(database), RoleStore(database), Servers(database), Live(example()), ENGLISH
+            ),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
             kv=KeyValues(database),
             exports=ExportStore(database),

@@ -161,10 +161,11 @@ class Rules(MessageRules):
         return event.type == "m.room.tombstone" and event.state_key == ""
 
     def changes_place(self, event: RoomEvent) -> bool:
-        """Tell whether *event* may change a server or a channel: its name, a ghost in it, or the room itself."""
+        """Tell whether *event* may change a server or a channel: name, ghosts, strangers, or the room itself."""
         if event.state_key is None or self.namespace.is_ours(event.sender):
             return False
-        return event.type in _PLACE_CHANGES or self.removed_ghost(event) is not None
+        is_stranger = self.enters(event) and self.roles.of(event.state_key or "", event.room_id) < Role.AGENT
+        return event.type in _PLACE_CHANGES or is_stranger or self.removed_ghost(event) is not None
 
     def removed_ghost(self, event: RoomEvent) -> str | None:
         """Return the localpart of the ghost that leaves a room with *event*; None if it is another event."""

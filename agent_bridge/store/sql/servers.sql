@@ -29,6 +29,49 @@ SELECT id, %(server)s, %(type)s,
 FROM place
 RETURNING room AS id, pg_notify('agent_bridge', 'places')
 
+-- by_key --
+-- Return the server with the key %(key)s.
+SELECT s.id AS number FROM server s JOIN room r ON r.id = s.room WHERE r.request_key = %(key)s
+
+-- adopt_server --
+-- Write a server whose room was found, and whose owner has the role there; return its row id.
+WITH place AS (
+    INSERT INTO room (kind, room_id, name, topic, name_applied, topic_applied, request_key, bot_joined, last_seen, backfilled_at,
+                      levels_due, changes)
+    VALUES ('server', %(room_id)s, %(name)s, %(topic)s, %(name)s, %(topic)s, %(key)s, true, %(seen)s, now(), true, 1)
+    RETURNING id
+), added AS (
+    INSERT INTO server (room, owner, icon) SELECT id, %(owner)s, %(icon)s FROM place RETURNING id
+), owned AS (
+    INSERT INTO server_role (server, user_id, role, given_by) SELECT id, %(owner)s, 'owner', %(owner)s FROM added
+)
+SELECT id AS number, pg_notify('agent_bridge', 'places'), pg_notify('agent_bridge', 'roles') FROM added
+
+-- adopt_channel --
+-- Write a channel of the server %(server)s (null: of the main Space) whose room was found, unless its key is known.
+WITH place AS (
+    INSERT INTO room (kind, room_id, name, topic, name_applied, topic_applied, request_key, bot_joined, last_seen, backfilled_at,
+                      levels_due, changes)
+    VALUES ('channel', %(room_id)s, %(name)s, %(topic)s, %(name)s, %(topic)s, %(key)s, true, %(seen)s, now(), true, 1)
+    ON CONFLICT DO NOTHING
+    RETURNING id
+)
+INSERT INTO channel (room, server, type, position) SELECT id, %(server)s, %(type)s, %(position)s FROM place
+RETURNING room, pg_notify('agent_bridge', 'places'), pg_notify('agent_bridge', 'roles')
+
+-- return_ghost --
+-- Have the agent of %(ghost)s, which is in the rooms %(rooms)s, take part in those that are channels and do not know it.
+WITH known AS (
+    SELECT r.id, a.id AS agent FROM room r, agent a
+    WHERE r.kind = 'channel' AND r.room_id = ANY(%(rooms)s) AND a.ghost = %(ghost)s
+      AND NOT EXISTS (SELECT 1 FROM participant p WHERE p.room = r.id AND p.agent = a.id)
+), changed AS (
+    UPDATE room SET changes = changes + 1 FROM known WHERE room.id = known.id
+    RETURNING room.id, pg_notify('agent_bridge', 'places')
+)
+INSERT INTO participant (room, agent, state) SELECT known.id, known.agent, 'joined' FROM known JOIN changed USING (id)
+ON CONFLICT DO NOTHING
+
 -- servers --
 -- Return the servers that are not being deleted, in the order of their making; with %(room)s: that of this room alone; with
 -- %(number)s: that one, also if it is being deleted.
@@ -65,9 +108,16 @@ WHERE r.kind IN ('server', 'channel') AND (r.id = %(id)s OR r.room_id = %(room_i
 -- due --
 -- Return up to %(limit)s servers and channels that differ, on the homeserver, from their desired state, but for %(others)s:
 -- servers first, for they list their channels. The command that asked for one makes its room; if it failed, this list has it.
-SELECT r.id FROM room r
-WHERE r.kind IN ('server', 'channel') AND (r.changes <> r.changes_applied OR r.check_requests <> r.checked)
-  AND r.id <> ALL(%(others)s::bigint[])
+-- Channels with a ghost whose agent was retired, or is not retired any more, differ too.
+WITH wanted AS (
+    SELECT r.id FROM room r
+    WHERE r.kind IN ('server', 'channel') AND (r.changes <> r.changes_applied OR r.check_requests <> r.checked)
+    UNION
+    SELECT c.room FROM channel c JOIN participant p ON p.room = c.room JOIN agent a ON a.id = p.agent
+    WHERE p.state = CASE WHEN a.state = 'retired' THEN 'joined' ELSE 'retired' END
+)
+SELECT r.id FROM room r JOIN wanted USING (id)
+WHERE r.id <> ALL(%(others)s::bigint[])
   AND (r.room_id IS NOT NULL OR NOT EXISTS (SELECT 1 FROM turn t WHERE t.key = r.request_key AND t.open))
 ORDER BY r.kind DESC, r.id
 LIMIT %(limit)s
@@ -174,10 +224,29 @@ WHERE id = %(id)s AND room_id = %(room_id)s
 RETURNING pg_notify('agent_bridge', 'places')
 
 -- ghosts --
--- Return the ghosts of agents that take part in a room, as they came.
-SELECT a.ghost FROM participant p JOIN agent a ON a.id = p.agent
-WHERE p.room = %(id)s AND p.state = 'joined'
+-- Return the ghosts of agents that take part in a room, as they came, also those that are outside while their agents are
+-- retired.
+SELECT a.id AS agent, a.ghost, a.state = 'retired' AS is_retired, p.state = 'retired' AS rests
+FROM participant p JOIN agent a ON a.id = p.agent
+WHERE p.room = %(id)s AND p.state IN ('joined', 'retired')
 ORDER BY p.created_at, a.id
+
+-- rests --
+-- Record that the ghost of an agent is outside of a channel while the agent is retired, or is back in it.
+UPDATE participant SET state = CASE WHEN %(rests)s THEN 'retired' ELSE 'joined' END
+WHERE room = %(id)s AND agent = %(agent)s AND state IN ('joined', 'retired')
+
+-- with_rooms --
+-- Return the servers and channels that have rooms, the servers first.
+SELECT id, name, room_id, kind = 'server' AS is_server FROM room
+WHERE kind IN ('server', 'channel') AND status = 'active' AND room_id IS NOT NULL
+ORDER BY kind DESC, id
+
+-- pending --
+-- Return the names of servers and channels that differ, on the homeserver, from their desired state.
+SELECT name FROM room
+WHERE kind IN ('server', 'channel') AND (changes <> changes_applied OR check_requests <> checked)
+ORDER BY kind DESC, id
 
 -- left --
 -- Record that ghosts are not in a channel any more, and close their turns: they cannot show an answer there.
