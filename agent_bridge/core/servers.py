@@ -65,8 +65,9 @@ class Server(Place):
     number: int
     #: User id.
     owner: str
-    #: ``mxc://`` URI of its picture; None: it has none.
+    #: ``mxc://`` URI of its picture, and of the one that its Space was given last; None: none.
     icon: str | None
+    icon_applied: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

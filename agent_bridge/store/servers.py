@@ -133,6 +133,11 @@ class Servers:
         values = {"id": place.id, "name": name, "topic": topic, "old_name": place.name, "old_topic": place.topic}
         await self._database.execute(_SQL["named"], values)
 
+    async def pictured(self, server: Server, icon: str | None) -> None:
+        """Record the picture that the Space of *server* has: people may have chosen it."""
+        values = {"id": server.id, "number": server.number, "icon": icon, "old": server.icon}
+        await self._database.execute(_SQL["pictured"], values)
+
     async def listed(self, place: Place, space: str | None) -> None:
         """Record the Space that lists the room of *place*; None: none does."""
         await self._database.execute(_SQL["listed"], {"id": place.id, "space": space})
@@ -275,7 +280,13 @@ def _common(room: dict[str, Any]) -> dict[str, Any]:
 
 
 def _server(row: DictRow) -> Server:
-    return Server(**_common(row["room"]), number=row["number"], owner=row["owner"], icon=row["icon"])
+    return Server(
+        **_common(row["room"]),
+        number=row["number"],
+        owner=row["owner"],
+        icon=row["icon"],
+        icon_applied=row["room"]["avatar_applied"],
+    )
 
 
 def _channel(row: DictRow) -> Channel:

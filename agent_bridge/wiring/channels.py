@@ -13,6 +13,7 @@ from agent_bridge.store.servers import Servers
 from agent_bridge.wiring.groups import build_stranger_warning
 
 if TYPE_CHECKING:
+    from agent_bridge.bridge.rooms.admin_room import AdminRoom
     from agent_bridge.clients import Clients
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.stores import Stores
@@ -25,13 +26,15 @@ def build_place_maker(settings: Settings, stores: Stores, clients: Clients) -> P
     return PlaceMaker(clients.homeserver, servers, stores.kv, settings.live, settings.roles, settings.texts)
 
 
-def build_place_keeper(settings: Settings, stores: Stores, clients: Clients) -> PlaceKeeper:
+def build_place_keeper(settings: Settings, stores: Stores, clients: Clients, admin_room: AdminRoom) -> PlaceKeeper:
     """Build the duty that keeps the rooms of servers and channels."""
     servers = Servers(stores.database)
-    return PlaceKeeper(servers, build_place_reconciler(settings, stores, clients), stores.signals)
+    return PlaceKeeper(servers, build_place_reconciler(settings, stores, clients, admin_room), stores.signals)
 
 
-def build_place_reconciler(settings: Settings, stores: Stores, clients: Clients) -> PlaceReconciler:
+def build_place_reconciler(
+    settings: Settings, stores: Stores, clients: Clients, admin_room: AdminRoom
+) -> PlaceReconciler:
     """Build the part that compares the rooms of servers and channels with the homeserver."""
     return PlaceReconciler(
         clients.homeserver,
@@ -41,6 +44,7 @@ def build_place_reconciler(settings: Settings, stores: Stores, clients: Clients)
         stores.chats,
         build_place_maker(settings, stores, clients),
         build_stranger_warning(settings, stores),
+        admin_room,
         settings.roles,
         settings.texts,
     )

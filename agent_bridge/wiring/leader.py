@@ -66,7 +66,7 @@ def build_leader(
         "switches": agents.switches.run,
         "backfill": inbound.backfill.run,
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
-        "places": build_place_keeper(settings, stores, clients).run,
+        "places": build_place_keeper(settings, stores, clients, agents.admin_room).run,
         "threads": build_thread_keeper(settings, stores, clients).run,
         "groups": build_group_keeper(settings, stores, clients).run,
         "roles": build_role_keeper(settings, stores, clients, agents.admin_room, refresher).run,

@@ -133,7 +133,7 @@ def build_retirement_keeper(
 def _steps(settings: Settings, stores: Stores, clients: Clients, agents: AgentParts) -> RepairSteps:
     """Return the comparisons of the packages that keep rooms; an editor that changes nothing has steps of its own."""
     homes, chats, lobby = agents.reconciler, agents.chats.reconciler, agents.lobby_room
-    places = build_place_reconciler(settings, stores, clients)
+    places = build_place_reconciler(settings, stores, clients, agents.admin_room)
     config = settings.config
 
     async def home(agent: int, editor: StateEditor) -> None:

@@ -15,12 +15,14 @@ from agent_bridge.bridge.rooms.level_repairs import change_levels, repair_access
 from agent_bridge.bridge.rooms.removal import Removal, RoomRemoval
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.errors import HomeserverRefused
-from agent_bridge.core.ids import parse_user_id
+from agent_bridge.core.ids import parse_user_id, short_hash
+from agent_bridge.core.names import one_line
 from agent_bridge.core.results.repairs import Outcome, Part
 from agent_bridge.core.rooms import JoinRule
 from agent_bridge.core.servers import Channel, ChannelType, PlaceStatus, Server
 from agent_bridge.matrix.room_state import RoomState
 from agent_bridge.matrix.rooms import (
+    ADMIN_POWER,
     CHILD,
     JOIN_RULES,
     LOG_POWER,
@@ -30,12 +32,15 @@ from agent_bridge.matrix.rooms import (
     parent_content,
     server_child_content,
 )
+from agent_bridge.render.content import escape
 from agent_bridge.store.intake import IntakeStore
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from agent_bridge.bridge.channels.maker import PlaceMaker
+    from agent_bridge.bridge.rooms.admin_room import AdminRoom
     from agent_bridge.bridge.rooms.stranger_warning import StrangerWarning
     from agent_bridge.core.roles import Roles
     from agent_bridge.i18n.catalogue import Texts
@@ -64,6 +69,7 @@ class PlaceReconciler:
         chats: Chats,
         maker: PlaceMaker,
         warning: StrangerWarning,
+        admin_room: AdminRoom,
         roles: Roles,
         texts: Texts,
     ) -> None:
@@ -76,6 +82,7 @@ class PlaceReconciler:
         self._chats = chats
         self._maker = maker
         self._warning = warning
+        self._admin_room = admin_room
         self._roles = roles
         self._texts = texts
         self._removal = RoomRemoval(homeserver)
@@ -167,6 +174,13 @@ class PlaceReconciler:
                 await step()
             except HomeserverRefused as error:
                 _log.warning("a server or channel cannot be repaired", room=state.room_id, error=str(error))
+                await self._tell_powerless(editor, place, state)
+
+    async def _tell_powerless(self, editor: StateEditor, place: Server | Channel, state: RoomState) -> None:
+        """Tell the administrators once that the bot has no power in a room: a person has upgraded it."""
+        if not editor.is_dry and state.power(self._namespace.bot) < ADMIN_POWER:
+            text = self._texts.servers.powerless.format(name=escape(place.name), bot=self._namespace.bot)
+            await self._admin_room.tell_once(f"powerless.{short_hash(state.room_id)}", text)
 
     async def _mark(self, editor: StateEditor, place: Server | Channel, state: RoomState) -> None:
         """Set the state event by which a bridge that lost its database finds the room."""
@@ -175,8 +189,16 @@ class PlaceReconciler:
             await editor.edit(state, kind, content)
 
     async def _icon(self, editor: StateEditor, place: Server | Channel, state: RoomState) -> None:
-        if isinstance(place, Server) and place.icon is not None:
-            await editor.field(state, _AVATAR, "url", place.icon, place.icon)
+        """Give a server its picture. The one that people have given since is the desired one from now on."""
+        if not isinstance(place, Server):
+            return
+        url = state.content(_AVATAR).get("url")
+        present = url if isinstance(url, str) and url else None
+        wanted = present if place.icon == place.icon_applied else place.icon
+        if present != wanted:
+            await editor.edit(state, _AVATAR, {} if wanted is None else {"url": wanted})
+        if wanted != place.icon_applied and not editor.is_dry:
+            await self._servers.pictured(place, wanted)
 
     async def _name(self, editor: StateEditor, place: Server | Channel, state: RoomState) -> None:
         """Give the room its name and topic. Those that people have given since are the desired ones from now on."""
@@ -187,11 +209,12 @@ class PlaceReconciler:
         ):
             found = state.content(kind).get(field)
             present = found if isinstance(found, str) else ""
+            chosen = one_line(present) if kind == _NAME else present
             # A command counts that came after the last comparison, also if a person has changed the room meanwhile.
-            is_chosen = wanted == applied and (present or kind == _TOPIC)
-            names[field] = present if is_chosen else wanted
+            is_chosen = wanted == applied and (chosen or kind == _TOPIC)
+            names[field] = chosen if is_chosen else wanted
             if present != names[field]:
-                await editor.edit(state, kind, {field: wanted})
+                await editor.edit(state, kind, {field: names[field]})
         if (names["name"], names["topic"]) != (place.name_applied, place.topic_applied) and not editor.is_dry:
             await self._servers.named(place, names["name"], names["topic"])
 
@@ -223,10 +246,20 @@ class PlaceReconciler:
             else channel_child_content(domain, place.position)
         )
         present = await self._homeserver.state(parent, CHILD, state.room_id)
+        if present is not None and place.space == parent and self._is_taken_out(editor, parent, present):
+            return
         if present is None or present["content"] != content:
             await editor.edit(RoomState(parent, {}), CHILD, content, key=state.room_id)
         if place.space != parent and not editor.is_dry:
             await self._servers.listed(place, parent)
+
+    def _is_taken_out(self, editor: StateEditor, parent: str, present: Mapping[str, Any]) -> bool:
+        """Tell whether a person has taken the room out of its Space, where it stays out."""
+        is_out = not present["content"].get("via") and not self._namespace.is_ours(str(present.get("sender")))
+        if is_out and not editor.is_forced:
+            editor.note(Part.CHILD, Outcome.KEPT, str(present.get("sender")))
+            _log.debug("a person has taken a channel out of its Space", space=parent)
+        return is_out and not editor.is_forced
 
     async def _unlist(self, place: Server | Channel, space: str, editor: StateEditor | None = None) -> None:
         if editor is not None and editor.is_dry:

@@ -37,8 +37,8 @@ SELECT s.id AS number FROM server s JOIN room r ON r.id = s.room WHERE r.request
 -- Write a server whose room was found, and whose owner has the role there; return its row id.
 WITH place AS (
     INSERT INTO room (kind, room_id, name, topic, name_applied, topic_applied, request_key, bot_joined, last_seen, backfilled_at,
-                      levels_due, changes)
-    VALUES ('server', %(room_id)s, %(name)s, %(topic)s, %(name)s, %(topic)s, %(key)s, true, %(seen)s, now(), true, 1)
+                      levels_due, changes, avatar_applied)
+    VALUES ('server', %(room_id)s, %(name)s, %(topic)s, %(name)s, %(topic)s, %(key)s, true, %(seen)s, now(), true, 1, %(icon)s)
     RETURNING id
 ), added AS (
     INSERT INTO server (room, owner, icon) SELECT id, %(owner)s, %(icon)s FROM place RETURNING id
@@ -124,7 +124,11 @@ LIMIT %(limit)s
 
 -- made --
 -- Record the room of a server or a channel, which was made by the book of roles %(roles)s (null: it was found). Nothing is
--- missing in it up to the event %(seen)s. A repeat changes nothing.
+-- missing in it up to the event %(seen)s. The channels of a server are listed in it. A repeat changes nothing.
+WITH children AS (
+    UPDATE room SET changes = room.changes + 1 FROM room place, server s, channel c
+    WHERE place.id = %(id)s AND place.room_id IS NULL AND s.room = place.id AND c.server = s.id AND room.id = c.room
+)
 UPDATE room SET room_id = %(room_id)s, name_applied = %(name)s, topic_applied = %(topic)s, bot_joined = true,
        last_seen = %(seen)s, backfilled_at = now(), changes = changes + 1,
        roles_applied = %(roles)s, roles_compared = %(roles)s, levels_due = %(roles)s::bigint IS NULL
@@ -142,6 +146,14 @@ UPDATE room SET name_applied = %(name)s, topic_applied = %(topic)s,
        name = CASE WHEN name = %(old_name)s THEN %(name)s ELSE name END,
        topic = CASE WHEN topic = %(old_topic)s THEN %(topic)s ELSE topic END
 WHERE id = %(id)s
+
+-- pictured --
+-- Record the picture that a server has, by the bridge or by people: it is the desired one, unless a command has changed that
+-- meanwhile.
+WITH applied AS (
+    UPDATE room SET avatar_applied = %(icon)s WHERE id = %(id)s
+)
+UPDATE server SET icon = %(icon)s WHERE id = %(number)s AND icon IS NOT DISTINCT FROM %(old)s
 
 -- listed --
 -- Record the Space that lists a room; null: none does.
@@ -218,7 +230,7 @@ WITH orphaned AS (
 -- lost --
 -- Have the room of a server or a channel made again, which does not exist any more on the homeserver.
 UPDATE room SET room_id = NULL, bot_joined = false, space = NULL, invited = '{}', name_applied = NULL, topic_applied = NULL,
-       last_seen = NULL, needs_backfill = false, join_rule_applied = NULL, roles_applied = NULL, roles_compared = NULL,
+       last_seen = NULL, needs_backfill = false, join_rule_applied = NULL, avatar_applied = NULL, roles_applied = NULL, roles_compared = NULL,
        levels_due = false, commands_described = NULL, changes = changes + 1
 WHERE id = %(id)s AND room_id = %(room_id)s
 RETURNING pg_notify('agent_bridge', 'places')
