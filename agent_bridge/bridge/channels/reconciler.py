@@ -109,6 +109,8 @@ class PlaceReconciler:
             if state is None:
                 _log.warning("the room of a server or channel is gone: making another one", room=found.room_id)
                 editor.note(Part.ROOM, Outcome.SET)
+                if found.space is not None:
+                    await self._unlist(found, found.space)
                 await self._servers.lost(found)
             elif state.replacement is None or not await self._follow(found, state):
                 if not found.bot_joined:
