@@ -11,6 +11,7 @@ from agent_bridge.bridge.collaboration.threads import THREAD
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.matrix.events import content_today
 from agent_bridge.matrix.rooms import CHANNEL, CHILD, JOIN_RULES, POWER_LEVELS
+from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.threads import ThreadStore
 from support.bot_rooms import BotRoom, bot_chat, named_upstream
@@ -102,6 +103,15 @@ async def test_a_server_with_channels(harness: BridgeHarness, running: Running) 
         assert rule["allow"] == [{"type": "m.room_membership", "room_id": room_id}]
         assert (await state(running, news.room_id or "", POWER_LEVELS))["events_default"] == 100
         assert (await state(running, news.room_id or "", CHANNEL))["type"] == "announcement"
+        # Agents could not answer there.
+        assert "Agents cannot write in" in (await desk.ask("channel add 1/news Ada")).body
+        # The last picture counts: of a person, or of a command.
+        await admin.join(room_id)
+        await admin.set_state(room_id, "m.room.avatar", {"url": "mxc://test.local/person"})
+        for picture in ("mxc://test.local/command", ""):
+            assert "picture" in (await desk.ask(f"server update 1 icon {picture}")).body
+            await place(running, "Research Lab")
+            assert (await state(running, room_id, "m.room.avatar")).get("url", "") == picture
         # A member is invited to the server, and enters the channels from there.
         assert "You are invited to" in (await own.ask("server join research lab")).body
         await bob.wait_for(lambda: room_id in bob.invites)
@@ -153,7 +163,6 @@ async def _has_level(running: Running, room_id: str, user: str, level: int) -> b
 
 async def _delete_server(running: Running, desk: BotRoom, own: BotRoom, admin: Person, lab: Server | Channel) -> None:
     assert "is for owners only" in (await own.ask("server delete 1 yes")).body
-    await admin.join(lab.room_id or "")
     assert "with 2 channels, for all people" in (await desk.ask("server delete 1")).body
     assert "are being deleted" in (await desk.ask("server delete 1 yes")).body
     store = Servers(running.database)
@@ -212,6 +221,13 @@ async def test_agents_talk_in_channels_and_people_change_them(harness: BridgeHar
         names = [each.name for each in await Servers(running.database).channels(None)]
         assert names == ["agent-logs", "later", "plauderei"]
         assert "which has 3" in (await desk.ask("channel move plauderei 4")).body
+        assert "Which place should" in (await desk.ask("channel move plauderei")).body
+        # Names of people may be equal and odd: the number of the list means each of them.
+        for odd in ("\u202eagent-logs", "  "):
+            await admin.set_state(room.room_id, "m.room.name", {"name": odd})
+            await bob.wait_for(lambda: bob.room(room.room_id).name == "agent-logs")
+        assert "Several channels" in (await desk.ask("channel topic agent-logs of two")).body
+        assert "is called plauderei now" in (await desk.ask("channel rename #3 plauderei")).body
         # Outside of servers a name means a channel of the main Space.
         assert "There is no channel" in (await desk.ask("channel delete nothing yes")).body
         assert "for good" in (await desk.ask("channel delete plauderei")).body
@@ -301,5 +317,11 @@ async def test_an_upgraded_channel_goes_on(harness: BridgeHarness, running: Runn
         await eventually(moved, "the channel goes on in the new room")
         await admin.say(new, "Ada: are you here?")
         await admin.wait_for(lambda: admin.room(new).said_by(ada))
+        # The Space lists the new room in place of the old one, and the administrators know what to do.
+        space = (await running.contact("Ada")).home.space or ""
+        assert (await state(running, space, CHILD, new)).get("via")
+        assert not (await state(running, space, CHILD, old.room_id or "")).get("via")
+        told: list[str] = await KeyValues(running.database).get(KeyValues.TOLD_ADMINS) or []
+        assert any(each.startswith("powerless.") for each in told)
         (answer,) = admin.room(new).said_by(ada)
         assert answer.body.endswith("Ada: are you here?")

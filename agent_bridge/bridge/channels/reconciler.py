@@ -169,6 +169,8 @@ class PlaceReconciler:
             partial(self._name, editor, place, state),
             partial(self._icon, editor, place, state),
             partial(self._open, editor, place, state, parent),
+            partial(self._leave_space, editor, place, state, parent),
+            partial(self._parent, editor, state, parent),
             partial(self._list, editor, place, state, parent),
         )
         for step in steps:
@@ -232,16 +234,26 @@ class PlaceReconciler:
         if place.join_rule_applied != wanted and not editor.is_dry:
             await self._servers.opened(place, wanted)
 
+    async def _leave_space(
+        self, editor: StateEditor, place: Server | Channel, state: RoomState, parent: str | None
+    ) -> None:
+        """Take the room out of the Space that listed it before."""
+        former = place.space
+        if former is not None and former != parent:
+            await self._unlist(place, former, editor)
+            if state.content(PARENT, former):
+                await editor.edit(state, PARENT, {}, key=former)
+
+    async def _parent(self, editor: StateEditor, state: RoomState, parent: str | None) -> None:
+        """Have the room name its Space."""
+        if parent is not None:
+            await editor.content(state, PARENT, parent_content(self._namespace.domain), key=parent)
+
     async def _list(self, editor: StateEditor, place: Server | Channel, state: RoomState, parent: str | None) -> None:
-        """Have its Space list the room in its place."""
-        if place.space is not None and place.space != parent:
-            await self._unlist(place, place.space, editor)
-            if state.content(PARENT, place.space):
-                await editor.edit(state, PARENT, {}, key=place.space)
+        """Have its Space list the room in its place. The bot may have power there, and none in the room."""
         if parent is None:
             return
         domain = self._namespace.domain
-        await editor.content(state, PARENT, parent_content(domain), key=parent)
         content = (
             server_child_content(domain, place.number)
             if isinstance(place, Server)

@@ -178,18 +178,19 @@ RETURNING pg_notify('agent_bridge', 'places')
 UPDATE server SET icon = %(icon)s WHERE id = %(number)s
 
 -- move --
--- Give a channel the place %(position)s among those of its server, from 1, and number them without gaps. They are compared
--- with the homeserver, which sorts them by their places.
-WITH moved AS (
-    SELECT server, position FROM channel WHERE room = %(id)s
+-- Give a channel the place %(position)s among those of its server, from 1, and number them without gaps: channels between them
+-- were perhaps deleted. They are compared with the homeserver, which sorts them by their places.
+WITH ranked AS (
+    SELECT c.room, row_number() OVER (ORDER BY c.position, c.room) AS rank
+    FROM channel c JOIN room r ON r.id = c.room JOIN channel moved ON c.server IS NOT DISTINCT FROM moved.server
+    WHERE r.status = 'active' AND moved.room = %(id)s
 ), sorted AS (
-    SELECT c.room, row_number() OVER (
-        ORDER BY CASE WHEN c.room = %(id)s
-                      THEN 2 * %(position)s::integer + CASE WHEN %(position)s > moved.position THEN 1 ELSE -1 END
-                      ELSE 2 * c.position END, c.room
+    SELECT ranked.room, row_number() OVER (
+        ORDER BY CASE WHEN ranked.room = %(id)s
+                      THEN 2 * %(position)s::integer + CASE WHEN %(position)s > moved.rank THEN 1 ELSE -1 END
+                      ELSE 2 * ranked.rank END, ranked.room
     ) AS place
-    FROM channel c JOIN room r ON r.id = c.room JOIN moved ON c.server IS NOT DISTINCT FROM moved.server
-    WHERE r.status = 'active'
+    FROM ranked JOIN ranked moved ON moved.room = %(id)s
 ), placed AS (
     UPDATE channel SET position = sorted.place FROM sorted
     WHERE channel.room = sorted.room AND channel.position <> sorted.place
