@@ -14,6 +14,7 @@ from crash.doomed_process import DoomedProcess
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
 from support.harness import DOMAIN
+from support.places import delete_places
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +66,7 @@ async def test_a_killed_command_makes_one_channel(
             assert set(await running.homeserver.joined_rooms()) - rooms_before == {channel.room_id}
             await desk.settled()
             assert len(desk.said()) == before + 1
+            await delete_places(running)
 
 
 @pytest.mark.long

@@ -18,6 +18,7 @@ from support.bot_rooms import BotRoom, bot_chat, named_upstream
 from support.conditions import eventually
 from support.direct_chats import upgrade
 from support.harness import DOMAIN, SHARED, Conversation
+from support.places import delete_places
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,6 +45,7 @@ async def running(harness: BridgeHarness, postgres: PostgresServer) -> AsyncIter
                 for name in ("Ada", "Bea"):
                     await eventually(partial(_is_linked, running, name), f"{name} is in the Space")
                 yield running
+                await delete_places(running)
 
 
 async def _is_linked(running: Running, name: str) -> bool:

@@ -16,6 +16,7 @@ from agent_bridge.store.servers import Servers
 from support.bot_rooms import BotRoom, bot_chat, named_upstream
 from support.conditions import eventually
 from support.harness import DOMAIN
+from support.places import delete_places
 
 if TYPE_CHECKING:
     from agent_bridge.config.model import Config
@@ -95,6 +96,7 @@ async def test_channels_outlive_their_database(harness: BridgeHarness, database_
             assert "Channels of Lab" in (await talk.ask("!ab channel list")).body
             await _repair(running, await bot_chat(running, admin), after)
             await _rest(running, talk, after["talk"], channels[0])
+            await delete_places(running)
 
 
 async def _repair(running: Running, desk: BotRoom, places: dict[str, Server | Channel]) -> None:
@@ -143,3 +145,4 @@ async def test_a_channel_is_told_of_people_without_a_role(harness: BridgeHarness
                 await person.join(talk)
             room = BotRoom(running, admin, talk)
             await admin.wait_for(lambda: any("without access" in each.body for each in room.said()))
+            await delete_places(running)
