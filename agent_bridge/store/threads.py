@@ -43,6 +43,11 @@ class ThreadStore:
         """Return the thread that begins with the event *root* of a room; None: it has no name."""
         return _first(await self._rows("find", {"id": None, "root": root, "room_id": room_id}, connection))
 
+    async def voice(self, room_id: str) -> str | None:
+        """Return the localpart of the ghost that speaks for the bridge in a room; None: the bot does."""
+        rows = await self._rows("voice", {"room_id": room_id}, None)
+        return rows[0]["voice"] if rows else None
+
     async def listed(self, room_id: str, *, archived: bool, limit: int, offset: int) -> list[Thread]:
         """Return the threads of a room that are archived, or are not, the last used first."""
         values = {"room_id": room_id, "archived": archived, "limit": limit, "offset": offset}

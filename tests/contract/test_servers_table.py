@@ -64,6 +64,7 @@ async def test_channels_have_places_without_gaps(database: Database, moved: str,
     found = {name: await add_channel(database, name, lab.number) for name in "abcd"}
     other = await add_channel(database, "a")
     assert (other.position, [each.position for each in found.values()]) == (1, [1, 2, 3, 4])
+    assert await store.pending() == ["Lab", "a", "b", "c", "d", "a"]
     async with database.transaction() as connection:
         await store.lock(connection)
         await store.move(connection, found[moved].id, position)

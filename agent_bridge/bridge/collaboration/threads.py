@@ -123,7 +123,7 @@ class Threads:
         Raises:
             HomeserverError: it is not known.
         """
-        event = await self._homeserver.event(room_id, event_id)
+        event = await self._homeserver.event(room_id, event_id, self._speaker(await self._store.voice(room_id)))
         if event is None or "state_key" in event:
             return None
         content = event.get("content")
@@ -200,10 +200,13 @@ class Threads:
         is_own = thread.creator == actor.user_id and Permission.SEND in permissions
         return is_own or moderates or Permission.SETTINGS in permissions
 
+    def _speaker(self, voice: str | None) -> str:
+        namespace = self._homeserver.namespace
+        return namespace.bot if voice is None else namespace.user_id(voice)
+
     async def _send(self, thread: Thread, *, again: bool) -> str | None:
         """Send the event that shows the name, or edit it; return the event that was sent first."""
-        namespace = self._homeserver.namespace
-        speaker = namespace.bot if thread.voice is None else namespace.user_id(thread.voice)
+        speaker = self._speaker(thread.voice)
         key = f"thread.{thread.key}"
         words = self._texts.threads.title_archived if thread.archived_at is not None else self._texts.threads.title
         content: dict[str, Any] = message(words.format(name=escape(thread.name)), mark=mark(key, 0), notice=True)
