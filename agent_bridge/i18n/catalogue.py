@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.schedule_texts import ScheduleTexts
     from agent_bridge.i18n.server_texts import ServerTexts
     from agent_bridge.i18n.task_texts import TaskTexts
+    from agent_bridge.i18n.thread_texts import ThreadTexts
     from agent_bridge.i18n.token_texts import TokenTexts
     from agent_bridge.i18n.trigger_texts import TriggerTexts
     from agent_bridge.i18n.usage_texts import UsageTexts
@@ -328,6 +329,7 @@ class Texts:
     tasks: TaskTexts
     notifications: NotificationTexts
     events: EventTexts
+    threads: ThreadTexts
     data: DataTexts
 
     def naming(self, admins: Callable[[], Sequence[str]], prefix: str) -> Texts:

@@ -14,6 +14,7 @@ from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
 from agent_bridge.i18n.english_schedules import ENGLISH_SCHEDULES
 from agent_bridge.i18n.english_servers import ENGLISH_SERVERS
 from agent_bridge.i18n.english_tasks import ENGLISH_TASKS
+from agent_bridge.i18n.english_threads import ENGLISH_THREADS
 from agent_bridge.i18n.english_tokens import ENGLISH_TOKENS
 from agent_bridge.i18n.english_triggers import ENGLISH_TRIGGERS
 from agent_bridge.i18n.english_usage import ENGLISH_USAGE
@@ -396,5 +397,6 @@ ENGLISH = Texts(
     tasks=ENGLISH_TASKS,
     notifications=ENGLISH_NOTIFICATIONS,
     events=ENGLISH_EVENTS,
+    threads=ENGLISH_THREADS,
     data=ENGLISH_DATA,
 )

@@ -19,6 +19,7 @@ from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
 from agent_bridge.i18n.russian_schedules import RUSSIAN_SCHEDULES
 from agent_bridge.i18n.russian_servers import RUSSIAN_SERVERS
 from agent_bridge.i18n.russian_tasks import RUSSIAN_TASKS
+from agent_bridge.i18n.russian_threads import RUSSIAN_THREADS
 from agent_bridge.i18n.russian_tokens import RUSSIAN_TOKENS
 from agent_bridge.i18n.russian_triggers import RUSSIAN_TRIGGERS
 from agent_bridge.i18n.russian_usage import RUSSIAN_USAGE
@@ -422,5 +423,6 @@ RUSSIAN = Texts(
     tasks=RUSSIAN_TASKS,
     notifications=RUSSIAN_NOTIFICATIONS,
     events=RUSSIAN_EVENTS,
+    threads=RUSSIAN_THREADS,
     data=RUSSIAN_DATA,
 )

@@ -53,6 +53,7 @@ from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.tasks import Tasks
+from agent_bridge.store.threads import ThreadStore
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.triggers import Triggers
@@ -190,6 +191,7 @@ STEPS = {
     "create_room": Step(Homeserver, "create_room"),
     "made": Step(Chats, "made"),
     "place_made": Step(Servers, "made"),
+    "thread_shown": Step(ThreadStore, "shown"),
     # The leader carries the deletion of a channel out.
     "place_listed": Step(Servers, "listed", is_anywhere=True),
     "place_forgotten": Step(Servers, "forget", is_anywhere=True),
