@@ -133,7 +133,7 @@ class ScriptedA2A(ScriptedUpstream):
         assert request.headers["A2A-Version"] == ("0.3" if self.old else "1.0")
         self.calls.append((method, body["params"]))
         self.headers.append(dict(request.headers))
-        self._cut_at(request, method, self.cut_before)
+        await self._cut_at(request, method, self.cut_before)
         self._open.append(request)
         try:
             return await self._answer(request, method, body)
@@ -143,18 +143,21 @@ class ScriptedA2A(ScriptedUpstream):
         finally:
             self._open = [each for each in self._open if each is not request]
 
-    def _cut_at(self, request: web.Request, method: str, methods: set[str]) -> None:
+    @staticmethod
+    async def _cut_at(request: web.Request, method: str, methods: set[str]) -> None:
         if method in methods:
             methods.remove(method)
             assert request.transport is not None
             request.transport.abort()
+            # The lost connection ends the request.
+            await asyncio.Event().wait()
 
     async def _answer(self, request: web.Request, method: str, body: Json) -> web.StreamResponse:
         params = body["params"]
         match method:
             case "SendStreamingMessage" if self.streams:
                 task, after, shown = await self._take(params["message"])
-                self._cut_at(request, method, self.cut_after)
+                await self._cut_at(request, method, self.cut_after)
                 return await self._send(request, body["id"], task, self._reply(task) or {"task": shown}, after)
             case "SubscribeToTask" if self.streams:
                 task = self._found(params)
@@ -173,7 +176,7 @@ class ScriptedA2A(ScriptedUpstream):
                 return web.json_response(self._list(body["id"], params))
             case _:
                 raise RpcError(_NO_METHOD, "no such method")
-        self._cut_at(request, method, self.cut_after)
+        await self._cut_at(request, method, self.cut_after)
         return web.json_response(self._response(body["id"], result))
 
     def _list(self, request_id: Any, params: Json) -> Json:
@@ -235,6 +238,7 @@ class ScriptedA2A(ScriptedUpstream):
         task.work = asyncio.create_task(self._act(task, script(text)))
         if self.direct:
             await task.work
+            self.tasks.pop(task.id, None)
         await task.begun.wait()
         if task.refused is not None:
             raise task.refused
