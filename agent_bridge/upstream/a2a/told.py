@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Characters of the texts of an answer, of all that a server sends as such, and of all that has to be read again
 #: because an earlier piece changed.
-_MAX_TEXT, _MAX_RECEIVED, _MAX_RETOLD = 1_000_000, 5_000_000, 20_000_000
+_MAX_TEXT, _MAX_RECEIVED, _MAX_RETOLD = 1_000_000, 5_000_000, 100_000_000
 #: Characters of words about the progress that are told; characters of all files in base64; artifacts, and their parts.
 _MAX_PROGRESS, _MAX_FILES, _MAX_ARTIFACTS, _MAX_PARTS = 200_000, 64 * 1024 * 1024, 1_000, 1_000
 _GAP = "\n\n"
@@ -72,11 +72,13 @@ class Told:
     def __init__(self, upstream: str) -> None:
         self._upstream = upstream
         self._artifacts: dict[str, _Growing] = {}
+        #: The artifacts as the server showed them last, unless there was an update since.
+        self._shown: tuple[Artifact, ...] | None = None
         self._words = ""
         self._word_files: list[_File] = []
         #: The text as it was told, in pieces.
         self._text: list[str] = []
-        self._received = self._retold = self._progress = self._file_size = 0
+        self._length = self._received = self._retold = self._progress = self._file_size = 0
         self._spoken: set[str] = set()
         #: Grows with each change.
         self.changes = 0
@@ -98,15 +100,16 @@ class Told:
         Raises:
             AnswerTooLong: there is too much text.
         """
+        shown = tuple(artifacts)[:_MAX_ARTIFACTS]
+        if shown == self._shown:
+            return
         found: dict[str, _Growing] = {}
-        for number, each in enumerate(artifacts):
-            if number >= _MAX_ARTIFACTS:
-                break
+        for number, each in enumerate(shown):
             # Two without an id are two.
             key = each.id if each.id not in found else f"{each.id} {number}"
             found[key] = _Growing(each.name)
             found[key].add(each.parts)
-        self._artifacts = found
+        self._artifacts, self._shown = found, shown
         yield from self._retell()
 
     def update(self, update: ArtifactUpdate) -> Iterator[AnswerEvent]:
@@ -120,6 +123,7 @@ class Told:
         if known is None and len(self._artifacts) >= _MAX_ARTIFACTS:
             return
         self.changes += 1
+        self._shown = None
         if known is not None and update.appends:
             goes_on = known.has_text and next(reversed(self._artifacts)) == new.id
             text = known.add(new.parts, appends=True)
@@ -165,18 +169,21 @@ class Told:
         texts = ["".join(each.texts) for each in self._artifacts.values() if each.has_text]
         whole, told = _GAP.join([*texts, self._words] if self._words else texts), "".join(self._text)
         self._retold += len(whole)
-        if len(whole) > _MAX_TEXT or self._retold > _MAX_RETOLD:
+        if self._retold > _MAX_RETOLD:
             raise self._too_long()
         if not whole.startswith(told):
             self.changes += 1
             self._text.clear()
-            told = ""
+            self._length, told = 0, ""
             yield TextWithdrawn()
         yield from self._tell(whole[len(told) :])
 
     def _tell(self, text: str) -> Iterator[AnswerEvent]:
         if text:
             self.changes += 1
+            self._length += len(text)
+            if self._length > _MAX_TEXT:
+                raise self._too_long()
             self._text.append(text)
             yield TextDelta(text)
 

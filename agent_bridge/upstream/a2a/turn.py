@@ -197,6 +197,8 @@ class Turn:
         async with aclosing(self._read(Method.STREAM, params)) as events:
             async for each in events:
                 yield each
+        if not self._task_id and not self._is_reply:
+            raise AnswerInterrupted(Text("upstream_cut", upstream=self._rpc.upstream))
 
     async def _read(
         self, method: Method, params: Mapping[str, Any], *, first: type[object] = object
