@@ -40,19 +40,6 @@ class UpstreamConfig(Section):
         "at /.well-known/agent-card.json.",
         examples=["http://localhost:1416/v1"],
     )
-    cards: tuple[CardPlace, ...] = Field(
-        (),
-        description="Agent cards of the upstream, each a URL or a path below url; a place that does not end in .json "
-        "is that of a server. Each one is an agent whose id is the place as it is written here. Without the key the "
-        "card of url is the only one, and the name of the upstream is the id.",
-        examples=[["weather", "https://other.example.org/.well-known/agent-card.json"]],
-    )
-    trusted_hosts: tuple[str, ...] = Field(
-        (),
-        description="Hosts, besides that of a card, to which the bridge may send messages and the key if the card "
-        "names an address there.",
-        examples=[["api.example.org"]],
-    )
     query: dict[str, Secret] = Field(
         default_factory=dict,
         description="Query parameters of each request. env:NAME reads a value from the environment.",
@@ -79,6 +66,19 @@ class UpstreamConfig(Section):
         "chat",
         description="chat: /chat/completions. responses: /responses, or /chat/completions if the server has no "
         "/responses.",
+    )
+    cards: tuple[CardPlace, ...] = Field(
+        (),
+        description="Agent cards of the upstream, each a URL or a path below url; a place that does not end in .json "
+        "is that of a server. Each one is an agent whose id is the place as it is written here. Without the key the "
+        "card of url is the only one, and the name of the upstream is the id.",
+        examples=[["weather", "https://other.example.org/.well-known/agent-card.json"]],
+    )
+    trusted_hosts: tuple[str, ...] = Field(
+        (),
+        description="Hosts, besides that of a card, to which the bridge may send messages and the key if the card "
+        "names an address there.",
+        examples=[["api.example.org"]],
     )
     webhook_token: Secret | None = Field(
         None,

@@ -20,8 +20,7 @@ from agent_bridge.core.errors import (
 from agent_bridge.upstream.answer import End, FileDelta, ReasoningDelta, RunStarted
 from support.a2a_questions import connected, question
 from support.a2a_tasks import Chunk, Task
-from support.scripted_a2a import ScriptedA2A
-from support.scripted_upstream import says
+from support.scripted_a2a import ScriptedA2A, acts
 from support.upstream_kinds import ask
 
 if TYPE_CHECKING:
@@ -205,7 +204,7 @@ async def test_an_endless_change_of_the_text(server: HostileA2A, upstream: A2AUp
 
 
 async def test_endless_words_about_the_work(server: HostileA2A, upstream: A2AUpstream) -> None:
-    server.script = says(*({"statusUpdate": _words(number)} for number in range(300)), "Done.")
+    server.script = acts(*({"statusUpdate": _words(number)} for number in range(300)), "Done.")
     answer = await ask(upstream, question("q"))
     assert (answer.text, answer.error) == ("Done.", None)
     told = sum(len(each.text) for each in answer.raw if isinstance(each, ReasoningDelta))
@@ -221,7 +220,7 @@ def _words(number: int) -> dict[str, Any]:
 async def test_files_that_are_too_large_and_no_files(server: HostileA2A, upstream: A2AUpstream) -> None:
     raw = "A" * (5 * 1024 * 1024)
     large = [Chunk(f"f{number}", ({"raw": raw + f"{number:04}", "filename": f"{number}"},)) for number in range(14)]
-    server.script = says(*large, Chunk("u", ({"url": "file:///etc/passwd"}, {"url": "gopher://x"})))
+    server.script = acts(*large, Chunk("u", ({"url": "file:///etc/passwd"}, {"url": "gopher://x"})))
     answer = await ask(upstream, question("q"))
     files = [each for each in answer.raw if isinstance(each, FileDelta)]
     assert len(files) == 14
@@ -249,7 +248,7 @@ async def test_refusals(server: HostileA2A, upstream: A2AUpstream, code: int, wo
         error = {"code": code, "message": "no"}
         return web.json_response({"jsonrpc": "2.0", "id": body["id"], "error": error}, status=http)
 
-    server._answer = refuse  # type: ignore[method-assign]  # the server of this test refuses everything
+    server._answer = refuse  # type: ignore[method-assign,assignment]  # the server of this test refuses everything
     answer = await ask(upstream, question("q"))
     assert isinstance(answer.error, UpstreamRefused)
     assert f"{answer.error}: {answer.error.detail}" == words

@@ -25,8 +25,8 @@ from support.a2a_questions import connected, question
 from support.a2a_tasks import Asks, Chunk, Ends
 from support.answer_chunks import File
 from support.conditions import eventually
-from support.scripted_a2a import ScriptedA2A
-from support.scripted_upstream import Reasoning, says, until_cancelled, waits_for
+from support.scripted_a2a import ScriptedA2A, acts
+from support.scripted_upstream import Reasoning, until_cancelled, waits_for
 from support.upstream_kinds import DEADLINE, ask
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class TestQuestionsOfAgents:
     async def test_the_next_message_continues_the_task(
         self, server: ScriptedA2A, upstream: A2AUpstream, state: str
     ) -> None:
-        server.scripts.extend([says(Asks("Where to?", state)), says("Booked.")])
+        server.scripts.extend([acts(Asks("Where to?", state)), acts("Booked.")])
         first = await ask(upstream, question("fly"))
         assert first.events == [TextDelta("Where to?"), End("stop")]
         second = await ask(upstream, question("Oslo"))
@@ -156,29 +156,29 @@ class TestQuestionsOfAgents:
     @FORMS
     async def test_it_asks_twice_and_repeats_no_artifact(self, server: ScriptedA2A, upstream: A2AUpstream) -> None:
         draft, final = Chunk("draft", ({"text": "A draft."},)), Chunk("final", ({"text": "Final."},))
-        server.scripts.extend([says(draft, Asks("Good?")), says(Asks("Really?")), says(final)])
+        server.scripts.extend([acts(draft, Asks("Good?")), acts(Asks("Really?")), acts(final)])
         answers = [(await ask(upstream, question(each))).text for each in ("write", "yes", "really")]
         assert answers == ["A draft.\n\nGood?", "Really?", "Final."]
 
     async def test_a_server_may_first_show_the_old_question(self, server: ScriptedA2A, upstream: A2AUpstream) -> None:
-        server.scripts.extend([says(Asks("Where to?")), says("Booked.")])
+        server.scripts.extend([acts(Asks("Where to?")), acts("Booked.")])
         await ask(upstream, question("fly"))
         task = server.tasks["task-2"]
         stale = {"task": task.shown()}
-        server.scripts[0] = says(stale, "Booked.")
+        server.scripts[0] = acts(stale, "Booked.")
         assert (await ask(upstream, question("Oslo"))).text == "Booked."
 
     async def test_a_task_that_has_ended_meanwhile_is_left(self, server: ScriptedA2A, upstream: A2AUpstream) -> None:
-        server.script = says(Asks("Where to?"))
+        server.script = acts(Asks("Where to?"))
         await ask(upstream, question("fly"))
         server.tasks["task-2"].turn("CANCELED")
-        server.script = says("Hello.")
+        server.script = acts("Hello.")
         assert (await ask(upstream, question("hello"))).text == "Hello."
         assert places(server)[-2:] == [("context-1", "task-2"), ("context-1", None)]
         assert sent(server)[-1]["referenceTaskIds"] == ["task-2"]
 
     async def test_it_says_nothing(self, server: ScriptedA2A, upstream: A2AUpstream) -> None:
-        server.scripts.extend([says(Asks("")), says("Thanks.")])
+        server.scripts.extend([acts(Asks("")), acts("Thanks.")])
         assert type((await ask(upstream, question("one"))).error) is AnswerEmpty
         assert (await ask(upstream, question("two"))).text == "Thanks."
         assert places(server)[-1] == ("context-1", "task-2")
@@ -186,7 +186,7 @@ class TestQuestionsOfAgents:
     async def test_a_message_that_did_not_arrive_leaves_the_question_open(
         self, server: ScriptedA2A, upstream: A2AUpstream
     ) -> None:
-        server.scripts.extend([says(Asks("Where to?")), says("Booked.")])
+        server.scripts.extend([acts(Asks("Where to?")), acts("Booked.")])
         await ask(upstream, question("fly"))
         server.cut_before |= {"SendStreamingMessage"}
         server.lists = False
@@ -198,7 +198,7 @@ class TestQuestionsOfAgents:
 class TestAnswers:
     async def test_all_parts_of_artifacts(self, server: ScriptedA2A, upstream: A2AUpstream) -> None:
         raw = base64.urlsafe_b64encode(b"\xfb\xff").decode()
-        server.script = says(
+        server.script = acts(
             Chunk("text", ({"text": "Hel"},)),
             Chunk("text", ({"text": "lo"},)),
             Chunk("more", ({"text": "More"}, {"data": {"a": 1}}), name="figures"),
@@ -220,17 +220,17 @@ class TestAnswers:
         pieces = [
             Chunk("file", ({"raw": each, "filename": "a.txt", "mediaType": "text/plain"},)) for each in ("YWJj", "ZGVm")
         ]
-        server.script = says(*pieces)
+        server.script = acts(*pieces)
         (file, _) = (await ask(upstream, question("file"))).events
         assert file == FileDelta("data:text/plain;base64,YWJjZGVm", "a.txt", "text/plain")
 
     async def test_an_artifact_that_is_replaced(self, server: ScriptedA2A, upstream: A2AUpstream) -> None:
-        server.script = says(Chunk("a", ({"text": "Old"},)), Chunk("a", ({"text": "New"},), appends=False))
+        server.script = acts(Chunk("a", ({"text": "Old"},)), Chunk("a", ({"text": "New"},), appends=False))
         answer = await ask(upstream, question("q"))
         assert answer.events == [TextDelta("Old"), TextWithdrawn(), TextDelta("New"), End("stop")]
 
     async def test_the_last_words_are_not_repeated(self, server: ScriptedA2A, upstream: A2AUpstream) -> None:
-        server.script = says("The answer.", Ends("COMPLETED", "The answer."))
+        server.script = acts("The answer.", Ends("COMPLETED", "The answer."))
         assert (await ask(upstream, question("q"))).text == "The answer."
 
     async def test_the_answer_is_only_in_the_history(self, server: ScriptedA2A, upstream: A2AUpstream) -> None:
@@ -244,7 +244,7 @@ class TestAnswers:
         assert (await ask(upstream, question("q"))).text == "In the history."
 
     async def test_words_about_the_work_are_reasoning(self, server: ScriptedA2A, upstream: A2AUpstream) -> None:
-        server.script = says(Reasoning("Looking."), Reasoning("Looking again."), "Found.")
+        server.script = acts(Reasoning("Looking."), Reasoning("Looking again."), "Found.")
         answer = await ask(upstream, question("q"))
         assert answer.events[:-1] == [ReasoningDelta("Looking.\n\nLooking again.\n\n"), TextDelta("Found.")]
 
@@ -259,7 +259,7 @@ class TestAnswers:
     async def test_other_ends(
         self, server: ScriptedA2A, upstream: A2AUpstream, end: Ends, error: type[Exception], detail: str | None
     ) -> None:
-        server.script = says("Half", end)
+        server.script = acts("Half", end)
         answer = await ask(upstream, question("q"))
         assert answer.text == "Half"
         assert type(answer.error) is error
@@ -341,7 +341,7 @@ class TestKills:
 
     async def test_an_open_question_is_shown_again(self, server: ScriptedA2A, store: MemoryConversations) -> None:
         draft = Chunk("draft", ({"text": "A draft."},))
-        server.scripts.extend([says(draft, Asks("Good?")), says("Sent.")])
+        server.scripts.extend([acts(draft, Asks("Good?")), acts("Sent.")])
         for attempt in (1, 2, 3):
             async with connected(server.url, store) as process:
                 assert (await ask(process, question("write", attempt=attempt))).text == "A draft.\n\nGood?"
@@ -391,7 +391,7 @@ class TestKills:
     async def test_a_follow_up_that_did_not_arrive_is_sent_again(
         self, server: ScriptedA2A, store: MemoryConversations
     ) -> None:
-        server.scripts.extend([says(Asks("Where to?")), says("Booked.")])
+        server.scripts.extend([acts(Asks("Where to?")), acts("Booked.")])
         async with connected(server.url, store) as process:
             await ask(process, question("fly"))
             server.cut_before |= {"SendStreamingMessage"}
@@ -405,7 +405,7 @@ class TestKills:
         self, server: ScriptedA2A, store: MemoryConversations
     ) -> None:
         over = asyncio.Event()
-        server.scripts.extend([until_cancelled(over, "Half"), says("Whole")])
+        server.scripts.extend([until_cancelled(over, "Half"), acts("Whole")])
         async with connected(server.url, store) as process:
             async with asyncio.timeout(DEADLINE), aclosing(process.answer(question("q"))) as events:
                 while not isinstance(await anext(events), TextDelta):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from types import TracebackType
 
+    from support.scripted_upstream import Script
+
 _WELL_KNOWN = "/.well-known/agent-card.json"
 _OLD = {
     "message/send": "SendMessage",
@@ -30,6 +32,16 @@ _OLD = {
 }
 _NOT_FOUND, _NOT_CANCELABLE, _UNSUPPORTED, _NO_METHOD, _BAD_PARAMETERS = -32001, -32002, -32004, -32601, -32602
 _ANSWER = "answer"
+
+
+def acts(*pieces: object) -> Script:
+    """Return a script of *pieces*, which may be those of a task, or updates as they are, besides the usual ones."""
+
+    async def script(_question: str) -> AsyncIterator[Any]:
+        for piece in pieces:
+            yield piece
+
+    return script
 
 
 class RpcError(Exception):
