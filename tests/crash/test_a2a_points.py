@@ -48,13 +48,13 @@ async def test_a_question_is_sent_once(
     harness: BridgeHarness, database_url: str, tmp_path: Path, point: str, *, streams: bool
 ) -> None:
     text = f"the question at {point}"
-    async with ScriptedA2A(streams=streams) as server, Database(database_url) as database:
-        server.models, server.script = [{"id": "Dora", "name": "Dora"}], _script
-        there = {"name": "agents", "kind": "a2a", "url": server.url, "cards": ["Dora"]}
+    async with ScriptedA2A("Dora", streams=streams) as server, Database(database_url) as database:
+        server.script = _script
+        there = {"name": "agents", "kind": "a2a", "url": server.url, "cards": server.names}
         config = harness.config(database_url, [there], logging={"format": "json"})
         async with harness.person() as person:
             async with harness.bridge(config) as running:
-                talk = await running.join(person, "Dora")
+                talk = await running.join(person, server.names[0])
             async with DoomedProcess(tmp_path, config, point, text) as doomed:
                 await doomed.wait_for("listening")
                 await talk.say(text)

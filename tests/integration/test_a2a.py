@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def talking(harness: BridgeHarness, url: str, server: ScriptedA2A) -> AsyncIterator[Conversation]:
-    """Run a bridge with *server*, and put a person into Dora's room."""
-    server.models = [{"id": "Dora", "name": "Dora"}]
-    upstream = {"name": "agents", "kind": "a2a", "url": server.url, "cards": ["Dora"]}
+    """Run a bridge with *server*, and put a person into the room of its agent."""
+    upstream = {"name": "agents", "kind": "a2a", "url": server.url, "cards": server.names}
     async with harness.person() as person, harness.bridge(harness.config(url, [upstream])) as running:
-        yield await running.join(person, "Dora")
+        yield await running.join(person, server.names[0])
 
 
 def bodies(talk: Conversation) -> list[str]:
@@ -33,7 +32,7 @@ def bodies(talk: Conversation) -> list[str]:
 
 async def test_a_contact_asks_and_gives_files(harness: BridgeHarness, database_url: str) -> None:
     table = base64.b64encode(b"a,b\n1,2\n").decode()
-    async with ScriptedA2A() as server, talking(harness, database_url, server) as talk:
+    async with ScriptedA2A("Dora") as server, talking(harness, database_url, server) as talk:
         server.scripts.extend(
             [
                 acts("Hello ", "there."),
