@@ -23,6 +23,7 @@ from agent_bridge.commands import (
     imports,
     letta,
     moderation,
+    notifications,
     repairs,
     retirement,
     roles,
@@ -83,6 +84,7 @@ def all_commands() -> Registry:
         letta,
         status,
         usage,
+        notifications,
         repairs,
         retirement,
     )

@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.forks import Forks
     from agent_bridge.store.kv import KeyValues
     from agent_bridge.store.mutes import MuteStore
+    from agent_bridge.store.notifications import Notifications
     from agent_bridge.store.operations import OperationStore
     from agent_bridge.store.personal_data import PersonalData
     from agent_bridge.store.postgres.database import Database
@@ -138,6 +139,7 @@ class CommandServices:
     triggers: Triggers
     trigger_secrets: TriggerSecrets
     servers: Servers
+    notifications: Notifications
     place_maker: PlaceMaker
     #: Whether the rooms of agents that are retired are deleted.
     deletes_retired: Live[bool]

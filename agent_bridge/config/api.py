@@ -17,6 +17,11 @@ class ApiConfig(Section):
         "/v1/. The addresses of triggers begin with it. Default: http://<appservice.hostname>:<appservice.port>.",
         examples=["https://bridge.example.org"],
     )
+    typing: bool = Field(
+        False,
+        description="Whether programs that subscribe are told who is typing, and who is online. The homeserver then "
+        "sends this to the bridge: write registration.yaml again, and restart Synapse.",
+    )
     callback_expires_after: StrictFloat = Field(
         86_400, ge=1, le=31_536_000, description="Seconds for which the callback URL of a trigger can be used."
     )

@@ -252,3 +252,17 @@ class ThreadsConfig(Section):
         le=200,
         description="Number of messages of the room that are added to the history of a thread.",
     )
+
+
+class NotificationsConfig(Section):
+    """Direct messages of the bot about tasks, votes, schedules, decisions and limits. !ab notify off ends them."""
+
+    gather: StrictFloat = Field(
+        3, ge=0, le=3600, description="Seconds for which a notification waits, so that one message tells several."
+    )
+    approval_after: StrictFloat = Field(
+        60,
+        ge=0,
+        le=86_400,
+        description="Seconds after which a person is notified that a tool call waits for the decision of the person.",
+    )

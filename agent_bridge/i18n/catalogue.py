@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.command_texts import CommandTexts
     from agent_bridge.i18n.context_texts import ContextTexts
     from agent_bridge.i18n.data_texts import DataTexts
+    from agent_bridge.i18n.notification_texts import NotificationTexts
     from agent_bridge.i18n.people_texts import PeopleTexts
     from agent_bridge.i18n.repair_texts import RepairTexts
     from agent_bridge.i18n.retirement_texts import RetirementTexts
@@ -190,6 +191,9 @@ class Texts:
     agent_gone_named: str
     agent_unknown: str
     agent_gone_upstream: str
+    agent_awaited: str
+    agent_silent: str
+    agent_unasked: str
     conversation_too_long: str
     message_too_long: str
     bridge_failed: str
@@ -323,6 +327,7 @@ class Texts:
     retirement: RetirementTexts
     triggers: TriggerTexts
     servers: ServerTexts
+    notifications: NotificationTexts
     data: DataTexts
 
     def naming(self, admins: Callable[[], Sequence[str]], prefix: str) -> Texts:

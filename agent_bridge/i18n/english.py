@@ -6,6 +6,7 @@ from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.english_commands import ENGLISH_COMMANDS
 from agent_bridge.i18n.english_contexts import ENGLISH_CONTEXTS
 from agent_bridge.i18n.english_data import ENGLISH_DATA
+from agent_bridge.i18n.english_notifications import ENGLISH_NOTIFICATIONS
 from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
 from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
 from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
@@ -225,6 +226,9 @@ ENGLISH = Texts(
     agent_unknown="{agent}'s server lists its agents in another way now, and it is not clear yet which one is {agent}",
     agent_gone_named="{upstream} no longer has an agent '{agent}'",
     agent_gone_upstream="{upstream} no longer has this agent",
+    agent_awaited="the reply of the agent is awaited",
+    agent_silent="the agent did not reply within {seconds:g} s",
+    agent_unasked="the agent gets no other questions than those of people and agents",
     conversation_too_long="the conversation is too long for this agent's model",
     message_too_long="the message is too long for this agent's model",
     bridge_failed="an internal error occurred in the bridge",
@@ -397,5 +401,6 @@ ENGLISH = Texts(
     retirement=ENGLISH_RETIREMENT,
     triggers=ENGLISH_TRIGGERS,
     servers=ENGLISH_SERVERS,
+    notifications=ENGLISH_NOTIFICATIONS,
     data=ENGLISH_DATA,
 )

@@ -72,6 +72,7 @@ ENGLISH_COMMANDS = CommandTexts(
         "repair": "compares rooms with the homeserver and repairs them; `force` also replaces state that people chose",
         "reload": "has the bridge read its configuration again, and shows the changes that count now",
         "status": "shows the state of the bridge and of the agents' servers",
+        "notify": "switches my notifications to you on or off: tasks, votes, schedules, decisions that wait, limits",
         "usage": "shows the tokens and the cost of your messages; for admins: of all people, by user, agent or room",
     },
     placeholders={

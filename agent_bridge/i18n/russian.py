@@ -11,6 +11,7 @@ from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.russian_commands import RUSSIAN_COMMANDS
 from agent_bridge.i18n.russian_contexts import RUSSIAN_CONTEXTS
 from agent_bridge.i18n.russian_data import RUSSIAN_DATA
+from agent_bridge.i18n.russian_notifications import RUSSIAN_NOTIFICATIONS
 from agent_bridge.i18n.russian_people import RUSSIAN_PEOPLE
 from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
 from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
@@ -247,6 +248,9 @@ RUSSIAN = Texts(
     agent_unknown="сервер агента {agent} теперь называет агентов иначе, и пока не ясно, какой из них — {agent}",
     agent_gone_named="на сервере {upstream} больше нет агента «{agent}»",
     agent_gone_upstream="на сервере {upstream} больше нет этого агента",
+    agent_awaited="ожидается ответ агента",
+    agent_silent="агент не ответил за {seconds:g} с",
+    agent_unasked="агент получает только вопросы людей и агентов",
     conversation_too_long="разговор слишком длинный для модели этого агента",
     message_too_long="сообщение слишком длинное для модели этого агента",
     bridge_failed="внутренняя ошибка моста",
@@ -423,5 +427,6 @@ RUSSIAN = Texts(
     retirement=RUSSIAN_RETIREMENT,
     triggers=RUSSIAN_TRIGGERS,
     servers=RUSSIAN_SERVERS,
+    notifications=RUSSIAN_NOTIFICATIONS,
     data=RUSSIAN_DATA,
 )

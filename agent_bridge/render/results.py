@@ -70,6 +70,7 @@ from agent_bridge.render.chats import chat_name, render_asked, render_chats, ren
 from agent_bridge.render.content import escape, in_backticks, shortened
 from agent_bridge.render.contexts import context_renderers
 from agent_bridge.render.erasure import erasure_renderers
+from agent_bridge.render.notifications import notification_renderers
 from agent_bridge.render.people import people_renderers
 from agent_bridge.render.reloads import render_reload
 from agent_bridge.render.repairs import render_begun, render_plan
@@ -179,6 +180,7 @@ class ResultRenderer:
             **context_renderers(texts, prefix),
             **retirement_renderers(texts, prefix),
             **trigger_renderers(texts, prefix),
+            **notification_renderers(texts, prefix),
             **server_renderers(texts, prefix),
         }
 

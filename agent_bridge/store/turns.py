@@ -19,6 +19,7 @@ from agent_bridge.store.agents import agent_from, problems_from
 from agent_bridge.store.contents import apply_edits, lock_messages
 from agent_bridge.store.corruption import UNREADABLE, member_or_none, read_one, report
 from agent_bridge.store.extras import extras_from_json, extras_to_json
+from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.payloads import decode, empty_payload, encode_step
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.locks import WORKER
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from agent_bridge.core.answers import AnswerExtras
+    from agent_bridge.core.notifications import Notification
     from agent_bridge.core.transcript import CatchUp, ChatMessage
     from agent_bridge.core.turns import IgnoreReason
     from agent_bridge.core.usage import UsageEntry
@@ -92,6 +94,7 @@ class Turns:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._notifications = Notifications(database)
 
     async def take(self, lane: int, process: int = 0) -> Turn | None:
         """Claim the turn at the head of *lane* for *process*; None when there is none, or when it has to wait.
@@ -326,14 +329,18 @@ class Turns:
         """
         return await self._claim(turn, what, is_daily=True)
 
-    async def claim_once(self, turn: Turn, what: str) -> bool:
-        """Tell whether *turn* is the one that tells of *what*, as :meth:`claim_day`, but for good."""
-        return await self._claim(turn, what, is_daily=False)
+    async def claim_once(self, turn: Turn, what: str, news: Notification | None = None) -> bool:
+        """Tell whether *turn* is the one that tells of *what*, for good. *news* is told to a person then."""
+        return await self._claim(turn, what, is_daily=False, news=news)
 
-    async def _claim(self, turn: Turn, what: str, *, is_daily: bool) -> bool:
+    async def _claim(self, turn: Turn, what: str, *, is_daily: bool, news: Notification | None = None) -> bool:
         values = {"turn": turn.id, "attempts": turn.attempts, "what": what, "is_daily": is_daily}
         try:
-            return await self._database.row(_SQL["claim"], values) is not None
+            async with self._database.transaction() as connection:
+                is_first = bool(await rows_of(connection, _SQL["claim"], values))
+                if is_first and news is not None:
+                    await self._notifications.add(connection, replace(news, key=what))
+                return is_first
         except StoreRefused:
             # Another lane has claimed it at the same time.
             return False

@@ -20,6 +20,7 @@ from agent_bridge.store.effects import Effects
 from agent_bridge.store.exports import ExportStore
 from agent_bridge.store.forks import Forks
 from agent_bridge.store.mutes import MuteStore
+from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
@@ -112,6 +113,7 @@ def build_commands(
             expires_after=settings.config.api.callback_expires_after,
         ),
         servers=Servers(stores.database),
+        notifications=Notifications(stores.database),
         place_maker=build_place_maker(settings, stores, clients),
         deletes_retired=settings.live.part(lambda config: config.retire.delete),
         inviter=inviter,

@@ -22,6 +22,7 @@ from agent_bridge.store.profiles import Profiles
 from agent_bridge.store.waiting_reactions import WaitingMessages
 from agent_bridge.wiring.channels import build_place_keeper
 from agent_bridge.wiring.chats import build_number_repair
+from agent_bridge.wiring.collaboration import build_notifier
 from agent_bridge.wiring.groups import build_group_keeper
 from agent_bridge.wiring.lifecycle import build_retirement_keeper
 from agent_bridge.wiring.roles import build_role_keeper
@@ -66,6 +67,7 @@ def build_leader(
         "backfill": inbound.backfill.run,
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
         "places": build_place_keeper(settings, stores, clients).run,
+        "notifications": build_notifier(settings, stores, clients).run,
         "groups": build_group_keeper(settings, stores, clients).run,
         "roles": build_role_keeper(settings, stores, clients, agents.admin_room, refresher).run,
         "permissions": refresher.follow,

@@ -116,7 +116,7 @@ def build_retirement_keeper(
         agents.admin_room,
         settings.live.part(rules_of),
         present,
-        {each.name for each in settings.config.upstreams if each.ephemeral},
+        {each.name for each in settings.config.every_upstream if each.ephemeral},
         stores.signals,
         settings.texts,
     )

@@ -16,6 +16,7 @@ from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.trigger_intake import TriggerIntake
 from agent_bridge.bridge.lifecycle.imported_people import ImportedPeople
 from agent_bridge.bridge.queue.lanes import Lanes
+from agent_bridge.bridge.rooms.bot_chats import BotChats
 from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.bridge.rooms.space import Space
@@ -23,6 +24,7 @@ from agent_bridge.core.ids import IMPORTED
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.rooms import POWER_LEVELS
+from agent_bridge.render.notifications import NOTIFICATIONS
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.chains import Chains
 from agent_bridge.store.chats import Chats
@@ -34,6 +36,7 @@ from agent_bridge.store.imports import ImportedMessages
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.mutes import MuteStore
+from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.retirement import RetirementStore
@@ -78,6 +81,10 @@ def _first_sends(_self: Homeserver, _room: str, content: dict[str, Any], **_: An
 
 def _texts(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return "m.new_content" not in content and content.get("msgtype") == "m.notice"
+
+
+def _notifications(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return NOTIFICATIONS in content
 
 
 def _imported(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
@@ -215,6 +222,13 @@ STEPS = {
     "bring": Step(Homeserver, "set_state", _invitations, is_anywhere=True),
     "brought": Step(Agents, "invited", is_anywhere=True),
     "space_invited": Step(KeyValues, "set", _space_invited, is_anywhere=True),
+    # The leader tells people their notifications.
+    "news_gathered": Step(Notifications, "gather", is_anywhere=True),
+    "news_aim": Step(Notifications, "aim", is_anywhere=True),
+    "news_send": Step(Homeserver, "send", _notifications, is_anywhere=True),
+    "news_sent": Step(Notifications, "sent", is_anywhere=True),
+    "news_room": Step(BotChats, "find", is_anywhere=True),
+    "news_entered": Step(Rooms, "enter", is_anywhere=True),
     "mute": Step(MuteStore, "put"),
     "mute_level": Step(MuteStore, "note_level", is_anywhere=True),
     "mute_applied": Step(MuteStore, "applied", is_anywhere=True),

@@ -13,12 +13,14 @@ from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from agent_bridge.bridge.chats.binding import WaitingEvents
+from agent_bridge.bridge.feed.writer import FeedWriter
 from agent_bridge.bridge.groups.hand_on import HandOn
 from agent_bridge.bridge.inbound.bot_budget import BotBudget
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
 from agent_bridge.config.conversations import BudgetsConfig
+from agent_bridge.core.feed import FeedSwitch
 from agent_bridge.core.live import Live
 from agent_bridge.core.roles import Role, Roles
 from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
@@ -28,6 +30,7 @@ from agent_bridge.store.chains import Chains
 from agent_bridge.store.chats import Chats
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.edits import Edits
+from agent_bridge.store.feed import Feed
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.redactions import Redactions
@@ -100,6 +103,7 @@ def real_intake(
     max_queued: int = 1_000_000,
     budget: ChainBudget = _BUDGET,
     event_of: EventOf = _no_event,
+    is_fed: bool = False,
 ) -> Intake:
     """Return the intake of a bridge without workers, whose members are the users of example.org."""
     roles = Roles.fixed({"example.org": Role.MEMBER}, NAMES)
@@ -125,6 +129,7 @@ def real_intake(
         rules,
         RoleStore(database),
         BotBudget(intake_store, roles, Live(budget)),
+        FeedWriter(Feed(database), FeedSwitch(is_fed)),
         max_queued=max_queued,
     )
 

@@ -44,6 +44,7 @@ from agent_bridge.store.forks import Forks
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.mutes import MuteStore
+from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.postgres.signals import Signals
@@ -111,6 +112,7 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, roles, "!ab")),
             operations=OperationStore(database),
             servers=Servers(database),
+            notifications=Notifications(database),
             place_maker=PlaceMaker(homeserver, Servers(database), KeyValues(database), Live(example()), roles, ENGLISH),
             reloads=ReloadStore(database),
             personal_data=PersonalData(database, Redactions(NAMES.bot_username, redact_answers=False), Queue(database)),

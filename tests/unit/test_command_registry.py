@@ -104,6 +104,7 @@ def test_the_commands() -> None:
         "sync": Role.ADMIN,
         "status": Role.ADMIN,
         "usage": Role.MEMBER,
+        "notify": Role.MEMBER,
         "plan": Role.ADMIN,
         "repair": Role.ADMIN,
         "reload": Role.ADMIN,

@@ -81,6 +81,7 @@ from agent_bridge.core.results.contexts import (
 )
 from agent_bridge.core.results.erasure import ErasureAsked, ErasureBegun, ErasureRefusal, ErasureRefused
 from agent_bridge.core.results.exports import ConversationExported, ExportRefusal, ExportRefused
+from agent_bridge.core.results.notifications import NotificationsSet
 from agent_bridge.core.results.people import (
     Kicked,
     Muted,
@@ -284,6 +285,7 @@ SAMPLES: list[Result] = [
     NoRoomYet("Ada"),
     NoTrace("$x", NoTraceReason.UNKNOWN),
     NotPermitted("invite", Role.ADMIN),
+    *(NotificationsSet(is_on, is_changed) for is_on in (True, False) for is_changed in (True, False)),
     NotReconnected("Ada", "up", ("Bea",)),
     OpenTurns((TURN,), has_more=False),
     Reconnected(ADA, "Bea"),

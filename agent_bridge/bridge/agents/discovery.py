@@ -17,6 +17,7 @@ from agent_bridge.bridge.agents.watch import Watch
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.client_agents import CLIENTS
 from agent_bridge.core.errors import BridgeError, StoreError, UpstreamError
 from agent_bridge.core.upstreams import Health
 from agent_bridge.i18n.english import ENGLISH
@@ -238,7 +239,9 @@ class Discovery:
         known, unclear = await find_known(self._agents, watch.config, listed, confirmed=confirmed)
         config = watch.config
         limits = Limits(
-            gone_after=config.gone_after, max_new_agents=config.max_new_agents, holds_many=not config.ephemeral
+            gone_after=config.gone_after,
+            max_new_agents=config.max_new_agents,
+            holds_many=not (config.ephemeral or config.name == CLIENTS),
         )
         decision = decide(known, listed, watch.missed, unclear, limits, confirmed=confirmed)
         watch.report_held(decision.held)

@@ -237,6 +237,7 @@ class Generation:
             attempt=turn.attempts,
             title=_title(turn, agent),
             system_prompt=self.system_prompt(agent, turn.instructions),
+            turn=turn.id,
         )
 
     def _buffer(self, turn: Turn, config: UpstreamConfig) -> AnswerBuffer:

@@ -8,7 +8,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.delivery.marked_events import marked_events
-from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.bridge.rooms.bot_chats import private_room
 from agent_bridge.core.ids import mark
 from agent_bridge.core.triggers import digest
 from agent_bridge.render.content import message
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.triggers import TriggerSecret
 
-#: Rooms that are looked at.
-_MOST_ROOMS = 10
 #: Part of the mark of the message; other parts are those of the command's answer.
 _PART = -1
 
@@ -53,16 +51,7 @@ class TriggerSecrets:
 
     async def private_room(self, user: str, rooms: Iterable[str]) -> str | None:
         """Return the first of *rooms* in which *user* and the bot are alone; None if there is none."""
-        for room_id in list(dict.fromkeys(rooms))[:_MOST_ROOMS]:
-            try:
-                members = await self._homeserver.members(room_id)
-            except HomeserverRefused:
-                # The bot is not in the room any more.
-                continue
-            present = {member for member, membership in members.items() if membership in {"join", "invite", "knock"}}
-            if present == {user, self._homeserver.namespace.bot} and members[user] == "join":
-                return room_id
-        return None
+        return await private_room(self._homeserver, user, rooms)
 
     async def tell(self, room_id: str, key: str, name: str, secret: TriggerSecret, *, again: bool, since: str) -> None:
         """Tell the room the *secret* of the trigger *name* as the turn *key*: once, also if it is called *again*.

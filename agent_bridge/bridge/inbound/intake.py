@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.chats.binding import WaitingEvents
+    from agent_bridge.bridge.feed.writer import FeedWriter
     from agent_bridge.bridge.groups.hand_on import HandOn
     from agent_bridge.bridge.inbound.bot_budget import BotBudget
     from agent_bridge.bridge.inbound.rules import Rules
@@ -87,6 +88,7 @@ class Intake:
         rules: Rules,
         roles: RoleStore,
         bot_budget: BotBudget,
+        feed: FeedWriter,
         *,
         max_queued: int,
         when_busy: WhenBusy = WhenBusy.QUEUE,
@@ -104,6 +106,7 @@ class Intake:
         self._rules = rules
         self._roles = roles
         self._bot_budget = bot_budget
+        self._feed = feed
         self._when_busy = when_busy
         self._queue_limit = QueueLimit(rooms, intake_store, rules, max_queued)
         self._changes = ChangeIntake(
@@ -118,6 +121,7 @@ class Intake:
         Raises:
             StoreError: nothing was committed.
         """
+        await self._feed.take(events)
         if changed := {event.room_id for event in events if self._rules.changes_room(event)}:
             # Before the messages behind the change: their lanes wait until the rooms are compared.
             await self._rooms.request_checks(changed)
@@ -159,6 +163,7 @@ class Intake:
         known -= await self._intake_store.overheard(known)
         # A message that was redacted in the meantime is known, and has to be forgotten.
         missed = [event for event in events if event.event_id not in known or event.redacted_by is not None]
+        await self._feed.take(missed)
         backfilled = BackfillResult(room, [event.event_id for event in events] if missed else [], seen)
         try:
             new = await self._commit(missed, backfilled)

@@ -212,3 +212,17 @@ class AgentGone(UpstreamError):
     def remedy(self, texts: Texts, /) -> str:
         """Return to talk to another agent."""
         return texts.for_admins(texts.ask_another)
+
+
+class AnswerAwaited(UpstreamError):
+    """The agent connects itself, and has not replied yet. Its reply has the turn go on before *retry_after* seconds."""
+
+    retryable = True
+
+
+class AgentSilent(UpstreamError):
+    """The agent connects itself, and has not replied in time."""
+
+    def remedy(self, texts: Texts, /) -> str:
+        """Return to try again."""
+        return texts.try_again

@@ -18,6 +18,7 @@ from agent_bridge.core.results.chats import ChatResult
 from agent_bridge.core.results.contexts import ContextResult
 from agent_bridge.core.results.erasure import ErasureResult
 from agent_bridge.core.results.exports import ExportResult
+from agent_bridge.core.results.notifications import NotificationsSet
 from agent_bridge.core.results.people import PeopleResult
 from agent_bridge.core.results.reloads import ReloadReport
 from agent_bridge.core.results.repairs import PassPlan, RepairBegun
@@ -364,6 +365,7 @@ Result: TypeAlias = (
     | NoTrace
     | NotPermitted
     | NotReconnected
+    | NotificationsSet
     | PeopleResult
     | PassPlan
     | Reconnected

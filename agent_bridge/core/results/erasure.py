@@ -20,6 +20,7 @@ KINDS = (
     "choices",
     "instructions",
     "triggers",
+    "tokens",
     "usage",
     "dead_letters",
 )

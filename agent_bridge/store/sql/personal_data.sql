@@ -41,6 +41,10 @@ ORDER BY a.upstream, a.name, u.ref
 DELETE FROM message USING turn t, conversation c
 WHERE message.turn = t.id AND t.conversation = c.id AND c.room_id = %(room_id)s
 
+-- forget_feed --
+-- Forget the events of the room %(room_id)s in the feed.
+DELETE FROM feed WHERE room_id = %(room_id)s
+
 -- forget_messages --
 -- Forget the transcripts of the lanes of the room %(room_id)s.
 DELETE FROM message USING conversation c WHERE message.conversation = c.id AND c.room_id = %(room_id)s
@@ -128,6 +132,14 @@ WHERE instructed_by = %(user)s AND instructions <> ''
 -- Revoke the triggers of the person %(user)s.
 DELETE FROM trigger WHERE owner = %(user)s
 
+-- tokens --
+-- Forget the tokens of programs of the person %(user)s, with their requests.
+DELETE FROM token WHERE person = %(user)s
+
+-- end_tokens --
+-- End the tokens of programs of the person %(user)s.
+UPDATE token SET revoked_at = now(), nonce = NULL WHERE person = %(user)s AND revoked_at IS NULL
+
 -- usage --
 -- Forget the tokens of requests for the person %(user)s, but for those behind the turn %(until)s.
 DELETE FROM usage WHERE user_id = %(user)s AND (turn IS NULL OR turn <= %(until)s)
@@ -150,8 +162,18 @@ WITH asked AS (
     UPDATE agent SET retired_by = '' WHERE retired_by = %(user)s
 ), instructed AS (
     UPDATE participant SET instructed_by = NULL WHERE instructed_by = %(user)s
+), news AS (
+    DELETE FROM notification WHERE user_id = %(user)s
+), heard AS (
+    DELETE FROM feed WHERE sender = %(user)s OR user_id = %(user)s
+), notified AS (
+    DELETE FROM notified_person WHERE user_id = %(user)s
 ), budget AS (
     DELETE FROM bot_budget WHERE user_id = %(user)s
+), made AS (
+    UPDATE token SET made_by = '' WHERE made_by = %(user)s
+), markers AS (
+    DELETE FROM read_marker WHERE user_id = %(user)s
 )
 DELETE FROM chain WHERE asker = %(user)s AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.chain = chain.id AND t.open)
 
@@ -191,6 +213,7 @@ SELECT (SELECT count(*) FROM room WHERE person = %(user)s AND kind = 'chat') AS 
        (SELECT count(*) FROM participant WHERE instructed_by = %(user)s AND instructions <> '') AS instructions,
        (SELECT count(*) FROM trigger t JOIN room r ON r.id = t.room
         WHERE t.owner = %(user)s AND r.person IS DISTINCT FROM %(user)s) AS triggers,
+       (SELECT count(*) FROM token WHERE person = %(user)s) AS tokens,
        (SELECT count(*) FROM usage WHERE user_id = %(user)s)
            + (SELECT count(*) FROM usage_day WHERE user_id = %(user)s) AS usage,
        (SELECT count(*) FROM dead_letter WHERE strpos(body, to_json(%(user)s::text)::text) > 0) AS dead_letters

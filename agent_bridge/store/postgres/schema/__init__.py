@@ -1,8 +1,9 @@
 """The tables as SQLAlchemy metadata: the sum of the migrations, by subject. Statements do not use it.
 
-The migrations also create two things that SQLAlchemy does not describe. The view ``advisory_lock`` (pid, kind, key)
+The migrations also create things that SQLAlchemy does not describe. The view ``advisory_lock`` (pid, kind, key)
 has the locks of :mod:`agent_bridge.store.postgres.locks` that sessions hold. The function ``append_step(steps, step)``
-returns ``turn.steps`` with one more step, at the present time, unless it has a hundred steps.
+returns ``turn.steps`` with one more step, at the present time, unless it has a hundred steps. Two triggers send the
+topic *answers* when a turn ends, or is deleted, whose end a program waits for (``turn.awaited``).
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from __future__ import annotations
 from agent_bridge.store.postgres.schema import (
     agents,
     chains,
+    clients,
     contexts,
+    feed,
     kv,
+    notifications,
     operations,
     reloads,
     roles,
     rooms,
     servers,
+    tokens,
     triggers,
     turns,
     usage,
@@ -26,14 +31,18 @@ from agent_bridge.store.postgres.schema.base import metadata
 __all__ = [
     "agents",
     "chains",
+    "clients",
     "contexts",
+    "feed",
     "kv",
     "metadata",
+    "notifications",
     "operations",
     "reloads",
     "roles",
     "rooms",
     "servers",
+    "tokens",
     "triggers",
     "turns",
     "usage",
