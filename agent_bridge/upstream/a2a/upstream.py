@@ -47,7 +47,7 @@ class A2AUpstream:
     ) -> None:
         self.name = config.name
         self.server = ""
-        self.traits = Traits(stateful=True, idempotent=False, images=config.images)
+        self.traits = Traits(stateful=True, idempotent=True, images=config.images)
         self.can = Capabilities(cancel=self._cancel, resume=self._resume)
         self._config = config
         self._session = session
