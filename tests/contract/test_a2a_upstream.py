@@ -388,6 +388,14 @@ class TestKills:
             assert (await ask(process, question("q", "q.1"))).error is None
         assert [each["messageId"] for each in sent(server)] == ["ab-q", "ab-q.1"]
 
+    async def test_a_turn_that_is_put_back_has_its_reply(self, server: ScriptedA2A, upstream: A2AUpstream) -> None:
+        """The homeserver was away when the answer was there."""
+        server.direct = True
+        for attempt in (1, 2):
+            answer = await ask(upstream, question("q", attempt=attempt))
+            assert answer.raw == [TextDelta("Echo: q"), End("stop")]
+        assert len(sent(server)) == 1
+
     async def test_a_follow_up_that_did_not_arrive_is_sent_again(
         self, server: ScriptedA2A, store: MemoryConversations
     ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agent_bridge.core.transcript import ChatMessage
+    from agent_bridge.upstream.answer import AnswerRequest
 
 
 class Method(StrEnum):
@@ -33,6 +34,11 @@ _OLD_NAMES = MappingProxyType(
         Method.SUBSCRIBE: "tasks/resubscribe",
     }
 )
+
+
+def message_id(request: AnswerRequest, repeats: int) -> str:
+    """Return the id of the message of *request*, which is the same for every attempt."""
+    return f"ab-{request.idempotency_key}" + (f"-{repeats}" if repeats else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.upstream.a2a.cards import Cards
 from agent_bridge.upstream.a2a.memory import LaneMemory
 from agent_bridge.upstream.a2a.references import TaskRef
+from agent_bridge.upstream.a2a.replies import Replies
 from agent_bridge.upstream.a2a.requests import Method
 from agent_bridge.upstream.a2a.rpc import NOT_CANCELABLE, TASK_NOT_FOUND, Rpc, RpcRefused
 from agent_bridge.upstream.a2a.turn import Turn
@@ -52,6 +53,7 @@ class A2AUpstream:
         self._config = config
         self._session = session
         self._store = store
+        self._replies = Replies()
         self._cards = Cards(config, session, clock=clock)
 
     async def agents(self) -> Sequence[AgentInfo] | Literal[Unchanged.UNCHANGED]:
@@ -67,7 +69,7 @@ class A2AUpstream:
         rpc = await self._rpc(request.model, images=any(each.images for each in request.messages[-1:]))
         memory = LaneMemory(self._store, request.model, request.session)
         try:
-            async with aclosing(Turn(rpc, memory, request).events()) as events:
+            async with aclosing(Turn(rpc, memory, request, self._replies).events()) as events:
                 async for each in events:
                     yield each
         except UpstreamError:
@@ -85,7 +87,9 @@ class A2AUpstream:
         """See :class:`agent_bridge.upstream.capabilities.Resume`."""
         found = TaskRef.parse(ref, self.name)
         request = AnswerRequest(found.model, (), "", "")
-        turn = Turn(await self._rpc(found.model), LaneMemory(MemoryConversations(), found.model, ""), request)
+        turn = Turn(
+            await self._rpc(found.model), LaneMemory(MemoryConversations(), found.model, ""), request, Replies()
+        )
         async with aclosing(turn.resume(found.task_id)) as events:
             async for each in events:
                 yield each
