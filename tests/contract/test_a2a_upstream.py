@@ -129,13 +129,15 @@ class TestLanes:
         await ask(upstream, question("two"))
         assert places(server) == [(None, None), ("context-1", None)]
 
-    async def test_pictures_are_parts(self, server: ScriptedA2A, upstream: A2AUpstream) -> None:
-        message = ChatMessage("user", "look", (Image(b"png", "image/png"),))
+    async def test_files_are_parts(self, server: ScriptedA2A, upstream: A2AUpstream) -> None:
+        files = (Image(b"png", "image/png"), Image(b"ogg", "audio/ogg", "song.ogg"))
+        message = ChatMessage("user", "look", files)
         await ask(upstream, replace(question("x"), messages=(message,)))
         raw = base64.b64encode(b"png").decode()
         assert sent(server)[0]["parts"] == [
             {"text": "look"},
             {"raw": raw, "filename": "image-1.png", "mediaType": "image/png"},
+            {"raw": base64.b64encode(b"ogg").decode(), "filename": "song.ogg", "mediaType": "audio/ogg"},
         ]
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from support.harness import BridgeHarness, Conversation
 
 
+WAVE = b"RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00" + bytes(40)
+
+
 @asynccontextmanager
 async def talking(harness: BridgeHarness, url: str, server: ScriptedA2A) -> AsyncIterator[Conversation]:
     """Run a bridge with *server*, and put a person into the room of its agent."""
@@ -60,6 +63,18 @@ async def test_a_contact_asks_and_gives_files(harness: BridgeHarness, database_u
         await talk.wait_for_answers(5)
         assert "secret.txt" in talk.answers[-1].body
         assert talk.answers[-1].content["msgtype"] != "m.file"
+
+        # A recording goes to the agent as it is.
+        server.script = acts("Nice song.")
+        url = await talk.person.upload(WAVE, "audio/wav", "song.wav")
+        info = {"mimetype": "audio/wav", "size": len(WAVE)}
+        content = {"msgtype": "m.audio", "body": "song.wav", "url": url, "info": info}
+        await talk.person.send(talk.room_id, "m.room.message", content)
+        await talk.person.wait_for(lambda: bodies(talk)[-1] == "Nice song.")
+        name, song = server.calls[-1][1]["message"]["parts"]
+        assert name == {"text": "[song.wav]"}
+        assert base64.b64decode(song["raw"]) == WAVE
+        assert (song["filename"], song["mediaType"].partition("/")[0]) == ("song.wav", "audio")
 
         # A stop ends the task, and the next message gets a new one.
         over = asyncio.Event()

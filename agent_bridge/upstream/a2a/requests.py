@@ -82,7 +82,7 @@ class Dialect:
     def _parts(self, message: ChatMessage) -> list[dict[str, Any]]:
         parts = [self._text(message.content)] if message.content or not message.images else []
         for number, image in enumerate(message.images, 1):
-            name = f"image-{number}.{image.content_type.rpartition('/')[2]}"
+            name = image.name or f"image-{number}.{image.content_type.rpartition('/')[2]}"
             parts.append(self._file(base64.b64encode(image.data).decode(), name, image.content_type))
         return parts
 

@@ -48,7 +48,7 @@ class A2AUpstream:
     ) -> None:
         self.name = config.name
         self.server = ""
-        self.traits = Traits(stateful=True, idempotent=True, images=config.images)
+        self.traits = Traits(stateful=True, idempotent=True, images=config.images, files=True)
         self.can = Capabilities(cancel=self._cancel, resume=self._resume)
         self._config = config
         self._session = session
