@@ -54,6 +54,7 @@ lint: .venv/.dev  ## check style, types, layers and example files
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python scripts/examples.py --check
 	@$(BIN)/python scripts/reading_list.py --check
+	@$(BIN)/python scripts/api_docs.py --check
 
 all: lint test test-long  ## all checks before a release
 
@@ -67,9 +68,10 @@ format: .venv/.dev  ## format the code
 	@$(BIN)/ruff check --quiet --fix-only $(PYTHON_FILES)
 	@$(BIN)/ruff format --quiet $(PYTHON_FILES)
 
-examples: .venv/.dev  ## write the example files from the schema, and the line counts of the reading list
+examples: .venv/.dev  ## write the example files and docs/api.md, and the line counts of the reading list
 	@$(BIN)/python scripts/examples.py
 	@$(BIN)/python scripts/reading_list.py
+	@$(BIN)/python scripts/api_docs.py
 
 migration: .venv/.dev  ## write a migration for the changes of store/postgres/schema/ (M="its description")
 	@$(BIN)/python scripts/migration.py "$(M)"

@@ -29,7 +29,7 @@ from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.postgres.database import POOL_TIMEOUT
 from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.stores import open_stores
-from agent_bridge.web.application import application
+from agent_bridge.web.application import api_application, application
 from agent_bridge.web.health import HealthPages
 from agent_bridge.web.process_stats import ProcessStats
 from agent_bridge.web.sync_webhook import SyncWebhook
@@ -42,6 +42,7 @@ from agent_bridge.wiring.leader import build_leader
 from agent_bridge.wiring.lifecycle import build_operations
 from agent_bridge.wiring.metering import build_metering
 from agent_bridge.wiring.personal_data import build_personal_data
+from agent_bridge.wiring.programs import build_api
 from agent_bridge.wiring.roles import build_refresher
 from agent_bridge.wiring.settings import Settings
 from agent_bridge.wiring.triggers import build_trigger_handler, build_trigger_routes
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from agent_bridge.config.source import ConfigSource
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.stores import Stores
+    from agent_bridge.web.application import Routes
     from agent_bridge.wiring.answering import Answering
     from agent_bridge.wiring.commands import Commands
     from agent_bridge.wiring.inbound import Inbound
@@ -133,7 +135,11 @@ async def build(
             ephemeral=feed.live.take if config.api.typing else None,
         )
         operations = build_operations(settings, stores, clients, agents)
+        others: list[Routes] = [_sync_webhook(config, agents.status), build_trigger_routes(settings, stores, clients)]
+        api = build_api(settings, stores, clients, inbound, agents.chats.direct, feed)
+        has_own_port = config.api.port is not None
         leader = build_leader(settings, stores, clients, inbound, agents, metering, refresher, operations)
+        health = _health_pages(stores, clients, endpoint, leader, agents.status)
         yield Bridge(
             config=config,
             worker=Worker(
@@ -162,12 +168,8 @@ async def build(
             traces=commands.traces,
             renderer=commands.renderer,
             process_stats=ProcessStats(stores.database),
-            web=application(
-                endpoint,
-                _health_pages(stores, clients, endpoint, leader, agents.status),
-                _sync_webhook(config, agents.status),
-                build_trigger_routes(settings, stores, clients),
-            ),
+            web=application(endpoint, health, *others, *([] if has_own_port else [api]), fallback=has_own_port),
+            api=api_application(*others, api) if has_own_port else None,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -62,6 +62,8 @@ class Bridge:
     traces: Traces
     renderer: ResultRenderer
     process_stats: ProcessStats
+    #: The routes for programs; None: those of *web* have them.
+    api: web.Application | None
     web: web.Application
 
     async def run(self) -> None:
@@ -99,21 +101,34 @@ class Bridge:
 
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[None]:
-        service = self.config.appservice
-        runner = web.AppRunner(self.web, access_log=None)
-        await runner.setup()
-        listening: asyncio.Server | None = None
-        try:
-            connections = Connections(cast("web.Server", runner.server), Limits.of_process())
-            try:
-                loop = asyncio.get_running_loop()
-                listening = await loop.create_server(connections.accept, service.hostname, service.port)
-            except OSError as error:
-                where = f"{service.hostname}:{service.port}"
-                raise CannotListen(f"cannot listen on {where} (appservice.hostname, port): {error.strerror}") from error
-            _log.info("listening", address=f"http://{service.hostname}:{service.port}")
+        service, api = self.config.appservice, self.config.api
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(_listener(self.web, service.hostname, service.port, "appservice"))
+            if self.api is not None and api.port is not None:
+                await stack.enter_async_context(_listener(self.api, api.hostname, api.port, "api"))
             yield
-        finally:
-            if listening is not None:
-                listening.close()
-            await runner.cleanup()
+
+
+@asynccontextmanager
+async def _listener(app: web.Application, hostname: str, port: int, section: str) -> AsyncIterator[None]:
+    """Listen with *app*; *section*: that of the configuration with the address.
+
+    Raises:
+        CannotListen: the address is in use, or is not one of this machine.
+    """
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    listening: asyncio.Server | None = None
+    try:
+        connections = Connections(cast("web.Server", runner.server), Limits.of_process())
+        try:
+            listening = await asyncio.get_running_loop().create_server(connections.accept, hostname, port)
+        except OSError as error:
+            where = f"{hostname}:{port}"
+            raise CannotListen(f"cannot listen on {where} ({section}.hostname, port): {error.strerror}") from error
+        _log.info("listening", address=f"http://{hostname}:{port}")
+        yield
+    finally:
+        if listening is not None:
+            listening.close()
+        await runner.cleanup()

@@ -12,6 +12,7 @@ a ``StrEnum``             one of its values, in any case                        
 ``AgentChoice``           a number of a list, an agent's name, or a page             ``[number|name|page n]``
 ``AgentAndTitle``         a title, perhaps behind an agent as ``@name`` or ``#number``  ``[@agent|#number] [title]``
 ``TriggerWords``          a name or a number, perhaps behind an agent as ``@name``   ``[@agent] [name|number]``
+``TokenWords``            a name or a number, perhaps, and options                   ``[name|number] [--option …]``
 ``PlaceWords``            a server or a channel, perhaps, and other words             ``[name …]``
 ``ChatTitle``             a title; takes several words                               ``<title>``
 ``WhichChat``             a number of the list of chats, or a title; several words   ``[number|title]``
@@ -87,6 +88,8 @@ WhichChat = NewType("WhichChat", str)
 AgentAndTitle = NewType("AgentAndTitle", str)
 #: An agent as ``@name``, perhaps, and the name or the number of a trigger.
 TriggerWords = NewType("TriggerWords", str)
+#: The name or the number of a token, and options.
+TokenWords = NewType("TokenWords", str)
 #: A server or a channel, perhaps, and other words.
 PlaceWords = NewType("PlaceWords", str)
 #: Any words.
@@ -310,6 +313,7 @@ KINDS: dict[Any, Kind] = {
     ChatTitle: Kind(_text, spans=True, longest=_TITLED),
     AgentAndTitle: Kind(_text, spans=True, longest=_TITLED, keeps_quotes=True),
     TriggerWords: Kind(_text, spans=True, keeps_quotes=True),
+    TokenWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TEXT),
     PlaceWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TITLED),
     Duration: Kind(_duration, spans=True),
     RoleWord: Kind(_role_word),

@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.chats.binding import Binding
     from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.bridge.chats.maker import ChatMaker
+    from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
     from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
+    from agent_bridge.bridge.programs.token_maker import TokenMaker
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.bridge.roles.moderation import Moderation
     from agent_bridge.bridge.rooms.inviter import Inviter
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.selections import Selections
     from agent_bridge.store.servers import Servers
+    from agent_bridge.store.tokens import Tokens
     from agent_bridge.store.triggers import Triggers
     from agent_bridge.store.turn_admin import TurnAdmin
     from agent_bridge.store.turns import Turns
@@ -138,6 +141,9 @@ class CommandServices:
     retirement: RetirementStore
     triggers: Triggers
     trigger_secrets: TriggerSecrets
+    tokens: Tokens
+    token_maker: TokenMaker
+    token_secrets: TokenSecrets
     servers: Servers
     notifications: Notifications
     place_maker: PlaceMaker

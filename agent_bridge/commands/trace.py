@@ -8,6 +8,7 @@ from agent_bridge.bridge.rooms.addressing import Silence, why_silent
 from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Trace, TracePart, TurnTrace
 from agent_bridge.core.turns import Ignored, NewTurn
 from agent_bridge.matrix.events import parse_event
+from agent_bridge.matrix.relayed import raw_as_said
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.rules import Rules
@@ -83,7 +84,7 @@ class Traces:
         if found is None and room is not None and (agent := next(iter(room.participants), None)) is not None:
             # The bot is not there.
             found = await self._homeserver.event(room_id, event_id, self._rules.namespace.user_id(agent.ghost))
-        event = None if found is None else parse_event(found)
+        event = None if found is None else parse_event(raw_as_said(found, self._rules.namespace))
         if event is None:
             return NoTrace(event_id, NoTraceReason.NOT_VISIBLE)
         if self._rules.namespace.is_ours(event.sender):

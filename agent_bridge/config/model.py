@@ -295,7 +295,8 @@ class Config(Section):
     @property
     def public_url(self) -> str:
         """URL at which other programs reach the bridge."""
-        return self.api.public_url or f"http://{self.appservice.hostname}:{self.appservice.port}"
+        listener = self.appservice if self.api.port is None else self.api
+        return self.api.public_url or f"http://{listener.hostname}:{listener.port}"
 
     @property
     def quota_book(self) -> QuotaBook:

@@ -304,3 +304,5 @@ class HistoryCursor:
     position: int
     #: How many backfills were requested by then.
     backfill_requests: int = 0
+    #: Whether programs have sent events there.
+    has_programs: bool = False

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.repair_texts import RepairTexts
     from agent_bridge.i18n.retirement_texts import RetirementTexts
     from agent_bridge.i18n.server_texts import ServerTexts
+    from agent_bridge.i18n.token_texts import TokenTexts
     from agent_bridge.i18n.trigger_texts import TriggerTexts
     from agent_bridge.i18n.usage_texts import UsageTexts
 
@@ -325,6 +326,7 @@ class Texts:
     people: PeopleTexts
     repairs: RepairTexts
     retirement: RetirementTexts
+    tokens: TokenTexts
     triggers: TriggerTexts
     servers: ServerTexts
     notifications: NotificationTexts

@@ -11,6 +11,7 @@ from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
 from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
 from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
 from agent_bridge.i18n.english_servers import ENGLISH_SERVERS
+from agent_bridge.i18n.english_tokens import ENGLISH_TOKENS
 from agent_bridge.i18n.english_triggers import ENGLISH_TRIGGERS
 from agent_bridge.i18n.english_usage import ENGLISH_USAGE
 
@@ -399,6 +400,7 @@ ENGLISH = Texts(
     people=ENGLISH_PEOPLE,
     repairs=ENGLISH_REPAIRS,
     retirement=ENGLISH_RETIREMENT,
+    tokens=ENGLISH_TOKENS,
     triggers=ENGLISH_TRIGGERS,
     servers=ENGLISH_SERVERS,
     notifications=ENGLISH_NOTIFICATIONS,

@@ -16,6 +16,7 @@ from agent_bridge.i18n.russian_people import RUSSIAN_PEOPLE
 from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
 from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
 from agent_bridge.i18n.russian_servers import RUSSIAN_SERVERS
+from agent_bridge.i18n.russian_tokens import RUSSIAN_TOKENS
 from agent_bridge.i18n.russian_triggers import RUSSIAN_TRIGGERS
 from agent_bridge.i18n.russian_usage import RUSSIAN_USAGE
 
@@ -425,6 +426,7 @@ RUSSIAN = Texts(
     people=RUSSIAN_PEOPLE,
     repairs=RUSSIAN_REPAIRS,
     retirement=RUSSIAN_RETIREMENT,
+    tokens=RUSSIAN_TOKENS,
     triggers=RUSSIAN_TRIGGERS,
     servers=RUSSIAN_SERVERS,
     notifications=RUSSIAN_NOTIFICATIONS,

@@ -264,6 +264,10 @@ class Homeserver(UserRequests):
         found = await self._memberships(room_id, as_user)
         return sum(event["content"].get("membership") in ("join", "invite") for event in found)
 
+    async def member_events(self, room_id: str, as_user: str | None = None) -> list[Json]:
+        """Return the events of the memberships of all users of a room but those that left it."""
+        return await self._memberships(room_id, as_user)
+
     async def _memberships(self, room_id: str, as_user: str | None) -> list[Json]:
         path = Path.v3.rooms[room_id].members
         answer = await self.request(Method.GET, path, as_user=as_user, query={"not_membership": "leave"})
@@ -322,6 +326,13 @@ class Homeserver(UserRequests):
     async def redact(self, room_id: str, event_id: str, *, txn_id: str, as_user: str | None = None) -> None:
         """Redact an event."""
         await self.request(Method.PUT, Path.v3.rooms[room_id].redact[event_id][txn_id], {}, as_user=as_user)
+
+    async def redact_with(
+        self, room_id: str, event_id: str, content: Json, *, txn_id: str, as_user: str | None = None
+    ) -> str:
+        """Redact an event by an event that has *content*, and return the id of that one."""
+        path = Path.v3.rooms[room_id].redact[event_id][txn_id]
+        return field(await self.request(Method.PUT, path, content, as_user=as_user), "event_id", str)
 
     async def messages(
         self,

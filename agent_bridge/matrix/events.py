@@ -45,6 +45,8 @@ class RoomEvent:
     redacted_by: str | None = None
     #: Whether it is the membership of a user who had joined the room before it.
     was_joined: bool = False
+    #: Whether a user of the bridge has sent it for the person *sender*, whose program asked for it.
+    is_relayed: bool = False
 
     def text(self, key: str) -> str | None:
         """Return ``content[key]`` as storable text; None if it is not a string."""

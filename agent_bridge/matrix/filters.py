@@ -21,9 +21,11 @@ _TYPES = [
 ]
 
 
-def said_by_others(namespace: Namespace, *ghosts: str) -> dict[str, Any]:
+def said_by_others(namespace: Namespace, *ghosts: str, relayed: bool = False) -> dict[str, Any]:
     """Return the ``RoomEventFilter`` of the events that may become a turn.
 
-    It leaves out the events of the bridge bot, of *ghosts* (user ids), and of the user who shows earlier messages.
+    It leaves out the events of the user who shows earlier messages and, unless the room may have *relayed* events, of
+    the bridge bot and of *ghosts* (user ids).
     """
-    return {"types": _TYPES, "not_senders": [namespace.bot, namespace.imported, *ghosts]}
+    others = [namespace.imported] if relayed else [namespace.bot, namespace.imported, *ghosts]
+    return {"types": _TYPES, "not_senders": others}

@@ -78,6 +78,7 @@ from agent_bridge.render.retirement import retirement_renderers
 from agent_bridge.render.selection import render_choices, render_selected, room_link
 from agent_bridge.render.server_commands import render_done, render_list, render_refused
 from agent_bridge.render.servers import server_renderers
+from agent_bridge.render.tokens import token_renderers
 from agent_bridge.render.trace import render_no_trace, render_trace
 from agent_bridge.render.triggers import trigger_renderers
 from agent_bridge.render.turns import (
@@ -179,6 +180,7 @@ class ResultRenderer:
             **people_renderers(texts, prefix),
             **context_renderers(texts, prefix),
             **retirement_renderers(texts, prefix),
+            **token_renderers(texts, prefix),
             **trigger_renderers(texts, prefix),
             **notification_renderers(texts, prefix),
             **server_renderers(texts, prefix),

@@ -21,17 +21,20 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.chains import ResumeRequest
     from agent_bridge.core.ids import Namespace
+    from agent_bridge.core.rooms import Participant
     from agent_bridge.core.turns import Addressee, Turn
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("chains")
+#: Minutes for which the messages of an agent's program belong to the chain in which the agent was asked last.
+_GOES_ON = 10
 
 
 @dataclass(frozen=True, slots=True)
 class AskingTurn:
     """A turn whose answer mentions agents."""
 
-    #: Row id.
+    #: Row id; 0: no turn, but the message of an agent's program.
     id: int
     event_id: str
     sender: str
@@ -105,6 +108,31 @@ class Chains:
             raise TurnLost(f"turn {turn.key} was taken over by another worker, or is closed")
         return AskingTurn(**rows[0])
 
+    async def spoken(
+        self, connection: Connection, room_id: str, event_id: str, text: str, speaker: Participant, *, thread: str
+    ) -> AskingTurn:
+        """Return a message of the program of the agent *speaker* as a turn that asks agents.
+
+        It belongs to the chain in which the agent was asked in the room within the last minutes.
+        """
+        values = {"room_id": room_id, "agent": speaker.agent, "minutes": _GOES_ON}
+        rows = await rows_of(connection, _SQL["recent"], values)
+        chain, hops = (rows[0]["chain"], rows[0]["hops"]) if rows else (None, 0)
+        return AskingTurn(
+            id=0,
+            event_id=event_id,
+            sender=self._namespace.user_id(speaker.ghost),
+            answer=text,
+            chain=chain,
+            hops=hops,
+            asked_by=None,
+            room_id=room_id,
+            thread=thread,
+            agent=speaker.agent,
+            ghost=speaker.ghost,
+            may_ask=True,
+        )
+
     async def held_source(self, connection: Connection, turn: int) -> AskingTurn | None:
         """Lock the turn with the row id *turn*, whose answer mentions an agent that waits; None if it is deleted."""
         rows = await rows_of(connection, _SQL["held_source"], {"turn": turn})
@@ -158,7 +186,7 @@ class Chains:
             "chain": chain.id,
             "hops": source.hops + 1,
             "asked_by": source.agent,
-            "asked_in": source.id,
+            "asked_in": source.id or None,
         }
         return {row["conversation"] for row in await rows_of(connection, _SQL["ask"], values)}
 

@@ -99,6 +99,11 @@ class Chats:
         row = (await rows_of(connection, _SQL["add"], values))[0]
         return row["id"], row["number"]
 
+    async def requested(self, connection: Connection, key: str) -> tuple[int, int] | None:
+        """Return the row id and the number of the chat with the *key* of its request."""
+        rows = await rows_of(connection, _SQL["requested"], {"key": key})
+        return (rows[0]["id"], rows[0]["number"]) if rows else None
+
     async def find(self, chat: int) -> ChatRoom | None:
         """Return the chat or direct chat with row id *chat*; None if its room does not exist any more."""
         row = await self._database.row(_SQL["find"], {"chat": chat})

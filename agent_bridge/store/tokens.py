@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.programs import Capability, Token
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("tokens")
+_MINUTE = timedelta(minutes=1)
 _CAPABILITIES = {str(each): each for each in Capability}
 
 
@@ -60,9 +62,10 @@ class Tokens:
         """Tell whether a token counts."""
         return await self._database.row(_SQL["counts"], {"token": token}) is not None
 
-    async def used(self, token: int) -> None:
-        """Note that a token is used: at most once a minute."""
-        await self._database.execute(_SQL["used"], {"token": token})
+    async def used_now(self, token: Token) -> None:
+        """Note that *token* is used, unless that was noted within the last minute."""
+        if token.last_used_at is None or datetime.now(UTC) - token.last_used_at > _MINUTE:
+            await self._database.execute(_SQL["used"], {"token": token.id})
 
     async def owned(self, identity: Actor | None, connection: Connection | None = None) -> list[Token]:
         """Return the tokens of *identity*, or all (None): the oldest first.

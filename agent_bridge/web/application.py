@@ -22,15 +22,29 @@ class Routes(Protocol):
         """Add the routes."""
 
 
-def application(endpoint: AppServiceEndpoint, pages: HealthPages, *others: Routes) -> web.Application:
-    """Return an application with the routes of *endpoint*, *pages* and *others*."""
+def application(
+    endpoint: AppServiceEndpoint, pages: HealthPages, *others: Routes, fallback: bool = True
+) -> web.Application:
+    """Return an application with the routes of *endpoint*, *pages* and *others*.
+
+    *fallback*: it answers unknown paths for programs, too; else one of *others* does.
+    """
     app = web.Application(client_max_size=MAX_BODY + 1, middlewares=[track_request])
     endpoint.add_routes(app)
     pages.add_routes(app)
     for routes in others:
         routes.add_routes(app)
-    # Programs that use the other routes read errors as JSON.
-    app.router.add_route("*", "/v1/{path:.*}", _unknown)
+    if fallback:
+        # Programs that use the other routes read errors as JSON.
+        app.router.add_route("*", "/v1/{path:.*}", _unknown)
+    return app
+
+
+def api_application(*routes: Routes) -> web.Application:
+    """Return an application with *routes* alone, for a listener that the homeserver does not use."""
+    app = web.Application(middlewares=[track_request])
+    for each in routes:
+        each.add_routes(app)
     return app
 
 

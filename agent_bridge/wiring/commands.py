@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.agents.pass_plan import PassPlanner
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
 from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
 from agent_bridge.bridge.roles.moderation import Moderation
 from agent_bridge.commands.choices import ChoiceHandler
@@ -26,9 +27,11 @@ from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.wiring.channels import build_place_maker
 from agent_bridge.wiring.personal_data import build_personal_data
+from agent_bridge.wiring.programs import build_token_maker
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
@@ -111,6 +114,14 @@ def build_commands(
             key=settings.config.appservice.as_token.get_secret_value(),
             url=settings.config.public_url,
             expires_after=settings.config.api.callback_expires_after,
+        ),
+        tokens=Tokens(stores.database, settings.namespace),
+        token_maker=build_token_maker(settings, stores, clients),
+        token_secrets=TokenSecrets(
+            clients.homeserver,
+            settings.texts,
+            key=settings.config.appservice.as_token.get_secret_value(),
+            url=settings.config.public_url,
         ),
         servers=Servers(stores.database),
         notifications=Notifications(stores.database),

@@ -34,7 +34,7 @@ COMMENT ON COLUMN token.person IS 'user id; null: it is an agent''s';
 COMMENT ON COLUMN token.agent IS 'null: a person''s';
 COMMENT ON COLUMN token.hash IS 'SHA-256 of the token, which is not stored';
 COMMENT ON COLUMN token.nonce IS 'from which the token derives until it is told; null: it was told';
-COMMENT ON COLUMN token.all_rooms IS 'whether it counts in all rooms of its identity, and not in those of token_room alone';
+COMMENT ON COLUMN token.all_rooms IS 'whether it counts in all rooms, and not in those of token_room alone';
 COMMENT ON COLUMN token.made_by IS 'user id; empty: an operator';
 COMMENT ON COLUMN token.expires_at IS 'null: never';
 COMMENT ON COLUMN token.last_used_at IS 'to the minute';
@@ -75,6 +75,7 @@ COMMENT ON COLUMN api_request.handle IS 'public name';
 COMMENT ON COLUMN api_request.event_id IS 'the event that it has sent';
 COMMENT ON COLUMN api_request.status IS 'HTTP status; null: not finished';
 CREATE INDEX api_request_created_at_idx ON api_request (created_at);
+CREATE INDEX api_request_room_id_idx ON api_request (room_id);
 CREATE INDEX api_request_event_id_idx ON api_request (event_id) WHERE event_id IS NOT NULL;
 CREATE TABLE read_marker (
     user_id text NOT NULL,

@@ -95,7 +95,7 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
         *("agents", "invite", "leave", "agent", "new", "chats", "rename", "archive", "unarchive", "delete", "yes"),
         *("server", "channel"),
         *("approve", "deny", "stop", "answer", "trigger", "triggers", "role", "context", "instructions", "model"),
-        *("save", "saves", "forget", "export", "fork", "queue", "help", "usage"),
+        *("save", "saves", "forget", "export", "fork", "queue", "help", "token", "tokens", "usage"),
     ]
     assert await names_of(services, Role.ADMIN) == list(REGISTRY.commands)
 

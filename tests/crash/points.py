@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from agent_bridge.bridge.chats.binding import WaitingEvents
+from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.trigger_intake import TriggerIntake
 from agent_bridge.bridge.lifecycle.imported_people import ImportedPeople
@@ -21,6 +22,7 @@ from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.core.ids import IMPORTED
+from agent_bridge.core.programs import BY_PROGRAM, SAID_BY
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.rooms import POWER_LEVELS
@@ -39,10 +41,12 @@ from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.personal_data import PersonalData
+from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turns import Turns
@@ -89,6 +93,14 @@ def _notifications(_self: Homeserver, _room: str, content: dict[str, Any], **_: 
 
 def _imported(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return IMPORTED in content
+
+
+def _by_programs(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return SAID_BY in content or BY_PROGRAM in content
+
+
+def _of_programs(_self: Intake, name: str, *_: Any, **__: Any) -> bool:
+    return name.startswith("program ")
 
 
 def _files(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
@@ -213,6 +225,14 @@ STEPS = {
     "accept_request": Step(TriggerIntake, "wake", is_anywhere=True),
     "waking": Step(Triggers, "source"),
     "forget_text": Step(Triggers, "forget_text"),
+    # The API carries out the request of a program.
+    "api_begin": Step(ProgramRequests, "begin", is_anywhere=True),
+    "api_send": Step(Homeserver, "send", _by_programs, is_anywhere=True),
+    "api_sent": Step(ProgramRequests, "sent", is_anywhere=True),
+    "api_taken": Step(Intake, "take", _of_programs, is_anywhere=True),
+    "api_finish": Step(ProgramRequests, "finish", is_anywhere=True),
+    "api_tell": Step(TokenSecrets, "tell"),
+    "api_told": Step(Tokens, "told"),
     "book": Step(RoleStore, "give"),
     # The leader brings the rooms to the newest book.
     "levels": Step(Homeserver, "set_state", _levels, is_anywhere=True),

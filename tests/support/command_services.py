@@ -14,10 +14,14 @@ from agent_bridge.bridge.chats.conversations import ChatConversations
 from agent_bridge.bridge.chats.deletion import ChatDeletion
 from agent_bridge.bridge.chats.direct import DirectChats
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
 from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
 from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.bridge.programs.names import Names
+from agent_bridge.bridge.programs.token_maker import TokenMaker
 from agent_bridge.bridge.roles.moderation import Moderation
 from agent_bridge.bridge.rooms.inviter import Inviter
+from agent_bridge.commands.durations import parse_duration
 from agent_bridge.commands.handler import all_commands
 from agent_bridge.commands.registry import CommandContext, CommandServices
 from agent_bridge.commands.trace import Traces
@@ -56,6 +60,7 @@ from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
@@ -132,6 +137,14 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             trigger_secrets=TriggerSecrets(
                 homeserver, ENGLISH, key="token", url="http://127.0.0.1:9", expires_after=86_400
             ),
+            tokens=Tokens(database, NAMES),
+            token_maker=TokenMaker(
+                Tokens(database, NAMES),
+                Names(agents, Servers(database), KeyValues(database), homeserver),
+                NAMES,
+                parse_duration,
+            ),
+            token_secrets=TokenSecrets(homeserver, ENGLISH, key="token", url="http://127.0.0.1:9"),
             deletes_retired=Live(False),
             inviter=Inviter(homeserver, no_admin_room, roles, ENGLISH, joins=False),
             moderation=Moderation(homeserver, ENGLISH),

@@ -76,6 +76,8 @@ def test_the_commands() -> None:
         "stream": Role.MODERATOR,
         "trigger": Role.MEMBER,
         "triggers": Role.MEMBER,
+        "token": Role.MEMBER,
+        "tokens": Role.MEMBER,
         "role": Role.MEMBER,
         "roles": Role.ADMIN,
         "mute": Role.MODERATOR,

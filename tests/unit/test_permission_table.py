@@ -25,7 +25,10 @@ TABLE = {
 }
 COMMANDS = {
     "read": "agents agent chats answer role context instructions model saves queue help usage export server channel",
-    "join": "new rename archive unarchive delete yes invite leave stop approve deny save forget fork trigger triggers",
+    "join": (
+        "new rename archive unarchive delete yes invite leave stop approve deny save forget fork trigger triggers token"
+        " tokens"
+    ),
     "settings": "busy stream reset load import",
     "mute": "mute unmute",
     "pin": "pin unpin",

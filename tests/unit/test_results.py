@@ -138,6 +138,14 @@ from agent_bridge.core.results.servers import (
     ServerMade,
     ServerUpdated,
 )
+from agent_bridge.core.results.tokens import (
+    TokenEntry,
+    TokenList,
+    TokenMade,
+    TokenNotMade,
+    TokenProblem,
+    TokenRevoked,
+)
 from agent_bridge.core.results.traces import NoTrace, NoTraceReason, Step, Trace, TracePart, TurnTrace
 from agent_bridge.core.results.triggers import (
     TriggerEntry,
@@ -358,6 +366,18 @@ SAMPLES: list[Result] = [
     *(
         RoleShown("@bob_b:x.org", RoleSource(kind, Role.MODERATOR, "x.org", "@ann:x.org", THEN), Role.MEMBER)
         for kind in SourceKind
+    ),
+    TokenMade(7, "nightly *build*", "Adam *1*"),
+    *(TokenNotMade(problem, "nightly *build*", 20) for problem in TokenProblem),
+    TokenRevoked(7, "nightly *build*"),
+    TokenList(()),
+    TokenList((), is_of_all=True),
+    TokenList(
+        (
+            TokenEntry(7, "a *build*", "@bob_b:x.org", False, ("read", "send"), None, THEN, None, None),
+            TokenEntry(8, "ci", "Adam *1*", True, ("read",), 2, THEN, THEN, THEN),
+        ),
+        pages=2,
     ),
     *(TriggerMade(7, "nightly *build*", "Adam *1*", kind) for kind in TriggerKind),
     *(TriggerNotMade(problem, "nightly *build*", 20) for problem in TriggerProblem),

@@ -76,7 +76,7 @@ class Discovery:
 
     def health(self) -> list[Health]:
         """Return the status of each upstream, in the order of the configuration."""
-        return [watch.health for watch in self._watches]
+        return [watch.health for watch in self._watches if not watch.is_unused]
 
     def lists(self, upstream: str, agent_id: str) -> bool | None:
         """Tell whether the last list of *upstream* has *agent_id*; None before the first request for a list has ended.
@@ -182,7 +182,7 @@ class Discovery:
                 await self._note_restart(watch)
                 self._note(watch, error)
             else:
-                if not watch.health.ok:
+                if not watch.health.ok and not watch.is_unused:
                     _log.info("upstream reachable", upstream=health.name, agents=health.agents)
                     watch.warn_of_history()
                 watch.failures = 0

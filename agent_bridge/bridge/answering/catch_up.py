@@ -21,6 +21,7 @@ from agent_bridge.core.ids import IMPORTED
 from agent_bridge.core.names import one_line
 from agent_bridge.core.transcript import NO_CATCH_UP, CatchUp, HeardMessage
 from agent_bridge.matrix.events import clean, content_today, newest_edit, parse_event
+from agent_bridge.matrix.relayed import raw_as_said
 from agent_bridge.matrix.said import SPOKEN_TYPES, message_of, without_fallback
 from agent_bridge.matrix.visibility import HISTORY_VISIBILITY, JOINED, MEMBER, OPEN, visible
 from agent_bridge.render.content import LIVE
@@ -120,7 +121,8 @@ class RoomReader:
             return NO_CATCH_UP
         if events is None:
             return NO_CATCH_UP
-        found = await self._remembered([event for event in events if self._is_for(event, place)])
+        said = [dict(raw_as_said(event, self._namespace)) for event in events]
+        found = await self._remembered([event for event in said if self._is_for(event, place)])
         finished = [event for event in found if not self._grows(event)]
         left_out = await self._transcripts.not_heard(place.lane, [event["event_id"] for event in finished])
         names = await self._speakers(state, place.room_id)

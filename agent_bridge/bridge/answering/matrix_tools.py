@@ -17,6 +17,7 @@ from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.core.ids import short_hash
 from agent_bridge.files import data_urls
 from agent_bridge.matrix.events import content_today
+from agent_bridge.matrix.relayed import raw_as_said
 from agent_bridge.matrix.said import message_of, without_fallback
 from agent_bridge.matrix.visibility import HISTORY_VISIBILITY, MEMBER, visible
 from agent_bridge.render.attachment import file_message, shown_name
@@ -223,7 +224,8 @@ class MatrixToolbox:
             self.turn.room_id, limit=_PAGE, as_user=self.outbox.user_id, only={"types": list(_READ)}
         )
         visibility = str(state.content(HISTORY_VISIBILITY).get("history_visibility", "shared"))
-        seen = (event for event in visible(events, asking, visibility) if self._reads(str(event.get("sender"))))
+        said = (raw_as_said(event, self.homeserver.namespace) for event in visible(events, asking, visibility))
+        seen = (event for event in said if self._reads(str(event.get("sender"))))
         lines = list(islice((line for event in seen if (line := _line(event)) is not None), limit))
         return "\n".join(reversed(lines)) or "there are no messages"
 

@@ -15,6 +15,7 @@ from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.names import one_line
 from agent_bridge.core.transcript import NO_CATCH_UP, ChatMessage
 from agent_bridge.matrix.events import content_today
+from agent_bridge.matrix.relayed import raw_as_said
 from agent_bridge.matrix.said import message_of, without_fallback
 from agent_bridge.render.content import escape
 
@@ -259,7 +260,8 @@ class Questions:
 
         Return None without text, if *ghost* cannot see it, and if the texts of its sender are not for agents.
         """
-        event = await self._homeserver.event(room_id, event_id, ghost)
+        found = await self._homeserver.event(room_id, event_id, ghost)
+        event = None if found is None else raw_as_said(found, self._namespace)
         if event is None or not self._roles.reads(str(event.get("sender")), room_id):
             return None
         content = event.get("content")

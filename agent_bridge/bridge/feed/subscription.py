@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from agent_bridge.core.feed import Cursor, FeedType
+from agent_bridge.core.feed import Cursor, FeedType, LiveType
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -46,6 +46,8 @@ class Filter:
     rooms: frozenset[str] | None = None
     #: None: all.
     types: frozenset[FeedType] | None = None
+    #: Types of live events.
+    live: frozenset[LiveType] = frozenset()
 
     def wants(self, entry: FeedEntry) -> bool:
         """Tell whether *entry* is wanted, as far as its type and its room go."""
@@ -86,6 +88,13 @@ class Subscription:
             visible = [each for each in found if await self._is_visible(each)]
             position = found[-1].position if found else position
             yield position, visible
+
+    async def sees_room(self, room_id: str) -> bool:
+        """Tell whether the user is in a room now, and may read there."""
+        if not self.access.permits(room_id) or (self.wanted.rooms is not None and room_id not in self.wanted.rooms):
+            return False
+        known = self._inside.get(room_id)
+        return await self.access.is_member(room_id) if known is None else known
 
     async def _is_visible(self, entry: FeedEntry) -> bool:
         is_own = entry.user_id == self.user_id

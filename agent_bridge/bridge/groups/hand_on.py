@@ -17,11 +17,12 @@ from agent_bridge.bridge.rooms.kinds import KINDS, Addressing
 from agent_bridge.core.chains import Bound
 from agent_bridge.core.rooms import AnswerMode, ParticipantState
 from agent_bridge.core.turns import Addressee
+from agent_bridge.matrix.said import message_of
 from agent_bridge.render.mentions import may_mention, mentioned_in
 from agent_bridge.store.chains import HeldAgent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.chains import ChainBudget, ResumeRequest
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.roles import Roles
     from agent_bridge.core.rooms import Participant, Room
     from agent_bridge.core.turns import Turn
+    from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.chains import AskingTurn, Chain, Chains
     from agent_bridge.store.intake import IntakeStore
     from agent_bridge.store.postgres.database import Connection, Database
@@ -123,6 +125,52 @@ class HandOn:
             lanes |= await self._write(connection, chain, source, agent, held.event_id)
         _log.info("agents go on", room=request.room_id, chain=chain.id, grants=chain.grants)
         return lanes
+
+    async def begin(self, event: RoomEvent, room: Room | None) -> None:
+        """Have the agents asked that *event*, which a program of an agent has sent, mentions; a repeat asks nobody.
+
+        The message goes on with the chain in which its agent was asked a short time ago, else it begins one. Agents
+        beyond the budget are not asked.
+
+        Raises:
+            StoreError: nobody was asked.
+        """
+        asked = self.askable(event.sender, event.mentions, room)
+        said = message_of(event.type, event.content)
+        if room is None or said is None or not asked:
+            return
+        speaker = self._speaker(event.sender, room)
+        async with self._database.transaction() as connection:
+            await self._intake_store.lock(connection, [room.room_id])
+            if speaker is None or event.event_id in await self._intake_store.known([event.event_id], connection):
+                return
+            source = await self._chains.spoken(
+                connection, room.room_id, event.event_id, said.body, speaker, thread=event.thread
+            )
+            chain = await self._chains.of(connection, source, self._budget.value)
+            if chain is None or chain.is_stopped:
+                return
+            await self._chains.lock_pairs(connection, [(source.agent, agent.agent) for agent in asked])
+            lanes: set[int] = set()
+            for agent in asked:
+                bound = await self._bound(connection, chain, source, agent.agent)
+                if bound is None:
+                    lanes |= await self._write(connection, chain, source, agent, event.event_id)
+                else:
+                    _log.info("an agent is not asked", room=room.room_id, chain=chain.id, bound=bound)
+            await self._lanes.wake(connection, lanes)
+
+    def askable(self, ghost: str, mentions: Collection[str], room: Room | None) -> list[Participant]:
+        """Return the agents in *room* that a message of *ghost* (a user id) that mentions *mentions* asks."""
+        if room is None or KINDS[room.kind].addressing is not Addressing.ADDRESSED or self._budget.value.hops < 1:
+            return []
+        user_id = self._namespace.user_id
+        meant = [each for each in _present(room) if user_id(each.ghost) in mentions and user_id(each.ghost) != ghost]
+        return meant[:_MOST]
+
+    def _speaker(self, ghost: str, room: Room) -> Participant | None:
+        found = (each for each in room.participants if self._namespace.user_id(each.ghost) == ghost)
+        return next((each for each in found if each.state is ParticipantState.JOINED), None)
 
     def _is_possible(self, turn: Turn) -> bool:
         is_group = turn.room_kind is not None and KINDS[turn.room_kind].addressing is Addressing.ADDRESSED

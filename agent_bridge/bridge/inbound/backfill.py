@@ -18,6 +18,7 @@ from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, RegistrationRejected, StoreError
 from agent_bridge.matrix.events import parse_event
 from agent_bridge.matrix.filters import said_by_others
+from agent_bridge.matrix.relayed import as_said, is_by_program, is_own
 from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
@@ -116,7 +117,10 @@ class Backfill:
             # The last event that was seen is not there: take none that may have been answered and forgotten.
             oldest = (time.time() - self._retention.value.turns_days * _DAY) * 1000
             events = [event for event in events if event.timestamp > oldest]
-        await self._intake.take_backfilled(room, events, events[-1].event_id if events else room.last_seen)
+        # Later backfills perhaps leave relayed events out, so none of them is the mark.
+        theirs = [event.event_id for event in events if not is_own(event, self._homeserver.namespace)]
+        seen = theirs[-1] if theirs else None
+        await self._intake.take_backfilled(room, events, seen or room.last_seen)
 
     async def _attempt(self, room: HistoryCursor) -> None:
         """Backfill *room*. After a failure other rooms go on, and in the end this one does too."""
@@ -165,7 +169,7 @@ class Backfill:
         """Return the events of others since the one seen last, oldest first; tell whether that one was found."""
         namespace = self._homeserver.namespace
         reader = None if room.reader is None else namespace.user_id(room.reader)
-        only = said_by_others(namespace, *map(namespace.user_id, room.ghosts))
+        only = said_by_others(namespace, *map(namespace.user_id, room.ghosts), relayed=room.has_programs)
         found: list[RoomEvent] = []
         start: str | None = None
         for _ in range(_PAGES):
@@ -175,7 +179,9 @@ class Backfill:
             for event in map(parse_event, page):
                 if event is not None and event.event_id == room.last_seen:
                     return found[::-1], True
-                if event is not None:
+                if event is not None and (said := as_said(event, namespace)).is_relayed:
+                    found.append(said)
+                elif event is not None and (not is_own(event, namespace) or is_by_program(event, namespace)):
                     found.append(event)
             if start is None:
                 return found[::-1], room.last_seen is None

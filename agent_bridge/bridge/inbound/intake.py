@@ -18,6 +18,7 @@ from agent_bridge.core.payloads import RefusalPayload, RefusalReason
 from agent_bridge.core.rooms import WhenBusy
 from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn, TurnKind
 from agent_bridge.matrix.events import legible
+from agent_bridge.matrix.relayed import as_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -107,6 +108,7 @@ class Intake:
         self._roles = roles
         self._bot_budget = bot_budget
         self._feed = feed
+        self._hand_on = hand_on
         self._when_busy = when_busy
         self._queue_limit = QueueLimit(rooms, intake_store, rules, max_queued)
         self._changes = ChangeIntake(
@@ -121,6 +123,8 @@ class Intake:
         Raises:
             StoreError: nothing was committed.
         """
+        namespace = self._rules.namespace
+        events = [as_said(event, namespace) for event in events]
         await self._feed.take(events)
         if changed := {event.room_id for event in events if self._rules.changes_room(event)}:
             # Before the messages behind the change: their lanes wait until the rooms are compared.
@@ -138,8 +142,8 @@ class Intake:
         out = [(event.room_id, ghost) for event in events if (ghost := self._rules.removed_ghost(event)) is not None]
         if out:
             await self._rooms.guests_left(out)
-        by_others = {event.event_id: event for event in events if not self._rules.namespace.is_ours(event.sender)}
-        events = list(by_others.values())
+        taken = {event.event_id: event for event in events if self._rules.concerns_bridge(event)}
+        events = list(taken.values())
         try:
             await self._commit(events)
         except StoreRefused as error:
@@ -158,6 +162,7 @@ class Intake:
         Raises:
             StoreError: nothing was committed.
         """
+        events = [as_said(event, self._rules.namespace) for event in events]
         known = await self._intake_store.known([event.event_id for event in events])
         # An agent that entered since may be meant, too.
         known -= await self._intake_store.overheard(known)
@@ -208,6 +213,7 @@ class Intake:
             return 0
         await self._unstored.store(events)
         rooms = await self._rooms_of(events)
+        await self._begin_chains(events, rooms)
         decided = self._decided(events, rooms)
         asked = [each for each in decided if isinstance(each, NewTurn | ChangeRequest)]
         new = await self._queue_limit.applied(asked, rooms)
@@ -263,6 +269,12 @@ class Intake:
                     event_id=each.event_id,
                 )
         return len(lanes)
+
+    async def _begin_chains(self, events: Iterable[RoomEvent], rooms: Mapping[str, Room]) -> None:
+        """Have the agents asked that the messages of programs of other agents mention."""
+        for event in events:
+            if self._rules.asks_as_agent(event):
+                await self._hand_on.begin(event, rooms.get(event.room_id))
 
     async def _interrupt(
         self,

@@ -25,6 +25,7 @@ from agent_bridge.core.payloads import (
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName
 from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn, TurnKind
+from agent_bridge.matrix.relayed import is_by_program
 from agent_bridge.matrix.said import LIVE_LOCATIONS, is_quiet
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ class Rules(MessageRules):
         If it asks for nothing, return why it is ignored where a person may expect an answer, else None. *room* is None
         if the bridge does not know the room.
         """
-        if self.namespace.is_ours(event.sender) or self._is_for_another_bot(event):
+        if self.namespace.is_ours(event.sender):
+            is_taken_back = event.type == "m.room.redaction" and is_by_program(event, self.namespace)
+            return change_of(event, ChangeKind.REDACT, event.redacts) if is_taken_back else None
+        if self._is_for_another_bot(event):
             return None
         is_redaction = event.redacted_by is not None or event.type == "m.room.redaction"
         if not is_redaction and event.state_key is None and self._is_muted(event):
@@ -68,6 +72,15 @@ class Rules(MessageRules):
             is_notice = event.text("msgtype") == "m.notice" and self._is_for_us(event, room)
             return ignored(event, IgnoreReason.NOTICE) if is_notice else None
         return self._edit(event, room) if event.relation == "m.replace" else self._message(event, room)
+
+    def concerns_bridge(self, event: RoomEvent) -> bool:
+        """Tell whether *event* may ask for something: of the bridge's own events, those of agents' programs do."""
+        return not self.namespace.is_ours(event.sender) or is_by_program(event, self.namespace)
+
+    def asks_as_agent(self, event: RoomEvent) -> bool:
+        """Tell whether *event* is a new message of an agent's program, which asks the agents that it mentions."""
+        is_message = event.type == "m.room.message" and event.relation != "m.replace" and event.redacted_by is None
+        return is_message and is_by_program(event, self.namespace)
 
     def stop(self, event: RoomEvent, room: Room | None) -> StopRequest | None:
         """Return the request to end answers that *event* is, if it is one and its sender may make it."""
@@ -192,7 +205,7 @@ class Rules(MessageRules):
 
     def _picked(self, event: RoomEvent, room: Room | None) -> NewTurn | Ignored | None:
         """Return the command of a reaction to a list from which the sender may choose, or to a question."""
-        if event.redacted_by is not None:
+        if event.redacted_by is not None or event.is_relayed:
             return None
         question = confirmed(event, reaction_of(event), room)
         if question is not None:

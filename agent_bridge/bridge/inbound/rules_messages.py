@@ -75,7 +75,8 @@ class MessageRules:
         said = _said(event)
         command = None
         if said is not None:
-            picked = picked_by_message(event, said.body, room) if _is_words(event) else None
+            is_choice = _is_words(event) and not event.is_relayed
+            picked = picked_by_message(event, said.body, room) if is_choice else None
             command = self._command_of(event, said.body, room) if picked is None else CommandPayload(picked)
         if command is not None:
             return self._command(event, room, replace(command, thread=event.thread, reply_to=event.replies_to))
@@ -121,8 +122,11 @@ class MessageRules:
     def _command_of(self, event: RoomEvent, body: str, room: Room | None) -> CommandPayload | None:
         """Return the command for the bot in *event*, whose text is *body*; None if *event* is no command.
 
-        A command that a client wrote as JSON counts, whatever the text is.
+        A command that a client wrote as JSON counts, whatever the text is. Programs have functions in place of
+        commands: their messages are none.
         """
+        if event.is_relayed:
+            return None
         call = command_in(event.content)
         if call is not None and self.namespace.bot in event.mentions:
             return CommandPayload(call.name, arguments=call.arguments)

@@ -20,6 +20,7 @@ from agent_bridge.core.errors import HomeserverRefused, UpstreamError
 from agent_bridge.core.operations import Progress
 from agent_bridge.core.results.erasure import KINDS, ErasureReport, KeptConversation
 from agent_bridge.matrix.pacing import background
+from agent_bridge.matrix.relayed import raw_as_said
 from agent_bridge.matrix.rooms import CHILD
 from agent_bridge.store.personal_data import OwnRoom
 
@@ -214,7 +215,8 @@ class Erasure:
                 ghost = self._namespace.user_id(each.ghost)
                 event = await self._homeserver.event(each.room_id, each.event_id, ghost)
                 if event is not None and isinstance(event.get("sender"), str):
-                    await self._store.heard_by(each.event_id, event["sender"])
+                    said = raw_as_said(event, self._namespace)
+                    await self._store.heard_by(each.event_id, said["sender"])
             work.cursor["event"] = unknown[-1].event_id
             yield {}
         yield {"heard": await self._store.forget_heard(work.user)}

@@ -26,6 +26,7 @@ from agent_bridge.core.results.retirement import RetirementResult
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.servers import ServerResult
+from agent_bridge.core.results.tokens import TokenResult
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.results.triggers import TriggerResult
 from agent_bridge.core.results.turns import TurnResult
@@ -372,6 +373,7 @@ Result: TypeAlias = (
     | RepairBegun
     | ReloadReport
     | RetirementResult
+    | TokenResult
     | TriggerResult
     | RoomBound
     | ServerCommandDone

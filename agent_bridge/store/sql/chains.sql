@@ -13,6 +13,14 @@ SELECT t.id, t.event_id, t.sender, t.answer, t.chain, t.hops, t.asked_by, c.room
 FROM turn t JOIN conversation c ON c.id = t.conversation JOIN agent a ON a.id = c.agent
 WHERE t.id = %(turn)s FOR UPDATE OF t
 
+-- recent --
+-- Return the chain in which the agent %(agent)s was asked last in the room %(room_id)s by another agent, and the hops of that
+-- turn; no row if that was more than %(minutes)s minutes ago.
+SELECT t.chain, t.hops FROM conversation c JOIN turn t ON t.conversation = c.id
+WHERE c.room_id = %(room_id)s AND c.agent = %(agent)s AND t.chain IS NOT NULL AND t.asked_by IS NOT NULL
+  AND t.created_at > now() - make_interval(mins => %(minutes)s)
+ORDER BY t.id DESC LIMIT 1
+
 -- begin --
 -- Make the chain that the message %(root)s of %(asker)s begins, unless there is one; return it.
 INSERT INTO chain (room_id, root, asker, hops_allowed, turns_allowed, tokens_allowed)

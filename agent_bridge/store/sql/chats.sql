@@ -6,6 +6,10 @@ SELECT pg_advisory_xact_lock(%(kind)s, hashtext(%(person)s))
 -- Return the number of chats of a person.
 SELECT count(*) AS chats FROM room WHERE person = %(person)s AND kind = 'chat'
 
+-- requested --
+-- Return the chat with the key %(key)s of its request.
+SELECT id, number FROM room WHERE request_key = %(key)s
+
 -- add --
 -- Write a chat, which does not exist on the homeserver yet, with the next number.
 WITH chat AS (

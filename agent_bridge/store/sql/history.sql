@@ -24,7 +24,8 @@ RETURNING pg_notify('agent_bridge', 'backfill')
 -- use and at most a day. A time in the future means that the clock was set back. Also return the last position that was
 -- given: a sequence that has given none yet holds the first one that it will give. The ghost reads the history of its home,
 -- of its direct chats and of the chats that the bridge made; the bot that of other rooms, or the ghost that came first where
--- the bot is not. Nobody reads a group that all of them were removed from.
+-- the bot is not. Nobody reads a group that all of them were removed from. In rooms with events of programs (has_programs), those of the bridge
+-- may be such events.
 SELECT r.room_id, r.last_seen, r.backfill_requests,
        CASE WHEN r.kind = 'home' OR r.person IS NOT NULL THEN owner.ghost
             WHEN NOT r.bot_joined THEN (
@@ -32,7 +33,8 @@ SELECT r.room_id, r.last_seen, r.backfill_requests,
                 WHERE p.room = r.id AND p.state = 'joined' ORDER BY p.created_at, p.agent LIMIT 1) END AS reader,
        (SELECT coalesce(array_agg(a.ghost ORDER BY a.id <> coalesce(r.owner, 0), p.created_at, a.id), '{}')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS ghosts,
-       (SELECT last_value - (NOT is_called)::integer FROM turn_position_seq) AS position
+       (SELECT last_value - (NOT is_called)::integer FROM turn_position_seq) AS position,
+       EXISTS (SELECT 1 FROM api_request q WHERE q.room_id = r.room_id) AS has_programs
 FROM room r LEFT JOIN agent owner ON owner.id = r.owner
 WHERE r.room_id IS NOT NULL
   AND (r.kind <> 'group' OR r.bot_joined OR EXISTS (SELECT 1 FROM participant p WHERE p.room = r.id AND p.state = 'joined'))

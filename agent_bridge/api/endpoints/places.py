@@ -1,0 +1,64 @@
+"""Endpoints that make rooms."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from agent_bridge.api.endpoint import ApiCall, Responded, endpoint
+from agent_bridge.api.model import ApiModel, Text, UserName
+from agent_bridge.core.permissions import Permission
+from agent_bridge.core.program_problems import Problem
+from agent_bridge.core.programs import Capability
+
+_TAG = "Chats"
+_PROBLEMS = (Problem.AGENT_NOT_FOUND, Problem.AGENT_AMBIGUOUS, Problem.AGENT_AT_REST, Problem.ROLE_MISSING)
+
+
+class NewChat(ApiModel):
+    """A chat with an agent."""
+
+    agent: UserName
+    title: Text = Field("", max_length=200)
+
+
+class MadeChat(ApiModel):
+    """The chat, to which the person is invited."""
+
+    room_id: str
+    number: int
+    agent: str
+
+
+class DirectWith(ApiModel):
+    """A direct chat with an agent."""
+
+    agent: UserName
+
+
+class DirectChat(ApiModel):
+    """The direct chat, to which the person is invited if it is new."""
+
+    room_id: str
+    agent: str
+
+
+@endpoint(
+    "POST",
+    "/v1/chats",
+    tag=_TAG,
+    capability=Capability.CREATE,
+    permission=Permission.JOIN,
+    status=201,
+    problems=(*_PROBLEMS, Problem.TOO_MANY_CHATS),
+)
+async def new_chat(call: ApiCall, body: NewChat) -> MadeChat | Responded:
+    """Make a private room of the person and an agent."""
+    outcome = await call.services.places.new_chat(call.once, body.agent, body.title)
+    return Responded(MadeChat(**outcome.content), outcome.status, is_repeat=outcome.is_repeat)
+
+
+@endpoint("POST", "/v1/direct", tag=_TAG, capability=Capability.CREATE, permission=Permission.JOIN, problems=_PROBLEMS)
+async def direct_chat(call: ApiCall, body: DirectWith) -> DirectChat | Responded:
+    """Return the direct chat of the person and an agent; it is made if there is none."""
+    outcome = await call.services.places.direct_chat(call.once, body.agent)
+    return Responded(DirectChat(**outcome.content), outcome.status, is_repeat=outcome.is_repeat)

@@ -1,0 +1,34 @@
+"""The base of the API's models, and the types of their fields."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from agent_bridge.core.ids import MAX_ID_BYTES
+from agent_bridge.matrix.events import clean
+
+
+class ApiModel(BaseModel):
+    """Base of the models: an unknown field is an error, and so is a value of another type."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, defer_build=True
+    )
+
+
+def _storable(value: str) -> str:
+    if value != clean(value):
+        raise ValueError("has characters that cannot be sent")
+    return value
+
+
+#: Text without NUL and half surrogate pairs.
+Text = Annotated[str, AfterValidator(_storable)]
+#: An event id.
+EventId = Annotated[Text, Field(pattern=r"^\$[\x21-\x7e]+$", max_length=MAX_ID_BYTES, examples=["$event"])]
+#: A user id, or the name of an agent.
+UserName = Annotated[Text, Field(min_length=1, max_length=MAX_ID_BYTES, examples=["Ada"])]
+#: A room id, an alias, or the name of an agent.
+RoomName = Annotated[Text, Field(min_length=1, max_length=MAX_ID_BYTES, examples=["Ada"])]

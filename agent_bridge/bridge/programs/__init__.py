@@ -1,0 +1,1 @@
+"""Programs that use the HTTP API: their tokens, and the functions that they call."""

@@ -1,0 +1,202 @@
+"""The rooms that a token reaches, and the permissions that its identity has in them now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.bridge.programs.names import LOBBY
+from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.permissions import CAN, Permission, lowest_role
+from agent_bridge.core.program_problems import Problem, ProgramRefused
+from agent_bridge.core.roles import EVERYWHERE, Role
+from agent_bridge.core.rooms import KindName, ParticipantState
+from agent_bridge.matrix.room_state import RoomState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from agent_bridge.bridge.programs.names import Names
+    from agent_bridge.core.programs import Token
+    from agent_bridge.core.roles import Roles
+    from agent_bridge.core.rooms import Room
+    from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.agents import AgentRoom
+    from agent_bridge.store.direct_chats import DirectChatStore
+    from agent_bridge.store.rooms import Rooms
+
+#: Ghosts that are tried as readers of a room.
+_READERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ReachedRoom:
+    """A room in which the identity of a token is."""
+
+    room: Room
+    #: User id of the bridge's user that acts there: the ghost of the agent; for a person the bot, or a ghost.
+    voice: str
+    #: Content of the person's membership; empty for agents.
+    member: Mapping[str, Any]
+
+    @property
+    def room_id(self) -> str:
+        """The room id."""
+        return self.room.room_id
+
+
+class Access:
+    """Decides about rooms. A room that a token does not reach looks like one that does not exist."""
+
+    def __init__(
+        self, names: Names, rooms: Rooms, direct_chats: DirectChatStore, roles: Roles, homeserver: Homeserver
+    ) -> None:
+        self._names = names
+        self._rooms = rooms
+        self._direct_chats = direct_chats
+        self._roles = roles
+        self._homeserver = homeserver
+        self._namespace = homeserver.namespace
+
+    def role(self, token: Token, room_id: str = EVERYWHERE) -> Role:
+        """Return the role of the identity in a room: an agent never has a higher one than *agent*."""
+        return Role.AGENT if token.is_agent else self._roles.of(token.user_id, room_id)
+
+    def require(self, token: Token, permission: Permission, room_id: str = EVERYWHERE) -> None:
+        """Return if the identity has *permission* in a room now.
+
+        Raises:
+            ProgramRefused: it lacks the role, or is muted, or is an agent at rest.
+        """
+        if token.is_at_rest:
+            raise ProgramRefused(Problem.AGENT_AT_REST, "the agent of the token is gone or retired")
+        if permission not in CAN[self.role(token, room_id)]:
+            needed = lowest_role(permission).name.lower()
+            raise ProgramRefused(Problem.ROLE_MISSING, f"this needs the role {needed}")
+        if permission is not Permission.READ and self._roles.is_muted(token.user_id, room_id):
+            raise ProgramRefused(Problem.MUTED)
+
+    async def agent(self, name: str) -> AgentRoom:
+        """Return the agent called *name*.
+
+        Raises:
+            ProgramRefused: there is none, or more than one.
+        """
+        found = await self._names.agents(name)
+        if len(found) > 1:
+            ids = sorted(self._namespace.user_id(each.agent.ghost) for each in found)
+            raise ProgramRefused(Problem.AGENT_AMBIGUOUS, f"several agents are called {name}", more={"agents": ids})
+        if not found:
+            raise ProgramRefused(Problem.AGENT_NOT_FOUND, f"no agent or channel is called {name}")
+        return found[0]
+
+    async def reach(self, token: Token, name: str, permission: Permission) -> ReachedRoom:
+        """Return the room *name* (a room id, an alias, or an agent's name), in which the identity has *permission*.
+
+        The name of an agent means, for a person, the home of the agent if the person is there, else their direct chat.
+
+        Raises:
+            ProgramRefused: the token does not reach such a room, or the identity lacks the permission.
+            HomeserverUnavailable, StoreError: it cannot be told.
+        """
+        candidates = await self._candidates(token, name)
+        known = await self._rooms.contexts(candidates)
+        for room_id in candidates:
+            room = known.get(room_id)
+            found = None if room is None or not token.reaches(room_id) else await self._entered(token, room)
+            if found is not None:
+                self.require(token, permission, room_id)
+                return found
+        raise ProgramRefused(Problem.ROOM_NOT_FOUND, f"the token reaches no room {name}")
+
+    async def may_send(self, token: Token, reached: ReachedRoom, kind: str = "m.room.message") -> None:
+        """Return if a person has the power to send events of type *kind* in a room; the homeserver checks ghosts.
+
+        Raises:
+            ProgramRefused: the person lacks it.
+        """
+        if token.is_agent:
+            return
+        levels = await self._homeserver.state(reached.room_id, "m.room.power_levels", as_user=reached.voice)
+        state = RoomState.of(reached.room_id, [] if levels is None else [levels])
+        if state.level(kind) <= state.power(token.user_id) and levels is not None:
+            return
+        create = await self._homeserver.state(reached.room_id, "m.room.create", as_user=reached.voice)
+        state = RoomState.of(reached.room_id, [each for each in (levels, create) if each is not None])
+        if state.power(token.user_id) < state.level(kind):
+            raise ProgramRefused(Problem.NOT_PERMITTED, "the room lets others write alone")
+
+    async def entered(self, token: Token, room: Room) -> ReachedRoom | None:
+        """Return *room*, which the token reaches, as the identity acts in it; None if the identity is not in it."""
+        return await self._entered(token, room)
+
+    async def _candidates(self, token: Token, name: str) -> list[str]:
+        if name.startswith(("!", "#")):
+            found = await self._names.room(name)
+            return [] if found is None else [found]
+        if not await self._names.agents(name):
+            place = await self._names.place(name)
+            if place is None and name.lower() == LOBBY:
+                raise ProgramRefused(Problem.NO_LOBBY, "set rooms.lobby in config.yaml")
+            if place is not None:
+                return [place]
+        contact = await self.agent(name)
+        rooms = [] if contact.home.room_id is None else [contact.home.room_id]
+        if not token.is_agent:
+            direct = (await self._direct_chats.rooms_of(token.user_id)).get(contact.agent.id)
+            rooms += [] if direct is None else [direct]
+        return rooms
+
+    async def _entered(self, token: Token, room: Room) -> ReachedRoom | None:
+        if token.is_agent:
+            here = any(
+                each.agent == token.agent and each.state is ParticipantState.JOINED for each in room.participants
+            )
+            return ReachedRoom(room, token.user_id, {}) if here else None
+        for reader in self._readers(room):
+            try:
+                event = await self._homeserver.state(room.room_id, "m.room.member", token.user_id, reader)
+            except HomeserverRefused:
+                # This one is not in the room.
+                continue
+            content = {} if event is None else event.get("content", {})
+            return ReachedRoom(room, reader, content) if content.get("membership") == "join" else None
+        return None
+
+    def _readers(self, room: Room) -> Iterator[str]:
+        ghosts = [each.ghost for each in room.participants if each.state is ParticipantState.JOINED][:_READERS]
+        # The bot is in no direct chat.
+        if room.kind is not KindName.DM:
+            yield self._namespace.bot
+        yield from map(self._namespace.user_id, ghosts)
+        if room.kind is KindName.DM:
+            yield self._namespace.bot
+
+    def for_feed(self, token: Token) -> FeedAccess:
+        """Return the rooms that a subscription with *token* may read."""
+        return FeedAccess(self, token)
+
+    async def is_member(self, token: Token, room_id: str) -> bool:
+        """Tell whether the identity is in a room that the bridge knows."""
+        room = (await self._rooms.contexts([room_id])).get(room_id)
+        return room is not None and await self._entered(token, room) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedAccess:
+    """See :class:`agent_bridge.bridge.feed.subscription.Access`."""
+
+    access: Access
+    token: Token
+
+    def permits(self, room_id: str) -> bool:
+        """Tell whether the token, and the role of its identity, permit to read in a room now."""
+        try:
+            self.access.require(self.token, Permission.READ, room_id)
+        except ProgramRefused:
+            return False
+        return self.token.reaches(room_id)
+
+    async def is_member(self, room_id: str) -> bool:
+        """Tell whether the identity is in a room now."""
+        return await self.access.is_member(self.token, room_id)

@@ -1,0 +1,101 @@
+"""Programs ask agents, and wait for the answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agent_bridge.core.program_problems import Problem, ProgramRefused
+from agent_bridge.core.results.programs import Answered, Asked
+from agent_bridge.core.turns import TurnKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent_bridge.bridge.programs.access import Access
+    from agent_bridge.bridge.programs.answer_watch import AnswerWatch
+    from agent_bridge.bridge.programs.messages import Messages, Words
+    from agent_bridge.bridge.programs.requests import Call
+    from agent_bridge.core.ids import Namespace
+    from agent_bridge.core.programs import Token
+    from agent_bridge.store.program_requests import GivenAnswer, ProgramRequests
+
+#: By the state of a turn; open ones are *working*.
+_STATUSES = {"done": "answered", "stopped": "stopped", "collected": "answered"}
+
+
+class Asks:
+    """Sends a message that asks agents, and reads their answers from their turns."""
+
+    def __init__(
+        self, access: Access, messages: Messages, store: ProgramRequests, watch: AnswerWatch, namespace: Namespace
+    ) -> None:
+        self._access = access
+        self._messages = messages
+        self._store = store
+        self._watch = watch
+        self._namespace = namespace
+
+    async def ask(self, call: Call, room: str, words: Words, seconds: float) -> Asked:
+        """Send *words*, and return the answers as soon as all have ended, or as they are after *seconds*.
+
+        A repeat of the call asks nobody again, and waits for the same answers.
+
+        Raises:
+            ProgramRefused, HomeserverError, StoreError: see :meth:`Messages.send`.
+        """
+        sent = await self._messages.send(call, room, words, asks=True)
+        return await self._asked(sent.handle, sent.content["room_id"], sent.content["event_id"], seconds)
+
+    async def addressed(self, to: str, room: str | None, words: Words) -> tuple[str, Words]:
+        """Return the room of a question to *to*, an agent or a room, and its words, which mention the agent.
+
+        Raises:
+            ProgramRefused: there is no such agent.
+        """
+        if to.startswith(("!", "#")):
+            return to, words
+        agent = (await self._access.agent(to)).agent
+        user = self._namespace.user_id(agent.ghost)
+        return room or user, replace(words, mentions=(*words.mentions, user))
+
+    async def find(self, token: Token, handle: str, seconds: float) -> Asked:
+        """Return the answers to an earlier message of the identity, see :meth:`ask`.
+
+        Raises:
+            ProgramRefused: the identity has sent no such message.
+            StoreError: they cannot be read.
+        """
+        found = await self._store.by_handle(token.id, handle)
+        event_id, room_id = (None, None) if found is None else (found[0].event_id, found[1])
+        if event_id is None or room_id is None or not token.reaches(room_id):
+            raise ProgramRefused(Problem.HANDLE_NOT_FOUND, f"there is no request {handle}")
+        return await self._asked(handle, room_id, event_id, seconds)
+
+    async def _asked(self, handle: str, room_id: str, event_id: str, seconds: float) -> Asked:
+        given = await self._watch.answers(event_id, seconds)
+        return Asked(
+            handle=handle,
+            room_id=room_id,
+            event_id=event_id,
+            is_complete=not any(each.open for each in given),
+            answers=tuple(self._answered(each) for each in _of_agents(given)),
+        )
+
+    def _answered(self, given: GivenAnswer) -> Answered:
+        status = "working" if given.open else _STATUSES.get(given.state, "failed")
+        is_refused = given.kind == TurnKind.REFUSAL
+        return Answered(
+            user_id=self._namespace.bot if given.ghost is None else self._namespace.user_id(given.ghost),
+            name=given.name or self._namespace.bot_username,
+            status="failed" if is_refused and not given.open else status,
+            text=None if given.open else given.answer,
+            event_ids=tuple(given.shown),
+            error=given.error,
+        )
+
+
+def _of_agents(given: Sequence[GivenAnswer]) -> Sequence[GivenAnswer]:
+    """Return the answers of agents, or the refusal in their place."""
+    agents = [each for each in given if each.agent is not None]
+    return agents or given

@@ -1,0 +1,51 @@
+"""Contents of events that the bridge sends for a program: of a person (MSC4144), or of an agent."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.core.names import one_line
+from agent_bridge.core.programs import BY_PROGRAM, PROFILE, SAID_BY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Characters of a name before a text.
+_NAME = 100
+
+
+def by_person(content: Mapping[str, Any], user_id: str, member: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *content* as an event of the person *user_id*, whose membership in the room has the content *member*.
+
+    A text gets the name of the person before it, for clients that do not know profiles of messages.
+    """
+    name = _name(user_id, member)
+    has_text = content.get("msgtype") == "m.text"
+    profile: dict[str, Any] = {"id": user_id, "displayname": name}
+    avatar = member.get("avatar_url")
+    if isinstance(avatar, str) and avatar.startswith("mxc://"):
+        profile["avatar_url"] = avatar
+    if has_text:
+        profile["has_fallback"] = True
+    found = {**content, SAID_BY: user_id}
+    if "msgtype" in content:
+        found[PROFILE] = profile
+    if has_text:
+        found["body"] = f"{name}: {content['body']}"
+        if "formatted_body" in content:
+            shown = html.escape(f"{name}: ", quote=False)
+            found["formatted_body"] = f"<strong data-mx-profile-fallback>{shown}</strong>{content['formatted_body']}"
+    return found
+
+
+def by_agent(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *content* as an event of an agent whose program sends it."""
+    return {**content, BY_PROGRAM: True}
+
+
+def _name(user_id: str, member: Mapping[str, Any]) -> str:
+    shown = member.get("displayname")
+    name = one_line(shown)[:_NAME] if isinstance(shown, str) else ""
+    # A colon would end the name early for readers.
+    return name.replace(":", "") or user_id.removeprefix("@").partition(":")[0]

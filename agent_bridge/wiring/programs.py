@@ -1,0 +1,135 @@
+"""The parts for programs that use the HTTP API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent_bridge.api.endpoints import all_endpoints
+from agent_bridge.api.routes import ApiRoutes
+from agent_bridge.api.services import ApiServices
+from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.programs.access import Access
+from agent_bridge.bridge.programs.answer_watch import AnswerWatch
+from agent_bridge.bridge.programs.asks import Asks
+from agent_bridge.bridge.programs.client_agents import ClientAgentDesk
+from agent_bridge.bridge.programs.connected import ConnectedAgents
+from agent_bridge.bridge.programs.directory import Directory
+from agent_bridge.bridge.programs.feed import FeedService
+from agent_bridge.bridge.programs.messages import Messages
+from agent_bridge.bridge.programs.names import Names
+from agent_bridge.bridge.programs.places import Places
+from agent_bridge.bridge.programs.reading import Reading
+from agent_bridge.bridge.programs.requests import Requests
+from agent_bridge.bridge.programs.token_maker import TokenMaker
+from agent_bridge.commands.durations import parse_duration
+from agent_bridge.store.client_agents import ClientAgents
+from agent_bridge.store.program_requests import ProgramRequests
+from agent_bridge.store.program_rooms import ProgramRooms
+from agent_bridge.store.servers import Servers
+from agent_bridge.store.tokens import Tokens
+from agent_bridge.wiring.groups import build_hand_on
+
+if TYPE_CHECKING:
+    from agent_bridge.bridge.chats.direct import DirectChats
+    from agent_bridge.clients import Clients
+    from agent_bridge.stores import Stores
+    from agent_bridge.wiring.feed import FeedParts
+    from agent_bridge.wiring.inbound import Inbound
+    from agent_bridge.wiring.settings import Settings
+
+
+def _names(stores: Stores, clients: Clients) -> Names:
+    return Names(stores.agents, Servers(stores.database), stores.kv, clients.homeserver)
+
+
+def build_token_maker(settings: Settings, stores: Stores, clients: Clients) -> TokenMaker:
+    """Build the part that makes tokens."""
+    names = _names(stores, clients)
+    return TokenMaker(Tokens(stores.database, settings.namespace), names, settings.namespace, parse_duration)
+
+
+def build_api(
+    settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats, feed: FeedParts
+) -> ApiRoutes:
+    """Build the routes of the API."""
+    config = settings.config
+    services = build_api_services(settings, stores, clients, inbound, direct, feed)
+    return ApiRoutes(
+        all_endpoints(),
+        services,
+        requests_per_minute=config.api.requests_per_minute,
+        trusted_proxies=config.api.trusted_proxies,
+    )
+
+
+def build_api_services(
+    settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats, feed: FeedParts
+) -> ApiServices:
+    """Build the parts that endpoints call."""
+    config, homeserver = settings.config, clients.homeserver
+    store = ProgramRequests(stores.database)
+    access = Access(_names(stores, clients), stores.rooms, stores.direct_chats, settings.roles, homeserver)
+    requests = Requests(store, homeserver)
+    messages = Messages(
+        access,
+        requests,
+        store,
+        stores.rooms,
+        inbound.intake,
+        inbound.rules,
+        build_hand_on(settings, stores),
+        homeserver,
+        clients.media,
+        max_queued=config.lanes.max_queued_per_room,
+    )
+    reading = Reading(access, homeserver)
+    directory = Directory(
+        access,
+        stores.agents,
+        stores.rooms,
+        ProgramRooms(stores.database),
+        store,
+        reading,
+        settings.roles,
+        homeserver,
+    )
+    connected = ConnectedAgents(
+        stores.agents, ClientAgents(stores.database), homeserver, shows_presence=config.presence is not False
+    )
+    return ApiServices(
+        tokens=Tokens(stores.database, settings.namespace),
+        access=access,
+        requests=requests,
+        messages=messages,
+        asks=Asks(access, messages, store, AnswerWatch(store, stores.signals), settings.namespace),
+        reading=reading,
+        directory=directory,
+        places=Places(
+            access,
+            requests,
+            stores.database,
+            stores.chats,
+            ChatMaker(homeserver, stores.chats, stores.kv, settings.live, settings.texts),
+            direct,
+            settings.roles,
+            settings.namespace,
+        ),
+        client_agents=ClientAgentDesk(
+            ClientAgents(stores.database),
+            stores.agents,
+            Tokens(stores.database, settings.namespace),
+            access,
+            requests,
+            UpstreamStatus(stores.kv, stores.signals),
+            connected,
+            stores.database,
+            stores.signals,
+            settings.namespace,
+            key=config.appservice.as_token.get_secret_value(),
+            most=config.clients.max_agents,
+        ),
+        connected=connected,
+        feed=FeedService(feed.feed, feed.reader, feed.live, directory),
+        longest_wait=config.api.longest_wait,
+    )
