@@ -162,6 +162,23 @@ async def test_garbage_in_the_middle_is_no_end(server: HostileA2A, upstream: A2A
     assert (answer.text, answer.error) == ("Whole", None)
 
 
+async def test_a_stream_that_is_joined_without_the_whole_task_is_left(
+    server: HostileA2A, upstream: A2AUpstream
+) -> None:
+    """Something may have happened between the look at the task and the stream."""
+    task = server.tasks["t"] = Task("t", "c", "WORKING")
+    task.add(Chunk("a", ({"text": "Who"},)))
+
+    async def joined(body: dict[str, Any]) -> AsyncIterator[bytes]:
+        task.add(Chunk("a", ({"text": "le"},)))
+        task.turn("COMPLETED")
+        yield event(body, DONE)
+
+    server.bodies |= {"SendStreamingMessage": sends(TASK, chunk("Who")), "SubscribeToTask": joined}
+    answer = await ask(upstream, question("q"))
+    assert (answer.text, answer.error) == ("Whole", None)
+
+
 async def test_the_stream_reports_a_failure(server: HostileA2A, upstream: A2AUpstream) -> None:
     """A server may end its stream with an error, and never end the task."""
     server.tasks["t"] = Task("t", "c", "WORKING")

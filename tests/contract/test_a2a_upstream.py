@@ -323,6 +323,16 @@ class TestLostConnections:
             assert (await ask(again, question("q", attempt=2))).text == "Echo: q"
         assert len(sent(server)) == 2
 
+    async def test_a_question_that_was_not_taken_is_sent_again(
+        self, server: ScriptedA2A, upstream: A2AUpstream
+    ) -> None:
+        server.scripts.append(acts(503))
+        error = (await ask(upstream, question("q"))).error
+        assert error is not None
+        assert error.not_begun
+        assert (await ask(upstream, question("q", attempt=2))).text == "Echo: q"
+        assert [each["messageId"] for each in sent(server)] == ["ab-q", "ab-q"]
+
 
 class TestKills:
     @FORMS
