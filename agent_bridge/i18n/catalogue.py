@@ -282,7 +282,7 @@ class Texts:
     list_repeats: str
     history_repeats: str
     list_pages: str
-    a2a_no_card: str
+    list_no_card: str
     a2a_no_interface: str
     a2a_other_host: str
     a2a_no_result: str

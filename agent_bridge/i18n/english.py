@@ -353,7 +353,7 @@ ENGLISH = Texts(
     list_repeats="{upstream} lists the same agents on every page",
     history_repeats="{upstream} returns the same messages on every page",
     list_pages="{upstream} lists its agents on more than {limit} pages",
-    a2a_no_card=(
+    list_no_card=(
         "{upstream} has no agent card ({status}): kind: a2a needs the url of a card, or of a server that has it at "
         "/.well-known/agent-card.json"
     ),

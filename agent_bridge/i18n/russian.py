@@ -379,7 +379,7 @@ RUSSIAN = Texts(
     list_repeats="сервер {upstream} перечисляет на каждой странице одних и тех же агентов",
     history_repeats="сервер {upstream} возвращает на каждой странице одни и те же сообщения",
     list_pages="в списке агентов сервера {upstream} слишком много страниц, предел: {limit}",
-    a2a_no_card=(
+    list_no_card=(
         "на сервере {upstream} нет карточки агента ({status}): для kind: a2a нужен url карточки или сервера, у "
         "которого она есть по адресу /.well-known/agent-card.json"
     ),

@@ -32,7 +32,7 @@ _ABOUT_SETTINGS = frozenset(
         "voice_no_path",
         "answer_no_completion",
         "answer_no_json",
-        "a2a_no_card",
+        "list_no_card",
         "a2a_no_interface",
         "a2a_other_host",
         "a2a_no_result",

@@ -125,13 +125,13 @@ class Cards:
         except UpstreamRefused as error:
             if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
                 raise
-            raise UpstreamRefused(Text("a2a_no_card", upstream=upstream, status=int(error.status))) from None
+            raise UpstreamRefused(Text("list_no_card", upstream=upstream, status=int(error.status))) from None
         try:
             value = mapping(load_json(raw))
         except ValueError:
             value = {}
         if not text(value.get("name")).strip() or not _interfaces(value):
-            raise UpstreamProtocolError(Text("a2a_no_card", upstream=upstream, status=int(HTTPStatus.OK)))
+            raise UpstreamProtocolError(Text("list_no_card", upstream=upstream, status=int(HTTPStatus.OK)))
         return self._card(model, place, value)
 
     def _card(self, model: str, place: str, value: Mapping[str, Any]) -> Card:
