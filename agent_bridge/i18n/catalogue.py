@@ -287,6 +287,16 @@ class Texts:
     list_repeats: str
     history_repeats: str
     list_pages: str
+    list_no_card: str
+    a2a_no_interface: str
+    a2a_other_host: str
+    a2a_no_result: str
+    a2a_wrong_id: str
+    a2a_version: str
+    a2a_content: str
+    a2a_task_gone: str
+    a2a_unclear: str
+    a2a_asks_silently: str
     answer_problem: str
     answer_characters: str
     answer_no_completion: str
