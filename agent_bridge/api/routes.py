@@ -27,7 +27,7 @@ from agent_bridge.core.programs import LONGEST_KEY, TOKEN_PREFIX, token_hash
 from agent_bridge.matrix.events import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from ipaddress import IPv4Network, IPv6Network
 
     from agent_bridge.api.endpoint import Endpoint
@@ -41,6 +41,8 @@ KEY, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"
 #: Seconds of a request beside a wait that it asks for, requests of a token at a time, failed ones of an address in a
 #: minute, and characters of a token.
 _TIMEOUT, _AT_A_TIME, _FAILURES, _LONGEST_TOKEN = 60.0, 32, 30, 200
+#: Seconds after which the token of a request that waits is looked at again.
+_LONG = 2.0
 #: Files that are held in memory at a time.
 _FILES = 4
 #: Seconds after which a program may repeat a request that could not be carried out.
@@ -83,16 +85,33 @@ class ApiRoutes:
         for path, methods in by_path.items():
             app.router.add_route("*", path, _Resource(self, methods).handle)
         app.router.add_route("*", "/v1/{path:.*}", _unknown)
+        # The end of the process waits for the requests.
+        app.on_shutdown.append(self._end_waits)
 
     async def answer(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         """Return the response of *endpoint* to *request*."""
+        act = partial(self._streamed if endpoint.streams else self._carried_out, endpoint, request)
+        return await self.guarded(endpoint.name, request, act, waits=endpoint.waits, lasts=endpoint.streams)
+
+    async def guarded(
+        self,
+        name: str,
+        request: web.Request,
+        act: Callable[[Token], Awaitable[web.StreamResponse]],
+        *,
+        waits: bool = False,
+        lasts: bool = False,
+    ) -> web.StreamResponse:
+        """Return the response of *act*, the function *name*, for the token of *request*; or that of the problem.
+
+        *waits*: it may wait for answers; *lasts*: it has no limit of time. A response that has begun must not raise
+        anything.
+        """
         try:
-            if endpoint.streams:
-                return await self._streamed(endpoint, request)
-            async with asyncio.timeout(_TIMEOUT + (self._services.longest_wait if endpoint.waits else 0)):
+            async with asyncio.timeout(None if lasts else _TIMEOUT + (self._services.longest_wait if waits else 0)):
                 token = await self._token(request)
                 with self._places.taken(token.id):
-                    return await self._carried_out(endpoint, request, token)
+                    return await act(token)
         except ProgramRefused as error:
             headers = {}
             if error.retry_after is not None:
@@ -101,24 +120,26 @@ class ApiRoutes:
                 headers["WWW-Authenticate"] = "Bearer"
             return problem_response(error.problem, error.detail, more=error.more, headers=headers)
         except HomeserverRefused as error:
-            _log.info("the homeserver refuses %s of a program: %s", endpoint.name, error.errcode)
+            _log.info("the homeserver refuses %s of a program: %s", name, error.errcode)
             return problem_response(Problem.REFUSED, more={"errcode": error.errcode})
         except (HomeserverError, StoreError, TimeoutError) as error:
-            _log.error("%s of a program is not carried out, it may be repeated: %s", endpoint.name, error)
+            _log.error("%s of a program is not carried out, it may be repeated: %s", name, error)
             return problem_response(Problem.UNAVAILABLE, headers={"Retry-After": str(_AGAIN)})
         except Exception:  # noqa: BLE001 - a program must not read our internals
-            _log.exception("%s of a program failed", endpoint.name)
+            _log.exception("%s of a program failed", name)
             return problem_response(Problem.INTERNAL)
 
-    async def _streamed(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
-        token = await self._token(request)
-        with self._places.taken(token.id):
-            self._check(endpoint, token)
-            query = parsed_query(request, endpoint.query)
-            call = ApiCall(self._services, token, Call(token, random_key(), "", endpoint.name))
-            last_id = clean(request.headers.get("Last-Event-ID", ""))[:MAX_ID_BYTES]
-            events = endpoint.run(call, query=query, last_id=last_id)
-            return await self._streams.serve(request, events, partial(self._services.tokens.counts, token.id))
+    async def _streamed(self, endpoint: Endpoint, request: web.Request, token: Token) -> web.StreamResponse:
+        self._check(endpoint, token)
+        query = parsed_query(request, endpoint.query)
+        call = ApiCall(self._services, token, Call(token, random_key(), "", endpoint.name))
+        last_id = clean(request.headers.get("Last-Event-ID", ""))[:MAX_ID_BYTES]
+        events = endpoint.run(call, query=query, last_id=last_id)
+        return await self._streams.serve(request, events, partial(self._services.tokens.counts, token.id))
+
+    async def _end_waits(self, _app: web.Application) -> None:
+        await self._services.asks.end_waits()
+        await self._services.client_agents.end_waits()
 
     async def _token(self, request: web.Request) -> Token:
         """Return the token of *request*, which counts now.
@@ -173,9 +194,11 @@ class ApiRoutes:
         self, endpoint: Endpoint, request: web.Request, token: Token, arguments: dict[str, Any], body: bytes
     ) -> web.Response:
         once = Call(token, _key(request), _digest(request, body), endpoint.name)
+        begin = asyncio.get_running_loop().time()
         result = await endpoint.run(ApiCall(self._services, token, once), **arguments)
         responded = result if isinstance(result, Responded) else Responded(result, endpoint.status)
-        if endpoint.waits and not await self._services.tokens.counts(token.id):
+        has_waited = asyncio.get_running_loop().time() - begin > _LONG
+        if has_waited and not await self._services.tokens.counts(token.id):
             # It was revoked meanwhile.
             raise ProgramRefused(Problem.TOKEN_INVALID)
         headers = _HEADERS | ({REPLAYED: "true"} if responded.is_repeat else {})

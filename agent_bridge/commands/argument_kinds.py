@@ -17,6 +17,7 @@ a ``StrEnum``             one of its values, in any case                        
 ``ScheduleNumber``        the number of a schedule                                   ``<number>``
 ``PlaceWords``            a server or a channel, perhaps, and other words             ``[name …]``
 ``VoteWords``             a question in quotes, answers and more, or a number           ``[question …]``
+``ThreadWords``           a name, or the archive and a page, perhaps                  ``[name …]``
 ``ChatTitle``             a title; takes several words                               ``<title>``
 ``WhichChat``             a number of the list of chats, or a title; several words   ``[number|title]``
 ``UserId``                a Matrix user id                                           ``<@user:server>``
@@ -101,14 +102,16 @@ ScheduleWords = NewType("ScheduleWords", str)
 ScheduleNumber = NewType("ScheduleNumber", int)
 #: A server or a channel, perhaps, and other words.
 PlaceWords = NewType("PlaceWords", str)
+#: A question in quotes, answers, and the end of a vote; or the number of a vote.
+VoteWords = NewType("VoteWords", str)
 #: The kind of an agent event, as a person typed it.
 EventKindWord = NewType("EventKindWord", str)
 #: An object, as a person typed it.
 EventData = NewType("EventData", str)
 #: The number of a task, perhaps, and other words.
 TaskWords = NewType("TaskWords", str)
-#: A question in quotes, answers, and the end of a vote; or the number of a vote.
-VoteWords = NewType("VoteWords", str)
+#: The name of a thread, or words about a list.
+ThreadWords = NewType("ThreadWords", str)
 #: Any words.
 Words = NewType("Words", str)
 #: Instructions for an agent.
@@ -342,11 +345,12 @@ KINDS: dict[Any, Kind] = {
     TokenWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TEXT),
     ScheduleWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TEXT),
     ScheduleNumber: Kind(_schedule_number, type=ArgumentType.NUMBER),
+    ThreadWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TITLED),
     PlaceWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TITLED),
+    VoteWords: Kind(_text, spans=True, keeps_quotes=True, longest=_VOTE),
     EventKindWord: Kind(_text),
     EventData: Kind(_text, spans=True, keeps_quotes=True, longest=_OBJECT),
     TaskWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TEXT),
-    VoteWords: Kind(_text, spans=True, keeps_quotes=True, longest=_VOTE),
     Duration: Kind(_duration, spans=True),
     RoleWord: Kind(_role_word),
     UserId: Kind(user_named, begins="@", type=ArgumentType.USER),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from agent_bridge.store.direct_chats import DirectChatStore
     from agent_bridge.store.rooms import Rooms
 
+#: Seconds for which levels and encryption of a room are not asked again, and state events that are remembered.
+_RECENT, _REMEMBERED = 10.0, 2_000
 #: Ghosts that are tried as readers of a room.
 _READERS = 3
 
@@ -57,6 +60,8 @@ class Access:
         self._roles = roles
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
+        #: State events of rooms, by room id and type, with the times at which they were read.
+        self._states: dict[tuple[str, str], tuple[float, dict[str, Any] | None]] = {}
 
     def role(self, token: Token, room_id: str = EVERYWHERE) -> Role:
         """Return the role of the identity in a room: an agent never has a higher one than *agent*."""
@@ -117,14 +122,29 @@ class Access:
         """
         if token.is_agent:
             return
-        levels = await self._homeserver.state(reached.room_id, "m.room.power_levels", as_user=reached.voice)
+        levels = await self._recent_state(reached, "m.room.power_levels")
         state = RoomState.of(reached.room_id, [] if levels is None else [levels])
         if state.level(kind) <= state.power(token.user_id) and levels is not None:
             return
-        create = await self._homeserver.state(reached.room_id, "m.room.create", as_user=reached.voice)
+        create = await self._recent_state(reached, "m.room.create")
         state = RoomState.of(reached.room_id, [each for each in (levels, create) if each is not None])
         if state.power(token.user_id) < state.level(kind):
             raise ProgramRefused(Problem.NOT_PERMITTED, "the room lets others write alone")
+
+    async def is_encrypted(self, reached: ReachedRoom) -> bool:
+        """Tell whether clients encrypt the messages of a room."""
+        return await self._recent_state(reached, "m.room.encryption") is not None
+
+    async def _recent_state(self, reached: ReachedRoom, kind: str) -> dict[str, Any] | None:
+        """Return a state event of a room, as it was within the last :data:`_RECENT` seconds; None: there is none."""
+        now, key = time.monotonic(), (reached.room_id, kind)
+        found = self._states.get(key)
+        if found is None or now - found[0] > _RECENT:
+            event = await self._homeserver.state(reached.room_id, kind, as_user=reached.voice)
+            if len(self._states) >= _REMEMBERED:
+                self._states.clear()
+            found = self._states[key] = (now, event)
+        return found[1]
 
     async def entered(self, token: Token, room: Room) -> ReachedRoom | None:
         """Return *room*, which the token reaches, as the identity acts in it; None if the identity is not in it."""

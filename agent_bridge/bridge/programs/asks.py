@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.programs.answer_watch import AnswerWatch
     from agent_bridge.bridge.programs.messages import Messages, Words
     from agent_bridge.bridge.programs.requests import Call
+    from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.programs import Token
     from agent_bridge.store.program_requests import GivenAnswer, ProgramRequests
@@ -59,6 +60,10 @@ class Asks:
         user = self._namespace.user_id(agent.ghost)
         return room or user, replace(words, mentions=(*words.mentions, user))
 
+    def user_id(self, agent: Agent) -> str:
+        """Return the user id of *agent*."""
+        return self._namespace.user_id(agent.ghost)
+
     async def find(self, token: Token, handle: str, seconds: float) -> Asked:
         """Return the answers to an earlier message of the identity, see :meth:`ask`.
 
@@ -71,6 +76,10 @@ class Asks:
         if event_id is None or room_id is None or not token.reaches(room_id):
             raise ProgramRefused(Problem.HANDLE_NOT_FOUND, f"there is no request {handle}")
         return await self._asked(handle, room_id, event_id, seconds)
+
+    async def end_waits(self) -> None:
+        """Return all calls that wait: the process stops."""
+        await self._watch.end()
 
     async def _asked(self, handle: str, room_id: str, event_id: str, seconds: float) -> Asked:
         given = await self._watch.answers(event_id, seconds)

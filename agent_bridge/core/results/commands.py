@@ -26,7 +26,8 @@ from agent_bridge.core.results.schedules import ScheduleResult
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.servers import ServerResult
-from agent_bridge.core.results.together import TogetherResult
+from agent_bridge.core.results.tasks import TaskResult
+from agent_bridge.core.results.threads import ThreadResult
 from agent_bridge.core.results.tokens import TokenResult
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.results.triggers import TriggerResult
@@ -387,6 +388,7 @@ Result: TypeAlias = (
     | StatusReport
     | DecisionMade
     | StreamingSet
+    | ThreadResult
     | SyncReport
     | Trace
     | TurnResult
