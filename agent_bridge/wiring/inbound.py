@@ -14,7 +14,6 @@ from agent_bridge.bridge.inbound.ghost_invites import GhostInvites
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.invites import InviteHandler
 from agent_bridge.bridge.inbound.rules import Rules
-from agent_bridge.bridge.inbound.task_claims import TaskClaims
 from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
 from agent_bridge.bridge.inbound.vote_intake import VoteIntake
 from agent_bridge.commands.handler import all_commands

@@ -18,7 +18,6 @@ from agent_bridge.bridge.groups.hand_on import HandOn
 from agent_bridge.bridge.inbound.bot_budget import BotBudget
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
-from agent_bridge.bridge.inbound.task_claims import TaskClaims
 from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
 from agent_bridge.bridge.inbound.vote_intake import VoteIntake
 from agent_bridge.config.conversations import BudgetsConfig
@@ -115,8 +114,6 @@ def real_intake(
     redactions = Redactions(NAMES.bot_username, redact_answers=True)
     intake_store, edits, rooms, lanes = IntakeStore(database), Edits(database), Rooms(database), idle_lanes(database)
     chains = Chains(database, NAMES)
-    # No test reacts to a card.
-    no_tasks: Any = None
     return Intake(
         database,
         rooms,

@@ -26,16 +26,17 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.chats.binding import WaitingEvents
+    from agent_bridge.bridge.collaboration.tasks import TaskService
     from agent_bridge.bridge.feed.writer import FeedWriter
     from agent_bridge.bridge.groups.hand_on import HandOn
     from agent_bridge.bridge.inbound.bot_budget import BotBudget
     from agent_bridge.bridge.inbound.rules import Rules
-    from agent_bridge.bridge.inbound.task_claims import TaskClaims
     from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
     from agent_bridge.bridge.inbound.vote_intake import VoteIntake
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.changes import StopRequest
     from agent_bridge.core.rooms import HistoryCursor, Room
+    from agent_bridge.core.tasks import CardClaim
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.approvals import Approvals
     from agent_bridge.store.chats import Chats
@@ -266,7 +267,11 @@ class Intake:
         for each in new:
             if each.event_id in lanes:
                 _log.info(
-                    "message received", kind=each.kind, sender=each.sender, room=each.room_id, event_id=each.event_id
+                    "message received",
+                    kind=each.kind,
+                    sender=each.sender,
+                    room=each.room_id,
+                    event_id=each.event_id,
                 )
         return len(lanes)
 

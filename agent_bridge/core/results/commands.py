@@ -17,7 +17,10 @@ from agent_bridge.core.results.access import AccessResult
 from agent_bridge.core.results.chats import ChatResult
 from agent_bridge.core.results.contexts import ContextResult
 from agent_bridge.core.results.erasure import ErasureResult
+from agent_bridge.core.results.events import EventResult
 from agent_bridge.core.results.exports import ExportResult
+from agent_bridge.core.results.mirrors import MirrorResult
+from agent_bridge.core.results.notifications import NotificationsSet
 from agent_bridge.core.results.people import PeopleResult
 from agent_bridge.core.results.reloads import ReloadReport
 from agent_bridge.core.results.repairs import PassPlan, RepairBegun
@@ -363,20 +366,23 @@ Result: TypeAlias = (
     | CommandStopped
     | ContextResult
     | ErasureResult
+    | EventResult
     | ExportResult
     | HasEntry
     | InvalidArguments
+    | MirrorResult
     | NoRoomYet
     | NoTrace
     | NotPermitted
     | NotReconnected
+    | NotificationsSet
     | PeopleResult
     | PassPlan
     | Reconnected
     | RepairBegun
     | ReloadReport
     | RetirementResult
-    | TogetherResult
+    | TaskResult
     | TokenResult
     | TriggerResult
     | ScheduleResult
