@@ -21,6 +21,7 @@ from support.places import delete_places
 if TYPE_CHECKING:
     from agent_bridge.config.model import Config
     from support.harness import BridgeHarness, Running
+    from support.person import Person
     from support.scripted_upstream import ScriptedUpstream
 
 
@@ -45,7 +46,11 @@ async def settled(running: Running, names: set[str]) -> dict[str, Server | Chann
 
 
 async def test_channels_outlive_their_database(harness: BridgeHarness, database_url: str) -> None:
-    async with named_upstream("Ada", "Bea") as upstream, harness.person("admin") as admin:
+    async with (
+        named_upstream("Ada", "Bea") as upstream,
+        harness.person("admin") as admin,
+        harness.person("stranger") as eve,
+    ):
         config = configured(harness, database_url, upstream, admin.user_id)
         async with harness.bridge(config) as running:
             await running.contact("Bea")
@@ -95,7 +100,7 @@ async def test_channels_outlive_their_database(harness: BridgeHarness, database_
             talk = BotRoom(running, admin, old.room_id or "")
             assert "Channels of Lab" in (await talk.ask("!ab channel list")).body
             await _repair(running, await bot_chat(running, admin), after)
-            await _rest(running, talk, after["talk"], channels[0])
+            await _rest(running, talk, channels[0], eve)
             await delete_places(running)
 
 
@@ -112,11 +117,11 @@ async def _repair(running: Running, desk: BotRoom, places: dict[str, Server | Ch
     assert (await running.homeserver.state(news, CHANNEL) or {})["sender"] == bot
 
 
-async def _rest(running: Running, talk: BotRoom, open_channel: Server | Channel, logs: Channel) -> None:
+async def _rest(running: Running, talk: BotRoom, logs: Channel, eve: Person) -> None:
     """A retired agent leaves its channels, and comes back with its power to write; strangers are told of once."""
     ada = running.homeserver.namespace.user_id((await running.contact("Ada")).agent.ghost)
     bea = running.homeserver.namespace.user_id((await running.contact("Bea")).agent.ghost)
-    room_id, log = open_channel.room_id or "", logs.room_id or ""
+    room_id, log = talk.room_id, logs.room_id or ""
 
     async def is_in(user: str, room: str, membership: str) -> bool:
         return await running.homeserver.membership(room, user) == membership
@@ -129,20 +134,6 @@ async def _rest(running: Running, talk: BotRoom, open_channel: Server | Channel,
     assert levels[ada] == 10
     assert "is in Lab/talk" in (await talk.ask("!ab channel add talk Bea")).body
     assert await is_in(bea, room_id, "join")
-
-
-async def test_a_channel_is_told_of_people_without_a_role(harness: BridgeHarness, database_url: str) -> None:
-    async with named_upstream("Ada") as upstream, harness.person("admin") as admin, harness.person("stranger") as eve:
-        config = configured(harness, database_url, upstream, admin.user_id)
-        async with harness.bridge(config) as running:
-            await running.contact("Ada")
-            desk = await bot_chat(running, admin)
-            await desk.ask("channel new open")
-            await desk.ask("channel add open Ada")
-            talk = (await settled(running, {"open"}))["open"].room_id or ""
-            await running.homeserver.invite(talk, eve.user_id)
-            for person in (admin, eve):
-                await person.join(talk)
-            room = BotRoom(running, admin, talk)
-            await admin.wait_for(lambda: any("without access" in each.body for each in room.said()))
-            await delete_places(running)
+    await running.homeserver.invite(room_id, eve.user_id)
+    await eve.join(room_id)
+    await talk.person.wait_for(lambda: any("without access" in each.body for each in talk.said()))

@@ -63,21 +63,24 @@ class PlaceKeeper:
             now = time.monotonic()
             self._later = {place: at for place, at in self._later.items() if at > now}
             due = await self._servers.due(_AT_ONCE, self._later)
-            for place in due or self._waiting[:1]:
-                self._waiting = [each for each in self._waiting if each != place]
-                await self._attempt(place)
-            if not due and not self._waiting:
+            waiting = [place for place in self._waiting if place not in self._later]
+            for place in due or waiting[:1]:
+                if await self._attempt(place):
+                    self._waiting = [each for each in self._waiting if each != place]
+            if not due and not waiting:
                 return min(self._later.values()) - now if self._later else None
 
-    async def _attempt(self, place: int) -> None:
+    async def _attempt(self, place: int) -> bool:
+        """Compare a room; tell whether that is done. Otherwise it is tried again later."""
         try:
             if not await self._reconciler.reconcile(place):
                 self._later[place] = time.monotonic() + _MOMENT
-                return
+                return False
         except BridgeError as error:
             failures = self._failures[place] = self._failures.get(place, 0) + 1
             self._later[place] = time.monotonic() + _RETRY.delay(failures)
             log = _log.warning if failures == 1 else _log.debug
             log("a server or a channel is not compared yet", place=place, error=str(error))
-        else:
-            self._failures.pop(place, None)
+            return False
+        self._failures.pop(place, None)
+        return True
