@@ -62,7 +62,7 @@ OTHERS = {
 }
 #: Words that no argument can be.
 TOO_LARGE = ("very large", "many words")
-OF_SCHEDULES = {"schedule", "pause", "resume", "unschedule"}
+OF_SCHEDULES = {"pause", "resume", "unschedule"}
 EVE, HERS = "@eve:example.org", "!secret:example.org"
 #: Commands whose argument may be any text: it is a title, a name or instructions.
 OF_ANY_TEXT = {"new", "rename", "instructions", "save"}
