@@ -29,6 +29,7 @@ from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.program_rooms import ProgramRooms
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.tokens import Tokens
+from agent_bridge.web.connections import Limits
 from agent_bridge.wiring.groups import build_hand_on
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     from agent_bridge.wiring.feed import FeedParts
     from agent_bridge.wiring.inbound import Inbound
     from agent_bridge.wiring.settings import Settings
+
+
+#: Connections that streams leave to the homeserver and to short requests.
+_RESERVED = 200
 
 
 def _names(stores: Stores, clients: Clients) -> Names:
@@ -61,6 +66,7 @@ def build_api(
         services,
         requests_per_minute=config.api.requests_per_minute,
         trusted_proxies=config.api.trusted_proxies,
+        most_streams=Limits.of_process().total - _RESERVED,
     )
     return api, A2ARoutes(api, services, config.public_url)
 
