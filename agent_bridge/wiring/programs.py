@@ -8,6 +8,7 @@ from agent_bridge.api.endpoints import all_endpoints
 from agent_bridge.api.routes import ApiRoutes
 from agent_bridge.api.services import ApiServices
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.programs.access import Access
 from agent_bridge.bridge.programs.answer_watch import AnswerWatch
 from agent_bridge.bridge.programs.asks import Asks
@@ -67,7 +68,7 @@ def build_api_services(
         inbound.rules,
         build_hand_on(settings, stores),
         homeserver,
-        clients.media,
+        Uploads(clients.media, clients.fetcher, clients.pictures, config.files, settings.texts),
         max_queued=config.lanes.max_queued_per_room,
     )
     reading = Reading(access, homeserver)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from support.postgres import Server
 
 BOT = f"@sharedbridge:{DOMAIN}"
+#: A picture.
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
 
 
 @pytest.fixture(scope="module")
@@ -282,6 +287,13 @@ async def test_files_chats_and_direct_chats(
         assert shared.status == 200
         await talk.wait_for_answers(1)
         assert "the content of a file" in upstream.questions[-1]
+        picture = await program.request(
+            "POST", f"/v1/rooms/{agent}/files", data=PIXEL, query={"name": "p"}, headers={"Content-Type": "text/html"}
+        )
+        assert picture.status == 200
+        await talk.wait_for_answers(2)
+        (shown,) = [each for each in talk.room.messages.values() if each.event_id == picture["event_id"]]
+        assert (shown.content["msgtype"], shown.content["info"]["mimetype"]) == ("m.image", "image/png")
         chats = [await program.post("/v1/chats", "chat", agent=agent, title="Trip") for _ in range(2)]
         assert [each.status for each in chats] == [201, 201]
         assert len({each["room_id"] for each in chats}) == 1
