@@ -11,6 +11,7 @@ import structlog
 from agent_bridge.bridge.inbound.changes import ChangeIntake
 from agent_bridge.bridge.inbound.choices import may_choose
 from agent_bridge.bridge.inbound.queue_limit import QueueLimit
+from agent_bridge.bridge.inbound.relayed_events import RelayedEvents
 from agent_bridge.bridge.rooms.kinds import has_only_commands
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.errors import StoreRefused
@@ -21,7 +22,7 @@ from agent_bridge.matrix.events import legible
 from agent_bridge.matrix.relayed import as_said
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.chats.binding import WaitingEvents
     from agent_bridge.bridge.groups.hand_on import HandOn
@@ -95,6 +96,7 @@ class Intake:
         self._database = database
         self._rooms = rooms
         self._intake_store = intake_store
+        self._relayed = RelayedEvents(intake_store)
         self._choices = choices
         self._chats = chats
         self._selections = selections
@@ -139,7 +141,7 @@ class Intake:
         if out:
             await self._rooms.guests_left(out)
         taken = {event.event_id: event for event in events if self._rules.concerns_bridge(event)}
-        events = await self._without_copies(taken.values())
+        events = await self._relayed.counting(taken.values(), copies=False)
         try:
             await self._commit(events)
         except StoreRefused as error:
@@ -166,7 +168,8 @@ class Intake:
         Raises:
             StoreError: nothing was committed.
         """
-        events = [as_said(event, self._rules.namespace) for event in events]
+        said = [as_said(event, self._rules.namespace) for event in events]
+        events = await self._relayed.counting(said, copies=True)
         known = await self._intake_store.known([event.event_id for event in events])
         # An agent that entered since may be meant, too.
         known -= await self._intake_store.overheard(known)
@@ -272,12 +275,6 @@ class Intake:
                     event_id=each.event_id,
                 )
         return len(lanes)
-
-    async def _without_copies(self, events: Collection[RoomEvent]) -> list[RoomEvent]:
-        """Return *events* without the relayed ones that were taken when they were sent."""
-        relayed = [event.event_id for event in events if event.is_relayed]
-        known = await self._intake_store.known(relayed) if relayed else set()
-        return [event for event in events if event.event_id not in known]
 
     async def _begin_chains(self, events: Iterable[RoomEvent], rooms: Mapping[str, Room]) -> None:
         """Have the agents asked that the messages of programs of other agents mention."""

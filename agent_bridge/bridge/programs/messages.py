@@ -148,7 +148,10 @@ class Messages:
             await self._own(call.token, event_id)
             voice = await self._sender(reached, event_id)
             key = BY_PROGRAM if call.token.is_agent else SAID_BY
-            content: dict[str, Any] = {key: True if call.token.is_agent else call.token.user_id}
+            content: dict[str, Any] = {
+                key: True if call.token.is_agent else call.token.user_id,
+                MARK: mark(call.name, 0),
+            }
             if request.event_id is None:
                 sent = await self._homeserver.redact_with(
                     reached.room_id, event_id, content, txn_id=f"ab.{call.name}", as_user=voice
