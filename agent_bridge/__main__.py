@@ -17,6 +17,11 @@ def main() -> None:
     if sys.argv[1:2] and sys.argv[1] in _SERVING:
         keep_hangups()
     try:
+        if sys.argv[1:2] == ["hook"]:
+            # A coding agent waits for it: it imports neither the command line nor the bridge.
+            from agent_bridge.remote.hook import main as hook
+
+            sys.exit(hook(sys.argv[2:]))
         from agent_bridge.cli import main as run
 
         run()

@@ -16,6 +16,7 @@ from agent_bridge.bridge.inbound.refusals import RefusalHandler
 from agent_bridge.bridge.queue.reloader import Reloader
 from agent_bridge.bridge.queue.worker import Worker
 from agent_bridge.clients import open_clients
+from agent_bridge.core.feed import FeedSwitch
 from agent_bridge.core.live import Live
 from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.turns import TurnKind
@@ -35,6 +36,7 @@ from agent_bridge.web.sync_webhook import SyncWebhook
 from agent_bridge.wiring.agents import build_agents
 from agent_bridge.wiring.answering import build_answering
 from agent_bridge.wiring.commands import build_commands
+from agent_bridge.wiring.feed import build_feed
 from agent_bridge.wiring.inbound import build_inbound, build_invites
 from agent_bridge.wiring.leader import build_leader
 from agent_bridge.wiring.lifecycle import build_operations
@@ -100,6 +102,7 @@ async def build(
         namespace=config.namespace,
         roles=roles,
         texts=_texts(config, roles),
+        feed=FeedSwitch(),
     )
     async with AsyncExitStack() as stack:
         stores = await open_stores(config.database, timeouts.database, stack)
@@ -124,10 +127,16 @@ async def build(
             metering,
         )
         handlers = _handlers(settings, stores, clients, inbound, answering, commands, agents.chats.direct)
-        endpoint = AppServiceEndpoint(config.appservice.hs_token.get_secret_value(), inbound.intake, agents.queries)
+        feed = build_feed(settings, stores)
+        endpoint = AppServiceEndpoint(
+            config.appservice.hs_token.get_secret_value(),
+            inbound.intake,
+            agents.queries,
+            ephemeral=feed.live.take if config.api.typing else None,
+        )
         operations = build_operations(settings, stores, clients, agents)
         others: list[Routes] = [_sync_webhook(config, agents.status), build_trigger_routes(settings, stores, clients)]
-        api = build_api(settings, stores, clients, inbound, agents.chats.direct)
+        api = build_api(settings, stores, clients, inbound, agents.chats.direct, feed)
         has_own_port = config.api.port is not None
         leader = build_leader(settings, stores, clients, inbound, agents, metering, refresher, operations)
         health = _health_pages(stores, clients, endpoint, leader, agents.status)
@@ -159,8 +168,8 @@ async def build(
             traces=commands.traces,
             renderer=commands.renderer,
             process_stats=ProcessStats(stores.database),
-            web=application(endpoint, health, *others, *([] if has_own_port else [api]), fallback=has_own_port),
-            api=api_application(*others, api) if has_own_port else None,
+            web=application(endpoint, health, *others, *([] if has_own_port else api), fallback=has_own_port),
+            api=api_application(*others, *api) if has_own_port else None,
         )
 
 

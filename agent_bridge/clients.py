@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from agent_bridge.config.clients import client_upstreams
 from agent_bridge.files.pictures import PictureReader
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.store.client_agents import ClientAgents
 from agent_bridge.store.upstream_conversations import UpstreamConversations
+from agent_bridge.upstream.client.upstream import ClientUpstream
 from agent_bridge.upstream.download.fetch import Fetcher
 from agent_bridge.upstream.registry import make_upstream
 
@@ -43,8 +46,12 @@ async def open_clients(
     matrix = await stack.enter_async_context(homeserver_session(read_timeout=read_timeout))
     # An answer holds a connection for as long as it takes.
     session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
-    upstreams = tuple(
+    upstreams: tuple[tuple[Upstream, UpstreamConfig], ...] = tuple(
         (make_upstream(each, session, UpstreamConversations(database, each.name)), each) for each in config.upstreams
+    )
+    agents = ClientAgents(database)
+    upstreams += tuple(
+        (ClientUpstream(each, agents, lives=config.ephemeral_after), each) for each in client_upstreams(config)
     )
     for upstream, _ in upstreams:
         stack.push_async_callback(upstream.aclose)

@@ -7,12 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-import structlog
 from aiohttp import web
 
 from agent_bridge.bridge.queue.periodic import every
 from agent_bridge.bridge.queue.supervision import run_endless
 from agent_bridge.core.errors import CannotListen
+from agent_bridge.lean_structlog import structlog
 from agent_bridge.matrix.appservice import GAP_LOOK
 from agent_bridge.web.connections import Connections, Limits
 

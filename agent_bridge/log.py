@@ -8,9 +8,8 @@ import time
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import structlog
-
 from agent_bridge.core.names import printable
+from agent_bridge.lean_structlog import structlog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from agent_bridge.api.model import ApiModel
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
     from types import ModuleType
 
     from agent_bridge.api.services import ApiServices
+    from agent_bridge.api.streams import StreamEvent
     from agent_bridge.bridge.programs.requests import Call
     from agent_bridge.core.permissions import Permission
     from agent_bridge.core.program_problems import Problem
@@ -85,7 +86,9 @@ class Endpoint:
     body: type[ApiModel] | None
     takes_file: bool
     response: type[ApiModel]
-    run: Callable[..., Awaitable[ApiModel | Responded]]
+    run: Callable[..., Any]
+    #: Whether it is a stream: the function is a generator, and *response* the model of each event.
+    streams: bool = False
 
     @property
     def has_room(self) -> bool:
@@ -140,6 +143,49 @@ def endpoint(
             takes_file="file" in names,
             response=response,
             run=function,
+        )
+
+    return declare
+
+
+def stream_endpoint(
+    path: str,
+    *,
+    tag: str,
+    capability: Capability,
+    permission: Permission,
+    response: type[ApiModel],
+    problems: Sequence[Problem] = (),
+) -> Callable[[Callable[..., AsyncGenerator[StreamEvent | None, None]]], Endpoint]:
+    """Return a decorator that makes a stream of an async generator of events, whose data are *response*.
+
+    The function gets the header ``Last-Event-ID`` as *last_id* (empty: none).
+    """
+
+    def declare(function: Callable[..., AsyncGenerator[StreamEvent | None, None]]) -> Endpoint:
+        hints = get_type_hints(function)
+        summary, _, description = inspect.cleandoc(function.__doc__ or "").partition("\n\n")
+        return Endpoint(
+            method="GET",
+            path=path,
+            name=function.__name__,
+            tag=tag,
+            capability=capability,
+            permission=permission,
+            status=200,
+            others=(),
+            problems=problems,
+            writes=False,
+            waits=False,
+            summary=summary.replace("\n", " ").removesuffix("."),
+            description=description.strip(),
+            parts=(),
+            query=hints.get("query"),
+            body=None,
+            takes_file=False,
+            response=response,
+            run=function,
+            streams=True,
         )
 
     return declare

@@ -123,6 +123,14 @@ def _parameters(endpoint: Endpoint, schemas: dict[str, Any]) -> Iterable[dict[st
             rest = {key: value for key, value in values.items() if key not in {"description", "title"}}
             is_required = name in schema.get("required", ())
             yield {"name": name, "in": "query", "required": is_required, "schema": rest, **about}
+    if endpoint.streams:
+        yield {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string"},
+            "description": "The id of the last event that the program has.",
+        }
     if endpoint.writes:
         yield {
             "name": "Idempotency-Key",
@@ -134,7 +142,8 @@ def _parameters(endpoint: Endpoint, schemas: dict[str, Any]) -> Iterable[dict[st
 
 
 def _responses(endpoint: Endpoint) -> dict[str, Any]:
-    content = {"application/json": {"schema": _ref(endpoint.response)}}
+    kind = "text/event-stream" if endpoint.streams else "application/json"
+    content = {kind: {"schema": _ref(endpoint.response)}}
     found = {str(endpoint.status): {"description": "Done.", "content": content}}
     return found | {str(status): {"description": text, "content": content} for status, text in endpoint.others}
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -17,6 +18,7 @@ from agent_bridge.api.limits import Buckets, Places
 from agent_bridge.api.openapi import openapi_document
 from agent_bridge.api.problems import problem_response
 from agent_bridge.api.proxies import address_of
+from agent_bridge.api.streams import Streams
 from agent_bridge.bridge.programs.requests import Call, random_key
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, StoreError
 from agent_bridge.core.ids import MAX_ID_BYTES
@@ -25,7 +27,7 @@ from agent_bridge.core.programs import LONGEST_KEY, TOKEN_PREFIX, token_hash
 from agent_bridge.matrix.events import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from ipaddress import IPv4Network, IPv6Network
 
     from agent_bridge.api.endpoint import Endpoint
@@ -70,10 +72,12 @@ class ApiRoutes:
         self._buckets = Buckets(requests_per_minute)
         self._strangers = Buckets(_FAILURES)
         self._places = Places(_AT_A_TIME)
+        self._streams = Streams()
         self._document: bytes | None = None
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes, and one for all other paths below ``/v1/``."""
+        app.on_shutdown.append(self._streams.end)
         app.router.add_route("*", "/v1/openapi.json", self._openapi)
         by_path: dict[str, dict[str, Endpoint]] = {}
         for each in self._endpoints:
@@ -86,11 +90,28 @@ class ApiRoutes:
 
     async def answer(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         """Return the response of *endpoint* to *request*."""
+        act = partial(self._streamed if endpoint.streams else self._carried_out, endpoint, request)
+        return await self.guarded(endpoint.name, request, act, waits=endpoint.waits, lasts=endpoint.streams)
+
+    async def guarded(
+        self,
+        name: str,
+        request: web.Request,
+        act: Callable[[Token], Awaitable[web.StreamResponse]],
+        *,
+        waits: bool = False,
+        lasts: bool = False,
+    ) -> web.StreamResponse:
+        """Return the response of *act*, the function *name*, for the token of *request*; or that of the problem.
+
+        *waits*: it may wait for answers; *lasts*: it has no limit of time. A response that has begun must not raise
+        anything.
+        """
         try:
-            async with asyncio.timeout(_TIMEOUT + (self._services.longest_wait if endpoint.waits else 0)):
+            async with asyncio.timeout(None if lasts else _TIMEOUT + (self._services.longest_wait if waits else 0)):
                 token = await self._token(request)
                 with self._places.taken(token.id):
-                    return await self._carried_out(endpoint, request, token)
+                    return await act(token)
         except ProgramRefused as error:
             headers = {}
             if error.retry_after is not None:
@@ -99,17 +120,26 @@ class ApiRoutes:
                 headers["WWW-Authenticate"] = "Bearer"
             return problem_response(error.problem, error.detail, more=error.more, headers=headers)
         except HomeserverRefused as error:
-            _log.info("the homeserver refuses %s of a program: %s", endpoint.name, error.errcode)
+            _log.info("the homeserver refuses %s of a program: %s", name, error.errcode)
             return problem_response(Problem.REFUSED, more={"errcode": error.errcode})
         except (HomeserverError, StoreError, TimeoutError) as error:
-            _log.error("%s of a program is not carried out, it may be repeated: %s", endpoint.name, error)
+            _log.error("%s of a program is not carried out, it may be repeated: %s", name, error)
             return problem_response(Problem.UNAVAILABLE, headers={"Retry-After": str(_AGAIN)})
         except Exception:  # noqa: BLE001 - a program must not read our internals
-            _log.exception("%s of a program failed", endpoint.name)
+            _log.exception("%s of a program failed", name)
             return problem_response(Problem.INTERNAL)
+
+    async def _streamed(self, endpoint: Endpoint, request: web.Request, token: Token) -> web.StreamResponse:
+        self._check(endpoint, token)
+        query = parsed_query(request, endpoint.query)
+        call = ApiCall(self._services, token, Call(token, random_key(), "", endpoint.name))
+        last_id = clean(request.headers.get("Last-Event-ID", ""))[:MAX_ID_BYTES]
+        events = endpoint.run(call, query=query, last_id=last_id)
+        return await self._streams.serve(request, events, partial(self._services.tokens.counts, token.id))
 
     async def _end_waits(self, _app: web.Application) -> None:
         await self._services.asks.end_waits()
+        await self._services.client_agents.end_waits()
 
     async def _token(self, request: web.Request) -> Token:
         """Return the token of *request*, which counts now.
@@ -132,11 +162,19 @@ class ApiRoutes:
         await self._services.tokens.used_now(token)
         return token
 
-    async def _carried_out(self, endpoint: Endpoint, request: web.Request, token: Token) -> web.Response:
+    def _check(self, endpoint: Endpoint, token: Token) -> None:
+        """Return if *token* may be used for *endpoint*.
+
+        Raises:
+            ProgramRefused: it may not.
+        """
         if endpoint.capability is not None and endpoint.capability not in token.capabilities:
             raise ProgramRefused(Problem.CAPABILITY_MISSING, f"the token is not for {endpoint.capability}")
         if not endpoint.has_room:
             self._services.access.require(token, endpoint.permission)
+
+    async def _carried_out(self, endpoint: Endpoint, request: web.Request, token: Token) -> web.Response:
+        self._check(endpoint, token)
         arguments: dict[str, Any] = {part: _part(request, part) for part in endpoint.parts}
         query = parsed_query(request, endpoint.query)
         if query is not None:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from agent_bridge.bridge.programs.access import Access
     from agent_bridge.bridge.programs.asks import Asks
+    from agent_bridge.bridge.programs.client_agents import ClientAgentDesk
+    from agent_bridge.bridge.programs.connected import ConnectedAgents
     from agent_bridge.bridge.programs.directory import Directory
+    from agent_bridge.bridge.programs.feed import FeedService
     from agent_bridge.bridge.programs.messages import Messages
     from agent_bridge.bridge.programs.places import Places
     from agent_bridge.bridge.programs.reading import Reading
@@ -28,5 +31,8 @@ class ApiServices:
     reading: Reading
     directory: Directory
     places: Places
+    feed: FeedService
+    client_agents: ClientAgentDesk
+    connected: ConnectedAgents
     #: Seconds for which a request may wait for an answer.
     longest_wait: float = 300.0

@@ -50,6 +50,11 @@ class ApiConfig(Section):
         "bridge listens.",
         examples=["https://bridge.example.org"],
     )
+    typing: bool = Field(
+        False,
+        description="Whether programs that subscribe are told who is typing, and who is online. The homeserver then "
+        "sends this to the bridge: write registration.yaml again, and restart Synapse.",
+    )
     trusted_proxies: tuple[Network, ...] = Field(
         (),
         description="Addresses or networks of reverse proxies. Only they may tell the address of a program, in the "

@@ -252,3 +252,28 @@ class ThreadsConfig(Section):
         le=200,
         description="Number of messages of the room that are added to the history of a thread.",
     )
+
+
+class NotificationsConfig(Section):
+    """Direct messages of the bot about tasks, votes, schedules, decisions and limits. !ab notify off ends them."""
+
+    gather: StrictFloat = Field(
+        3, ge=0, le=3600, description="Seconds for which a notification waits, so that one message tells several."
+    )
+    approval_after: StrictFloat = Field(
+        60,
+        ge=0,
+        le=86_400,
+        description="Seconds after which a person is notified that a tool call waits for the decision of the person.",
+    )
+
+
+class TasksConfig(Section):
+    """Tasks of people and agents (!ab task; docs/together.md)."""
+
+    claim_timeout: StrictFloat = Field(
+        900,
+        ge=1,
+        le=31_536_000,
+        description="Seconds without progress after which the claim of a task ends, and others can claim it.",
+    )

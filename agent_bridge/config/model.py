@@ -14,6 +14,7 @@ from pydantic import (
 
 from agent_bridge.config.agents import AgentList
 from agent_bridge.config.api import ApiConfig
+from agent_bridge.config.clients import ClientsConfig, client_upstreams
 from agent_bridge.config.conversations import (
     AnswersConfig,
     BotConfig,
@@ -21,13 +22,15 @@ from agent_bridge.config.conversations import (
     ChatsConfig,
     FilesConfig,
     LanesConfig,
+    NotificationsConfig,
     RetireConfig,
     RoomsConfig,
     SpaceConfig,
+    TasksConfig,
     TemplatesConfig,
     ThreadsConfig,
 )
-from agent_bridge.config.quotas import PricesConfig, QuotaConfig, TimeZone, zone_named
+from agent_bridge.config.quotas import PricesConfig, QuotaConfig, TimeZone
 from agent_bridge.config.section import Section
 from agent_bridge.config.types import (
     ENVIRONMENT,
@@ -45,8 +48,10 @@ from agent_bridge.config.types import (
     refuse_ambiguous_password,
 )
 from agent_bridge.config.upstreams import UpstreamConfig
+from agent_bridge.core.client_agents import CLIENTS, EPHEMERAL_CLIENTS
 from agent_bridge.core.ids import Namespace
 from agent_bridge.core.quotas import Measure, QuotaBook
+from agent_bridge.core.times.zones import zone_named
 
 
 class HomeserverConfig(Section):
@@ -214,9 +219,14 @@ class Config(Section):
     answers: AnswersConfig = AnswersConfig()
     files: FilesConfig = FilesConfig()
     threads: ThreadsConfig = ThreadsConfig()
+    tasks: TasksConfig = TasksConfig()
+    notifications: NotificationsConfig = NotificationsConfig()
     language: Literal["en", "ru"] = Field("en", description="Language of the texts of the bridge in rooms: en or ru.")
     timezone: TimeZone = Field(
-        "UTC", description="Time zone of the days and months of quotas and of !ab usage.", examples=["Europe/Oslo"]
+        "UTC",
+        description="Time zone of the days and months of quotas and of !ab usage, and of the schedules of people whose "
+        "profile (m.tz) names none.",
+        examples=["Europe/Oslo"],
     )
     quotas: tuple[QuotaConfig, ...] = Field(
         (),
@@ -232,6 +242,7 @@ class Config(Section):
     # The default is validated too: quotas of money need prices.
     prices: PricesConfig = Field({}, validate_default=True)
     api: ApiConfig = ApiConfig()
+    clients: ClientsConfig = ClientsConfig()
     presence: bool | None = Field(
         None,
         description="true: all agents are shown as online, or as unavailable if their server does not answer. false: "
@@ -262,6 +273,8 @@ class Config(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"names of upstreams must be unique; these occur twice: {', '.join(twice)}")
+        if taken := sorted({CLIENTS, EPHEMERAL_CLIENTS} & set(names)):
+            raise ValueError(f"agents that connect themselves have the name {taken[0]}; give the upstream another one")
         return value
 
     @field_validator("space")
@@ -279,6 +292,11 @@ class Config(Section):
         if not value.are_known and any(each.measure is Measure.MONEY for each in limits):
             raise ValueError("quotas limit money, so there must be prices: set models, or library: true")
         return value
+
+    @property
+    def every_upstream(self) -> tuple[UpstreamConfig, ...]:
+        """The upstreams, with those that list the agents which connect themselves."""
+        return (*self.upstreams, *client_upstreams(self))
 
     @property
     def public_url(self) -> str:

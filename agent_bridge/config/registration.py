@@ -20,6 +20,8 @@ def registration(config: Config) -> dict[str, Any]:
     The namespaces are exclusive: the homeserver gives their names to no other user.
     """
     service, names = config.appservice, config.namespace
+    # The name in the specification, and that of MSC2409, which Synapse reads.
+    ephemeral = dict.fromkeys(("receive_ephemeral", "de.sorunome.msc2409.push_ephemeral"), True)
     return {
         "id": service.id,
         "url": service.url,
@@ -32,6 +34,7 @@ def registration(config: Config) -> dict[str, Any]:
             "aliases": _exclusive(names.alias_regex, names.space_alias_regex),
             "rooms": [],
         },
+        **(ephemeral if config.api.typing else {}),
     }
 
 

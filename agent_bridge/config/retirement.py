@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.client_agents import EPHEMERAL_CLIENTS
+
 if TYPE_CHECKING:
     from agent_bridge.config.model import Config
 
@@ -27,9 +29,10 @@ def rules_of(config: Config) -> list[RetirementRule]:
     """Return the rules of the configuration: one for each upstream whose agents are retired."""
     days, deletes = config.retire.after_days, config.retire.delete
     return [
-        RetirementRule(each.name, config.ephemeral_after, deletes=True)
+        # An ephemeral agent that connects itself is gone when it was away for ephemeral_after.
+        RetirementRule(each.name, 0.0 if each.name == EPHEMERAL_CLIENTS else config.ephemeral_after, deletes=True)
         if each.ephemeral
         else RetirementRule(each.name, (days or 0.0) * _DAY, deletes)
-        for each in config.upstreams
+        for each in config.every_upstream
         if each.ephemeral or days is not None
     ]

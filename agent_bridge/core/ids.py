@@ -191,6 +191,10 @@ class Namespace:
         """Return the localpart of the alias of the direct chat *key*, which the bridge makes; no ghost has it."""
         return f"{self.username_prefix}~dm_{key}"
 
+    def bot_chat_alias_localpart(self, user_id: str) -> str:
+        """Return the localpart of the alias of the direct chat of a person with the bot; no ghost has such a name."""
+        return f"{self.username_prefix}~bot_{short_hash(user_id, 16)}"
+
     @property
     def user_regex(self) -> str:
         """Regular expression of the ghosts' user ids, for the registration."""

@@ -32,6 +32,8 @@ class Problem(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     #: There is no such room, or the identity is not in it, or the token is not for it.
     ROOM_NOT_FOUND = "room_not_found"
+    #: The configuration has no lobby.
+    NO_LOBBY = "no_lobby"
     MESSAGE_NOT_FOUND = "message_not_found"
     AGENT_NOT_FOUND = "agent_not_found"
     USER_NOT_FOUND = "user_not_found"
@@ -49,6 +51,9 @@ class Problem(StrEnum):
     BODY_INCOMPLETE = "body_incomplete"
     TEXT_TOO_LONG = "text_too_long"
     FILE_TOO_LARGE = "file_too_large"
+    #: The cursor of a subscription is of another database, or events behind it were deleted.
+    CURSOR_UNKNOWN = "cursor_unknown"
+    CURSOR_EXPIRED = "cursor_expired"
     #: Another request had the same Idempotency-Key.
     KEY_REUSED = "idempotency_key_reused"
     ALREADY_REACTED = "already_reacted"
@@ -59,6 +64,11 @@ class Problem(StrEnum):
     #: The messages of the room are encrypted.
     ENCRYPTED = "encrypted"
     TOO_MANY_CHATS = "too_many_chats"
+    TOO_MANY_AGENTS = "too_many_agents"
+    #: Another one has the name.
+    NAME_TAKEN = "name_taken"
+    #: The question does not wait for a reply any more.
+    QUESTION_OVER = "question_over"
     TOO_MANY_REQUESTS = "too_many_requests"
     #: As many messages as may wait in a room wait there.
     ROOM_FULL = "room_full"

@@ -39,6 +39,10 @@ class Capability(StrEnum):
     #: Have agents answer, and wait for the answer.
     ASK = "ask"
     REACT = "react"
+    #: Register and remove agents that connect themselves.
+    REGISTER = "register"
+    #: Subscribe to events.
+    SUBSCRIBE = "subscribe"
     #: Make chats and direct chats.
     CREATE = "create"
 

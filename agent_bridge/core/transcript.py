@@ -14,10 +14,12 @@ BYTES_PER_TOKEN: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image in a message."""
+    """An image in a message, or another file that an agent takes as it is."""
 
     data: bytes = field(repr=False)
     content_type: str
+    #: The name of another file; empty for an image.
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class ChatMessage:
     role: str
     content: str
     images: tuple[Image, ...] = ()
+
+    @property
+    def tokens(self) -> int:
+        """Its estimated length: four bytes of its text count as a token, and the message as one more."""
+        return len(self.content.encode()) // BYTES_PER_TOKEN + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +69,5 @@ NO_CATCH_UP: Final = CatchUp()
 
 
 def tokens_of(messages: Iterable[ChatMessage]) -> int:
-    """Return the estimated length of *messages*: four bytes count as a token, and each message as one more."""
-    return sum(len(message.content.encode()) // BYTES_PER_TOKEN + 1 for message in messages)
+    """Return the estimated length of *messages*, in tokens."""
+    return sum(message.tokens for message in messages)

@@ -18,13 +18,19 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.command_texts import CommandTexts
     from agent_bridge.i18n.context_texts import ContextTexts
     from agent_bridge.i18n.data_texts import DataTexts
+    from agent_bridge.i18n.event_texts import EventTexts
+    from agent_bridge.i18n.notification_texts import NotificationTexts
     from agent_bridge.i18n.people_texts import PeopleTexts
     from agent_bridge.i18n.repair_texts import RepairTexts
     from agent_bridge.i18n.retirement_texts import RetirementTexts
+    from agent_bridge.i18n.schedule_texts import ScheduleTexts
     from agent_bridge.i18n.server_texts import ServerTexts
+    from agent_bridge.i18n.task_texts import TaskTexts
+    from agent_bridge.i18n.thread_texts import ThreadTexts
     from agent_bridge.i18n.token_texts import TokenTexts
     from agent_bridge.i18n.trigger_texts import TriggerTexts
     from agent_bridge.i18n.usage_texts import UsageTexts
+    from agent_bridge.i18n.vote_texts import VoteTexts
 
 _THOUSAND = 1000
 #: User ids in one text.
@@ -191,6 +197,9 @@ class Texts:
     agent_gone_named: str
     agent_unknown: str
     agent_gone_upstream: str
+    agent_awaited: str
+    agent_silent: str
+    agent_unasked: str
     conversation_too_long: str
     message_too_long: str
     bridge_failed: str
@@ -278,6 +287,16 @@ class Texts:
     list_repeats: str
     history_repeats: str
     list_pages: str
+    list_no_card: str
+    a2a_no_interface: str
+    a2a_other_host: str
+    a2a_no_result: str
+    a2a_wrong_id: str
+    a2a_version: str
+    a2a_content: str
+    a2a_task_gone: str
+    a2a_unclear: str
+    a2a_asks_silently: str
     answer_problem: str
     answer_characters: str
     answer_no_completion: str
@@ -314,7 +333,13 @@ class Texts:
     retirement: RetirementTexts
     tokens: TokenTexts
     triggers: TriggerTexts
+    schedules: ScheduleTexts
     servers: ServerTexts
+    votes: VoteTexts
+    tasks: TaskTexts
+    notifications: NotificationTexts
+    events: EventTexts
+    threads: ThreadTexts
     data: DataTexts
 
     def naming(self, admins: Callable[[], Sequence[str]], prefix: str) -> Texts:

@@ -6,13 +6,19 @@ from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.english_commands import ENGLISH_COMMANDS
 from agent_bridge.i18n.english_contexts import ENGLISH_CONTEXTS
 from agent_bridge.i18n.english_data import ENGLISH_DATA
+from agent_bridge.i18n.english_events import ENGLISH_EVENTS
+from agent_bridge.i18n.english_notifications import ENGLISH_NOTIFICATIONS
 from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
 from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
 from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
+from agent_bridge.i18n.english_schedules import ENGLISH_SCHEDULES
 from agent_bridge.i18n.english_servers import ENGLISH_SERVERS
+from agent_bridge.i18n.english_tasks import ENGLISH_TASKS
+from agent_bridge.i18n.english_threads import ENGLISH_THREADS
 from agent_bridge.i18n.english_tokens import ENGLISH_TOKENS
 from agent_bridge.i18n.english_triggers import ENGLISH_TRIGGERS
 from agent_bridge.i18n.english_usage import ENGLISH_USAGE
+from agent_bridge.i18n.english_votes import ENGLISH_VOTES
 
 
 def _plural(number: int) -> int:
@@ -226,6 +232,9 @@ ENGLISH = Texts(
     agent_unknown="{agent}'s server lists its agents in another way now, and it is not clear yet which one is {agent}",
     agent_gone_named="{upstream} no longer has an agent '{agent}'",
     agent_gone_upstream="{upstream} no longer has this agent",
+    agent_awaited="the reply of the agent is awaited",
+    agent_silent="the agent did not reply within {seconds:g} s",
+    agent_unasked="the agent gets no other questions than those of people and agents",
     conversation_too_long="the conversation is too long for this agent's model",
     message_too_long="the message is too long for this agent's model",
     bridge_failed="an internal error occurred in the bridge",
@@ -349,6 +358,22 @@ ENGLISH = Texts(
     list_repeats="{upstream} lists the same agents on every page",
     history_repeats="{upstream} returns the same messages on every page",
     list_pages="{upstream} lists its agents on more than {limit} pages",
+    list_no_card=(
+        "{upstream} has no agent card ({status}): kind: a2a needs the url of a card, or of a server that has it at "
+        "/.well-known/agent-card.json"
+    ),
+    a2a_no_interface="the agent card of {upstream} names no address for JSON-RPC with version 1.0 or 0.3 of A2A",
+    a2a_other_host=(
+        "the agent card of {upstream} names an address on the host {host}, or one without TLS; add a host that may "
+        "have the key to trusted_hosts"
+    ),
+    a2a_no_result="the response of {upstream} is none of A2A",
+    a2a_wrong_id="{upstream} sent the response to another request",
+    a2a_version="{upstream} does not speak the version of A2A that its agent card names",
+    a2a_content="{upstream} does not take messages of this kind, for example with pictures",
+    a2a_task_gone="{upstream} does not know the answer any more",
+    a2a_unclear="{upstream} may have got the message, and does not tell; it was not sent again",
+    a2a_asks_silently="{upstream} waits for another message, and does not say for what",
     answer_problem="{upstream} reported an error",
     answer_characters="the answer of {upstream} is longer than {limit} characters",
     answer_no_completion="the response of {upstream} is not a completion",
@@ -382,6 +407,12 @@ ENGLISH = Texts(
     retirement=ENGLISH_RETIREMENT,
     tokens=ENGLISH_TOKENS,
     triggers=ENGLISH_TRIGGERS,
+    schedules=ENGLISH_SCHEDULES,
     servers=ENGLISH_SERVERS,
+    votes=ENGLISH_VOTES,
+    tasks=ENGLISH_TASKS,
+    notifications=ENGLISH_NOTIFICATIONS,
+    events=ENGLISH_EVENTS,
+    threads=ENGLISH_THREADS,
     data=ENGLISH_DATA,
 )

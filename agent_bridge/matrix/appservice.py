@@ -17,13 +17,17 @@ import aiohttp
 from aiohttp import web
 
 from agent_bridge.core.errors import BridgeError, StoreError
+from agent_bridge.matrix.ephemeral import ephemeral_events
 from agent_bridge.matrix.events import clean, legible, parse_event, parse_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from agent_bridge.core.feed import LiveEvent
     from agent_bridge.matrix.events import RoomEvent
 
+    #: Takes typing notifications and presence. Raises nothing.
+    TakesEphemeral = Callable[[Sequence[LiveEvent]], Awaitable[None]]
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _log = logging.getLogger(__name__)
@@ -139,10 +143,17 @@ class AppServiceEndpoint:
     """The routes of the application-service API (Matrix spec, "Application Service API")."""
 
     def __init__(
-        self, hs_token: str, intake: Intake, queries: Queries | None = None, *, body_timeout: float = _BODY_TIMEOUT
+        self,
+        hs_token: str,
+        intake: Intake,
+        queries: Queries | None = None,
+        *,
+        ephemeral: TakesEphemeral | None = None,
+        body_timeout: float = _BODY_TIMEOUT,
     ) -> None:
         self._hs_token = hs_token.encode()
         self._queries = queries
+        self._ephemeral = ephemeral
         self._body_timeout = body_timeout
         self._intake = intake
         #: The last numeric transaction id.
@@ -235,6 +246,8 @@ class AppServiceEndpoint:
         else:
             events, unfit, fault = await asyncio.to_thread(_parse, raw)
         await self._intake.take(txn_id, events)
+        if self._ephemeral is not None and (news := ephemeral_events(raw)):
+            await self._ephemeral(news)
         if unfit:
             await self._intake.add_dead_letter(
                 txn_id, f"{len(unfit)} elements that are not room events", legible(unfit[:_SHOWN])

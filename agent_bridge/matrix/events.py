@@ -43,6 +43,8 @@ class RoomEvent:
     timestamp: int
     #: The event that redacted it; None if it was not redacted.
     redacted_by: str | None = None
+    #: Whether it is the membership of a user who had joined the room before it.
+    was_joined: bool = False
     #: Whether a user of the bridge has sent it for the person *sender*, whose program asked for it.
     is_relayed: bool = False
 
@@ -217,6 +219,7 @@ def parse_event(raw: object) -> RoomEvent | None:
         content=content,
         timestamp=_timestamp(raw.get("origin_server_ts"), raw.get("unsigned")),
         redacted_by=_redacted_by(raw.get("unsigned")),
+        was_joined=kind == "m.room.member" and _was_joined(raw.get("unsigned")),
     )
 
 
@@ -232,3 +235,9 @@ def _redacted_by(unsigned: object) -> str | None:
     because = unsigned.get("redacted_because") if isinstance(unsigned, dict) else None
     event_id = because.get("event_id") if isinstance(because, dict) else None
     return event_id if _is_id(event_id) else None
+
+
+def _was_joined(unsigned: object) -> bool:
+    """Tell whether the membership before an event with *unsigned* data was ``join`` (spec, ``prev_content``)."""
+    before = unsigned.get("prev_content") if isinstance(unsigned, dict) else None
+    return isinstance(before, dict) and before.get("membership") == "join"

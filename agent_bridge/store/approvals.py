@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.answers import Part
 from agent_bridge.core.approvals import Approval, DecisionResult, Verdict
+from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from agent_bridge.core.approvals import DecisionRequest
+    from agent_bridge.core.notifications import Notification
     from agent_bridge.core.turns import Turn
     from agent_bridge.store.postgres.database import Connection, Database
 
@@ -29,13 +32,23 @@ class Approvals:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._notifications = Notifications(database)
 
     async def ask(
-        self, turn: Turn, *, ref: str, call_id: str, tool: str, arguments: str, always: str
+        self,
+        turn: Turn,
+        *,
+        ref: str,
+        call_id: str,
+        tool: str,
+        arguments: str,
+        always: str,
+        news: Notification | None = None,
     ) -> Approval | None:
         """Add a request of *turn*, or return the known one with the same *ref*.
 
-        Return None if another worker has taken the turn up, or if its answer ends because of a redaction.
+        *news* is told to a person while the request is undecided, once. Return None if another worker has taken the
+        turn up, or if its answer ends because of a redaction.
         """
         values = {
             **_of(turn),
@@ -51,6 +64,9 @@ class Approvals:
             if not await rows_of(connection, _SQL["lock"], _of(turn) | {"kind": kind}):
                 return None
             [asked] = await rows_of(connection, _SQL["ask"], values)
+            if news is not None:
+                told = replace(news, key=f"approval:{turn.key}:{ref}", approval=asked["id"])
+                await self._notifications.add(connection, told)
             rows = await rows_of(connection, _SQL["of_turn"], _of(turn))
         return next(_approval(row) for row in rows if row["id"] == asked["id"])
 

@@ -55,6 +55,8 @@ class KeyValues:
     #: By upstream: the number of requests to look at it, and that number when the last look began.
     LOOKS_OF = "upstream_looks_of"
     LOOKED = "upstream_looked"
+    #: The epoch of the feed, and the position up to which its entries were deleted.
+    FEED = "feed"
 
     def __init__(self, database: Database) -> None:
         self._database = database

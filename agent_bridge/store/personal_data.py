@@ -22,7 +22,7 @@ _LOCK = Statements("intake")
 #: Events that one transaction forgets, turns that one statement deletes, and speakers that are looked up in a row.
 _EVENTS, _TURNS, _SPEAKERS = 20, 500, 100
 #: The statements about a room that is gone, in their order.
-_ROOM = ("forget_copies", "forget_messages", "forget_contexts", "forget_turns", "forget_room")
+_ROOM = ("forget_feed", "forget_copies", "forget_messages", "forget_contexts", "forget_turns", "forget_room")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +160,10 @@ class PersonalData:
         """Take the instructions back that *user* has given to agents; return their number."""
         return await self._database.execute(_SQL["instructions"], {"user": user})
 
+    async def end_schedules(self, user: str) -> None:
+        """Have the schedules of *user* not run any more: a run would be a message behind the erasure."""
+        await self._database.execute(_SQL["end_schedules"], {"user": user})
+
     async def end_tokens(self, user: str) -> None:
         """End the tokens of programs of *user*: they can write nothing more."""
         await self._database.execute(_SQL["end_tokens"], {"user": user})
@@ -204,11 +208,12 @@ class PersonalData:
         values = {"user": user, "until": until}
         counts: dict[str, int] = {}
         async with self._database.transaction() as connection:
-            for kind in ("triggers", "tokens", "usage", "dead_letters"):
+            for kind in ("triggers", "schedules", "tokens", "usage", "dead_letters"):
                 counts[kind] = (await connection.execute(_SQL[kind], values)).rowcount
             counts["usage"] += (await connection.execute(_SQL["usage_days"], values)).rowcount
             counts["choices"] = int((await rows_of(connection, _SQL["choices"], values))[0]["number"])
             await connection.execute(_SQL["traces"], values)
+            await connection.execute(_SQL["threads"], values)
         return counts
 
     async def last(self, user: str) -> float | None:

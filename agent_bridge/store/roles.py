@@ -59,6 +59,8 @@ class CurrentRoles:
     mutes: Mutes
     #: Row ids of servers, by the room ids of their rooms.
     servers: Mapping[str, int]
+    #: Whether a program may subscribe to the feed.
+    is_fed: bool = False
 
 
 class RoleStore:
@@ -68,13 +70,13 @@ class RoleStore:
         self._database = database
 
     async def current(self) -> CurrentRoles:
-        """Return the newest book, the mutes that last, and the rooms of servers."""
+        """Return the newest book, the mutes that last, the rooms of servers, and whether programs may subscribe."""
         row = await self._database.row(_SQL["current"])
         if row is None:
             return CurrentRoles(None, Mutes(), {})
         book = None if row["version"] is None else _readable_book(row)
         ends = {(room, user): _time(until) for room, user, until in row["mutes"]}
-        return CurrentRoles(book, Mutes(ends), row["rooms"])
+        return CurrentRoles(book, Mutes(ends), row["rooms"], row["is_fed"])
 
     async def book(self, version: int) -> RoleBook | None:
         """Return a book; None if it was deleted, or cannot be read."""

@@ -19,6 +19,7 @@ from agent_bridge.store.agents import agent_from, problems_from
 from agent_bridge.store.contents import apply_edits, lock_messages
 from agent_bridge.store.corruption import UNREADABLE, member_or_none, read_one, report
 from agent_bridge.store.extras import extras_from_json, extras_to_json
+from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.payloads import decode, empty_payload, encode_step
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.locks import WORKER
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from agent_bridge.core.answers import AnswerExtras
+    from agent_bridge.core.notifications import Notification
     from agent_bridge.core.transcript import CatchUp, ChatMessage
     from agent_bridge.core.turns import IgnoreReason
     from agent_bridge.core.usage import UsageEntry
@@ -82,6 +84,21 @@ def _queued(row: DictRow) -> QueuedMessage:
     return QueuedMessage(**{**row, "payload": decode(kind, row["payload"])})
 
 
+def _said(caught_up: CatchUp, transcript: Sequence[ChatMessage]) -> Jsonb:
+    """Return the messages that an answer adds to its context, as the statement ``commit`` reads them."""
+    heard = [
+        {
+            "role": each.said.role,
+            "content": each.text,
+            "event_id": each.event_id,
+            "edited_in": each.edited_in,
+            "said_by": each.said_by,
+        }
+        for each in caught_up.messages
+    ]
+    return Jsonb([*heard, *({"role": each.role, "content": each.content} for each in transcript)])
+
+
 class Turns:
     """The tables ``turn`` and ``outbox``, as a worker uses them.
 
@@ -92,6 +109,7 @@ class Turns:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._notifications = Notifications(database)
 
     async def take(self, lane: int, process: int = 0) -> Turn | None:
         """Claim the turn at the head of *lane* for *process*; None when there is none, or when it has to wait.
@@ -256,9 +274,6 @@ class Turns:
 
         If a question or the answer was redacted in the meantime, only *used* is committed, and that reason is returned.
         """
-        heard = caught_up.messages
-        said = [*(each.said for each in heard), *transcript]
-        own = [None] * len(transcript)
         row = await self._fenced(
             _SQL["commit"],
             turn,
@@ -270,14 +285,10 @@ class Turns:
                 "extras": Jsonb(extras_to_json(extras)),
                 "stopped": stopped,
                 "run": run,
-                "roles": [each.role for each in said],
-                "contents": [each.content for each in said],
-                "events": [*(each.event_id for each in heard), *own],
-                "edits": [*(each.edited_in for each in heard), *own],
-                "speakers": [*(each.said_by for each in heard), *own],
+                "said": _said(caught_up, transcript),
                 "until": caught_up.until,
                 "step": encode_step("answered", characters=len(answer), error=error),
-                **entry_values(used),
+                "used": entry_values(used),
             },
         )
         return None if row["stop"] is None else StopReason(row["stop"])
@@ -326,14 +337,18 @@ class Turns:
         """
         return await self._claim(turn, what, is_daily=True)
 
-    async def claim_once(self, turn: Turn, what: str) -> bool:
-        """Tell whether *turn* is the one that tells of *what*, as :meth:`claim_day`, but for good."""
-        return await self._claim(turn, what, is_daily=False)
+    async def claim_once(self, turn: Turn, what: str, news: Notification | None = None) -> bool:
+        """Tell whether *turn* is the one that tells of *what*, for good. *news* is told to a person then."""
+        return await self._claim(turn, what, is_daily=False, news=news)
 
-    async def _claim(self, turn: Turn, what: str, *, is_daily: bool) -> bool:
+    async def _claim(self, turn: Turn, what: str, *, is_daily: bool, news: Notification | None = None) -> bool:
         values = {"turn": turn.id, "attempts": turn.attempts, "what": what, "is_daily": is_daily}
         try:
-            return await self._database.row(_SQL["claim"], values) is not None
+            async with self._database.transaction() as connection:
+                is_first = bool(await rows_of(connection, _SQL["claim"], values))
+                if is_first and news is not None:
+                    await self._notifications.add(connection, replace(news, key=what))
+                return is_first
         except StoreRefused:
             # Another lane has claimed it at the same time.
             return False

@@ -40,6 +40,8 @@ class AnswerRequest:
     withdrawn: frozenset[str] = frozenset()
     #: Tools of the bridge, for an upstream that can offer them to its agents; None: there are none.
     toolbox: Toolbox | None = None
+    #: Row id of the turn, for the agents that connect themselves; None: it is a question of the bridge itself.
+    turn: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

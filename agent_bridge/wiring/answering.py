@@ -24,8 +24,10 @@ from agent_bridge.bridge.delivery.receipts import Receipts
 from agent_bridge.bridge.delivery.status_reactions import StatusReactions
 from agent_bridge.bridge.delivery.stop_offers import StopOffers
 from agent_bridge.bridge.delivery.uploads import Uploads
+from agent_bridge.store.client_agents import ClientAgents
 from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.transcript import Transcripts
+from agent_bridge.wiring.collaboration import build_work_services
 from agent_bridge.wiring.groups import build_hand_on
 
 if TYPE_CHECKING:
@@ -72,8 +74,14 @@ def build_answering(settings: Settings, stores: Stores, clients: Clients, meteri
         EditBudget(config.answers.edits_per_second),
         stores.locks,
         config.answers,
-        ToolApprovals(stores.approvals, ApprovalCards(homeserver, texts), stores.signals, texts),
-        MatrixTools(homeserver, settings.roles, turns, uploads, texts),
+        ToolApprovals(
+            stores.approvals,
+            ApprovalCards(homeserver, texts),
+            stores.signals,
+            texts,
+            notify_after=config.notifications.approval_after,
+        ),
+        MatrixTools(homeserver, settings.roles, turns, uploads, build_work_services(settings, stores, clients), texts),
         metering.recorder,
         metering.gate,
         texts,
@@ -91,6 +99,7 @@ def build_answering(settings: Settings, stores: Stores, clients: Clients, meteri
         Undeliverable(homeserver, turns, reactions, stop_offers, texts),
         build_hand_on(settings, stores),
         metering.recorder,
+        ClientAgents(stores.database),
         config.lanes,
         config.answers,
         texts,

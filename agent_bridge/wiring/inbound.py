@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.chats.binding import Binding, WaitingEvents
 from agent_bridge.bridge.chats.unbound_rooms import UnboundRooms
+from agent_bridge.bridge.feed.writer import FeedWriter
 from agent_bridge.bridge.inbound.backfill import Backfill
 from agent_bridge.bridge.inbound.bot_budget import BotBudget
 from agent_bridge.bridge.inbound.ghost_invites import GhostInvites
@@ -14,14 +15,19 @@ from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.invites import InviteHandler
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
+from agent_bridge.bridge.inbound.vote_intake import VoteIntake
 from agent_bridge.commands.handler import all_commands
 from agent_bridge.store.choices import Choices
+from agent_bridge.store.feed import Feed
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.sent_events import SentEvents
 from agent_bridge.store.strangers import Strangers
+from agent_bridge.store.threads import ThreadStore
+from agent_bridge.store.votes import VoteStore
+from agent_bridge.wiring.collaboration import build_tasks
 from agent_bridge.wiring.groups import build_group_rooms, build_hand_on
 
 if TYPE_CHECKING:
@@ -72,6 +78,10 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
         rules,
         RoleStore(stores.database),
         BotBudget(intake_store, settings.roles, settings.live.part(lambda each: each.budgets.budget)),
+        VoteIntake(VoteStore(stores.database), rules),
+        FeedWriter(Feed(stores.database), settings.feed),
+        ThreadStore(stores.database),
+        build_tasks(settings, stores, clients),
         max_queued=config.lanes.max_queued_per_room,
         when_busy=config.lanes.when_busy,
     )

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.api.a2a.routes import A2ARoutes
 from agent_bridge.api.endpoints import all_endpoints
 from agent_bridge.api.routes import ApiRoutes
 from agent_bridge.api.services import ApiServices
+from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.programs.access import Access
 from agent_bridge.bridge.programs.answer_watch import AnswerWatch
 from agent_bridge.bridge.programs.asks import Asks
+from agent_bridge.bridge.programs.client_agents import ClientAgentDesk
+from agent_bridge.bridge.programs.connected import ConnectedAgents
 from agent_bridge.bridge.programs.directory import Directory
+from agent_bridge.bridge.programs.feed import FeedService
 from agent_bridge.bridge.programs.messages import Messages
 from agent_bridge.bridge.programs.names import Names
 from agent_bridge.bridge.programs.places import Places
@@ -20,8 +25,10 @@ from agent_bridge.bridge.programs.reading import Reading
 from agent_bridge.bridge.programs.requests import Requests
 from agent_bridge.bridge.programs.token_maker import TokenMaker
 from agent_bridge.commands.durations import parse_duration
+from agent_bridge.store.client_agents import ClientAgents
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.program_rooms import ProgramRooms
+from agent_bridge.store.servers import Servers
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.wiring.groups import build_hand_on
 
@@ -29,35 +36,43 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.clients import Clients
     from agent_bridge.stores import Stores
+    from agent_bridge.wiring.feed import FeedParts
     from agent_bridge.wiring.inbound import Inbound
     from agent_bridge.wiring.settings import Settings
 
 
+def _names(stores: Stores, clients: Clients) -> Names:
+    return Names(stores.agents, Servers(stores.database), stores.kv, clients.homeserver)
+
+
 def build_token_maker(settings: Settings, stores: Stores, clients: Clients) -> TokenMaker:
     """Build the part that makes tokens."""
-    names = Names(stores.agents, clients.homeserver)
+    names = _names(stores, clients)
     return TokenMaker(Tokens(stores.database, settings.namespace), names, settings.namespace, parse_duration)
 
 
-def build_api(settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats) -> ApiRoutes:
+def build_api(
+    settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats, feed: FeedParts
+) -> tuple[ApiRoutes, A2ARoutes]:
     """Build the routes of the API."""
     config = settings.config
-    services = build_api_services(settings, stores, clients, inbound, direct)
-    return ApiRoutes(
+    services = build_api_services(settings, stores, clients, inbound, direct, feed)
+    api = ApiRoutes(
         all_endpoints(),
         services,
         requests_per_minute=config.api.requests_per_minute,
         trusted_proxies=config.api.trusted_proxies,
     )
+    return api, A2ARoutes(api, services, config.public_url)
 
 
 def build_api_services(
-    settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats
+    settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats, feed: FeedParts
 ) -> ApiServices:
     """Build the parts that endpoints call."""
     config, homeserver = settings.config, clients.homeserver
     store = ProgramRequests(stores.database)
-    access = Access(Names(stores.agents, homeserver), stores.rooms, stores.direct_chats, settings.roles, homeserver)
+    access = Access(_names(stores, clients), stores.rooms, stores.direct_chats, settings.roles, homeserver)
     requests = Requests(store, homeserver)
     messages = Messages(
         access,
@@ -72,6 +87,19 @@ def build_api_services(
         max_queued=config.lanes.max_queued_per_room,
     )
     reading = Reading(access, homeserver)
+    directory = Directory(
+        access,
+        stores.agents,
+        stores.rooms,
+        ProgramRooms(stores.database),
+        store,
+        reading,
+        settings.roles,
+        homeserver,
+    )
+    connected = ConnectedAgents(
+        stores.agents, ClientAgents(stores.database), homeserver, shows_presence=config.presence is not False
+    )
     return ApiServices(
         tokens=Tokens(stores.database, settings.namespace),
         access=access,
@@ -79,16 +107,7 @@ def build_api_services(
         messages=messages,
         asks=Asks(access, messages, store, AnswerWatch(store, stores.signals), settings.namespace),
         reading=reading,
-        directory=Directory(
-            access,
-            stores.agents,
-            stores.rooms,
-            ProgramRooms(stores.database),
-            store,
-            reading,
-            settings.roles,
-            homeserver,
-        ),
+        directory=directory,
         places=Places(
             access,
             requests,
@@ -99,5 +118,21 @@ def build_api_services(
             settings.roles,
             settings.namespace,
         ),
+        client_agents=ClientAgentDesk(
+            ClientAgents(stores.database),
+            stores.agents,
+            Tokens(stores.database, settings.namespace),
+            access,
+            requests,
+            UpstreamStatus(stores.kv, stores.signals),
+            connected,
+            stores.database,
+            stores.signals,
+            settings.namespace,
+            key=config.appservice.as_token.get_secret_value(),
+            most=config.clients.max_agents,
+        ),
+        connected=connected,
+        feed=FeedService(feed.feed, feed.reader, feed.live, directory),
         longest_wait=config.api.longest_wait,
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def build_refresher(settings: Settings, stores: Stores) -> RoleRefresher:
     """Build the part that reads the roles of this process."""
     permissions = settings.live.part(lambda config: config.permissions)
-    return RoleRefresher(RoleStore(stores.database), settings.roles, permissions, stores.signals)
+    return RoleRefresher(RoleStore(stores.database), settings.roles, permissions, stores.signals, settings.feed)
 
 
 def build_role_keeper(

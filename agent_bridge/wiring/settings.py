@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.config.model import Config
     from agent_bridge.config.source import ConfigSource
+    from agent_bridge.core.feed import FeedSwitch
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.live import Live
     from agent_bridge.core.roles import Roles
@@ -29,6 +30,8 @@ class Settings:
     namespace: Namespace
     roles: Roles
     texts: Texts
+    #: Whether the feed is written.
+    feed: FeedSwitch
 
     @property
     def file(self) -> Path | None:

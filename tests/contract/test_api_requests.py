@@ -32,9 +32,11 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.direct_chats import DirectChatStore
+from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.servers import Servers
 from agent_bridge.store.tokens import NewToken, Tokens
 from support.records import NAMES
 from support.turn_rows import BOB, add_agent
@@ -61,6 +63,9 @@ class _Silent:
 
     async def addressed(self, _token: Any, to: str) -> str:
         return to
+
+    async def end_waits(self) -> None:
+        pass
 
     async def new_chat(self, *_: Any) -> Any:
         raise ProgramRefused(Problem.AGENT_NOT_FOUND)
@@ -125,7 +130,7 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
     async with homeserver_session() as session:
         homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
         roles = Roles.fixed({BOB: Role.MEMBER}, NAMES)
-        names = Names(Agents(database), homeserver)
+        names = Names(Agents(database), Servers(database), KeyValues(database), homeserver)
         messages = _Silent()
         services: Any = ApiServices(
             tokens=tokens,
@@ -136,6 +141,9 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
             reading=None,  # type: ignore[arg-type]
             directory=None,  # type: ignore[arg-type]
             places=_Silent(),  # type: ignore[arg-type]
+            feed=None,  # type: ignore[arg-type]
+            client_agents=_Silent(),  # type: ignore[arg-type]
+            connected=None,  # type: ignore[arg-type]
         )
         routes = ApiRoutes(
             all_endpoints(), services, requests_per_minute=PER_MINUTE, trusted_proxies=[ip_network("127.0.0.0/8")]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from agent_bridge.bridge.answering.tool_approvals import ToolApprovals
+from agent_bridge.bridge.answering.tool_approvals import NOTIFY_AFTER, ToolApprovals
 from agent_bridge.bridge.delivery.approval_cards import ApprovalCards
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.commands.approvals import deny
@@ -24,6 +24,7 @@ from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.approvals import Approvals
+from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.postgres.session import Session
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.upstream.answer import ApprovalRequest, ToolCall
@@ -157,6 +158,25 @@ async def test_a_permission_that_is_not_offered_to_the_person_counts_for_one_cal
         await idle(opened)
     assert desk.server.decided == [("ref", Decision(allow=True))]
     assert "from now on" not in room.texts()[0]
+
+
+async def test_the_asker_is_notified_while_a_request_is_undecided(
+    database: Database, lane: int, desk: Desk, room: FakeRoom
+) -> None:
+    notifications = Notifications(database)
+    async with desk.attempt(await take(database, lane)) as opened:
+        opened.ask(REQUEST)
+        await offered(room)
+        ((user, wait),) = await notifications.due(9, 0.0, [])
+        assert (user, wait > NOTIFY_AFTER / 2) == (BOB, True)
+        await database.execute("UPDATE notification SET due_at = now()")
+        told = await notifications.gather(BOB)
+        assert told is not None
+        assert [(each.kind, dict(each.values)) for each in told.notifications] == [
+            ("approval_waiting", {"agent": agent_record().name, "tool": REQUEST.call.name})
+        ]
+        await desk.decide("$0")
+        await idle(opened)
 
 
 async def test_a_call_that_another_program_decided_may_have_run(

@@ -12,19 +12,26 @@ from typing import TYPE_CHECKING, Any
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from agent_bridge.bridge.chats.binding import WaitingEvents
+from agent_bridge.bridge.collaboration.tasks import TaskService
 from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.trigger_intake import TriggerIntake
 from agent_bridge.bridge.lifecycle.imported_people import ImportedPeople
 from agent_bridge.bridge.queue.lanes import Lanes
+from agent_bridge.bridge.rooms.bot_chats import BotChats
 from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.bridge.rooms.space import Space
+from agent_bridge.core.agent_events import EVENT
 from agent_bridge.core.ids import IMPORTED
+from agent_bridge.core.polls import POLL_END, POLL_START, VOTE
 from agent_bridge.core.programs import BY_PROGRAM, SAID_BY
+from agent_bridge.core.tasks import TASK
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.rooms import POWER_LEVELS
+from agent_bridge.render.notifications import NOTIFICATIONS
+from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.chains import Chains
 from agent_bridge.store.chats import Chats
@@ -36,17 +43,24 @@ from agent_bridge.store.imports import ImportedMessages
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.mutes import MuteStore
+from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.tasks import Tasks
+from agent_bridge.store.threads import ThreadStore
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turns import Turns
+from agent_bridge.store.votes import VoteStore
+from agent_bridge.upstream.a2a.memory import LaneMemory
+from agent_bridge.upstream.a2a.upstream import A2AUpstream
 from agent_bridge.upstream.answer import End, RunStarted
 from agent_bridge.upstream.letta.all_conversations import LettaConversations
 from agent_bridge.upstream.letta.conversations import LaneConversations
@@ -59,8 +73,11 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.postgres.database import Connection
     from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
+    from agent_bridge.upstream.base import Upstream
 
     Picks = Callable[..., bool]
+    #: The method of an upstream that answers a request.
+    Answers = Callable[[Any, AnswerRequest], AsyncGenerator[AnswerEvent, None]]
 
 
 def _any(*_: Any, **__: Any) -> bool:
@@ -79,6 +96,22 @@ def _texts(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> 
     return "m.new_content" not in content and content.get("msgtype") == "m.notice"
 
 
+def _notifications(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return NOTIFICATIONS in content
+
+
+def _agent_events(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return EVENT in content
+
+
+def _cards(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return TASK in content and "m.new_content" not in content
+
+
+def _card_edits(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return TASK in content and "m.new_content" in content
+
+
 def _imported(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return IMPORTED in content
 
@@ -89,6 +122,18 @@ def _by_programs(_self: Homeserver, _room: str, content: dict[str, Any], **_: An
 
 def _files(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return content.get("msgtype") == "m.file"
+
+
+def _polls(_self: Homeserver, _room: str, _content: dict[str, Any], **more: Any) -> bool:
+    return more.get("kind") == POLL_START
+
+
+def _poll_ends(_self: Homeserver, _room: str, _content: dict[str, Any], **more: Any) -> bool:
+    return more.get("kind") == POLL_END
+
+
+def _vote_results(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return VOTE in content and content.get("msgtype") == "m.notice"
 
 
 def _levels(_self: Homeserver, _room: str, kind: str, *_: Any, **__: Any) -> bool:
@@ -148,9 +193,11 @@ STEPS = {
     "duplicate": Step(LettaConversations, "duplicate"),
     "archive": Step(LettaConversations, "archive"),
     "select": Step(LaneConversations, "select"),
+    "remember": Step(LaneMemory, "write"),
     "create_room": Step(Homeserver, "create_room"),
     "made": Step(Chats, "made"),
     "place_made": Step(Servers, "made"),
+    "thread_shown": Step(ThreadStore, "shown"),
     # The leader carries the deletion of a channel out.
     "place_listed": Step(Servers, "listed", is_anywhere=True),
     "place_forgotten": Step(Servers, "forget", is_anywhere=True),
@@ -216,6 +263,20 @@ STEPS = {
     "api_finish": Step(ProgramRequests, "finish", is_anywhere=True),
     "api_tell": Step(TokenSecrets, "tell"),
     "api_told": Step(Tokens, "told"),
+    # The leader shows, ends and counts votes.
+    "vote_begun": Step(VoteStore, "begin", is_anywhere=True),
+    "poll": Step(Homeserver, "send", _polls, is_anywhere=True),
+    "poll_shown": Step(VoteStore, "shown", is_anywhere=True),
+    "ballot": Step(VoteStore, "take", is_anywhere=True),
+    "vote_closed": Step(VoteStore, "close"),
+    "vote_decided": Step(VoteStore, "decide", is_anywhere=True),
+    "poll_end": Step(Homeserver, "send", _poll_ends, is_anywhere=True),
+    "poll_ended": Step(VoteStore, "ended", is_anywhere=True),
+    "vote_result": Step(Homeserver, "send", _vote_results, is_anywhere=True),
+    "vote_settled": Step(VoteStore, "settle", is_anywhere=True),
+    # The leader runs schedules.
+    "schedule_lock": Step(ScheduleStore, "lock", is_anywhere=True),
+    "schedule_advance": Step(ScheduleStore, "advance", is_anywhere=True),
     "book": Step(RoleStore, "give"),
     # The leader brings the rooms to the newest book.
     "levels": Step(Homeserver, "set_state", _levels, is_anywhere=True),
@@ -225,6 +286,26 @@ STEPS = {
     "bring": Step(Homeserver, "set_state", _invitations, is_anywhere=True),
     "brought": Step(Agents, "invited", is_anywhere=True),
     "space_invited": Step(KeyValues, "set", _space_invited, is_anywhere=True),
+    # The leader posts agent events.
+    "event_add": Step(AgentEventStore, "add", is_anywhere=True),
+    "event_trying": Step(AgentEventStore, "trying", is_anywhere=True),
+    "event_send": Step(Homeserver, "send", _agent_events, is_anywhere=True),
+    "event_closed": Step(AgentEventStore, "closed", is_anywhere=True),
+    # The leader shows tasks; commands, reactions and it change them.
+    "task_add": Step(Tasks, "add"),
+    "task_save": Step(Tasks, "save", is_anywhere=True),
+    "card_claim": Step(TaskService, "claim_card", is_anywhere=True),
+    "card_trying": Step(Tasks, "trying", is_anywhere=True),
+    "card_send": Step(Homeserver, "send", _cards, is_anywhere=True),
+    "card_edit": Step(Homeserver, "send", _card_edits, is_anywhere=True),
+    "card_shown": Step(Tasks, "shown", is_anywhere=True),
+    # The leader tells people their notifications.
+    "news_gathered": Step(Notifications, "gather", is_anywhere=True),
+    "news_aim": Step(Notifications, "aim", is_anywhere=True),
+    "news_send": Step(Homeserver, "send", _notifications, is_anywhere=True),
+    "news_sent": Step(Notifications, "sent", is_anywhere=True),
+    "news_room": Step(BotChats, "find", is_anywhere=True),
+    "news_entered": Step(Rooms, "enter", is_anywhere=True),
     "mute": Step(MuteStore, "put"),
     "mute_level": Step(MuteStore, "note_level", is_anywhere=True),
     "mute_applied": Step(MuteStore, "applied", is_anywhere=True),
@@ -339,9 +420,11 @@ class Doom:
         _replace(step.owner, step.method, doomed)
 
     def _doom_answer(self) -> None:
-        original = OpenAIUpstream.answer
+        for kind in (OpenAIUpstream, A2AUpstream):
+            _replace(kind, "answer", self._doomed(kind.answer))
 
-        async def doomed(upstream: OpenAIUpstream, ask: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
+    def _doomed(self, original: Answers) -> Answers:
+        async def doomed(upstream: Upstream, ask: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
             about_it = self._is_about_it
             if about_it:
                 self._reached("request", "at")
@@ -354,7 +437,7 @@ class Doom:
                     if about_it and not isinstance(delta, RunStarted):
                         self._reached("first_words", "at")
 
-        _replace(OpenAIUpstream, "answer", doomed)
+        return doomed
 
 
 def _replace(owner: type, method: str, by: Callable[..., Any]) -> None:

@@ -46,6 +46,8 @@ async def test_tokens_of_a_day(harness: BridgeHarness, database_url: str) -> Non
             (line,) = (each.body for each in told)
             # Its end is another one in the last minute of the day.
             assert line.startswith("⚠️ You have used your 200 tokens for today. Try again ")
+            news = await running.database.rows("SELECT user_id, kind FROM notification")
+            assert news == [{"user_id": person.user_id, "kind": "quota_reached"}]
             # The agent got nothing of it, and others are answered.
             assert [question.split()[-1] for question in upstream.questions] == ["one", "two"]
             await running.homeserver.invite(talk.room_id, other.user_id)

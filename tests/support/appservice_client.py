@@ -13,12 +13,15 @@ from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from agent_bridge.bridge.chats.binding import WaitingEvents
+from agent_bridge.bridge.feed.writer import FeedWriter
 from agent_bridge.bridge.groups.hand_on import HandOn
 from agent_bridge.bridge.inbound.bot_budget import BotBudget
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
+from agent_bridge.bridge.inbound.vote_intake import VoteIntake
 from agent_bridge.config.conversations import BudgetsConfig
+from agent_bridge.core.feed import FeedSwitch
 from agent_bridge.core.live import Live
 from agent_bridge.core.roles import Role, Roles
 from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
@@ -28,6 +31,7 @@ from agent_bridge.store.chains import Chains
 from agent_bridge.store.chats import Chats
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.edits import Edits
+from agent_bridge.store.feed import Feed
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.redactions import Redactions
@@ -35,6 +39,8 @@ from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.sent_events import SentEvents
+from agent_bridge.store.threads import ThreadStore
+from agent_bridge.store.votes import VoteStore
 from support.jobs import idle_lanes
 from support.records import NAMES, wanted
 
@@ -100,6 +106,7 @@ def real_intake(
     max_queued: int = 1_000_000,
     budget: ChainBudget = _BUDGET,
     event_of: EventOf = _no_event,
+    is_fed: bool = False,
 ) -> Intake:
     """Return the intake of a bridge without workers, whose members are the users of example.org."""
     roles = Roles.fixed({"example.org": Role.MEMBER}, NAMES)
@@ -125,6 +132,9 @@ def real_intake(
         rules,
         RoleStore(database),
         BotBudget(intake_store, roles, Live(budget)),
+        VoteIntake(VoteStore(database), rules),
+        FeedWriter(Feed(database), FeedSwitch(is_fed)),
+        ThreadStore(database),
         max_queued=max_queued,
     )
 

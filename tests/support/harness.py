@@ -254,6 +254,7 @@ class BridgeHarness:
             "upstreams": [{"poll_interval": 0.1, "gone_after": 0.3, **each} for each in upstreams],
             "permissions": {DOMAIN: "member", f"@admin:{DOMAIN}": "admin", f"@stranger:{DOMAIN}": "none"},
             "lanes": {"drain_timeout": 2},
+            "notifications": {"gather": 0.2},
             "presence": False,
             "profiles": False,
         }

@@ -20,6 +20,7 @@ from agent_bridge.config.registration import registration, to_yaml
 from agent_bridge.config.section import Section
 from agent_bridge.config.text import flow
 from agent_bridge.config.types import Origin
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.errors import ConfigError
 
 TOP = Path(__file__).resolve().parents[2]
@@ -95,7 +96,7 @@ def test_every_key_is_shown_with_a_comment() -> None:
             assert any(lines[i - 1].startswith("# ") for i in at), f"{name} has no comment"
             kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
             sections += [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)]
-    assert len(sections) == 23, "the walk found every section"
+    assert len(sections) == 26, "the walk found every section"
 
 
 def test_every_optional_key_has_an_example() -> None:
@@ -109,6 +110,11 @@ def test_commented_out_keys_are_valid(tmp_path: Path) -> None:
     text = render(Config.model_validate(MINIMAL)).replace("api: chat", "api: responses")
     lines = [line.replace("#", "", 1) if line.strip().startswith("#") else line for line in text.splitlines()]
     kept = [line for old, line in zip(text.splitlines(), lines, strict=True) if not is_comment(old)]
+    # The keys of another kind.
+    kept = [line for line in kept if not line.strip().startswith(("cards:", "trusted_hosts:"))]
+    fields = UpstreamConfig.model_fields
+    values = {key: (fields[key].examples or [None])[0] for key in ("cards", "trusted_hosts")}
+    UpstreamConfig.model_validate({"name": "up", "kind": "a2a", "url": "http://localhost", **values})
     # The list of agents is here or there.
     kept.remove("agents_file: agents.yaml")
     file = tmp_path / "config.yaml"

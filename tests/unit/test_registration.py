@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agent_bridge.config.api import ApiConfig
 from agent_bridge.config.example import example
 from agent_bridge.config.model import Config
 from agent_bridge.config.registration import registration, to_yaml
@@ -67,3 +68,10 @@ def test_namespaces_are_regular_expressions_of_the_names() -> None:
     assert re.fullmatch(names.bot_regex, names.bot)
     assert re.fullmatch(names.space_alias_regex, names.alias(names.space_alias_localpart))
     assert not re.fullmatch(names.user_regex, names.bot)
+
+
+def test_typing_is_asked_for() -> None:
+    asked = config().model_copy(update={"api": ApiConfig(typing=True)})
+    found = registration(asked)
+    assert found["receive_ephemeral"] is True
+    assert found["de.sorunome.msc2409.push_ephemeral"] is True

@@ -17,6 +17,7 @@ from agent_bridge.bridge.agents.watch import Watch
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.client_agents import CLIENTS
 from agent_bridge.core.errors import BridgeError, StoreError, UpstreamError
 from agent_bridge.core.upstreams import Health
 from agent_bridge.i18n.english import ENGLISH
@@ -75,7 +76,7 @@ class Discovery:
 
     def health(self) -> list[Health]:
         """Return the status of each upstream, in the order of the configuration."""
-        return [watch.health for watch in self._watches]
+        return [watch.health for watch in self._watches if not watch.is_unused]
 
     def lists(self, upstream: str, agent_id: str) -> bool | None:
         """Tell whether the last list of *upstream* has *agent_id*; None before the first request for a list has ended.
@@ -181,7 +182,7 @@ class Discovery:
                 await self._note_restart(watch)
                 self._note(watch, error)
             else:
-                if not watch.health.ok:
+                if not watch.health.ok and not watch.is_unused:
                     _log.info("upstream reachable", upstream=health.name, agents=health.agents)
                     watch.warn_of_history()
                 watch.failures = 0
@@ -238,7 +239,9 @@ class Discovery:
         known, unclear = await find_known(self._agents, watch.config, listed, confirmed=confirmed)
         config = watch.config
         limits = Limits(
-            gone_after=config.gone_after, max_new_agents=config.max_new_agents, holds_many=not config.ephemeral
+            gone_after=config.gone_after,
+            max_new_agents=config.max_new_agents,
+            holds_many=not (config.ephemeral or config.name == CLIENTS),
         )
         decision = decide(known, listed, watch.missed, unclear, limits, confirmed=confirmed)
         watch.report_held(decision.held)

@@ -18,6 +18,7 @@ import structlog
 from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
+from agent_bridge.core.client_agents import CLIENT
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.store.postgres.signals import Topic
@@ -112,7 +113,10 @@ class Presence:
         upstreams = {
             self._homeserver.namespace.user_id(agent_room.agent.ghost): agent_room.agent.upstream
             for agent_room in await self._agents.all()
-            if agent_room.agent.state is AgentState.ACTIVE and agent_room.home.room_id is not None
+            if agent_room.agent.state is AgentState.ACTIVE
+            and agent_room.home.room_id is not None
+            # Those that connect themselves are online while they are connected.
+            and agent_room.agent.kind != CLIENT
         }
         healths = await self._upstream_status.read()
         if (upstreams, healths) != (self._upstreams, self._healths):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.core.client_agents import CLIENTS, EPHEMERAL_CLIENTS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -53,6 +55,11 @@ class Watch:
     def forgets(self) -> bool:
         """Whether a restart of the upstream loses its conversations."""
         return self.upstream.traits.forgets
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether it lists the agents that connect themselves, and there are none: people are not told of it."""
+        return self.config.name in {CLIENTS, EPHEMERAL_CLIENTS} and not self.health.agents and not self.health.error
 
     def ask(self, requested: int, done: int) -> None:
         """Have the upstream looked at now if *requested* looks were asked for and fewer are *done* or begun."""

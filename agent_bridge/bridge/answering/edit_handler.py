@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.answering.outcome import quota_line
+from agent_bridge.bridge.answering.outcome import quota_line, quota_news
 from agent_bridge.core.answers import Reply
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.payloads import AgainPayload, EditPayload
@@ -61,8 +61,9 @@ class EditHandler:
         if refusal is not None:
             if isinstance(turn.payload, AgainPayload):
                 await self._remove_reaction(turn, outbox)
-            is_first = await self._turns.claim_once(turn, refusal.key)
-            return Reply(quota_line(refusal, agent.name, self._texts)) if is_first else None
+            line = quota_line(refusal, agent.name, self._texts)
+            is_first = await self._turns.claim_once(turn, refusal.key, quota_news(turn, agent.name, line))
+            return Reply(line) if is_first else None
         if not await self._edits.ask_again(turn):
             return Reply(self._texts.retried_edit_past)
         _log.info("an earlier message is asked again", room=turn.room_id, change=turn.kind)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.answering.outcome import Announced, Attempt, Failure, committed_outcome, outcome_of
+from agent_bridge.bridge.answering.outcome import Announced, Attempt, Failure, committed_outcome, outcome_of, quota_news
 from agent_bridge.bridge.answering.uncommitted import Uncommitted
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.bridge.rooms.kinds import is_of_several_kind
 from agent_bridge.core.answers import Op, Part
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import AgentGone, HomeserverError, HomeserverRefused
+from agent_bridge.core.errors import AgentGone, AnswerAwaited, HomeserverError, HomeserverRefused
 from agent_bridge.core.rooms import RoomProblem
 from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.render.content import escape
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.chats import Chats
+    from agent_bridge.store.client_agents import ClientAgents
     from agent_bridge.store.turns import Turns
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -72,6 +73,7 @@ class MessageHandler:
         undeliverable: Undeliverable,
         hand_on: HandOn,
         recorder: UsageRecorder,
+        clients: ClientAgents,
         lanes: LanesConfig,
         answers: AnswersConfig,
         texts: Texts,
@@ -79,6 +81,7 @@ class MessageHandler:
         self._outboxes = outboxes
         self._turns = turns
         self._chats = chats
+        self._clients = clients
         self._batching = batching
         self._generation = generation
         self._receipts = receipts
@@ -238,7 +241,8 @@ class MessageHandler:
     async def _announced(self, turn: Turn, failure: Failure) -> Announced:
         """Tell how long ago the room, or the sender, was told of *failure*."""
         if failure.once:
-            return Announced.NEVER if await self._turns.claim_once(turn, failure.once) else Announced.TODAY
+            news = quota_news(turn, "" if turn.agent is None else turn.agent.name, failure.line)
+            return Announced.NEVER if await self._turns.claim_once(turn, failure.once, news) else Announced.TODAY
         if isinstance(failure.error, AgentGone) and turn.agent is not None:
             # Each message of a person would get the same reason, for good.
             what = f"gone:{turn.room_id}:{turn.agent.id}:{turn.sender}"
@@ -286,6 +290,9 @@ class MessageHandler:
         between them: a bridge that does not run does not wait.
         """
         error = failure.error
+        if isinstance(error, AnswerAwaited):
+            await self._await_reply(turn, error)
+            return True
         if error is None or not error.retryable:
             return False
         tries = 1 + turn.failures + (turn.upstream_waits if error.not_begun else 0)
@@ -306,6 +313,11 @@ class MessageHandler:
             turn, delay=delay, failed=not error.not_begun, waited=waited, why=error.says(self._texts)
         )
         return True
+
+    async def _await_reply(self, turn: Turn, error: AnswerAwaited) -> None:
+        """Let *turn* wait for the reply of an agent that connects itself. No worker is busy meanwhile."""
+        await self._turns.put_back(turn, delay=error.retry_after or 0.0, failed=False, why=error.says(self._texts))
+        await self._clients.resume(turn.id)
 
     async def _tell(self, outbox: Outbox, op: Op) -> None:
         """Show *op* once. The message waits in any case."""

@@ -20,8 +20,10 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.metering.recorder import payer_of
 from agent_bridge.core.answers import NO_EXTRAS, AnswerExtras, Notice, Op, Part
 from agent_bridge.core.errors import AnswerFiltered
+from agent_bridge.core.notifications import Notification, NotificationKind
 from agent_bridge.core.transcript import NO_CATCH_UP, CatchUp, ChatMessage
 from agent_bridge.core.turns import StopReason, TurnState
 from agent_bridge.i18n.catalogue import cause as clause
@@ -221,6 +223,12 @@ class Outcome:
 def quota_line(refusal: Refusal, agent: str, texts: Texts) -> str:
     """Return the line that tells why a quota refuses a question to *agent*, and until when."""
     return f"{_MARK}{exceeded_line(refusal.exceeded, refusal.now, refusal.currency, agent, texts)}"
+
+
+def quota_news(turn: Turn, agent: str, line: str) -> Notification:
+    """Return the notification of the person who pays for *turn*: a quota, of which *line* tells, refuses it."""
+    values = {"agent": agent, "text": line.removeprefix(_MARK)}
+    return Notification(payer_of(turn), NotificationKind.QUOTA_REACHED, turn.room_id, values)
 
 
 def outcome_of(attempt: Attempt, texts: Texts, *, announced: Announced = Announced.NEVER) -> Outcome:

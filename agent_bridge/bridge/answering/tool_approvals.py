@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.metering.recorder import payer_of
 from agent_bridge.core.approvals import Rule, Verdict
 from agent_bridge.core.errors import (
     BridgeError,
@@ -25,6 +26,7 @@ from agent_bridge.core.errors import (
     UpstreamError,
     UpstreamRefused,
 )
+from agent_bridge.core.notifications import Notification, NotificationKind
 from agent_bridge.store.postgres.signals import Topic
 from agent_bridge.upstream.capabilities import Decision
 
@@ -50,6 +52,8 @@ _log = structlog.stdlib.get_logger(__name__)
 _AGAIN = 1.0
 #: Seconds between two looks for a verdict without a signal.
 _LOOK = 5.0
+#: Seconds after which the person who asked is notified of a request, if there is no other wish.
+NOTIFY_AFTER = 60.0
 #: Seconds that the end of an answer waits for the cards.
 _PATIENCE = 10.0
 
@@ -57,11 +61,21 @@ _PATIENCE = 10.0
 class ToolApprovals:
     """Decides requests of upstreams."""
 
-    def __init__(self, approvals: Approvals, cards: ApprovalCards, signals: Signals, texts: Texts) -> None:
+    def __init__(
+        self,
+        approvals: Approvals,
+        cards: ApprovalCards,
+        signals: Signals,
+        texts: Texts,
+        *,
+        notify_after: float = NOTIFY_AFTER,
+    ) -> None:
         self.store = approvals
         self.cards = cards
         self.signals = signals
         self.texts = texts
+        #: Seconds after which the asker of an undecided request is notified.
+        self.notify_after = notify_after
 
     async def earlier(self, turn: Turn) -> tuple[frozenset[str], frozenset[str]]:
         """Return the ids of the tool calls of earlier attempts at *turn* that never ran, and the allowed requests.
@@ -271,12 +285,21 @@ class OpenApprovals:
                 tool=call.name,
                 arguments=call.arguments,
                 always=request.always,
+                news=self._news(call.name),
             )
         if request.ref in self._closed:
             await store.overtaken(self._turn, [request.ref])
         elif is_refused or known.age >= self._timeout:
             await store.end(self._turn, Verdict.EXPIRED, [known.id])
         return next((each for each in await store.of_turn(self._turn) if each.id == known.id), None)
+
+    def _news(self, tool: str) -> Notification:
+        """Return the notification of the person whose decision a request waits for."""
+        values = {"agent": self._agent.name, "tool": tool}
+        delay = self._parent.notify_after
+        return Notification(
+            payer_of(self._turn), NotificationKind.APPROVAL_WAITING, self._turn.room_id, values, delay=delay
+        )
 
     async def _show(self, approval: Approval) -> None:
         """Make the card show *approval*, with its reactions while it is undecided."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.delivery.marked_events import marked_events
-from agent_bridge.bridge.delivery.private_chats import private_room
+from agent_bridge.bridge.rooms.bot_chats import private_room
 from agent_bridge.core.ids import mark
 from agent_bridge.core.programs import derived_token, token_hash
 from agent_bridge.render.content import message

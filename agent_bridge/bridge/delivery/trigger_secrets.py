@@ -8,7 +8,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.delivery.marked_events import marked_events
-from agent_bridge.bridge.delivery.private_chats import private_room
+from agent_bridge.bridge.rooms.bot_chats import private_room
 from agent_bridge.core.ids import mark
 from agent_bridge.core.triggers import digest
 from agent_bridge.render.content import message

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.inbound.asked import asked_by
 from agent_bridge.bridge.inbound.changes import ChangeIntake
 from agent_bridge.bridge.inbound.choices import may_choose
 from agent_bridge.bridge.inbound.queue_limit import QueueLimit
 from agent_bridge.bridge.inbound.relayed_events import RelayedEvents
+from agent_bridge.bridge.inbound.state_changes import StateChanges
 from agent_bridge.bridge.rooms.kinds import has_only_commands
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.errors import StoreRefused
@@ -25,13 +27,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.chats.binding import WaitingEvents
+    from agent_bridge.bridge.collaboration.tasks import TaskService
+    from agent_bridge.bridge.feed.writer import FeedWriter
     from agent_bridge.bridge.groups.hand_on import HandOn
     from agent_bridge.bridge.inbound.bot_budget import BotBudget
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
+    from agent_bridge.bridge.inbound.vote_intake import VoteIntake
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.changes import StopRequest
     from agent_bridge.core.rooms import HistoryCursor, Room
+    from agent_bridge.core.tasks import CardClaim
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.approvals import Approvals
     from agent_bridge.store.chats import Chats
@@ -44,6 +50,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.roles import RoleStore
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.selections import Selections
+    from agent_bridge.store.threads import ThreadStore
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -89,6 +96,10 @@ class Intake:
         rules: Rules,
         roles: RoleStore,
         bot_budget: BotBudget,
+        votes: VoteIntake,
+        feed: FeedWriter,
+        threads: ThreadStore,
+        tasks: TaskService | None = None,
         *,
         max_queued: int,
         when_busy: WhenBusy = WhenBusy.QUEUE,
@@ -96,7 +107,7 @@ class Intake:
         self._database = database
         self._rooms = rooms
         self._intake_store = intake_store
-        self._relayed = RelayedEvents(intake_store)
+        self._relayed = RelayedEvents(intake_store, rules.namespace)
         self._choices = choices
         self._chats = chats
         self._selections = selections
@@ -105,9 +116,13 @@ class Intake:
         self._lanes = lanes
         self._unstored = unstored
         self._rules = rules
-        self._roles = roles
+        self._state_changes = StateChanges(rooms, chats, roles, rules)
         self._bot_budget = bot_budget
+        self._votes = votes
+        self._tasks = tasks
+        self._feed = feed
         self._hand_on = hand_on
+        self._threads = threads
         self._when_busy = when_busy
         self._queue_limit = QueueLimit(rooms, intake_store, rules, max_queued)
         self._changes = ChangeIntake(
@@ -122,26 +137,12 @@ class Intake:
         Raises:
             StoreError: nothing was committed.
         """
-        namespace = self._rules.namespace
-        events = [as_said(event, namespace) for event in events]
-        if changed := {event.room_id for event in events if self._rules.changes_room(event)}:
-            # Before the messages behind the change: their lanes wait until the rooms are compared.
-            await self._rooms.request_checks(changed)
-        changed_chats = {event.room_id for event in events if self._rules.changes_chat(event)}
-        entered = {event.room_id for event in events if self._rules.enters(event)}
-        if changed_chats or entered:
-            await self._chats.note_changes(changed_chats, entered=entered)
-        if changed_places := {event.room_id for event in events if self._rules.changes_place(event)}:
-            await self._rooms.note_place_changes(changed_places)
-        if changed_groups := {event.room_id for event in events if self._rules.changes_group(event)}:
-            await self._rooms.note_group_changes(changed_groups)
-        if gaining := {event.room_id for event in events if self._rules.gains_level(event)}:
-            await self._roles.note_levels_due(gaining)
-        out = [(event.room_id, ghost) for event in events if (ghost := self._rules.removed_ghost(event)) is not None]
-        if out:
-            await self._rooms.guests_left(out)
-        taken = {event.event_id: event for event in events if self._rules.concerns_bridge(event)}
-        events = await self._relayed.counting(taken.values(), copies=False)
+        events, copies = await self._relayed.counting(events)
+        await self._feed.take(events)
+        if state := [event for event in events if event.state_key is not None]:
+            await self._state_changes.note(state)
+        asking = (event for event in events if self._rules.concerns_bridge(event) and event.event_id not in copies)
+        events = list({event.event_id: event for event in asking}.values())
         try:
             await self._commit(events)
         except StoreRefused as error:
@@ -168,13 +169,13 @@ class Intake:
         Raises:
             StoreError: nothing was committed.
         """
-        said = [as_said(event, self._rules.namespace) for event in events]
-        events = await self._relayed.counting(said, copies=True)
+        events, _ = await self._relayed.counting(events)
         known = await self._intake_store.known([event.event_id for event in events])
         # An agent that entered since may be meant, too.
         known -= await self._intake_store.overheard(known)
         # A message that was redacted in the meantime is known, and has to be forgotten.
         missed = [event for event in events if event.event_id not in known or event.redacted_by is not None]
+        await self._feed.take(missed)
         backfilled = BackfillResult(room, [event.event_id for event in events] if missed else [], seen)
         try:
             new = await self._commit(missed, backfilled)
@@ -224,41 +225,40 @@ class Intake:
         asked = [each for each in decided if isinstance(each, NewTurn | ChangeRequest)]
         new = await self._queue_limit.applied(asked, rooms)
         ignored = [each for each in decided if isinstance(each, Ignored)]
-        stops = [stop for event in events if (stop := self._rules.stop(event, rooms.get(event.room_id))) is not None]
-        asked_decisions = [self._rules.decision(event, rooms.get(event.room_id)) for event in events]
-        decisions = [each for each in asked_decisions if each is not None]
-        withdrawals = [self._rules.withdrawal(event, rooms.get(event.room_id)) for event in events]
-        asked_resumes = [self._rules.resume(event, rooms.get(event.room_id)) for event in events]
-        resumes = [each for each in asked_resumes if each is not None]
-        if not (new or ignored or stops or decisions or resumes or backfilled):
+        asked_else = asked_by(events, rooms, self._rules)
+        votes = self._votes.asked(events, rooms)
+        if not (new or ignored or asked_else or votes or backfilled):
             return 0
         async with self._database.transaction() as connection:
             locked = {event.room_id for event in events} | ({backfilled.room.room_id} if backfilled else set())
             await self._intake_store.lock(connection, locked)
             # A repeated change or 🛑 would concern what was said after the first one.
-            known = await self._known(connection, new, stops)
+            known = await self._known(connection, new, asked_else.stops)
             fresh = [each for each in new if each.event_id not in known]
             fresh, over_budget = await self._bot_budget.applied(connection, fresh, rooms)
             ignored += over_budget
             lanes = await self._accept(connection, fresh, is_complete=backfilled is not None)
+            await self._threads.heard(connection, asked_else.threads)
             if backfilled is None:
                 # A message that a backfill found may be older than the one that is being answered.
                 await self._interrupt(connection, new, lanes, rooms)
-            stops = [stop for stop in stops if stop.event_id not in known]
+            stops = [stop for stop in asked_else.stops if stop.event_id not in known]
             # A known command has stopped its answers already; a command that a backfill found stops none.
             stops = [stop for stop in stops if stop.target or (stop.event_id in lanes and backfilled is None)]
             # The message that became a command was perhaps asked again since an edit that is known already.
-            stops += [each for each in withdrawals if each is not None and each.event_id in lanes]
+            stops += [each for each in asked_else.withdrawals if each.event_id in lanes]
             woken = {lane for each in lanes.values() for lane in each}
             woken |= await self._ask_waiting(connection, [each for each in fresh if each.event_id in lanes])
             stopped = await self._intake_store.stop(connection, stops)
-            for decision in decisions:
+            for decision in asked_else.decisions:
                 told = await self._changes.decide(connection, decision, ignored)
                 lanes |= told
                 woken |= {lane for each in told.values() for lane in each}
-            for resume in resumes:
+            for resume in asked_else.resumes:
                 woken |= await self._changes.resume(connection, resume, rooms[resume.room_id], ignored)
+            await self._votes.write(connection, votes, new, rooms)
             ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
+            ignored += [each for claim in asked_else.claims for each in await self._claimed(connection, claim)]
             await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])
             if backfilled is not None:
                 if backfilled.order:
@@ -275,6 +275,13 @@ class Intake:
                     event_id=each.event_id,
                 )
         return len(lanes)
+
+    async def _claimed(self, connection: Connection, claim: CardClaim) -> list[Ignored]:
+        """Carry *claim* out, unless it was taken before; return the note about it, none for a reaction to no card."""
+        if self._tasks is None or await self._intake_store.known([claim.event_id], connection):
+            return []
+        is_card = await self._tasks.claim_card(connection, claim)
+        return [Ignored(claim.event_id, claim.room_id, IgnoreReason.CLAIM)] if is_card else []
 
     async def _begin_chains(self, events: Iterable[RoomEvent], rooms: Mapping[str, Room]) -> None:
         """Have the agents asked that the messages of programs of other agents mention."""

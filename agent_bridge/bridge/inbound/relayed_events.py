@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.ids import MARK
+from agent_bridge.matrix.relayed import as_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from agent_bridge.core.ids import Namespace
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.intake import IntakeStore
 
@@ -21,27 +23,27 @@ class RelayedEvents:
     one event.
     """
 
-    def __init__(self, store: IntakeStore) -> None:
+    def __init__(self, store: IntakeStore, namespace: Namespace) -> None:
         self._store = store
+        self._namespace = namespace
 
-    async def counting(self, events: Iterable[RoomEvent], *, copies: bool) -> list[RoomEvent]:
-        """Return *events* without the relayed ones that no program has asked for.
+    async def counting(self, events: Iterable[RoomEvent]) -> tuple[list[RoomEvent], set[str]]:
+        """Return *events* as they were said, and the ids of the relayed ones that are known already.
 
-        *copies*: with those that are known; they were taken when they were sent.
+        Relayed ones that no program has asked for are left out. The known ones were taken when they were sent.
 
         Raises:
             StoreError: it cannot be told.
         """
-        given = list(events)
+        given = [as_said(event, self._namespace) for event in events]
         relayed = {event.event_id: event for event in given if event.is_relayed}
         if not relayed:
-            return given
+            return given, set()
         known = await self._store.known(relayed)
         asked = [
             (event_id, event.text(MARK) or "", event.sender)
             for event_id, event in relayed.items()
             if event_id not in known
         ]
-        counting = await self._store.vouched(asked) if asked else set()
-        counting |= known if copies else set()
-        return [event for event in given if event.event_id not in relayed or event.event_id in counting]
+        counting = known | (await self._store.vouched(asked) if asked else set())
+        return [event for event in given if event.event_id not in relayed or event.event_id in counting], known

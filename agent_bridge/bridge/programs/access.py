@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.bridge.programs.names import LOBBY
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.permissions import CAN, Permission, lowest_role
 from agent_bridge.core.program_problems import Problem, ProgramRefused
@@ -91,7 +92,7 @@ class Access:
             ids = sorted(self._namespace.user_id(each.agent.ghost) for each in found)
             raise ProgramRefused(Problem.AGENT_AMBIGUOUS, f"several agents are called {name}", more={"agents": ids})
         if not found:
-            raise ProgramRefused(Problem.AGENT_NOT_FOUND, f"no agent is called {name}")
+            raise ProgramRefused(Problem.AGENT_NOT_FOUND, f"no agent or channel is called {name}")
         return found[0]
 
     async def reach(self, token: Token, name: str, permission: Permission) -> ReachedRoom:
@@ -153,6 +154,12 @@ class Access:
         if name.startswith(("!", "#")):
             found = await self._names.room(name)
             return [] if found is None else [found]
+        if not await self._names.agents(name):
+            place = await self._names.place(name)
+            if place is None and name.lower() == LOBBY:
+                raise ProgramRefused(Problem.NO_LOBBY, "set rooms.lobby in config.yaml")
+            if place is not None:
+                return [place]
         contact = await self.agent(name)
         rooms = [] if contact.home.room_id is None else [contact.home.room_id]
         if not token.is_agent:
@@ -184,3 +191,32 @@ class Access:
         yield from map(self._namespace.user_id, ghosts)
         if room.kind is KindName.DM:
             yield self._namespace.bot
+
+    def for_feed(self, token: Token) -> FeedAccess:
+        """Return the rooms that a subscription with *token* may read."""
+        return FeedAccess(self, token)
+
+    async def is_member(self, token: Token, room_id: str) -> bool:
+        """Tell whether the identity is in a room that the bridge knows."""
+        room = (await self._rooms.contexts([room_id])).get(room_id)
+        return room is not None and await self._entered(token, room) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedAccess:
+    """See :class:`agent_bridge.bridge.feed.subscription.Access`."""
+
+    access: Access
+    token: Token
+
+    def permits(self, room_id: str) -> bool:
+        """Tell whether the token, and the role of its identity, permit to read in a room now."""
+        try:
+            self.access.require(self.token, Permission.READ, room_id)
+        except ProgramRefused:
+            return False
+        return self.token.reaches(room_id)
+
+    async def is_member(self, room_id: str) -> bool:
+        """Tell whether the identity is in a room now."""
+        return await self.access.is_member(self.token, room_id)

@@ -163,6 +163,16 @@ class Directory:
 
         return tuple(await asyncio.gather(*(one(user) for user in users)))
 
+    async def users(self, token: Token) -> frozenset[str]:
+        """Return the user ids of the agents, and of the people in rooms of the token.
+
+        Raises:
+            ProgramRefused, HomeserverError, StoreError: they cannot be read.
+        """
+        members = await self._members([each for _, each in (await self.rooms(token))[:_WHO_ROOMS]])
+        ghosts = [self._namespace.user_id(each.agent.ghost) for each in await self._agents.all()]
+        return frozenset([*members, *ghosts])
+
     def _who(
         self, user: str, contact: AgentRoom | None, member: Mapping[str, Any], presence: Presence, mine: set[str]
     ) -> Who:

@@ -1,4 +1,4 @@
-"""Keeps the book of roles and the mutes that this process uses equal to the newest ones of the database."""
+"""Keeps the book of roles, the mutes and the switch of the feed of this process equal to those of the database."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.core.feed import FeedSwitch
 from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
@@ -23,8 +24,16 @@ _log = structlog.stdlib.get_logger(__name__)
 class RoleRefresher:
     """A duty of every process. The leader also writes a book when its configuration has other permissions."""
 
-    def __init__(self, store: RoleStore, roles: Roles, permissions: Live[dict[str, Role]], signals: Signals) -> None:
+    def __init__(
+        self,
+        store: RoleStore,
+        roles: Roles,
+        permissions: Live[dict[str, Role]],
+        signals: Signals,
+        feed: FeedSwitch | None = None,
+    ) -> None:
         self._store = store
+        self._feed = feed or FeedSwitch()
         self._roles = roles
         self._permissions = permissions
         self._signals = signals
@@ -46,6 +55,7 @@ class RoleRefresher:
         found = await self._store.current()
         book = self._roles.book if found.book is None else found.book
         self._roles.replace(book, found.mutes, found.servers)
+        self._feed.is_on = found.is_fed
         if before and self._roles.book.version != before:
             _log.info("a newer book of roles counts", version=self._roles.book.version)
 

@@ -78,6 +78,8 @@ from agent_bridge.core.errors.homeserver import (
 )
 from agent_bridge.core.errors.upstream import (
     AgentGone,
+    AgentSilent,
+    AnswerAwaited,
     AnswerEmpty,
     AnswerFiltered,
     AnswerInterrupted,
@@ -96,6 +98,8 @@ from agent_bridge.core.errors.upstream import (
 
 __all__ = [
     "AgentGone",
+    "AgentSilent",
+    "AnswerAwaited",
     "AnswerEmpty",
     "AnswerFiltered",
     "AnswerInterrupted",

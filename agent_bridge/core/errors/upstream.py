@@ -32,6 +32,12 @@ _ABOUT_SETTINGS = frozenset(
         "voice_no_path",
         "answer_no_completion",
         "answer_no_json",
+        "list_no_card",
+        "a2a_no_interface",
+        "a2a_other_host",
+        "a2a_no_result",
+        "a2a_wrong_id",
+        "a2a_version",
     }
 )
 #: Causes whose texts name the remedy for operators.
@@ -206,3 +212,17 @@ class AgentGone(UpstreamError):
     def remedy(self, texts: Texts, /) -> str:
         """Return to talk to another agent."""
         return texts.for_admins(texts.ask_another)
+
+
+class AnswerAwaited(UpstreamError):
+    """The agent connects itself, and has not replied yet. Its reply has the turn go on before *retry_after* seconds."""
+
+    retryable = True
+
+
+class AgentSilent(UpstreamError):
+    """The agent connects itself, and has not replied in time."""
+
+    def remedy(self, texts: Texts, /) -> str:
+        """Return to try again."""
+        return texts.try_again

@@ -13,10 +13,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 #: Channel of the bridge's own signals; the payload is the topic.
 CHANNEL = "agent_bridge"
+#: Channel of live events; the payload is the event.
+LIVE_CHANNEL = "agent_bridge_live"
 
 
 class Topic(StrEnum):
@@ -36,6 +38,8 @@ class Topic(StrEnum):
     CHATS = "chats"
     #: The desired state of a server or a channel.
     PLACES = "places"
+    #: The name of a thread, or a message in an archived one.
+    THREADS = "threads"
     #: A person gave the first command in a room, or the first with a higher role.
     COMMANDS = "commands"
     #: The members of a group or a lobby changed, or it was upgraded.
@@ -58,10 +62,24 @@ class Topic(StrEnum):
     RELOADS = "reloads"
     #: The configuration of this process changed. Sent within the process only.
     CONFIGURATION = "configuration"
+    #: A vote has something to do: it began or ended, or an agent voted.
+    VOTES = "votes"
+    #: The next due time of a schedule.
+    SCHEDULES = "schedules"
+    #: A question for an agent that connects itself.
+    QUESTIONS = "questions"
+    #: The feed has another entry.
+    FEED = "feed"
     #: A turn ended whose end a program waits for.
     ANSWERS = "answers"
     #: A person decided about a tool call.
     APPROVALS = "approvals"
+    #: An agent event to be posted, one that was posted, or the agents that a log channel mirrors.
+    EVENTS = "events"
+    #: A task, or its card.
+    TASKS = "tasks"
+    #: A notification for a person.
+    NOTIFICATIONS = "notifications"
     #: A job of the queue can start. Procrastinate sends this one, on a channel of its own.
     JOBS = "jobs"
 
@@ -71,6 +89,8 @@ class Signals:
 
     def __init__(self) -> None:
         self._subscribed: list[tuple[frozenset[str], asyncio.Event]] = []
+        #: Called with the payload of each live event.
+        self.on_live: list[Callable[[str], None]] = []
 
     @contextmanager
     def subscription(self, *topics: Topic) -> Iterator[asyncio.Event]:

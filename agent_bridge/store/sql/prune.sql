@@ -67,12 +67,41 @@ DELETE FROM trigger WHERE id = ANY(ARRAY(
     ORDER BY id LIMIT %(batch)s
 ))
 
+-- notifications --
+-- Delete notifications that are older than %(days)s days, at most %(batch)s.
+DELETE FROM notification WHERE id = ANY(ARRAY(
+    SELECT id FROM notification WHERE created_at < now() - make_interval(secs => %(days)s * 86400.0)
+    ORDER BY created_at LIMIT %(batch)s
+))
+
+-- agent_events --
+-- Delete agent events that were posted or given up more than %(days)s days ago, at most %(batch)s.
+DELETE FROM agent_event WHERE id = ANY(ARRAY(
+    SELECT id FROM agent_event WHERE closed_at < now() - make_interval(secs => %(days)s * 86400.0)
+    ORDER BY closed_at LIMIT %(batch)s
+))
+
 -- program_requests --
 -- Delete requests of programs that are older than %(days)s days, at most %(batch)s.
 DELETE FROM api_request WHERE id = ANY(ARRAY(
     SELECT id FROM api_request WHERE created_at < now() - make_interval(secs => %(days)s * 86400.0)
     ORDER BY created_at LIMIT %(batch)s
 ))
+
+-- feed --
+-- Delete entries of the feed that are older than %(days)s days, at most %(batch)s, the oldest first, and note the position up
+-- to which they are gone. While no token may subscribe, all are deleted: nobody erases redacted ones.
+WITH gone AS (
+    DELETE FROM feed WHERE position = ANY(ARRAY(
+        SELECT position FROM feed
+        WHERE created_at < now() - make_interval(secs => %(days)s * 86400.0)
+           OR NOT EXISTS (SELECT 1 FROM token WHERE 'subscribe' = ANY(capabilities) AND revoked_at IS NULL
+                          AND (expires_at IS NULL OR expires_at > now()))
+        ORDER BY created_at LIMIT %(batch)s))
+    RETURNING position
+)
+UPDATE kv SET value = jsonb_set(value, '{pruned}', to_jsonb(greatest((value ->> 'pruned')::bigint, g.position)))
+FROM (SELECT max(position) AS position FROM gone) AS g WHERE kv.key = 'feed' AND g.position IS NOT NULL
 
 -- tokens --
 -- Delete tokens that were revoked, or have expired, more than %(days)s days ago, at most %(batch)s.
@@ -86,6 +115,13 @@ DELETE FROM token WHERE id = ANY(ARRAY(
 DELETE FROM operation WHERE id = ANY(ARRAY(
     SELECT id FROM operation WHERE finished_at < now() - make_interval(secs => %(days)s * 86400.0)
     ORDER BY finished_at LIMIT %(batch)s
+))
+
+-- votes --
+-- Delete votes that ended more than %(days)s days ago, at most %(batch)s.
+DELETE FROM vote WHERE id = ANY(ARRAY(
+    SELECT id FROM vote WHERE is_settled AND closed_at < now() - make_interval(secs => %(days)s * 86400.0)
+    ORDER BY closed_at LIMIT %(batch)s
 ))
 
 -- conversations --

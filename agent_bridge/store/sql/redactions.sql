@@ -145,7 +145,11 @@ WHERE (titled_from = ANY(%(turns)s::bigint[]) AND titled_by = 'made')
 RETURNING pg_notify('agent_bridge', 'chats')
 
 -- forget_approvals --
--- Forget the tool calls about which the turns %(turns)s asked people.
+-- Forget the tool calls about which the turns %(turns)s asked people, and the questions that wait for agents which connect
+-- themselves.
+WITH asked AS (
+    DELETE FROM client_question WHERE turn = ANY(%(turns)s::bigint[])
+)
 DELETE FROM approval WHERE turn = ANY(%(turns)s::bigint[])
 
 -- forget_reason --

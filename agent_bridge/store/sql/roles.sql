@@ -7,14 +7,17 @@ LOCK TABLE role_book IN SHARE ROW EXCLUSIVE MODE
 SELECT version, permissions, assigned, servers FROM role_book ORDER BY version DESC LIMIT 1
 
 -- current --
--- Return the newest book of roles, nulls if there is none, the mutes that last, and the rooms of servers.
+-- Return the newest book of roles, nulls if there is none, the mutes that last, the rooms of servers, and whether a token
+-- may subscribe to the feed.
 SELECT b.version, b.permissions, b.assigned, b.servers,
        (SELECT coalesce(jsonb_object_agg(r.room_id, x.server), '{}')
         FROM (SELECT room, id AS server FROM server UNION ALL SELECT room, server FROM channel WHERE server IS NOT NULL) AS x
              JOIN room r ON r.id = x.room
         WHERE r.room_id IS NOT NULL) AS rooms,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(m.room_id, m.user_id, m.until)), '[]') FROM mute m
-        WHERE m.until IS NULL OR m.until > now()) AS mutes
+        WHERE m.until IS NULL OR m.until > now()) AS mutes,
+       EXISTS (SELECT 1 FROM token WHERE 'subscribe' = ANY(capabilities) AND revoked_at IS NULL
+               AND (expires_at IS NULL OR expires_at > now())) AS is_fed
 FROM (SELECT 1) AS one LEFT JOIN (SELECT * FROM role_book ORDER BY version DESC LIMIT 1) AS b ON true
 
 -- book --

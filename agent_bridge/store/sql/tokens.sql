@@ -22,7 +22,8 @@ UPDATE token SET last_used_at = now() WHERE id = %(token)s AND (last_used_at IS 
 ORDER BY t.id
 
 -- add --
--- Write a token, limited to the rooms %(rooms)s unless they are null; return its number.
+-- Write a token, limited to the rooms %(rooms)s unless they are null; return its number. Processes
+-- learn whether any token may subscribe.
 WITH made AS (
     INSERT INTO token (name, person, agent, hash, nonce, capabilities, all_rooms, made_by, expires_at)
     VALUES (%(name)s, %(person)s, %(agent)s, %(hash)s, %(nonce)s, %(capabilities)s, %(rooms)s::text[] IS NULL, %(made_by)s,
@@ -32,7 +33,7 @@ WITH made AS (
     INSERT INTO token_room (token, room)
     SELECT made.id, room.id FROM made, room WHERE room.room_id = ANY(%(rooms)s::text[])
 )
-SELECT id FROM made
+SELECT id, pg_notify('agent_bridge', 'roles') FROM made
 
 -- nonce --
 -- Return the text from which the token %(token)s derives; no row if it was revoked or told.

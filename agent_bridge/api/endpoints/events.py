@@ -1,0 +1,155 @@
+"""The endpoint by which programs subscribe to events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from agent_bridge.api.endpoint import ApiCall, stream_endpoint
+from agent_bridge.api.model import ApiModel, Text
+from agent_bridge.api.streams import HEARTBEAT, StreamEvent
+from agent_bridge.bridge.feed.subscription import CursorProblem, Filter, Subscription, cursor_at
+from agent_bridge.core.feed import Cursor, FeedType, LiveType, parse_cursor
+from agent_bridge.core.permissions import Permission
+from agent_bridge.core.program_problems import Problem, ProgramRefused
+from agent_bridge.core.programs import Capability
+
+if TYPE_CHECKING:
+    from agent_bridge.core.feed import FeedEntry, LiveEvent
+
+_TAG = "Events"
+_LIVE = tuple(LiveType)
+_TYPES = ", ".join([*FeedType, *_LIVE])
+
+
+class Subscribed(ApiModel):
+    """The query of a subscription."""
+
+    rooms: Text = Field("", description="Only events of these rooms: ids, aliases or names of agents, with commas.")
+    types: Text = Field("", description=f"Only these types, with commas: {_TYPES}.")
+    since: Text = Field(
+        "", description="The id of the last event that the program has. The header Last-Event-ID has priority."
+    )
+
+
+class Event(ApiModel):
+    """An event. Fields that do not fit its type are missing."""
+
+    type: str
+    room_id: str | None = None
+    event_id: str | None = None
+    sender: str | None = Field(None, description="User id.")
+    user_id: str | None = Field(None, description="The user who enters or leaves, or whose presence it is.")
+    sent_at: datetime | None = None
+    thread: str | None = Field(None, description="Root of its thread.")
+    target: str | None = Field(None, description="The event that is edited, redacted or reacted to.")
+    text: str | None = Field(None, description="The text of a message, or of its edit; the emoji of a reaction.")
+    content: dict[str, Any] | None = Field(None, description="The content of the Matrix event.")
+    typing: list[str] | None = Field(None, description="The users who are typing.")
+    presence: str | None = None
+
+
+@stream_endpoint(
+    "/v1/events",
+    tag=_TAG,
+    capability=Capability.SUBSCRIBE,
+    permission=Permission.READ,
+    response=Event,
+    problems=(Problem.CURSOR_UNKNOWN, Problem.CURSOR_EXPIRED, Problem.ROOM_NOT_FOUND),
+)
+async def events(call: ApiCall, query: Subscribed, last_id: str) -> AsyncGenerator[StreamEvent | None, None]:
+    """Subscribe to events, as server-sent events.
+
+    The first event is ``ready``. The id of each event is a cursor: after a lost connection the stream goes on behind
+    the header ``Last-Event-ID``, in any process of the bridge, without a gap and without a repetition. Without a cursor
+    it begins with the next event. The bridge keeps events for 7 days; a cursor that is older, or of another database,
+    is refused. Events of a room are those of the time in which the identity was there. ``typing`` and ``presence`` have
+    no id, and those of the time without a connection are lost.
+    """
+    services = call.services
+    wanted = await _filter(call, query)
+    subscription = Subscription(
+        services.feed.reader,
+        services.feed.feed,
+        call.token.user_id,
+        wanted,
+        services.access.for_feed(call.token),
+    )
+    async with services.connected.connected(call.token), services.feed.reader.subscribed():
+        bounds = await services.feed.feed.bounds()
+        given = last_id or query.since
+        cursor = cursor_at(bounds) if not given else _cursor(given)
+        if (problem := subscription.problem(cursor, bounds)) is not None:
+            raise ProgramRefused(
+                Problem.CURSOR_EXPIRED if problem is CursorProblem.EXPIRED else Problem.CURSOR_UNKNOWN,
+                more={"newest": str(cursor_at(bounds))},
+            )
+        yield StreamEvent(str(cursor), "ready", Event(type="ready"))
+        told = cursor.position
+        merged = services.feed.merged(subscription, call.token, cursor.position, patience=HEARTBEAT)
+        async for position, entries, live in merged:
+            for each in entries:
+                yield StreamEvent(str(Cursor(bounds.epoch, each.position)), each.type, _event(each))
+            if live is not None:
+                yield StreamEvent(None, live.type, _live(live))
+                continue
+            told = entries[-1].position if entries else told
+            # Also the program goes on behind the entries that are not for it.
+            yield None if position == told else StreamEvent(str(Cursor(bounds.epoch, position)), "", None)
+            told = position
+
+
+def _cursor(text: str) -> Cursor:
+    found = parse_cursor(text)
+    if found is None:
+        raise ProgramRefused(Problem.CURSOR_UNKNOWN)
+    return found
+
+
+async def _filter(call: ApiCall, query: Subscribed) -> Filter:
+    types = [each.strip().lower() for each in query.types.split(",") if each.strip()]
+    known = {str(each): each for each in FeedType}
+    if unknown := [each for each in types if each not in known and each not in _LIVE]:
+        text = f"types: there is no type {unknown[0]}"
+        raise ProgramRefused(
+            Problem.INVALID_REQUEST, text, more={"errors": [{"field": "types", "message": f"the types are {_TYPES}"}]}
+        )
+    rooms = [each.strip() for each in query.rooms.split(",") if each.strip()]
+    reached = [await call.services.access.reach(call.token, each, Permission.READ) for each in rooms]
+    return Filter(
+        rooms=frozenset(each.room_id for each in reached) if rooms else None,
+        types=frozenset(known[each] for each in types if each in known) if types else None,
+        live=frozenset(LiveType(each) for each in types if each in _LIVE) if types else frozenset(LiveType),
+    )
+
+
+def _event(entry: FeedEntry) -> Event:
+    content: dict[str, Any] = json.loads(entry.content)
+    new = content.get("m.new_content")
+    said = new if entry.type is FeedType.EDIT and isinstance(new, dict) else content
+    text = said.get("body") if entry.type in {FeedType.MESSAGE, FeedType.EDIT} else None
+    if entry.type is FeedType.REACTION:
+        related = content.get("m.relates_to")
+        text = related.get("key") if isinstance(related, dict) else None
+    return Event(
+        type=entry.type,
+        room_id=entry.room_id,
+        event_id=entry.event_id,
+        sender=entry.sender or None,
+        user_id=entry.user_id,
+        sent_at=datetime.fromtimestamp(entry.sent_at / 1000, UTC),
+        thread=entry.thread or None,
+        target=entry.target,
+        text=text if isinstance(text, str) else None,
+        content=content,
+    )
+
+
+def _live(event: LiveEvent) -> Event:
+    if event.type is LiveType.TYPING:
+        return Event(type=event.type, room_id=event.room_id, typing=list(event.typing))
+    return Event(type=event.type, user_id=event.user_id, presence=event.presence, text=event.status or None)

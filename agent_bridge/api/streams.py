@@ -1,0 +1,121 @@
+"""Streams of server-sent events (WHATWG HTML, "Server-sent events"), which an endpoint yields."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from agent_bridge.api.model import ApiModel
+
+#: Seconds after which a connection is used although there is no event: proxies and sockets that are gone are found.
+HEARTBEAT = 15.0
+#: Seconds in which a client takes what is sent to it, seconds between two looks for one that is gone, and milliseconds
+#: after which a client connects again.
+_PATIENCE, _LOOK, _RETRY = 30.0, 2.0, 2_000
+_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    # nginx would hold the events back.
+    "X-Accel-Buffering": "no",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """An event of a stream."""
+
+    #: From which the stream goes on after a lost connection; None: it is as before.
+    id: str | None
+    #: Name of the event, without a line break.
+    type: str
+    #: None: the event carries only its id, and no client shows it.
+    data: ApiModel | None
+
+
+class Streams:
+    """The streams of a process. They end with their client, with their token, and with the server."""
+
+    def __init__(self) -> None:
+        self._ending = asyncio.Event()
+
+    async def end(self, _app: web.Application) -> None:
+        """End all streams."""
+        self._ending.set()
+
+    async def serve(
+        self,
+        request: web.Request,
+        events: AsyncGenerator[StreamEvent | None, None],
+        is_permitted: Callable[[], Awaitable[bool]],
+    ) -> web.StreamResponse:
+        """Send *events*; None stands for a moment without an event.
+
+        The token is looked at again with every :data:`HEARTBEAT`: *is_permitted*.
+        """
+        response = web.StreamResponse(headers=_HEADERS)
+        async with aclosing(events):
+            # The first event is awaited before the head of the response: an error is still a problem.
+            first = await anext(events, None)
+            sending = asyncio.ensure_future(_send_all(request, response, first, events, is_permitted))
+            gone = asyncio.ensure_future(self._gone(request))
+            try:
+                await asyncio.wait([sending, gone], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                sending.cancel()
+                gone.cancel()
+                await asyncio.wait([sending, gone])
+            if not sending.cancelled() and (error := sending.exception()) is not None:
+                raise error
+        return response
+
+    async def _gone(self, request: web.Request) -> None:
+        """Return when the client has closed the connection, or the server ends. aiohttp tells neither to a handler."""
+        while request.transport is not None and not request.transport.is_closing():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK):
+                    await self._ending.wait()
+                    return
+
+
+async def _send_all(
+    request: web.Request,
+    response: web.StreamResponse,
+    first: StreamEvent | None,
+    events: AsyncGenerator[StreamEvent | None, None],
+    is_permitted: Callable[[], Awaitable[bool]],
+) -> None:
+    loop = asyncio.get_running_loop()
+    checked_at = loop.time()
+    # The client may go at any time, and may not read.
+    with suppress(ConnectionError, TimeoutError):
+        await response.prepare(request)
+        await _send(response, f"retry: {_RETRY}\n\n{_text(first)}")
+        async for event in events:
+            await _send(response, _text(event))
+            if loop.time() - checked_at >= HEARTBEAT:
+                checked_at = loop.time()
+                if not await is_permitted():
+                    return
+
+
+async def _send(response: web.StreamResponse, text: str) -> None:
+    async with asyncio.timeout(_PATIENCE):
+        await response.write(text.encode())
+
+
+def _text(event: StreamEvent | None) -> str:
+    if event is None:
+        return ": still here\n\n"
+    head = "" if event.id is None else f"id: {event.id}\n"
+    if event.data is None:
+        return f"{head}\n"
+    # JSON has no line breaks.
+    return f"{head}event: {event.type}\ndata: {event.data.model_dump_json(exclude_none=True)}\n\n"

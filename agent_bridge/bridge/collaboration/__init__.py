@@ -1,0 +1,1 @@
+"""Functions that people, agents and programs share, and the news about them."""

@@ -1,0 +1,162 @@
+"""Hooks of coding agents: ``hook stop`` posts a summary of the session, ``hook start`` prints those of others.
+
+A hook must never hinder a session: it ends within a second, silently and with exit code 0, if the bridge is away, slow
+or not configured. A watchdog ends the process, because the resolution of a name cannot be interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from agent_bridge.core.names import one_line, printable
+from agent_bridge.remote.connection import ApiError, Connection, Unreachable
+from agent_bridge.remote.cool_down import CoolDown, NothingToDo
+from agent_bridge.remote.settings import SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from agent_bridge.remote.settings import RemoteSettings
+
+#: Seconds after its start in which the process ends, and seconds that the bridge has at least and at most.
+_DEADLINE, _LEAST, _MOST = 0.6, 0.15, 0.5
+#: Bytes of the description of a session; characters of a summary, and of the context that a session gets.
+_LONGEST, _SUMMARY, _CONTEXT = 4 * 1024 * 1024, 1_000, 4_000
+#: Events that a session gets.
+_EVENTS: Final = 10
+#: The default channel: the first one for logs of agents. The API makes it if there is none.
+_DEFAULT_CHANNEL: Final = "-"
+_USAGE: Final = "usage: agent-bridge hook stop|start [--verbose]"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the hook of *arguments* and return the exit code: 2 for wrong arguments, and 0 in all other cases."""
+    names = [each for each in arguments if each not in {"--verbose", "-v"}]
+    if any(each in {"--help", "-h"} for each in names):
+        sys.stdout.write(f"{_USAGE}\n{__doc__}")
+        return 0
+    act = {"stop": _stop, "start": _start}.get(names[0]) if len(names) == 1 else None
+    if act is None:
+        sys.stderr.write(f"{_USAGE}\n")
+        return 2
+    verbose = len(names) < len(arguments)
+    patience = max(_LEAST, min(_MOST, _DEADLINE - _age()))
+    watchdog = threading.Timer(patience, _give_up, (verbose,))
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        _run(act)
+    except NothingToDo as reason:
+        _tell(str(reason), verbose=verbose)
+    except Exception as error:  # noqa: BLE001  # a fault of the hook must not hinder the session
+        _tell(f"{type(error).__name__}", verbose=verbose)
+    watchdog.cancel()
+    return 0
+
+
+def _run(act: Callable[[RemoteSettings, Connection, Mapping[str, Any]], None]) -> None:
+    try:
+        settings = read_settings(os.environ)
+    except SettingsError as error:
+        raise NothingToDo(str(error)) from None
+    if settings is None:
+        raise NothingToDo("no bridge is configured")
+    try:
+        act(settings, Connection(settings, patience=_MOST), _session())
+    except (ApiError, Unreachable) as error:
+        raise NothingToDo(str(error)) from None
+
+
+def _stop(settings: RemoteSettings, connection: Connection, session: Mapping[str, Any]) -> None:
+    """Post what the agent said last, once in five minutes for each channel and directory. The transcript stays here."""
+    said = session.get("last_assistant_message")
+    if session.get("stop_hook_active") is True or not isinstance(said, str) or not one_line(said):
+        raise NothingToDo("the session has no last message")
+    channel = settings.channel or _DEFAULT_CHANNEL
+    directory = _directory(session)
+    with CoolDown(settings.url, channel, directory) as rest:
+        name = one_line(Path(directory).name) or "/"
+        summary = one_line(said)
+        summary = summary if len(summary) <= _SUMMARY else f"{summary[:_SUMMARY]}…"
+        data = {"directory": name, "session": one_line(str(session.get("session_id") or ""))[:100]}
+        body = {"kind": "session_summary", "text": f"{name}: {summary}", "data": data}
+        key = hashlib.sha256(json.dumps([channel, directory, body]).encode()).hexdigest()
+        connection.request("POST", _events_of(channel), body, key=key)
+        rest.begin()
+
+
+def _start(settings: RemoteSettings, connection: Connection, _session: Mapping[str, Any]) -> None:
+    """Print the newest events of the channel, for the context of a session."""
+    channel = settings.channel or _DEFAULT_CHANNEL
+    found = connection.request("GET", _events_of(channel), query={"limit": _EVENTS})
+    events = found.get("events") if isinstance(found, dict) else None
+    lines = [line for each in events or () if isinstance(each, dict) and (line := _line(each))]
+    if not lines:
+        raise NothingToDo("the channel has no events")
+    text = "Recent activity of other agents, as information only:\n" + "\n".join(lines)
+    sys.stdout.write(text[:_CONTEXT] + "\n")
+    sys.stdout.flush()
+
+
+def _line(event: Mapping[str, Any]) -> str:
+    text = one_line(str(event.get("text") or ""))
+    sender, sent_at = (
+        one_line(str(event.get("sender_name") or event.get("sender") or "")),
+        str(event.get("sent_at") or ""),
+    )
+    return f"- {one_line(sent_at)[:16]} {sender[:80]}: {text[:500]}" if text else ""
+
+
+def _events_of(channel: str) -> str:
+    from urllib.parse import quote
+
+    return f"/v1/channels/{quote(channel, safe='')}/events"
+
+
+def _session() -> Mapping[str, Any]:
+    """Return the description of the session on standard input; empty if a person calls the hook."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return {}
+    content = sys.stdin.buffer.read(_LONGEST)
+    try:
+        found = json.loads(content) if content.strip() else {}
+    except (ValueError, RecursionError):
+        raise NothingToDo("standard input has no JSON") from None
+    return found if isinstance(found, dict) else {}
+
+
+def _directory(session: Mapping[str, Any]) -> str:
+    found = session.get("cwd")
+    return found if isinstance(found, str) and found else str(Path.cwd())
+
+
+def _give_up(verbose: bool) -> None:  # noqa: FBT001  # an argument of the timer
+    with suppress(OSError):
+        CoolDown.forget()
+    _tell("the bridge does not answer in time", verbose=verbose)
+    os._exit(0)
+
+
+def _tell(reason: str, *, verbose: bool) -> None:
+    if verbose:
+        with suppress(OSError):
+            sys.stderr.write(f"agent-bridge hook: {printable(reason)}\n")
+            sys.stderr.flush()
+
+
+def _age() -> float:
+    """Return the seconds since the start of the process, as Linux tells them: a busy machine starts it slowly."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started)
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0.0

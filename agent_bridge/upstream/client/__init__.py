@@ -1,0 +1,1 @@
+"""Agents that connect themselves."""
