@@ -10,6 +10,7 @@ from agent_bridge.api.routes import ApiRoutes
 from agent_bridge.api.services import ApiServices
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.programs.access import Access
 from agent_bridge.bridge.programs.answer_watch import AnswerWatch
 from agent_bridge.bridge.programs.asks import Asks
@@ -88,7 +89,7 @@ def build_api_services(
         inbound.rules,
         build_hand_on(settings, stores),
         homeserver,
-        clients.media,
+        Uploads(clients.media, clients.fetcher, clients.pictures, config.files, settings.texts),
         max_queued=config.lanes.max_queued_per_room,
     )
     reading = Reading(access, homeserver)
