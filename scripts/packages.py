@@ -22,7 +22,10 @@ LOCKS: Final = TOP / "locks"
 
 #: The sets and their sources in pyproject.toml. The versions of the first set apply to the others.
 SETS: Final = {
-    "dev": ("pyproject.toml", "--extra", "demo", "--extra", "documents", "--extra", "prices", "--group", "dev"),
+    "dev": (
+        *("pyproject.toml", "--extra", "demo", "--extra", "documents", "--extra", "mcp", "--extra", "prices"),
+        *("--group", "dev"),
+    ),
     "demo": ("pyproject.toml", "--extra", "demo", "--group", "build"),
     "unit": ("pyproject.toml", "--group", "build", "--group", "unit"),
     "run": ("pyproject.toml",),
