@@ -168,8 +168,8 @@ async def build(
             traces=commands.traces,
             renderer=commands.renderer,
             process_stats=ProcessStats(stores.database),
-            web=application(endpoint, health, *others, *([] if has_own_port else [api]), fallback=has_own_port),
-            api=api_application(*others, api) if has_own_port else None,
+            web=application(endpoint, health, *others, *([] if has_own_port else api), fallback=has_own_port),
+            api=api_application(*others, *api) if has_own_port else None,
         )
 
 

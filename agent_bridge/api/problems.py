@@ -28,6 +28,7 @@ STATUSES: Mapping[Problem, tuple[int, str]] = MappingProxyType(
         Problem.AGENTS_ONLY: (403, "This function is for tokens of agents"),
         Problem.NOT_FOUND: (404, "There is no such path"),
         Problem.METHOD_NOT_ALLOWED: (405, "The path has other methods"),
+        Problem.ORIGIN_NOT_ALLOWED: (403, "Web pages of other origins may not use the bridge"),
         Problem.ROOM_NOT_FOUND: (404, "The token reaches no such room"),
         Problem.MESSAGE_NOT_FOUND: (404, "There is no such message in the room"),
         Problem.AGENT_NOT_FOUND: (404, "There is no such agent"),
@@ -70,9 +71,13 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """Return the response that tells *problem*, with further fields."""
+    content = problem_content(problem, detail) | dict(more or {})
+    text = json.dumps(content, ensure_ascii=False)
+    return web.Response(text=text, status=content["status"], headers=headers, content_type=CONTENT_TYPE)
+
+
+def problem_content(problem: Problem, detail: str = "") -> dict[str, Any]:
+    """Return the fields that all problems have."""
     status, title = STATUSES[problem]
     content: dict[str, Any] = {"type": f"{TYPE}{problem}", "title": title, "status": status, "code": str(problem)}
-    if detail:
-        content["detail"] = detail
-    text = json.dumps(content | dict(more or {}), ensure_ascii=False)
-    return web.Response(text=text, status=status, headers=headers, content_type=CONTENT_TYPE)
+    return content | ({"detail": detail} if detail else {})

@@ -30,6 +30,8 @@ class Problem(StrEnum):
     #: There is no such path.
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    #: A web page of another origin has sent the request.
+    ORIGIN_NOT_ALLOWED = "origin_not_allowed"
     #: There is no such room, or the identity is not in it, or the token is not for it.
     ROOM_NOT_FOUND = "room_not_found"
     MESSAGE_NOT_FOUND = "message_not_found"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.api.endpoints import all_endpoints
+from agent_bridge.api.mcp.routes import McpRoutes
 from agent_bridge.api.routes import ApiRoutes
 from agent_bridge.api.services import ApiServices
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
@@ -46,16 +47,17 @@ def build_token_maker(settings: Settings, stores: Stores, clients: Clients) -> T
 
 def build_api(
     settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats, feed: FeedParts
-) -> ApiRoutes:
+) -> tuple[ApiRoutes, McpRoutes]:
     """Build the routes of the API."""
     config = settings.config
     services = build_api_services(settings, stores, clients, inbound, direct, feed)
-    return ApiRoutes(
+    api = ApiRoutes(
         all_endpoints(),
         services,
         requests_per_minute=config.api.requests_per_minute,
         trusted_proxies=config.api.trusted_proxies,
     )
+    return api, McpRoutes(api, services, config.public_url)
 
 
 def build_api_services(
