@@ -30,7 +30,7 @@ class Tools:
         """Return the names of the tools."""
         return [each.name for each in (await self.client.list_tools()).tools]
 
-    async def call(self, name: str, **arguments: Any) -> dict[str, Any]:
+    async def call(self, name: str, /, **arguments: Any) -> dict[str, Any]:
         """Return the result of a tool, which must be no problem."""
         result = await self.client.call_tool(name, arguments)
         assert isinstance(result, CallToolResult)
@@ -39,14 +39,14 @@ class Tools:
         assert text_of(result) == result.structured_content
         return result.structured_content
 
-    async def problem(self, name: str, **arguments: Any) -> dict[str, Any]:
+    async def problem(self, name: str, /, **arguments: Any) -> dict[str, Any]:
         """Return the problem that a tool tells."""
         result = await self.client.call_tool(name, arguments)
         assert isinstance(result, CallToolResult)
         assert result.is_error, result.content
         return text_of(result)
 
-    async def code(self, name: str, **arguments: Any) -> str:
+    async def code(self, name: str, /, **arguments: Any) -> str:
         """Return the code of the problem that a tool tells."""
         return str((await self.problem(name, **arguments))["code"])
 
