@@ -1,4 +1,4 @@
-"""Requests to the MCP server on a real PostgreSQL, without a homeserver: recognised, limited and checked, or refused."""
+"""Requests to the MCP server on a real PostgreSQL, without a homeserver: carried out, or refused."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Scene:
             return response.status, await response.text(), response.headers
 
 
-def called(name: str = "me", arguments: Any = None, **params: Any) -> dict[str, Any]:
+def called(name: Any = "me", arguments: Any = None, **params: Any) -> dict[str, Any]:
     """Return the request of the current revision that calls a tool."""
     prefix = "io.modelcontextprotocol/"
     meta = {f"{prefix}protocolVersion": MODERN, f"{prefix}clientCapabilities": {}}
@@ -293,7 +293,7 @@ async def test_hostile_bodies(scene: Scene, caplog: pytest.LogCaptureFixture, bo
     name = body.get("params", {}).get("name") if isinstance(body, dict) else "me"
     method = body.get("method") if isinstance(body, dict) else "tools/call"
     for protocol in ({}, {"MCP_Protocol_Version": "", "Mcp_Method": "", "Mcp_Name": ""}):
-        named = protocol or {"Mcp_Name": str(name), "Mcp_Method": str(method)}
+        named: Any = protocol or {"Mcp_Name": str(name), "Mcp_Method": str(method)}
         found, text, _ = await scene.post(data, **named)
         assert found in ({status, 400} if protocol else {status}), text
         content = json.loads(text)
