@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_bridge import log
+from benchmarks.claims import claims
 from benchmarks.deltas import deltas
 from benchmarks.durability import durability
 from benchmarks.first_words import first_words
@@ -68,6 +69,7 @@ _MEASURES: Mapping[str, Measure] = {
     "start": idle_start,
     "repair": repair,
     "import": import_history,
+    "claims": claims,
 }
 
 

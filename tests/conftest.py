@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from support.postgres import Cluster, Server
 
 # A busy machine is slow now and then: a slow example is no failure. `make test-long` searches with more examples.
-settings.register_profile("short", deadline=None, max_examples=40)
+settings.register_profile("short", deadline=None, max_examples=25)
 settings.register_profile("long", deadline=None, max_examples=500)
 settings.load_profile("short")
 #: The folders in the order of their start, so that two workers end at about the same time.

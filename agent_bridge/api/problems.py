@@ -30,6 +30,7 @@ STATUSES: Mapping[Problem, tuple[int, str]] = MappingProxyType(
         Problem.METHOD_NOT_ALLOWED: (405, "The path has other methods"),
         Problem.ORIGIN_NOT_ALLOWED: (403, "Web pages of other origins may not use the bridge"),
         Problem.ROOM_NOT_FOUND: (404, "The token reaches no such room"),
+        Problem.NO_LOBBY: (404, "There is no lobby"),
         Problem.MESSAGE_NOT_FOUND: (404, "There is no such message in the room"),
         Problem.AGENT_NOT_FOUND: (404, "There is no such agent"),
         Problem.USER_NOT_FOUND: (404, "There is no such user"),

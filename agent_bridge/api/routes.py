@@ -40,6 +40,8 @@ KEY, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"
 #: Seconds of a request beside a wait that it asks for, requests of a token at a time, failed ones of an address in a
 #: minute, and characters of a token.
 _TIMEOUT, _AT_A_TIME, _FAILURES, _LONGEST_TOKEN = 60.0, 32, 30, 200
+#: Seconds after which the token of a request that waits is looked at again.
+_LONG = 2.0
 #: Files that are held in memory at a time.
 _FILES = 4
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -80,6 +82,8 @@ class ApiRoutes:
         for path, methods in by_path.items():
             app.router.add_route("*", path, _Resource(self, methods).handle)
         app.router.add_route("*", "/v1/{path:.*}", _unknown)
+        # The end of the process waits for the requests.
+        app.on_shutdown.append(self._end_waits)
 
     async def answer(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         """Return the response of *endpoint* to *request*."""
@@ -115,6 +119,10 @@ class ApiRoutes:
         last_id = clean(request.headers.get("Last-Event-ID", ""))[:MAX_ID_BYTES]
         events = endpoint.run(call, query=query, last_id=last_id)
         return await self._streams.serve(request, events, partial(self._services.tokens.counts, token.id))
+
+    async def _end_waits(self, _app: web.Application) -> None:
+        await self._services.asks.end_waits()
+        await self._services.client_agents.end_waits()
 
     async def _token(self, request: web.Request) -> Token:
         """Return the token of *request*, which counts now.
@@ -169,9 +177,11 @@ class ApiRoutes:
         self, endpoint: Endpoint, request: web.Request, token: Token, arguments: dict[str, Any], body: bytes
     ) -> web.Response:
         once = Call(token, _key(request), _digest(request, body), endpoint.name)
+        begin = asyncio.get_running_loop().time()
         result = await endpoint.run(ApiCall(self._services, token, once), **arguments)
         responded = result if isinstance(result, Responded) else Responded(result, endpoint.status)
-        if endpoint.waits and not await self._services.tokens.counts(token.id):
+        has_waited = asyncio.get_running_loop().time() - begin > _LONG
+        if has_waited and not await self._services.tokens.counts(token.id):
             # It was revoked meanwhile.
             raise ProgramRefused(Problem.TOKEN_INVALID)
         headers = _HEADERS | ({REPLAYED: "true"} if responded.is_repeat else {})

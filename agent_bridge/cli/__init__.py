@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent_bridge import __version__
+from agent_bridge.cli.program_commands import agent_commands, program_commands
 from agent_bridge.cli.serving import serve_bridge, until_stopped
 from agent_bridge.cli.terminal import ask_operator, note, say, show_progress, use_any_encoding
 from agent_bridge.cli.token_commands import token_commands
@@ -32,13 +33,14 @@ cli = typer.Typer(
     name="agent-bridge",
     help="Turns every AI agent into a Matrix contact.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 database_commands = typer.Typer(help="Commands about the database.", no_args_is_help=True)
 cli.add_typer(database_commands, name="database")
 cli.add_typer(token_commands, name="token")
+cli.add_typer(program_commands)
+cli.add_typer(agent_commands, name="agent")
 
 ConfigFile = Annotated[
     Path,

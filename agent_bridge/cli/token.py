@@ -20,9 +20,11 @@ from agent_bridge.matrix.session import READ_TIMEOUT
 from agent_bridge.render.markdown.unmarked import to_unmarked
 from agent_bridge.render.tokens import token_renderers
 from agent_bridge.store.agents import Agents
+from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres import migrate
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.postgres.embedded import database_uri
+from agent_bridge.store.servers import Servers
 from agent_bridge.store.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ async def _with_tokens(config: Config, work: Callable[[Database, Tokens, TokenMa
         database = await stack.enter_async_context(Database(uri))
         clients = await open_clients(config, config.namespace, database, READ_TIMEOUT, stack)
         tokens = Tokens(database, config.namespace)
-        names = Names(Agents(database), clients.homeserver)
+        names = Names(Agents(database), Servers(database), KeyValues(database), clients.homeserver)
         return await work(database, tokens, TokenMaker(tokens, names, config.namespace, parse_duration))
 
 

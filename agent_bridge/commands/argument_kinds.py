@@ -13,13 +13,19 @@ a ``StrEnum``             one of its values, in any case                        
 ``AgentAndTitle``         a title, perhaps behind an agent as ``@name`` or ``#number``  ``[@agent|#number] [title]``
 ``TriggerWords``          a name or a number, perhaps behind an agent as ``@name``   ``[@agent] [name|number]``
 ``TokenWords``            a name or a number, perhaps, and options                   ``[name|number] [--option …]``
+``ScheduleWords``         a time, perhaps in quotes, an agent, and a prompt           ``<when> <agent> <prompt>``
+``ScheduleNumber``        the number of a schedule                                   ``<number>``
 ``PlaceWords``            a server or a channel, perhaps, and other words             ``[name …]``
+``VoteWords``             a question in quotes, answers and more, or a number           ``[question …]``
 ``ChatTitle``             a title; takes several words                               ``<title>``
 ``WhichChat``             a number of the list of chats, or a title; several words   ``[number|title]``
 ``UserId``                a Matrix user id                                           ``<@user:server>``
 ``Duration``              a length of time; takes several words                      ``[time]``
 ``RoleWord``              the name of a role, or ``default``                         ``[role]``
 ``MessageReference``      a link, an event id or a turn's name; takes several words  ``<turn>``
+``EventKindWord``         the kind of an event                                        ``<kind>``
+``EventData``             an object, as JSON or without quotes; takes several words  ``[{key: value}]``
+``TaskWords``             a number, perhaps, and other words                          ``[number] [text]``
 ``Words``                 any text; takes several words                              ``[reason]``
 ``InstructionText``       any text; takes several words                              ``[text|off]``
 ``SaveName``              a name, in one line; takes several words                   ``[name]``
@@ -90,8 +96,19 @@ AgentAndTitle = NewType("AgentAndTitle", str)
 TriggerWords = NewType("TriggerWords", str)
 #: The name or the number of a token, and options.
 TokenWords = NewType("TokenWords", str)
+#: A time, an agent, and a prompt.
+ScheduleWords = NewType("ScheduleWords", str)
+ScheduleNumber = NewType("ScheduleNumber", int)
 #: A server or a channel, perhaps, and other words.
 PlaceWords = NewType("PlaceWords", str)
+#: A question in quotes, answers, and the end of a vote; or the number of a vote.
+VoteWords = NewType("VoteWords", str)
+#: The kind of an agent event, as a person typed it.
+EventKindWord = NewType("EventKindWord", str)
+#: An object, as a person typed it.
+EventData = NewType("EventData", str)
+#: The number of a task, perhaps, and other words.
+TaskWords = NewType("TaskWords", str)
 #: Any words.
 Words = NewType("Words", str)
 #: Instructions for an agent.
@@ -126,8 +143,10 @@ ALL_MESSAGES: Final = "all"
 _NUMBER = re.compile(r"[0-9]{1,9}")
 #: Characters of an argument: names and ids, references (a link may stand in a sentence), and any text.
 _NAME, _TITLED, _REFERENCE, _TEXT = 300, 1_000, 2_000, 10_000
-#: Characters of instructions, and of the name of a conversation.
-_INSTRUCTIONS, _SAVE_NAME = 20_000, 80
+#: Characters of instructions, of the name of a conversation, and of a vote.
+_INSTRUCTIONS, _SAVE_NAME, _VOTE = 20_000, 80, 5_000
+#: Characters of an object.
+_OBJECT = 20_000
 
 
 class ArgumentError(Exception):
@@ -287,6 +306,13 @@ async def _page(argument: Argument, value: str, _ctx: CommandContext) -> PageNum
     return PageNumber(int(value))
 
 
+async def _schedule_number(argument: Argument, value: str, _ctx: CommandContext) -> ScheduleNumber:
+    number = value.removeprefix("#")
+    if _NUMBER.fullmatch(number) is None:
+        raise ArgumentError(ArgumentProblem.UNKNOWN_WORD, argument, value)
+    return ScheduleNumber(int(number))
+
+
 async def _message_count(argument: Argument, value: str, _ctx: CommandContext) -> MessageCount:
     if value.lower() == ALL_MESSAGES:
         return MessageCount(MOST_IMPORTED)
@@ -314,7 +340,13 @@ KINDS: dict[Any, Kind] = {
     AgentAndTitle: Kind(_text, spans=True, longest=_TITLED, keeps_quotes=True),
     TriggerWords: Kind(_text, spans=True, keeps_quotes=True),
     TokenWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TEXT),
+    ScheduleWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TEXT),
+    ScheduleNumber: Kind(_schedule_number, type=ArgumentType.NUMBER),
     PlaceWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TITLED),
+    VoteWords: Kind(_text, spans=True, keeps_quotes=True, longest=_VOTE),
+    EventKindWord: Kind(_text),
+    EventData: Kind(_text, spans=True, keeps_quotes=True, longest=_OBJECT),
+    TaskWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TEXT),
     Duration: Kind(_duration, spans=True),
     RoleWord: Kind(_role_word),
     UserId: Kind(user_named, begins="@", type=ArgumentType.USER),

@@ -219,6 +219,15 @@ def words_of(text: str) -> list[str]:
     return [word.text for word in _words(text)]
 
 
+def first_quoted(text: str) -> tuple[str, str] | None:
+    """Return the quoted text that *text* begins with, without its quotes, and the words behind it; None without one."""
+    text = text.strip()
+    match = _WORD.match(text)
+    if match is None or match["quoted"] is None:
+        return None
+    return match["quoted"][1:-1].strip(), text[match.end() :].strip()
+
+
 def _words(text: str) -> Iterator[_Word]:
     for match in _WORD.finditer(text):
         quoted = match["quoted"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.rooms.invitations import bring_in
 from agent_bridge.commands.argument_kinds import PlaceWords, the_agent
 from agent_bridge.commands.arguments import words_of
+from agent_bridge.commands.channel_mirror import mirror
 from agent_bridge.commands.effects import once
 from agent_bridge.commands.lookup import visible_agents
 from agent_bridge.commands.places import (
@@ -28,6 +29,7 @@ from agent_bridge.commands.servers import delete_place
 from agent_bridge.core.names import one_line
 from agent_bridge.core.permissions import Permission, lowest_role
 from agent_bridge.core.results.commands import Argument, Group, NotPermitted, RoomAddress
+from agent_bridge.core.results.mirrors import MirrorResult
 from agent_bridge.core.results.servers import (
     AgentAdded,
     ChannelChange,
@@ -68,6 +70,7 @@ class ChannelAction(StrEnum):
     MOVE = "move"
     DELETE = "delete"
     ADD = "add"
+    MIRROR = "mirror"
 
 
 #: The permission that each action needs in the server of the channel.
@@ -77,13 +80,14 @@ _NEEDED = {
     ChannelAction.MOVE: Permission.CHANNELS,
     ChannelAction.DELETE: Permission.CHANNELS,
     ChannelAction.ADD: Permission.MEMBERS,
+    ChannelAction.MIRROR: Permission.CHANNELS,
 }
 
 
 @command("channel", group=Group.SERVERS, permission=Permission.READ, example="add news Ada")
 async def channel(
     ctx: CommandContext, action: ChannelAction = ChannelAction.LIST, named: PlaceWords | None = None
-) -> ServerResult | NotPermitted:
+) -> ServerResult | MirrorResult | NotPermitted:
     """List the channels, make one, change or delete one, or add an agent to one.
 
     A channel is named ``name`` or ``server/name``; in a channel, the command is about that one if it names no other.
@@ -99,12 +103,13 @@ async def channel(
         return found
     if not may(ctx, _NEEDED[action], found.server):
         return NotPermitted(f"channel {action}", lowest_role(_NEEDED[action]))
-    act: Mapping[ChannelAction, Callable[[CommandContext, Found, str], Awaitable[ServerResult]]] = {
+    act: Mapping[ChannelAction, Callable[[CommandContext, Found, str], Awaitable[ServerResult | MirrorResult]]] = {
         ChannelAction.RENAME: _rename,
         ChannelAction.TOPIC: _topic,
         ChannelAction.MOVE: _move,
         ChannelAction.DELETE: _delete,
         ChannelAction.ADD: _add,
+        ChannelAction.MIRROR: mirror,
     }
     return await act[action](ctx, found, " ".join(rest))
 

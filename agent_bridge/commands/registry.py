@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.chats.binding import Binding
     from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.bridge.chats.maker import ChatMaker
+    from agent_bridge.bridge.collaboration.events import AgentEvents
+    from agent_bridge.bridge.collaboration.tasks import TaskService
+    from agent_bridge.bridge.collaboration.votes import Votes
     from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
     from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
     from agent_bridge.bridge.programs.token_maker import TokenMaker
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.media import Media
+    from agent_bridge.store.agent_events import AgentEventStore
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.approvals import Approvals
     from agent_bridge.store.chats import Chats
@@ -79,8 +83,10 @@ if TYPE_CHECKING:
     from agent_bridge.store.retirement import RetirementStore
     from agent_bridge.store.roles import RoleStore
     from agent_bridge.store.rooms import Rooms
+    from agent_bridge.store.schedules import ScheduleStore
     from agent_bridge.store.selections import Selections
     from agent_bridge.store.servers import Servers
+    from agent_bridge.store.tasks import Tasks
     from agent_bridge.store.tokens import Tokens
     from agent_bridge.store.triggers import Triggers
     from agent_bridge.store.turn_admin import TurnAdmin
@@ -144,9 +150,17 @@ class CommandServices:
     tokens: Tokens
     token_maker: TokenMaker
     token_secrets: TokenSecrets
+    schedule_store: ScheduleStore
+    #: Name of the configured time zone.
+    time_zone: Live[str]
     servers: Servers
+    tasks: TaskService
+    task_store: Tasks
     notifications: Notifications
+    agent_events: AgentEvents
+    agent_event_store: AgentEventStore
     place_maker: PlaceMaker
+    votes: Votes
     #: Whether the rooms of agents that are retired are deleted.
     deletes_retired: Live[bool]
     moderation: Moderation
@@ -181,6 +195,8 @@ class CommandContext:
     thread: str
     #: The event to which it replies, None without one.
     reply_to: str | None = None
+    #: The event that was edited into the command; None: it is no edit.
+    corrects: str | None = None
     #: The event that gave the command. The same event may run a command twice (see :class:`Command`).
     event_id: str
     #: Row id and public name of its turn, and the number of claims of the turn by workers, including the present one.

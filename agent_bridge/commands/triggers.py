@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from agent_bridge.commands.argument_kinds import PageNumber, TriggerWords, the_agent
+from agent_bridge.commands.argument_kinds import PageNumber, TriggerWords
 from agent_bridge.commands.arguments import words_of
 from agent_bridge.commands.effects import once
-from agent_bridge.commands.lookup import folded, visible_agents
+from agent_bridge.commands.lookup import folded
 from agent_bridge.commands.pages import number_of_pages
 from agent_bridge.commands.registry import CommandContext, command
+from agent_bridge.commands.waking import WakingPlace, waking_place
 from agent_bridge.core.names import one_line
 from agent_bridge.core.permissions import Permission, lowest_role
 from agent_bridge.core.results.commands import Argument, Group, NotPermitted
@@ -24,7 +24,6 @@ from agent_bridge.core.results.triggers import (
     TriggerProblem,
     TriggerRevoked,
 )
-from agent_bridge.core.rooms import ParticipantState
 from agent_bridge.core.triggers import MOST_TRIGGERS, TriggerKind
 from agent_bridge.store.triggers import NewTrigger
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from agent_bridge.commands.effects import Effect
-    from agent_bridge.core.agents import Agent
     from agent_bridge.core.triggers import Trigger
     from agent_bridge.store.postgres.database import Connection
 
@@ -52,14 +50,6 @@ class TriggerAction(StrEnum):
     REVOKE = "revoke"
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """The room and the agent of a new trigger."""
-
-    room_id: str
-    agent: Agent
-
-
 @command("trigger", group=Group.ROOM, permission=Permission.JOIN, example="new @Ada nightly build")
 async def trigger(
     ctx: CommandContext, action: TriggerAction, trigger: TriggerWords | None = None, *, signed: bool = False
@@ -75,9 +65,9 @@ async def trigger(
     if not ctx.can(Permission.SETTINGS):
         return NotPermitted("trigger", lowest_role(Permission.SETTINGS))
     named, name = _split(words)
-    place = await _place(ctx, named)
-    if isinstance(place, TriggerNotMade):
-        return place
+    place = await waking_place(ctx, named, _NAMED)
+    if not isinstance(place, WakingPlace):
+        return TriggerNotMade(TriggerProblem(place[0].value), place[1])
     if name.lstrip("#").isdecimal():
         return TriggerNotMade(TriggerProblem.BAD_NAME, name)
     return await _make(ctx, place, name, TriggerKind.SIGNED if signed else TriggerKind.CALLBACK)
@@ -117,45 +107,7 @@ def _split(text: str) -> tuple[str, str]:
     return "", one_line(" ".join(words))[:_LONGEST]
 
 
-async def _place(ctx: CommandContext, named: str) -> _Place | TriggerNotMade:
-    """Return the agent that the caller means, and its room: this one, or the home of the agent.
-
-    Raises:
-        ArgumentError: *named* means no agent, or several.
-    """
-    services, visible = ctx.services, await visible_agents(ctx)
-    room = (await services.rooms.contexts([ctx.room_id])).get(ctx.room_id)
-    if room is not None and room.participants:
-        present = {
-            each.agent for each in room.participants if each.state is ParticipantState.JOINED and not each.is_gone
-        }
-        there = [each for each in visible if each.agent.id in present]
-        if named:
-            chosen = await the_agent(_NAMED, named, visible, services.namespace.domain)
-            return _Place(ctx.room_id, chosen.agent) if chosen in there else _not(TriggerProblem.NOT_THERE, named)
-        return _Place(ctx.room_id, there[0].agent) if len(there) == 1 else _not(TriggerProblem.WHICH_AGENT)
-    if named:
-        chosen = await the_agent(_NAMED, named, visible, services.namespace.domain)
-    else:
-        selected = (await services.selections.selected([ctx.sender])).get(ctx.sender)
-        found = [each for each in visible if each.agent.id == selected]
-        if not found:
-            return _not(TriggerProblem.WHICH_AGENT)
-        chosen = found[0]
-    agent, home = chosen.agent, chosen.home.room_id
-    if home is None or agent.state.is_at_rest:
-        return _not(TriggerProblem.NOT_THERE, agent.name)
-    ghost = services.namespace.user_id(agent.ghost)
-    if await services.homeserver.membership(home, ctx.sender, ghost) != "join":
-        return _not(TriggerProblem.NOT_A_MEMBER, agent.name)
-    return _Place(home, agent)
-
-
-def _not(problem: TriggerProblem, name: str = "") -> TriggerNotMade:
-    return TriggerNotMade(problem, name)
-
-
-async def _make(ctx: CommandContext, place: _Place, name: str, kind: TriggerKind) -> TriggerMade | TriggerNotMade:
+async def _make(ctx: CommandContext, place: WakingPlace, name: str, kind: TriggerKind) -> TriggerMade | TriggerNotMade:
     services, agent = ctx.services, place.agent
     rooms = [ctx.room_id, *await services.role_store.bot_rooms(ctx.sender)]
     chat = await services.trigger_secrets.private_room(ctx.sender, rooms)

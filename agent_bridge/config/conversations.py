@@ -266,3 +266,14 @@ class NotificationsConfig(Section):
         le=86_400,
         description="Seconds after which a person is notified that a tool call waits for the decision of the person.",
     )
+
+
+class TasksConfig(Section):
+    """Tasks of people and agents (!ab task; docs/together.md)."""
+
+    claim_timeout: StrictFloat = Field(
+        900,
+        ge=1,
+        le=31_536_000,
+        description="Seconds without progress after which the claim of a task ends, and others can claim it.",
+    )

@@ -26,10 +26,11 @@ from agent_bridge.config.conversations import (
     RetireConfig,
     RoomsConfig,
     SpaceConfig,
+    TasksConfig,
     TemplatesConfig,
     ThreadsConfig,
 )
-from agent_bridge.config.quotas import PricesConfig, QuotaConfig, TimeZone, zone_named
+from agent_bridge.config.quotas import PricesConfig, QuotaConfig, TimeZone
 from agent_bridge.config.section import Section
 from agent_bridge.config.types import (
     ENVIRONMENT,
@@ -50,6 +51,7 @@ from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.client_agents import CLIENTS, EPHEMERAL_CLIENTS
 from agent_bridge.core.ids import Namespace
 from agent_bridge.core.quotas import Measure, QuotaBook
+from agent_bridge.core.times.zones import zone_named
 
 
 class HomeserverConfig(Section):
@@ -217,10 +219,14 @@ class Config(Section):
     answers: AnswersConfig = AnswersConfig()
     files: FilesConfig = FilesConfig()
     threads: ThreadsConfig = ThreadsConfig()
+    tasks: TasksConfig = TasksConfig()
     notifications: NotificationsConfig = NotificationsConfig()
     language: Literal["en", "ru"] = Field("en", description="Language of the texts of the bridge in rooms: en or ru.")
     timezone: TimeZone = Field(
-        "UTC", description="Time zone of the days and months of quotas and of !ab usage.", examples=["Europe/Oslo"]
+        "UTC",
+        description="Time zone of the days and months of quotas and of !ab usage, and of the schedules of people whose "
+        "profile (m.tz) names none.",
+        examples=["Europe/Oslo"],
     )
     quotas: tuple[QuotaConfig, ...] = Field(
         (),

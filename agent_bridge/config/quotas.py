@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, tzinfo
 from decimal import Decimal
 from importlib.util import find_spec
 from typing import Annotated, Any, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, ValidationInfo, field_validator, model_validator
 
@@ -15,6 +13,7 @@ from agent_bridge.config.section import Section
 from agent_bridge.config.types import RoleName
 from agent_bridge.core.money import Price, PriceList, PriceRule
 from agent_bridge.core.quotas import Measure, Per, Period, Rule
+from agent_bridge.core.times.zones import is_zone
 
 #: The largest amount of money, and of tokens.
 _MOST_MONEY, _MOST_TOKENS = 10**12, 10**15
@@ -34,20 +33,9 @@ def _money(value: Any) -> Any:
 
 
 def _time_zone(value: str) -> str:
-    try:
-        zone_named(value)
-    except (ValueError, OSError, KeyError):
-        raise ValueError("must be a time zone that this system knows, such as Europe/Oslo") from None
+    if not is_zone(value):
+        raise ValueError("must be a time zone that this system knows, such as Europe/Oslo")
     return value
-
-
-def zone_named(name: str) -> tzinfo:
-    """Return the time zone *name*. UTC needs no data of the system.
-
-    Raises:
-        ValueError, OSError, KeyError: the system does not know it.
-    """
-    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 Money = Annotated[Decimal, BeforeValidator(_money)]

@@ -50,7 +50,7 @@ class NewEntry:
     sender: str = ""
     #: The user whom it concerns: the member of a membership, and the only reader of a notification.
     user_id: str | None = None
-    #: The event that it edits, redacts or reacts to.
+    #: The event that it edits, redacts or reacts to, or the poll that it answers or ends.
     target: str | None = None
     #: Root of its thread; empty: the room itself.
     thread: str = ""

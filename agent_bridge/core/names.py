@@ -35,6 +35,9 @@ def one_line(text: str) -> str:
 
     Each run of white space and of empty letters becomes one blank. A text of which nothing is visible becomes empty.
     """
+    if text.isascii() and text.isprintable():
+        # Most texts: nothing in them is hidden.
+        return " ".join(text.split())
     text = _BLANK.sub(" ", _NONE.sub("", text))
     flags = {at for flag in _FLAG.finditer(text) for at in range(*flag.span())}
     kept = (

@@ -60,6 +60,10 @@ class MessagePayload:
     #: Name of the trigger that woke the agent, and whose sender the text is from; empty: a person wrote it.
     #: Not in the text form of the record, from which the names of requests to upstreams derive.
     trigger: str = field(default="", repr=False)
+    #: When the person had it scheduled, in the words of the person; None: it was written now. Not in the text form.
+    schedule: str | None = field(default=None, repr=False)
+    #: The due time that was missed, as a person reads it; None: it is on time. Not in the text form.
+    late: str | None = field(default=None, repr=False)
 
     @property
     def files(self) -> tuple[Attachment, ...]:
@@ -160,7 +164,7 @@ class AgainPayload:
 
 @dataclass(frozen=True, slots=True)
 class TriggerPayload:
-    """A request of another program to wake an agent. The text is empty once the agent is asked."""
+    """A request of another program, or of a schedule, to wake an agent. The text is empty once the agent is asked."""
 
     #: Row id of the agent, and localpart of its ghost.
     agent: int
@@ -168,6 +172,11 @@ class TriggerPayload:
     #: Name of the trigger, and the text for the agent.
     trigger: str = ""
     text: str = ""
+    #: As in :class:`MessagePayload`.
+    schedule: str | None = None
+    late: str | None = None
+    #: Due times that were missed.
+    missed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

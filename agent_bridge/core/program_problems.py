@@ -34,6 +34,8 @@ class Problem(StrEnum):
     ORIGIN_NOT_ALLOWED = "origin_not_allowed"
     #: There is no such room, or the identity is not in it, or the token is not for it.
     ROOM_NOT_FOUND = "room_not_found"
+    #: The configuration has no lobby.
+    NO_LOBBY = "no_lobby"
     MESSAGE_NOT_FOUND = "message_not_found"
     AGENT_NOT_FOUND = "agent_not_found"
     USER_NOT_FOUND = "user_not_found"

@@ -171,10 +171,11 @@ class Mutes:
     #: The end of each mute (None: without an end), by room id and user id.
     until: Mapping[tuple[str, str], datetime | None] = field(default_factory=dict)
 
-    def has(self, user: str, room_id: str, now: datetime) -> bool:
-        """Tell whether *user* is muted *now* in a room, or in all rooms."""
+    def has(self, user: str, room_id: str) -> bool:
+        """Tell whether *user* is muted in a room, or in all rooms. A mute ends by the clock of this process."""
         if not self.until:
             return False
+        now = datetime.now(UTC)
         ends = [self.until[room, user] for room in (EVERYWHERE, room_id) if (room, user) in self.until]
         return any(end is None or end > now for end in ends)
 
@@ -229,12 +230,16 @@ class Roles:
         return own
 
     def is_muted(self, user: str, room_id: str) -> bool:
-        """Tell whether *user* is muted in a room, or in all rooms. A mute ends by the clock of this process."""
-        return self.mutes.has(user, room_id, datetime.now(UTC))
+        """Tell whether *user* is muted in a room, or in all rooms."""
+        return self.mutes.has(user, room_id)
 
     def may_invite(self, user: str) -> bool:
         """Tell whether ghosts and the bot accept invitations of *user*: a person with a role who is not muted."""
         return self.of(user) >= Role.MEMBER and not self.is_muted(user, EVERYWHERE)
+
+    def may_ask(self, user: str, room_id: str) -> bool:
+        """Tell whether *user*, a person, may have agents asked in a room by a trigger or a schedule."""
+        return self.of(user, room_id) >= Role.MEMBER and not self.is_muted(user, room_id)
 
     def reads(self, user: str, room_id: str) -> bool:
         """Tell whether agents may be given texts of *user* in a room: a ghost, the bot, or a user with a role.

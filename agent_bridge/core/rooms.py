@@ -142,6 +142,8 @@ class Room:
     is_ours: bool = False
     #: Number of joined people, as of the last comparison with the homeserver; None: they were not counted.
     people: int | None = None
+    #: Whether votes are open.
+    has_votes: bool = False
 
     @property
     def is_unbound(self) -> bool:

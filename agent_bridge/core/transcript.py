@@ -29,6 +29,11 @@ class ChatMessage:
     content: str
     images: tuple[Image, ...] = ()
 
+    @property
+    def tokens(self) -> int:
+        """Its estimated length: four bytes of its text count as a token, and the message as one more."""
+        return len(self.content.encode()) // BYTES_PER_TOKEN + 1
+
 
 @dataclass(frozen=True, slots=True)
 class HeardMessage:
@@ -62,5 +67,5 @@ NO_CATCH_UP: Final = CatchUp()
 
 
 def tokens_of(messages: Iterable[ChatMessage]) -> int:
-    """Return the estimated length of *messages*: four bytes count as a token, and each message as one more."""
-    return sum(len(message.content.encode()) // BYTES_PER_TOKEN + 1 for message in messages)
+    """Return the estimated length of *messages*, in tokens."""
+    return sum(message.tokens for message in messages)

@@ -139,6 +139,8 @@ class IgnoreReason(StrEnum):
     DECISION = "decision"
     #: It let agents go on, or came too late for that.
     RESUME = "resume"
+    #: It claimed a task, or came too late for that.
+    CLAIM = "claim"
     #: The data of its sender were erased.
     ERASED = "erased"
 
@@ -260,8 +262,8 @@ class Turn:
 
     @property
     def is_triggered(self) -> bool:
-        """Whether a trigger has asked for it: the notice in the room is its question."""
-        return isinstance(self.payload, MessagePayload) and bool(self.payload.trigger)
+        """Whether a trigger or a schedule has asked for it: the notice in the room is its question."""
+        return isinstance(self.payload, MessagePayload) and bool(self.payload.trigger or self.payload.schedule)
 
     @property
     def body(self) -> str:

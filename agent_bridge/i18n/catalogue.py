@@ -18,14 +18,18 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.command_texts import CommandTexts
     from agent_bridge.i18n.context_texts import ContextTexts
     from agent_bridge.i18n.data_texts import DataTexts
+    from agent_bridge.i18n.event_texts import EventTexts
     from agent_bridge.i18n.notification_texts import NotificationTexts
     from agent_bridge.i18n.people_texts import PeopleTexts
     from agent_bridge.i18n.repair_texts import RepairTexts
     from agent_bridge.i18n.retirement_texts import RetirementTexts
+    from agent_bridge.i18n.schedule_texts import ScheduleTexts
     from agent_bridge.i18n.server_texts import ServerTexts
+    from agent_bridge.i18n.task_texts import TaskTexts
     from agent_bridge.i18n.token_texts import TokenTexts
     from agent_bridge.i18n.trigger_texts import TriggerTexts
     from agent_bridge.i18n.usage_texts import UsageTexts
+    from agent_bridge.i18n.vote_texts import VoteTexts
 
 _THOUSAND = 1000
 #: User ids in one text.
@@ -318,8 +322,12 @@ class Texts:
     retirement: RetirementTexts
     tokens: TokenTexts
     triggers: TriggerTexts
+    schedules: ScheduleTexts
     servers: ServerTexts
+    votes: VoteTexts
+    tasks: TaskTexts
     notifications: NotificationTexts
+    events: EventTexts
     data: DataTexts
 
     def naming(self, admins: Callable[[], Sequence[str]], prefix: str) -> Texts:

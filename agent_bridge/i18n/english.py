@@ -6,14 +6,18 @@ from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.english_commands import ENGLISH_COMMANDS
 from agent_bridge.i18n.english_contexts import ENGLISH_CONTEXTS
 from agent_bridge.i18n.english_data import ENGLISH_DATA
+from agent_bridge.i18n.english_events import ENGLISH_EVENTS
 from agent_bridge.i18n.english_notifications import ENGLISH_NOTIFICATIONS
 from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
 from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
 from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
+from agent_bridge.i18n.english_schedules import ENGLISH_SCHEDULES
 from agent_bridge.i18n.english_servers import ENGLISH_SERVERS
+from agent_bridge.i18n.english_tasks import ENGLISH_TASKS
 from agent_bridge.i18n.english_tokens import ENGLISH_TOKENS
 from agent_bridge.i18n.english_triggers import ENGLISH_TRIGGERS
 from agent_bridge.i18n.english_usage import ENGLISH_USAGE
+from agent_bridge.i18n.english_votes import ENGLISH_VOTES
 
 
 def _plural(number: int) -> int:
@@ -386,7 +390,11 @@ ENGLISH = Texts(
     retirement=ENGLISH_RETIREMENT,
     tokens=ENGLISH_TOKENS,
     triggers=ENGLISH_TRIGGERS,
+    schedules=ENGLISH_SCHEDULES,
     servers=ENGLISH_SERVERS,
+    votes=ENGLISH_VOTES,
+    tasks=ENGLISH_TASKS,
     notifications=ENGLISH_NOTIFICATIONS,
+    events=ENGLISH_EVENTS,
     data=ENGLISH_DATA,
 )

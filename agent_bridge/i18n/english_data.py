@@ -15,6 +15,7 @@ ENGLISH_DATA = DataTexts(
         "choices": ("choice from a list", "choices from lists"),
         "instructions": ("instruction for an agent", "instructions for agents"),
         "triggers": ("trigger", "triggers"),
+        "schedules": ("schedule", "schedules"),
         "tokens": ("token of a program", "tokens of programs"),
         "usage": ("record of tokens", "records of tokens"),
         "dead_letters": ("event that could not be taken", "events that could not be taken"),

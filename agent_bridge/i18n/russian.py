@@ -11,14 +11,18 @@ from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.russian_commands import RUSSIAN_COMMANDS
 from agent_bridge.i18n.russian_contexts import RUSSIAN_CONTEXTS
 from agent_bridge.i18n.russian_data import RUSSIAN_DATA
+from agent_bridge.i18n.russian_events import RUSSIAN_EVENTS
 from agent_bridge.i18n.russian_notifications import RUSSIAN_NOTIFICATIONS
 from agent_bridge.i18n.russian_people import RUSSIAN_PEOPLE
 from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
 from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
+from agent_bridge.i18n.russian_schedules import RUSSIAN_SCHEDULES
 from agent_bridge.i18n.russian_servers import RUSSIAN_SERVERS
+from agent_bridge.i18n.russian_tasks import RUSSIAN_TASKS
 from agent_bridge.i18n.russian_tokens import RUSSIAN_TOKENS
 from agent_bridge.i18n.russian_triggers import RUSSIAN_TRIGGERS
 from agent_bridge.i18n.russian_usage import RUSSIAN_USAGE
+from agent_bridge.i18n.russian_votes import RUSSIAN_VOTES
 
 _TEENS = range(11, 15)
 _FEW = range(2, 5)
@@ -412,7 +416,11 @@ RUSSIAN = Texts(
     retirement=RUSSIAN_RETIREMENT,
     tokens=RUSSIAN_TOKENS,
     triggers=RUSSIAN_TRIGGERS,
+    schedules=RUSSIAN_SCHEDULES,
     servers=RUSSIAN_SERVERS,
+    votes=RUSSIAN_VOTES,
+    tasks=RUSSIAN_TASKS,
     notifications=RUSSIAN_NOTIFICATIONS,
+    events=RUSSIAN_EVENTS,
     data=RUSSIAN_DATA,
 )

@@ -378,6 +378,18 @@ class Homeserver(UserRequests):
         path = Path.v1.rooms[room_id].relations[event_id]["m.annotation"]["m.reaction"]
         return events(await self.request(Method.GET, path, as_user=as_user, query={"limit": "50"}))
 
+    async def references(
+        self, room_id: str, event_id: str, start: str | None = None, as_user: str | None = None
+    ) -> tuple[list[Json], str | None]:
+        """Return events that refer to an event, oldest first, and the start of the next page (None: the last page).
+
+        Redacted ones are left out (``GET …/relations/…/m.reference``).
+        """
+        path = Path.v1.rooms[room_id].relations[event_id]["m.reference"]
+        query = {"dir": "f", "limit": "100", **({"from": start} if start else {})}
+        answer = await self.request(Method.GET, path, as_user=as_user, query=query)
+        return events(answer), answer.get("next_batch")
+
     async def event(self, room_id: str, event_id: str, as_user: str | None = None) -> Json | None:
         """Return one event; None if the user may not see it or it does not exist."""
         try:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.core.polls import POLL_ENDS, POLL_RESPONSES
 from agent_bridge.matrix.said import LIVE_LOCATIONS, SPOKEN_TYPES
 
 if TYPE_CHECKING:
     from agent_bridge.core.ids import Namespace
 
-#: Types of the events that may become a turn, or change one.
+#: Types of the events that may become a turn, change one, or vote.
 _TYPES = [
     "m.room.message",
     "m.room.encrypted",
     "m.room.member",
     "m.room.redaction",
     "m.reaction",
+    *POLL_RESPONSES,
+    *POLL_ENDS,
     *SPOKEN_TYPES,
     *LIVE_LOCATIONS,
 ]

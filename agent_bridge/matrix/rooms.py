@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.ids import AGENT_MARK, MAX_ID_BYTES
+from agent_bridge.core.polls import POLL_RESPONSES
 from agent_bridge.core.servers import ChannelType
 from agent_bridge.matrix.space_order import order_of
 
@@ -54,7 +55,7 @@ _MESSAGE_LEVELS = {
     ChannelType.VOICE: ADMIN_POWER,
 }
 #: Events that everybody may send, also where messages need power.
-_FREE = ("m.reaction", "m.room.redaction")
+_FREE = ("m.reaction", "m.room.redaction", *POLL_RESPONSES)
 #: Key of the content of a membership by which the bridge removed a user without a role, who may come back with one.
 REMOVED = "org.agent_bridge.removed"
 #: The same for a user who asked the bridge to leave the room, and may come back on request.

@@ -160,7 +160,7 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class _RepeatWhenSilent:
-    """A middleware that repeats a request without a response, on a new connection.
+    """A middleware that repeats a request without a response, on a new connection; or ends it by :func:`limited_to`.
 
     A firewall or a tunnel may have dropped the connections of the pool without a word. Only requests are repeated that
     have no effect after a later request: those that read, and those with a transaction id.
@@ -171,8 +171,8 @@ class _RepeatWhenSilent:
         self._silence = silence
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        if _LIMIT.get() is not None:
-            return await handler(request)
+        if (own := _LIMIT.get()) is not None:
+            return await _within(own, request, handler)
         if request.method == "GET" or any(part in request.url.raw_path for part in _WITH_TRANSACTION):
             for times in _REPETITIONS:
                 try:
@@ -208,11 +208,8 @@ def limited_to(seconds: float) -> Iterator[Limit]:
         _LIMIT.reset(token)
 
 
-async def _end_when_limited(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Be the middleware that ends a request by :func:`limited_to`."""
-    limit = _LIMIT.get()
-    if limit is None:
-        return await handler(request)
+async def _within(limit: Limit, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Return the response to *request*, or end it by *limit*."""
     try:
         async with asyncio.timeout(limit.seconds) as expiry:
             return await handler(request)
@@ -236,6 +233,6 @@ def homeserver_session(
         # No total limit: it would include the waits.
         timeout=aiohttp.ClientTimeout(connect=_CONNECT_TIMEOUT, sock_read=read_timeout),
         response_class=_Response,
-        middlewares=(_WaitWhenLimited(patience), _RepeatWhenSilent(connector, silence), _end_when_limited),
+        middlewares=(_WaitWhenLimited(patience), _RepeatWhenSilent(connector, silence)),
         connector=connector,
     )

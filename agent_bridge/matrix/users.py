@@ -12,6 +12,8 @@ with without("prometheus_client"), in_place_of("mautrix.types", IdentityKey=str,
 #: Code of a thing that does not exist, or that the user may not see. Another refusal, such as ``M_UNRECOGNIZED`` of a
 #: homeserver whose requests take a wrong route, does not tell that.
 NOT_FOUND = "M_NOT_FOUND"
+#: The field of the profile with the time zone (MSC4175), and its name before it was stable.
+_TIME_ZONE = ("m.tz", "us.cloke.msc4175.tz")
 
 
 class UserRequests(Requester):
@@ -64,6 +66,19 @@ class UserRequests(Requester):
                 return None
             raise
         return profile.get("displayname")
+
+    async def time_zone(self, user_id: str) -> str | None:
+        """Return the time zone in the profile of a user (``m.tz``, MSC4175), as the user wrote it; None without one.
+
+        Raises:
+            HomeserverUnavailable: the homeserver does not tell; the server of another domain may not, either.
+        """
+        try:
+            profile = await self.request(Method.GET, Path.v3.profile[user_id])
+        except HomeserverRefused:
+            return None
+        zone = next((profile[name] for name in _TIME_ZONE if name in profile), None)
+        return zone if isinstance(zone, str) else None
 
     async def set_displayname(self, user_id: str, displayname: str) -> None:
         """Set the display name of a ghost or the bot."""

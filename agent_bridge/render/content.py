@@ -52,7 +52,7 @@ def message(
     that would not fit.
     """
     markdown = _CONTROL.sub("", markdown)
-    formatted = to_html(markdown, live=live)
+    formatted = to_html(markdown, live=True) if live else _complete(markdown)
     if plain is None:
         plain = to_plain(markdown, live=live)
         # Text without Markdown needs no second look.
@@ -79,10 +79,16 @@ def _flowing(html: str) -> str:
     return html.removeprefix("<p>").removesuffix("</p>") if sole else html
 
 
+@lru_cache(maxsize=16)
+def _complete(markdown: str) -> str:
+    """Return the HTML of a text that is complete. Its size is looked at first, then it is sent."""
+    return to_html(markdown)
+
+
 @lru_cache(maxsize=256)
 def fits(markdown: str) -> bool:
     """Tell whether *markdown* with its HTML fits an event, and an edit of it."""
-    return _size({"body": markdown, "formatted_body": to_html(markdown)}) <= MAX_CONTENT - _ENVELOPE
+    return _size({"body": markdown, "formatted_body": _complete(markdown)}) <= MAX_CONTENT - _ENVELOPE
 
 
 def _size(content: dict[str, Any]) -> int:

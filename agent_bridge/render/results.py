@@ -66,6 +66,7 @@ from agent_bridge.core.results.turns import (
 from agent_bridge.core.results.usage import UsageReport
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.render.access import access_renderers
+from agent_bridge.render.agent_events import event_renderers
 from agent_bridge.render.chats import chat_name, render_asked, render_chats, render_fork_refused, render_made
 from agent_bridge.render.content import escape, in_backticks, shortened
 from agent_bridge.render.contexts import context_renderers
@@ -75,9 +76,11 @@ from agent_bridge.render.people import people_renderers
 from agent_bridge.render.reloads import render_reload
 from agent_bridge.render.repairs import render_begun, render_plan
 from agent_bridge.render.retirement import retirement_renderers
+from agent_bridge.render.schedules import schedule_renderers
 from agent_bridge.render.selection import render_choices, render_selected, room_link
 from agent_bridge.render.server_commands import render_done, render_list, render_refused
 from agent_bridge.render.servers import server_renderers
+from agent_bridge.render.tasks import task_renderers
 from agent_bridge.render.tokens import token_renderers
 from agent_bridge.render.trace import render_no_trace, render_trace
 from agent_bridge.render.triggers import trigger_renderers
@@ -91,6 +94,7 @@ from agent_bridge.render.turns import (
 )
 from agent_bridge.render.upstreams import upstream_facts, upstream_status
 from agent_bridge.render.usage import render_usage
+from agent_bridge.render.votes import vote_renderers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -182,8 +186,12 @@ class ResultRenderer:
             **retirement_renderers(texts, prefix),
             **token_renderers(texts, prefix),
             **trigger_renderers(texts, prefix),
+            **schedule_renderers(texts, prefix),
+            **event_renderers(texts, prefix),
+            **task_renderers(texts, prefix),
             **notification_renderers(texts, prefix),
             **server_renderers(texts, prefix),
+            **vote_renderers(texts, prefix),
         }
 
     def render(self, result: Result) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from psycopg.types.json import Jsonb
 
 from agent_bridge.core.ids import turn_key
 from agent_bridge.core.payloads import RefusalPayload
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.changes import StopRequest
     from agent_bridge.core.payloads import Payload
     from agent_bridge.core.rooms import HistoryCursor
-    from agent_bridge.core.turns import Ignored, NewTurn
+    from agent_bridge.core.turns import Addressee, Ignored, NewTurn
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("intake")
@@ -71,24 +73,8 @@ class IntakeStore:
         rows = [(new, addressee) for new in wanted.values() for addressee in new.addressees]
         if not rows:
             return {}
-        cursor = await connection.execute(
-            _SQL["accept"],
-            {
-                "events": [new.event_id for new, _ in rows],
-                "rooms": [new.room_id for new, _ in rows],
-                "threads": [new.thread for new, _ in rows],
-                "agents": [addressee.agent for _, addressee in rows],
-                "keys": [turn_key(new.event_id, addressee.localpart) for new, addressee in rows],
-                "kinds": [new.kind for new, _ in rows],
-                "senders": [new.sender for new, _ in rows],
-                "payloads": [encode(new.payload) for new, _ in rows],
-                "reasons": [_reason(new) for new, _ in rows],
-                "once_keys": [new.once_key for new, _ in rows],
-                "said_at": [new.said_at for new, _ in rows],
-                "waited": waited,
-                "shared": shared,
-            },
-        )
+        values = {"turns": Jsonb([_row(*row) for row in rows]), "waited": waited, "shared": shared}
+        cursor = await connection.execute(_SQL["accept"], values)
         lanes: dict[str, list[int]] = {}
         for row in await cursor.fetchall():
             lanes.setdefault(row["event_id"], []).append(row["conversation"])
@@ -192,5 +178,18 @@ class IntakeStore:
         )
 
 
-def _reason(new: NewTurn) -> str | None:
-    return new.payload.reason if isinstance(new.payload, RefusalPayload) else None
+def _row(new: NewTurn, addressee: Addressee) -> dict[str, Any]:
+    """Return the turn of *new* for *addressee*, as the statement ``accept`` reads it."""
+    return {
+        "event_id": new.event_id,
+        "room_id": new.room_id,
+        "thread_id": new.thread,
+        "agent": addressee.agent,
+        "key": turn_key(new.event_id, addressee.localpart),
+        "kind": new.kind,
+        "sender": new.sender,
+        "payload": encode(new.payload).obj,
+        "reason": new.payload.reason if isinstance(new.payload, RefusalPayload) else None,
+        "once_key": new.once_key,
+        "said_at": new.said_at,
+    }

@@ -102,6 +102,8 @@ def _message(values: Mapping[str, Any]) -> MessagePayload:
         others=tuple(_attachment(each) for each in values.get("others", ())),
         form=values.get("form", ""),
         trigger=values.get("trigger", ""),
+        schedule=values.get("schedule"),
+        late=values.get("late"),
     )
 
 

@@ -160,6 +160,10 @@ class PersonalData:
         """Take the instructions back that *user* has given to agents; return their number."""
         return await self._database.execute(_SQL["instructions"], {"user": user})
 
+    async def end_schedules(self, user: str) -> None:
+        """Have the schedules of *user* not run any more: a run would be a message behind the erasure."""
+        await self._database.execute(_SQL["end_schedules"], {"user": user})
+
     async def end_tokens(self, user: str) -> None:
         """End the tokens of programs of *user*: they can write nothing more."""
         await self._database.execute(_SQL["end_tokens"], {"user": user})
@@ -204,7 +208,7 @@ class PersonalData:
         values = {"user": user, "until": until}
         counts: dict[str, int] = {}
         async with self._database.transaction() as connection:
-            for kind in ("triggers", "tokens", "usage", "dead_letters"):
+            for kind in ("triggers", "schedules", "tokens", "usage", "dead_letters"):
                 counts[kind] = (await connection.execute(_SQL[kind], values)).rowcount
             counts["usage"] += (await connection.execute(_SQL["usage_days"], values)).rowcount
             counts["choices"] = int((await rows_of(connection, _SQL["choices"], values))[0]["number"])

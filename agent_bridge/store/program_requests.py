@@ -130,15 +130,15 @@ class ProgramRequests:
         row = await self._database.row(_SQL["sender"], {"event_id": event_id})
         return None if row is None else (row["person"], row["ghost"])
 
-    async def answers(self, events: Collection[str]) -> dict[str, list[GivenAnswer]]:
-        """Return the answers to messages, in the order of the agents that were asked; the end of each is signalled."""
+    async def answers(self, events: Collection[str], *, awaited: bool = False) -> dict[str, list[GivenAnswer]]:
+        """Return the answers to messages, in the order of the agents that were asked.
+
+        *awaited*: a signal tells the end of each that is open.
+        """
+        if awaited:
+            # First: one that ends in between is then read as one that has ended.
+            await self._database.execute(_SQL["await"], {"events": list(events)})
         rows = await self._rows(events)
-        waits = {row["event_id"] for row in rows if row["open"] and not row["awaited"]}
-        for event_id in waits:
-            await self._database.execute(_SQL["await"], {"event_id": event_id})
-        if waits:
-            # They may have ended in between.
-            rows = await self._rows(events)
         found: dict[str, list[GivenAnswer]] = {}
         for row in rows:
             found.setdefault(row["event_id"], []).append(GivenAnswer(**row))

@@ -20,11 +20,12 @@ async def prune(database: Database, *, turns_days: float, transcript_days: float
     """Delete the rows whose retention time is over, and return their number.
 
     Messages of transcripts stay for *transcript_days*, but for those that people saved; closed turns, notes of
-    ignored events, dead letters, finished operations, notifications, accepted requests of triggers and of programs,
-    spent callback URLs and tokens that ended stay for *turns_days*, entries of the feed for a week at most. Links to
-    conversations on upstreams stay as long as their agent: a person may go on with one after any time. They are
-    deleted when the agent has been gone for *transcript_days* and no turn of it is open. So their number is bounded
-    by that of the lanes of the agents that are left, and of the kinds that their upstreams had.
+    ignored events, dead letters, finished operations, notifications, posted agent events, accepted requests of
+    triggers and of programs, spent callback URLs, tokens and votes that ended stay for *turns_days*, entries of the
+    feed for a week at most. Links to conversations on upstreams stay as long as their agent: a person may go on with
+    one after any time. They are deleted when the agent has been gone for *transcript_days* and no turn of it is open.
+    So their number is bounded by that of the lanes of the agents that are left, and of the kinds that their upstreams
+    had.
 
     Raises:
         StoreError: some of the rows may be deleted.
@@ -40,10 +41,12 @@ async def prune(database: Database, *, turns_days: float, transcript_days: float
         "trigger_requests": turns_days,
         "triggers": turns_days,
         "notifications": turns_days,
+        "agent_events": turns_days,
         "program_requests": turns_days,
         "feed": min(turns_days, FEED_DAYS),
         "tokens": turns_days,
         "operations": turns_days,
+        "votes": turns_days,
         "conversations": transcript_days,
     }
     for statement, days in retention.items():

@@ -84,6 +84,21 @@ def _queued(row: DictRow) -> QueuedMessage:
     return QueuedMessage(**{**row, "payload": decode(kind, row["payload"])})
 
 
+def _said(caught_up: CatchUp, transcript: Sequence[ChatMessage]) -> Jsonb:
+    """Return the messages that an answer adds to its context, as the statement ``commit`` reads them."""
+    heard = [
+        {
+            "role": each.said.role,
+            "content": each.text,
+            "event_id": each.event_id,
+            "edited_in": each.edited_in,
+            "said_by": each.said_by,
+        }
+        for each in caught_up.messages
+    ]
+    return Jsonb([*heard, *({"role": each.role, "content": each.content} for each in transcript)])
+
+
 class Turns:
     """The tables ``turn`` and ``outbox``, as a worker uses them.
 
@@ -259,9 +274,6 @@ class Turns:
 
         If a question or the answer was redacted in the meantime, only *used* is committed, and that reason is returned.
         """
-        heard = caught_up.messages
-        said = [*(each.said for each in heard), *transcript]
-        own = [None] * len(transcript)
         row = await self._fenced(
             _SQL["commit"],
             turn,
@@ -273,14 +285,10 @@ class Turns:
                 "extras": Jsonb(extras_to_json(extras)),
                 "stopped": stopped,
                 "run": run,
-                "roles": [each.role for each in said],
-                "contents": [each.content for each in said],
-                "events": [*(each.event_id for each in heard), *own],
-                "edits": [*(each.edited_in for each in heard), *own],
-                "speakers": [*(each.said_by for each in heard), *own],
+                "said": _said(caught_up, transcript),
                 "until": caught_up.until,
                 "step": encode_step("answered", characters=len(answer), error=error),
-                **entry_values(used),
+                "used": entry_values(used),
             },
         )
         return None if row["stop"] is None else StopReason(row["stop"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from psycopg.types.json import Jsonb
 
 from agent_bridge.core.usage import UsageSum
 from agent_bridge.store.postgres.statements import Statements
@@ -58,24 +60,30 @@ class Span:
     end: datetime
 
 
-def entry_values(entries: Sequence[UsageEntry]) -> dict[str, list[Any]]:
-    """Return the parameters of a statement that writes *entries*."""
-    return {
-        "used_keys": [each.key for each in entries],
-        "used_users": [each.user for each in entries],
-        "used_roles": [each.role for each in entries],
-        "used_rooms": [each.room_id for each in entries],
-        "used_agents": [each.agent for each in entries],
-        "used_upstreams": [each.upstream for each in entries],
-        "used_models": [each.model for each in entries],
-        "used_inputs": [each.usage.input_tokens for each in entries],
-        "used_outputs": [each.usage.output_tokens for each in entries],
-        "used_cached": [each.usage.cached_tokens for each in entries],
-        "used_estimated": [each.is_estimated for each in entries],
-        "used_costs": [each.cost for each in entries],
-        "used_prices": [each.price for each in entries],
-        "used_origins": [each.turn if each.turn is not None else each.origin for each in entries],
-    }
+def entry_values(entries: Sequence[UsageEntry]) -> Jsonb:
+    """Return *entries* as the parameter ``used`` of a statement that writes them."""
+    return Jsonb(
+        [
+            {
+                "key": each.key,
+                "user_id": each.user,
+                "role": each.role,
+                "room_id": each.room_id,
+                "agent": each.agent,
+                "upstream": each.upstream,
+                "model": each.model,
+                "input_tokens": each.usage.input_tokens,
+                "output_tokens": each.usage.output_tokens,
+                "cached_tokens": each.usage.cached_tokens,
+                "is_estimated": each.is_estimated,
+                # As text: a number of JSON is a binary fraction for Python.
+                "cost": None if each.cost is None else str(each.cost),
+                "price": each.price,
+                "origin": each.turn if each.turn is not None else each.origin,
+            }
+            for each in entries
+        ]
+    )
 
 
 class UsageStore:
@@ -86,11 +94,11 @@ class UsageStore:
 
     async def record(self, entries: Sequence[UsageEntry]) -> None:
         """Write *entries* of the same turn, one at least. A repeat changes nothing. It does not wait for the disk."""
-        await self._database.execute(_SQL["record"], {"turn": entries[0].turn, **entry_values(entries)})
+        await self._database.execute(_SQL["record"], {"turn": entries[0].turn, "used": entry_values(entries)})
 
     async def record_left(self, entries: Sequence[UsageEntry]) -> None:
         """Write the estimated *entries* of attempts at a turn, one at least, except for attempts that have an entry."""
-        await self._database.execute(_SQL["left"], {"turn": entries[0].turn, **entry_values(entries)})
+        await self._database.execute(_SQL["left"], {"turn": entries[0].turn, "used": entry_values(entries)})
 
     async def recent(self, turn: int) -> list[RecentMessages]:
         """Return the messages in the minute of *turn* up to it. Each of several at once has a place of its own."""

@@ -27,6 +27,7 @@ from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.store.client_agents import ClientAgents
 from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.transcript import Transcripts
+from agent_bridge.wiring.collaboration import build_work_services
 from agent_bridge.wiring.groups import build_hand_on
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def build_answering(settings: Settings, stores: Stores, clients: Clients, meteri
             texts,
             notify_after=config.notifications.approval_after,
         ),
-        MatrixTools(homeserver, settings.roles, turns, uploads, texts),
+        MatrixTools(homeserver, settings.roles, turns, uploads, build_work_services(settings, stores, clients), texts),
         metering.recorder,
         metering.gate,
         texts,

@@ -15,6 +15,7 @@ from agent_bridge.commands.handler import CommandHandler, all_commands
 from agent_bridge.commands.registry import CommandServices
 from agent_bridge.commands.trace import Traces
 from agent_bridge.render.results import ResultRenderer
+from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.contexts import Contexts
 from agent_bridge.store.effects import Effects
@@ -26,12 +27,16 @@ from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
+from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.wiring.channels import build_place_maker
+from agent_bridge.wiring.collaboration import build_agent_events, build_tasks
 from agent_bridge.wiring.personal_data import build_personal_data
 from agent_bridge.wiring.programs import build_token_maker
+from agent_bridge.wiring.votes import build_votes
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
@@ -123,9 +128,16 @@ def build_commands(
             key=settings.config.appservice.as_token.get_secret_value(),
             url=settings.config.public_url,
         ),
+        schedule_store=ScheduleStore(stores.database),
+        time_zone=settings.live.part(lambda config: config.timezone),
         servers=Servers(stores.database),
+        tasks=build_tasks(settings, stores, clients),
+        task_store=Tasks(stores.database),
         notifications=Notifications(stores.database),
+        agent_events=build_agent_events(settings, stores, clients),
+        agent_event_store=AgentEventStore(stores.database),
         place_maker=build_place_maker(settings, stores, clients),
+        votes=build_votes(settings, stores),
         deletes_retired=settings.live.part(lambda config: config.retire.delete),
         inviter=inviter,
         moderation=Moderation(clients.homeserver, settings.texts),

@@ -15,6 +15,7 @@ from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.invites import InviteHandler
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
+from agent_bridge.bridge.inbound.vote_intake import VoteIntake
 from agent_bridge.commands.handler import all_commands
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.feed import Feed
@@ -24,6 +25,8 @@ from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.sent_events import SentEvents
 from agent_bridge.store.strangers import Strangers
+from agent_bridge.store.votes import VoteStore
+from agent_bridge.wiring.collaboration import build_tasks
 from agent_bridge.wiring.groups import build_group_rooms, build_hand_on
 
 if TYPE_CHECKING:
@@ -74,7 +77,9 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
         rules,
         RoleStore(stores.database),
         BotBudget(intake_store, settings.roles, settings.live.part(lambda each: each.budgets.budget)),
+        VoteIntake(VoteStore(stores.database), rules),
         FeedWriter(Feed(stores.database), settings.feed),
+        build_tasks(settings, stores, clients),
         max_queued=config.lanes.max_queued_per_room,
         when_busy=config.lanes.when_busy,
     )

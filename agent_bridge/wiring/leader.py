@@ -22,10 +22,17 @@ from agent_bridge.store.profiles import Profiles
 from agent_bridge.store.waiting_reactions import WaitingMessages
 from agent_bridge.wiring.channels import build_place_keeper
 from agent_bridge.wiring.chats import build_number_repair
-from agent_bridge.wiring.collaboration import build_notifier
+from agent_bridge.wiring.collaboration import (
+    build_event_poster,
+    build_mirror,
+    build_notifier,
+    build_schedule_runner,
+    build_task_cards,
+)
 from agent_bridge.wiring.groups import build_group_keeper
 from agent_bridge.wiring.lifecycle import build_retirement_keeper
 from agent_bridge.wiring.roles import build_role_keeper
+from agent_bridge.wiring.votes import build_vote_keeper
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.queue.operations import Operations
@@ -67,7 +74,12 @@ def build_leader(
         "backfill": inbound.backfill.run,
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
         "places": build_place_keeper(settings, stores, clients).run,
+        "votes": build_vote_keeper(settings, stores, clients).run,
+        "agent_events": build_event_poster(stores, clients).run,
+        "tasks": build_task_cards(settings, stores, clients).run,
+        "mirror": build_mirror(settings, stores).run,
         "notifications": build_notifier(settings, stores, clients).run,
+        "schedules": build_schedule_runner(settings, stores, clients).run,
         "groups": build_group_keeper(settings, stores, clients).run,
         "roles": build_role_keeper(settings, stores, clients, agents.admin_room, refresher).run,
         "permissions": refresher.follow,

@@ -27,6 +27,7 @@ from agent_bridge.commands.durations import parse_duration
 from agent_bridge.store.client_agents import ClientAgents
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.program_rooms import ProgramRooms
+from agent_bridge.store.servers import Servers
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.wiring.groups import build_hand_on
 
@@ -39,9 +40,13 @@ if TYPE_CHECKING:
     from agent_bridge.wiring.settings import Settings
 
 
+def _names(stores: Stores, clients: Clients) -> Names:
+    return Names(stores.agents, Servers(stores.database), stores.kv, clients.homeserver)
+
+
 def build_token_maker(settings: Settings, stores: Stores, clients: Clients) -> TokenMaker:
     """Build the part that makes tokens."""
-    names = Names(stores.agents, clients.homeserver)
+    names = _names(stores, clients)
     return TokenMaker(Tokens(stores.database, settings.namespace), names, settings.namespace, parse_duration)
 
 
@@ -66,7 +71,7 @@ def build_api_services(
     """Build the parts that endpoints call."""
     config, homeserver = settings.config, clients.homeserver
     store = ProgramRequests(stores.database)
-    access = Access(Names(stores.agents, homeserver), stores.rooms, stores.direct_chats, settings.roles, homeserver)
+    access = Access(_names(stores, clients), stores.rooms, stores.direct_chats, settings.roles, homeserver)
     requests = Requests(store, homeserver)
     messages = Messages(
         access,

@@ -18,20 +18,25 @@ from agent_bridge.api.problems import STATUSES, TYPE
 from agent_bridge.api.routes import ApiRoutes
 from agent_bridge.api.services import ApiServices
 from agent_bridge.bridge.programs.access import Access
+from agent_bridge.bridge.programs.answer_watch import AnswerWatch
+from agent_bridge.bridge.programs.asks import Asks
 from agent_bridge.bridge.programs.names import Names
 from agent_bridge.bridge.programs.requests import Call, Requests
 from agent_bridge.core.actors import Actor
 from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 from agent_bridge.core.programs import ALL_CAPABILITIES, Capability, random_token, token_hash
-from agent_bridge.core.roles import Role, Roles
+from agent_bridge.core.roles import Mutes, Role, RoleBook, Roles
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.direct_chats import DirectChatStore
+from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.servers import Servers
 from agent_bridge.store.tokens import NewToken, Tokens
 from support.records import NAMES
 from support.turn_rows import BOB, add_agent
@@ -56,6 +61,15 @@ class _Silent:
         self.calls: list[tuple[Any, ...]] = []
         self.error: Exception | None = None
 
+    async def addressed(self, _token: Any, to: str) -> str:
+        return to
+
+    async def end_waits(self) -> None:
+        pass
+
+    async def new_chat(self, *_: Any) -> Any:
+        raise ProgramRefused(Problem.AGENT_NOT_FOUND)
+
     async def send(self, *arguments: Any, **_: Any) -> Any:
         self.calls.append(arguments)
         if self.error is not None:
@@ -66,11 +80,14 @@ class _Silent:
 class Scene:
     """The routes with a token of Bob."""
 
-    def __init__(self, client: TestClient[Any, Any], tokens: Tokens, database: Database, messages: _Silent) -> None:
+    def __init__(
+        self, client: TestClient[Any, Any], tokens: Tokens, database: Database, messages: _Silent, roles: Roles
+    ) -> None:
         self.client = client
         self.tokens = tokens
         self.database = database
         self.messages = messages
+        self.roles = roles
         self.token = ""
 
     async def add(
@@ -113,19 +130,19 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
     async with homeserver_session() as session:
         homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
         roles = Roles.fixed({BOB: Role.MEMBER}, NAMES)
-        names = Names(Agents(database), homeserver)
+        names = Names(Agents(database), Servers(database), KeyValues(database), homeserver)
         messages = _Silent()
         services: Any = ApiServices(
             tokens=tokens,
             access=Access(names, Rooms(database), DirectChatStore(database), roles, homeserver),
             requests=Requests(ProgramRequests(database), homeserver),
             messages=messages,  # type: ignore[arg-type]
-            asks=None,  # type: ignore[arg-type]
+            asks=Asks(None, None, None, AnswerWatch(ProgramRequests(database), Signals()), NAMES),  # type: ignore[arg-type]
             reading=None,  # type: ignore[arg-type]
             directory=None,  # type: ignore[arg-type]
-            places=None,  # type: ignore[arg-type]
+            places=_Silent(),  # type: ignore[arg-type]
             feed=None,  # type: ignore[arg-type]
-            client_agents=None,  # type: ignore[arg-type]
+            client_agents=_Silent(),  # type: ignore[arg-type]
             connected=None,  # type: ignore[arg-type]
         )
         routes = ApiRoutes(
@@ -133,7 +150,7 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
         )
         app = web.Application()
         routes.add_routes(app)
-        scene = Scene(await aiohttp_client(app), tokens, database, messages)
+        scene = Scene(await aiohttp_client(app), tokens, database, messages, roles)
         scene.token = await scene.add()
         yield scene
 
@@ -264,6 +281,30 @@ async def test_capabilities_roles_and_failures(scene: Scene, caplog: pytest.LogC
     assert "internal detail" not in json.dumps(checked(answer, Problem.INTERNAL))
     assert "the secret of Bob" not in caplog.text
     assert scene.token not in caplog.text
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_each_role_has_its_functions(scene: Scene, role: Role) -> None:
+    scene.roles.replace(RoleBook({BOB: role}), Mutes())
+    me = (await scene.request("GET", "/v1/me"))[:2]
+    if role is Role.NONE:
+        assert (me[0], me[1]["code"]) == (403, "role_missing")
+    else:
+        assert (me[0], me[1]["role"]) == (200, role.name.lower())
+    chat = await scene.request("POST", "/v1/chats", data=b'{"agent": "Ada"}', headers=JSON)
+    assert (chat[1]["code"] == Problem.ROLE_MISSING) == (role < Role.MEMBER)
+    send = await scene.request("POST", "/v1/send", data=b'{"to": "Ada", "text": "x"}', headers=JSON)
+    assert (send[1]["code"] == Problem.ROLE_MISSING) == (role < Role.AGENT)
+
+
+async def test_an_agent_never_has_a_higher_role_than_agent(scene: Scene) -> None:
+    agent = await add_agent(scene.database)
+    (row,) = await scene.database.rows("SELECT ghost FROM agent WHERE id = %s", (agent,))
+    machine = await scene.add(identity=Actor("ignored", agent))
+    scene.roles.replace(RoleBook({NAMES.user_id(row["ghost"]): Role.OWNER}), Mutes())
+    assert (await scene.request("GET", "/v1/me", token=machine))[1]["role"] == "agent"
+    body: dict[str, Any] = {"data": b'{"agent": "Ada"}', "headers": JSON}
+    checked(await scene.request("POST", "/v1/chats", token=machine, **body), Problem.ROLE_MISSING)
 
 
 async def test_an_agent_at_rest_does_nothing(scene: Scene) -> None:

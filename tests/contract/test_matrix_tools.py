@@ -9,6 +9,9 @@ import pytest
 from yarl import URL
 
 from agent_bridge.bridge.answering.matrix_tools import MatrixTools
+from agent_bridge.bridge.answering.work_tools import WorkServices
+from agent_bridge.bridge.collaboration.events import AgentEvents
+from agent_bridge.bridge.collaboration.tasks import TaskService
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.config.conversations import FilesConfig
@@ -19,7 +22,10 @@ from agent_bridge.files.pictures import PictureReader
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.edits import Edits
+from agent_bridge.store.notifications import Notifications
+from agent_bridge.store.tasks import Tasks
 from agent_bridge.upstream.download.fetch import Fetcher
 from support.change_requests import again, asked, note, redaction
 from support.records import NAMES
@@ -52,7 +58,7 @@ def member(user_id: str, membership: str = "join") -> dict[str, Any]:
 
 
 @pytest.fixture
-async def tools(room: FakeRoom, homeserver: Homeserver, turns: Turns) -> AsyncIterator[Open]:
+async def tools(database: Database, room: FakeRoom, homeserver: Homeserver, turns: Turns) -> AsyncIterator[Open]:
     """Return a function that opens the toolbox of an attempt."""
     room.state += [member(GHOST), member(BOB)]
     question = {"type": "m.room.message", "content": {"body": "hi"}, "sender": BOB, "room_id": ROOM, "event_id": "$q"}
@@ -60,7 +66,11 @@ async def tools(room: FakeRoom, homeserver: Homeserver, turns: Turns) -> AsyncIt
     async with homeserver_session() as session, Fetcher() as fetcher:
         media = Media(room.root_url, "token", NAMES, session)
         uploads = Uploads(media, fetcher, PictureReader(), FilesConfig(), ENGLISH)
-        made = MatrixTools(homeserver, Roles.fixed({"example.org": Role.MEMBER}, NAMES), turns, uploads, ENGLISH)
+        roles = Roles.fixed({"example.org": Role.MEMBER}, NAMES)
+        events = AgentEvents(homeserver, AgentEventStore(database), roles, ENGLISH)
+        tasks = TaskService(Tasks(database), Notifications(database), events, roles, NAMES, claim_timeout=900)
+        work = WorkServices(database, events, tasks, Tasks(database))
+        made = MatrixTools(homeserver, roles, turns, uploads, work, ENGLISH)
 
         async def open_tools(turn: Turn) -> MatrixToolbox:
             outbox = Outbox(homeserver, turns, turn, GHOST)
@@ -268,3 +278,49 @@ async def test_arguments_that_fit_nothing_are_an_error_for_the_agent(
 ) -> None:
     assert (await told(await tools(await take(database, lane)), name, **arguments)).startswith("error: ")
     assert room.texts() == ["hi"]
+
+
+async def test_an_agent_works_on_tasks_and_posts_events(
+    database: Database, lane: int, tools: Open, room: FakeRoom
+) -> None:
+    turn = await take(database, lane)
+    box = await tools(turn)
+    # The bot shows the cards.
+    assert (await told(box, "tasks")).startswith("error: there can be no tasks in this room")
+    room.state += [member(NAMES.bot)]
+    assert await told(box, "tasks") == "there are no open tasks"
+    made = json.loads(await told(box, "task_new", title="Research"))
+    assert (made["title"], made["state"], made["creator"]) == ("Research", "submitted", GHOST)
+    # The same call acts once, also after a kill.
+    box = await tools(turn)
+    assert json.loads(await told(box, "task_new", title="Research"))["id"] == made["id"]
+    part = json.loads(await told(box, "task_new", title="Sources", parent=made["id"]))
+    assert part["parent"] == made["id"]
+    unclaimed = await told(box, "task_update", number=part["id"], progress=5)
+    assert json.loads(unclaimed.removeprefix("error: "))["refused"] == "unclaimed"
+    assert json.loads(await told(box, "task_claim", number=part["id"]))["assignee"] == GHOST
+    done = json.loads(await told(box, "task_update", number=part["id"], state="completed", note="12 sources"))
+    assert (done["state"], done["progress"], done["note"]) == ("completed", 100, "12 sources")
+    (listed,) = (await told(box, "tasks")).splitlines()
+    assert (json.loads(listed)["id"], json.loads(listed)["progress"]) == (made["id"], 100)
+    for name, arguments in (
+        ("task_claim", {"number": 99}),
+        ("task_claim", {"number": True}),
+        ("task_update", {"number": made["id"], "state": "lost"}),
+        ("task_update", {"number": made["id"], "progress": 0.5}),
+        ("post_event", {"kind": "Bad kind"}),
+        ("post_event", {"kind": "ok", "data": {"a": float("nan")}}),
+        ("post_event", {"kind": "ok", "data": [1]}),
+    ):
+        assert (await told(box, name, **arguments)).startswith("error: "), (name, arguments)
+    for _ in range(2):
+        assert await told(box, "post_event", kind="research_complete", data={"confidence": 0.87}) == (
+            "posted research_complete"
+        )
+    (event,) = await AgentEventStore(database).due(9, 9, [])
+    said = event.content["org.agent_bridge.event"]
+    assert (event.sender, said["agent"], said["turn"]) == (GHOST, GHOST, turn.key)
+    assert (said["data"], said["numbers"]) == ({"confidence": "0.87"}, ["/confidence"])
+    # The person who asked has left.
+    room.state[:] = [each for each in room.state if each["state_key"] != BOB]
+    assert (await told(box, "tasks")).startswith("error: the person who asked")

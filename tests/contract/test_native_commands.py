@@ -124,7 +124,8 @@ async def test_wrong_arguments_get_one_clear_line_and_change_nothing(command: Co
         wrong.append((ArgumentProblem.WRONG_TYPE, right | {each.name: None}))
         if each.required:
             left = {name: value for name, value in right.items() if name != each.name}
-            wrong += [(ArgumentProblem.MISSING, left), (ArgumentProblem.MISSING, right | {each.name: " "})]
+            blank = ArgumentProblem.WRONG_TYPE if kind is ArgumentType.NUMBER else ArgumentProblem.MISSING
+            wrong += [(ArgumentProblem.MISSING, left), (blank, right | {each.name: " "})]
         if kind is ArgumentType.TEXT:
             wrong.append((ArgumentProblem.TOO_LONG, right | {each.name: "x" * 60_000}))
     async with command_services(database) as services:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from agent_bridge.bridge.chats.binding import WaitingEvents
+from agent_bridge.bridge.collaboration.tasks import TaskService
 from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.trigger_intake import TriggerIntake
@@ -21,12 +22,16 @@ from agent_bridge.bridge.rooms.bot_chats import BotChats
 from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.bridge.rooms.space import Space
+from agent_bridge.core.agent_events import EVENT
 from agent_bridge.core.ids import IMPORTED
+from agent_bridge.core.polls import POLL_END, POLL_START, VOTE
 from agent_bridge.core.programs import BY_PROGRAM, SAID_BY
+from agent_bridge.core.tasks import TASK
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.rooms import POWER_LEVELS
 from agent_bridge.render.notifications import NOTIFICATIONS
+from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.chains import Chains
 from agent_bridge.store.chats import Chats
@@ -45,11 +50,14 @@ from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turns import Turns
+from agent_bridge.store.votes import VoteStore
 from agent_bridge.upstream.answer import End, RunStarted
 from agent_bridge.upstream.letta.all_conversations import LettaConversations
 from agent_bridge.upstream.letta.conversations import LaneConversations
@@ -86,6 +94,18 @@ def _notifications(_self: Homeserver, _room: str, content: dict[str, Any], **_: 
     return NOTIFICATIONS in content
 
 
+def _agent_events(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return EVENT in content
+
+
+def _cards(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return TASK in content and "m.new_content" not in content
+
+
+def _card_edits(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return TASK in content and "m.new_content" in content
+
+
 def _imported(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return IMPORTED in content
 
@@ -94,12 +114,20 @@ def _by_programs(_self: Homeserver, _room: str, content: dict[str, Any], **_: An
     return SAID_BY in content or BY_PROGRAM in content
 
 
-def _of_programs(_self: Intake, name: str, *_: Any, **__: Any) -> bool:
-    return name.startswith("program ")
-
-
 def _files(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return content.get("msgtype") == "m.file"
+
+
+def _polls(_self: Homeserver, _room: str, _content: dict[str, Any], **more: Any) -> bool:
+    return more.get("kind") == POLL_START
+
+
+def _poll_ends(_self: Homeserver, _room: str, _content: dict[str, Any], **more: Any) -> bool:
+    return more.get("kind") == POLL_END
+
+
+def _vote_results(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return VOTE in content and content.get("msgtype") == "m.notice"
 
 
 def _levels(_self: Homeserver, _room: str, kind: str, *_: Any, **__: Any) -> bool:
@@ -223,10 +251,24 @@ STEPS = {
     "api_begin": Step(ProgramRequests, "begin", is_anywhere=True),
     "api_send": Step(Homeserver, "send", _by_programs, is_anywhere=True),
     "api_sent": Step(ProgramRequests, "sent", is_anywhere=True),
-    "api_taken": Step(Intake, "take", _of_programs, is_anywhere=True),
+    "api_taken": Step(Intake, "take_sent", is_anywhere=True),
     "api_finish": Step(ProgramRequests, "finish", is_anywhere=True),
     "api_tell": Step(TokenSecrets, "tell"),
     "api_told": Step(Tokens, "told"),
+    # The leader shows, ends and counts votes.
+    "vote_begun": Step(VoteStore, "begin", is_anywhere=True),
+    "poll": Step(Homeserver, "send", _polls, is_anywhere=True),
+    "poll_shown": Step(VoteStore, "shown", is_anywhere=True),
+    "ballot": Step(VoteStore, "take", is_anywhere=True),
+    "vote_closed": Step(VoteStore, "close"),
+    "vote_decided": Step(VoteStore, "decide", is_anywhere=True),
+    "poll_end": Step(Homeserver, "send", _poll_ends, is_anywhere=True),
+    "poll_ended": Step(VoteStore, "ended", is_anywhere=True),
+    "vote_result": Step(Homeserver, "send", _vote_results, is_anywhere=True),
+    "vote_settled": Step(VoteStore, "settle", is_anywhere=True),
+    # The leader runs schedules.
+    "schedule_lock": Step(ScheduleStore, "lock", is_anywhere=True),
+    "schedule_advance": Step(ScheduleStore, "advance", is_anywhere=True),
     "book": Step(RoleStore, "give"),
     # The leader brings the rooms to the newest book.
     "levels": Step(Homeserver, "set_state", _levels, is_anywhere=True),
@@ -236,6 +278,19 @@ STEPS = {
     "bring": Step(Homeserver, "set_state", _invitations, is_anywhere=True),
     "brought": Step(Agents, "invited", is_anywhere=True),
     "space_invited": Step(KeyValues, "set", _space_invited, is_anywhere=True),
+    # The leader posts agent events.
+    "event_add": Step(AgentEventStore, "add", is_anywhere=True),
+    "event_trying": Step(AgentEventStore, "trying", is_anywhere=True),
+    "event_send": Step(Homeserver, "send", _agent_events, is_anywhere=True),
+    "event_closed": Step(AgentEventStore, "closed", is_anywhere=True),
+    # The leader shows tasks; commands, reactions and it change them.
+    "task_add": Step(Tasks, "add"),
+    "task_save": Step(Tasks, "save", is_anywhere=True),
+    "card_claim": Step(TaskService, "claim_card", is_anywhere=True),
+    "card_trying": Step(Tasks, "trying", is_anywhere=True),
+    "card_send": Step(Homeserver, "send", _cards, is_anywhere=True),
+    "card_edit": Step(Homeserver, "send", _card_edits, is_anywhere=True),
+    "card_shown": Step(Tasks, "shown", is_anywhere=True),
     # The leader tells people their notifications.
     "news_gathered": Step(Notifications, "gather", is_anywhere=True),
     "news_aim": Step(Notifications, "aim", is_anywhere=True),

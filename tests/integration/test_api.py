@@ -165,6 +165,11 @@ async def test_a_program_of_an_agent_asks_within_budgets(
         assert await running.database.rows(query, (said.event_id,)) == [
             {"hops": 1, "sender": ghosts[0], "root": said.event_id}
         ]
+        # A reply to it asks its agent.
+        await person.reply(room_id, said.event_id, "why?")
+        await person.wait_for(
+            lambda: [each.body for each in person.room(room_id).said_by(ghosts[0])][1:] == ["Echo: why?"]
+        )
         # A message without a mention asks nobody, and the limit of a pair counts for programs, too.
         await program.send(room_id, f"{two}, hello")
         for number in range(12):
@@ -177,7 +182,7 @@ async def test_a_program_of_an_agent_asks_within_budgets(
 
 
 async def test_a_token_is_made_listed_and_revoked_in_a_chat(
-    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
 ) -> None:
     agent = upstream.names[5]
     async with harness.person() as person, harness.person("boss") as boss:
@@ -208,6 +213,9 @@ async def test_a_token_is_made_listed_and_revoked_in_a_chat(
         rows = await running.database.rows("SELECT to_jsonb(t)::text AS row FROM turn t")
         rows += await running.database.rows("SELECT to_jsonb(t)::text AS row FROM token t")
         assert not any(secret in row["row"] or (token_in(bosses) or "-") in row["row"] for row in rows)
+        logged = "".join(capsys.readouterr())
+        assert "message received" in logged
+        assert secret not in logged
 
 
 async def test_rooms_who_and_reading(harness: BridgeHarness, running: Running, upstream: ScriptedUpstream) -> None:
@@ -230,6 +238,9 @@ async def test_rooms_who_and_reading(harness: BridgeHarness, running: Running, u
         assert users[talk.ghost]["is_agent"] is True
         assert users[person.user_id]["role"] == "member"
         assert other.user_id not in users
+        limited = await program_of(running, person.user_id, name="limited", rooms=[talk.room_id])
+        found_users = {each["user_id"] for each in (await limited.get("/v1/who"))["users"]}
+        assert found_users == {talk.ghost, person.user_id}
         found = await program.get("/v1/search", q="BROWN quick")
         assert first in [each["event_id"] for each in found["messages"]]
         assert (await stranger.get("/v1/search", q="brown"))["messages"] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -159,3 +160,82 @@ async def test_a_person_without_power_does_not_write_in_an_announcement_channel(
 
 async def _known(running: Any, room_id: str) -> bool:
     return bool(await running.database.rows("SELECT 1 FROM room WHERE room_id = %s", (room_id,)))
+
+
+async def test_a_request_that_waits_ends_with_the_process(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("ada") as upstream, harness.person() as person:
+        config = configured(harness, database_url, upstream)
+        gate = asyncio.Event()
+        async with harness.bridge(config) as running:
+            talk = await running.join(person, upstream.names[0])
+            program = await program_of(running, person.user_id)
+            upstream.scripts.append(waits_for(gate, "some ", "words"))
+            waits = asyncio.create_task(program.post("/v1/ask", to=upstream.names[0], text="slowly", timeout=200))
+            await person.wait_for(lambda: len(talk.answers) == 1)
+            begin = asyncio.get_running_loop().time()
+        answer = await waits
+        assert asyncio.get_running_loop().time() - begin < 30
+        assert (answer.status, answer["is_complete"]) == (202, False)
+        async with harness.bridge(config):
+            done = await program.get(f"/v1/asks/{answer['handle']}", wait=30)
+            assert done.status == 200
+            assert done["answers"][0]["status"] == "answered"
+        gate.set()
+
+
+async def test_people_read_by_the_visibility_of_the_room_and_ask_within_quotas(
+    harness: BridgeHarness, database_url: str
+) -> None:
+    async with ScriptedUpstream("ada") as upstream, harness.person("early") as early, harness.person("late") as late:
+        quotas = [{"per": "user", "match": late.user_id, "tokens_per_day": 0}]
+        config = configured(harness, database_url, upstream, quotas=quotas)
+        async with harness.bridge(config) as running:
+            names = running.homeserver.namespace
+            content = {"history_visibility": "joined"}
+            visibility = {"type": "m.room.history_visibility", "state_key": "", "content": content}
+            room_id = await early.create_room(
+                preset="private_chat", invite=[names.bot, late.user_id], initial_state=[visibility]
+            )
+            await early.wait_for(lambda: names.bot in early.room(room_id).members())
+            for number in range(8):
+                await early.say(room_id, f"secret {number}")
+            await late.join(room_id)
+            await early.say(room_id, "welcome")
+            await eventually(lambda: _known(running, room_id), "the bridge knows the room")
+            one, two = await program_of(running, early.user_id), await program_of(running, late.user_id)
+
+            async def read(program: Any) -> list[str]:
+                texts: list[str] = []
+                before = ""
+                while True:
+                    page = await program.get(f"/v1/rooms/{quote(room_id, safe='')}/messages", limit=3, before=before)
+                    texts = [each["text"] for each in page["messages"] if not each["is_agent"]] + texts
+                    before = page["before"]
+                    if not before:
+                        return texts
+
+            assert await read(one) == [*(f"secret {number}" for number in range(8)), "welcome"]
+            assert await read(two) == ["welcome"]
+            assert (await two.get("/v1/search", q="secret"))["messages"] == []
+            await running.join(late, upstream.names[0])
+            asked = await two.post("/v1/ask", to=upstream.names[0], text="hello")
+            assert (asked.status, asked["answers"][0]["status"]) == (200, "failed")
+            assert "quota" in asked["answers"][0]["error"]
+            assert upstream.questions == []
+
+
+async def test_a_thread_is_a_conversation(harness: BridgeHarness, database_url: str) -> None:
+    async with ScriptedUpstream("ada") as upstream, harness.person() as person:
+        config = configured(harness, database_url, upstream)
+        async with harness.bridge(config) as running:
+            talk = await running.join(person, upstream.names[0])
+            program = await program_of(running, person.user_id)
+            root = (await program.send(upstream.names[0], "root"))["event_id"]
+            asked = await program.post("/v1/ask", to=upstream.names[0], text="in the thread", thread=root)
+            page = await program.get(f"/v1/rooms/{upstream.names[0]}/messages", thread=root)
+            # An agent gets the root of a thread with the first question in it.
+            answer = "Echo: root\n\nin the thread"
+            assert [each["text"] for each in page["messages"]] == ["root", "in the thread", answer]
+            assert page["messages"][-1]["thread"] == root
+            assert asked["answers"][0]["text"] == answer
+            await talk.wait_for_answers(2)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 COMMANDS = all_commands().commands
 #: Words that no command can use. Those that ignore words answer as without them.
-WORDS = "zzzzzzzz"
+WORDS = "Zzzzzzzz"
 ALL = [f"{name} {WORDS}" for name in COMMANDS]
 PEOPLE = {"ordinary": Role.MEMBER, "helper": Role.MODERATOR, "admin": Role.ADMIN, "boss": Role.OWNER}
 

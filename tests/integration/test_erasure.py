@@ -102,11 +102,13 @@ async def plant(running: Running, person: Person, other: Person, words: Words) -
     before = len(together.said_by("Ada"))
     await person.say(together.room_id, f"!ab instructions Mention {words.new()}")
     await chat.ask(f"!ab trigger new {words.new()}")
-    # As that of a moderator.
-    await running.database.execute(
-        "UPDATE trigger SET room = (SELECT id FROM room WHERE room_id = %s) WHERE owner = %s",
-        (talk.room_id, person.user_id),
-    )
+    await chat.ask(f"!ab schedule in 2 days {words.new()}")
+    # As those of a moderator.
+    for table in ("trigger", "schedule"):
+        await running.database.execute(
+            f"UPDATE {table} SET room = (SELECT id FROM room WHERE room_id = %s) WHERE owner = %s",  # noqa: S608
+            (talk.room_id, person.user_id),
+        )
     await person.wait_for(lambda: len(together.said_by("Ada")) > before)
     await person.say(together.room_id, f"{words.new()}, @nobody")
     await together.tell("and you?", "Bea", person=other)
@@ -151,7 +153,7 @@ async def test_no_word_of_the_person_is_left(harness: BridgeHarness, database_ur
             report = await erased(config, ann.user_id)
             assert exit_code(report) == ExitCode.DONE, report
             assert report.counts == planned.counts
-            assert all(number for kind, number in report.counts.items() if kind != "dead_letters")
+            assert {kind for kind, number in report.counts.items() if not number} == {"dead_letters", "tokens"}
             assert await found_in(running.database, [*mine.all, ann.user_id], ALLOWED) == {}
             assert await rows_of_others(running, ann.user_id) == before
             again = await erased(config, ann.user_id)

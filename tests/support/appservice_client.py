@@ -19,6 +19,7 @@ from agent_bridge.bridge.inbound.bot_budget import BotBudget
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
+from agent_bridge.bridge.inbound.vote_intake import VoteIntake
 from agent_bridge.config.conversations import BudgetsConfig
 from agent_bridge.core.feed import FeedSwitch
 from agent_bridge.core.live import Live
@@ -38,6 +39,7 @@ from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.sent_events import SentEvents
+from agent_bridge.store.votes import VoteStore
 from support.jobs import idle_lanes
 from support.records import NAMES, wanted
 
@@ -129,6 +131,7 @@ def real_intake(
         rules,
         RoleStore(database),
         BotBudget(intake_store, roles, Live(budget)),
+        VoteIntake(VoteStore(database), rules),
         FeedWriter(Feed(database), FeedSwitch(is_fed)),
         max_queued=max_queued,
     )

@@ -14,6 +14,9 @@ from agent_bridge.bridge.chats.conversations import ChatConversations
 from agent_bridge.bridge.chats.deletion import ChatDeletion
 from agent_bridge.bridge.chats.direct import DirectChats
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.collaboration.events import AgentEvents
+from agent_bridge.bridge.collaboration.tasks import TaskService
+from agent_bridge.bridge.collaboration.votes import Votes
 from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
 from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
 from agent_bridge.bridge.inbound.rules import Rules
@@ -35,6 +38,7 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
 from agent_bridge.store.chats import Chats
@@ -58,13 +62,16 @@ from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.usage import UsageStore
+from agent_bridge.store.votes import VoteStore
 from support.jobs import idle_lanes
 from support.records import NAMES
 from support.turn_rows import BOB, ROOM, accept, new
@@ -116,9 +123,23 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, roles, "!ab")),
             operations=OperationStore(database),
+            schedule_store=ScheduleStore(database),
+            time_zone=Live("UTC"),
             servers=Servers(database),
             notifications=Notifications(database),
+            tasks=TaskService(
+                Tasks(database),
+                Notifications(database),
+                AgentEvents(homeserver, AgentEventStore(database), roles, ENGLISH),
+                roles,
+                NAMES,
+                claim_timeout=900,
+            ),
+            task_store=Tasks(database),
+            agent_events=AgentEvents(homeserver, AgentEventStore(database), roles, ENGLISH),
+            agent_event_store=AgentEventStore(database),
             place_maker=PlaceMaker(homeserver, Servers(database), KeyValues(database), Live(example()), roles, ENGLISH),
+            votes=Votes(VoteStore(database), roles),
             reloads=ReloadStore(database),
             personal_data=PersonalData(database, Redactions(NAMES.bot_username, redact_answers=False), Queue(database)),
             planner=PassPlanner(agents, KeyValues(database), RoleStore(database), Live(example()), ENGLISH),
@@ -138,7 +159,12 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
                 homeserver, ENGLISH, key="token", url="http://127.0.0.1:9", expires_after=86_400
             ),
             tokens=Tokens(database, NAMES),
-            token_maker=TokenMaker(Tokens(database, NAMES), Names(agents, homeserver), NAMES, parse_duration),
+            token_maker=TokenMaker(
+                Tokens(database, NAMES),
+                Names(agents, Servers(database), KeyValues(database), homeserver),
+                NAMES,
+                parse_duration,
+            ),
             token_secrets=TokenSecrets(homeserver, ENGLISH, key="token", url="http://127.0.0.1:9"),
             deletes_retired=Live(False),
             inviter=Inviter(homeserver, no_admin_room, roles, ENGLISH, joins=False),

@@ -29,6 +29,8 @@ class FakeRoom(LocalServer):
         self.refused: set[str] = set()
         self.forbidden: set[str] = set()
         self.lost: set[str] = set()
+        #: Whether the next request, whatever its id, gets no useful response, or is refused for ever.
+        self.loses_next = self.refuses_next = False
         #: Transaction ids of requests that are carried out once the event is set.
         self.held: defaultdict[str, asyncio.Event] = defaultdict(_set_event)
         #: The requests for pages of messages, and whether they fail.
@@ -48,6 +50,7 @@ class FakeRoom(LocalServer):
         app.router.add_get(rooms + "/event/{event}", self._event)
         app.router.add_get(rooms + "/messages", self._messages)
         app.router.add_get(rooms + "/state", self._state)
+        app.router.add_get(rooms + "/members", self._members)
         app.router.add_post("/_matrix/media/v3/upload", self._upload)
         app.router.add_get(rooms + "/context/{event}", self._context)
         app.router.add_get(rooms + "/relations/{event}/{tail:.*}", self._relations)
@@ -102,7 +105,8 @@ class FakeRoom(LocalServer):
         return await asyncio.shield(self._carry_out(request, txn, content))
 
     def _refusal(self, txn: str) -> web.Response | None:
-        if txn in self.forbidden:
+        if txn in self.forbidden or self.refuses_next:
+            self.refuses_next = False
             return web.json_response({"errcode": "M_FORBIDDEN", "error": "no"}, status=403)
         if txn not in self.refused:
             return None
@@ -115,8 +119,9 @@ class FakeRoom(LocalServer):
             self._by_txn[txn] = f"${len(self.events)}"
             event = {"event_id": self._by_txn[txn], "type": request.match_info["kind"], "content": content}
             self.events.append(event | {"sender": request.query["user_id"], "room_id": request.match_info["room"]})
-        if txn in self.lost:
+        if txn in self.lost or self.loses_next:
             self.lost.discard(txn)
+            self.loses_next = False
             return web.json_response({"errcode": "M_UNKNOWN"}, status=504)
         return web.json_response({"event_id": self._by_txn[txn]})
 
@@ -137,6 +142,9 @@ class FakeRoom(LocalServer):
 
     async def _state(self, _: web.Request) -> web.Response:
         return web.json_response(self.state)
+
+    async def _members(self, _: web.Request) -> web.Response:
+        return web.json_response({"chunk": [each for each in self.state if each["type"] == "m.room.member"]})
 
     async def _upload(self, request: web.Request) -> web.Response:
         self.files.append(await request.read())

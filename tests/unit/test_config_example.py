@@ -95,7 +95,7 @@ def test_every_key_is_shown_with_a_comment() -> None:
             assert any(lines[i - 1].startswith("# ") for i in at), f"{name} has no comment"
             kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
             sections += [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)]
-    assert len(sections) == 24, "the walk found every section"
+    assert len(sections) == 26, "the walk found every section"
 
 
 def test_every_optional_key_has_an_example() -> None:

@@ -42,8 +42,8 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
             (
                 "config.yaml:10: matrix: is not a known key; known keys: homeserver, appservice, database, upstreams, "
                 "agents, agents_file, templates, retire, ephemeral_after, space, rooms, permissions, bot, chats, "
-                "budgets, lanes, answers, files, threads, notifications, language, timezone, quotas, prices, api, "
-                "clients, presence, presence_per_second, profiles, profiles_per_second, retention, logging"
+                "budgets, lanes, answers, files, threads, tasks, notifications, language, timezone, quotas, prices, "
+                "api, clients, presence, presence_per_second, profiles, profiles_per_second, retention, logging"
             )
         ],
     ),

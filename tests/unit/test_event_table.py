@@ -145,6 +145,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "🔁": [reaction("🔁"), reaction("🔁\ufe0f")],
     "🛑": [reaction("🛑")],
     "👍": [reaction("👍"), reaction("👍\ufe0f"), reaction("👍🏽")],
+    "✋": [reaction("✋"), reaction("✋\ufe0f"), reaction("✋🏿")],
     "another reaction": [reaction("👎"), other("m.reaction")],
     "`m.room.redaction`": [other("m.room.redaction", redacts="$x"), {**other("m.room.redaction"), "redacts": "$x"}],
     "redacted message": [{**other("m.room.message"), "unsigned": {"redacted_because": {"event_id": "$r"}}}],
@@ -182,6 +183,8 @@ def reaction_to(raw: dict[str, Any], room: Room) -> str:
         return "stop"
     if RULES.resume(event, room) is not None:
         return "go on"
+    if RULES.claim(event) is not None:
+        return "claim"
     match RULES.decide(event, room):
         case NewTurn(kind=kind):
             return _KINDS[kind]

@@ -24,11 +24,10 @@ TABLE = {
     "own": "     x",
 }
 COMMANDS = {
-    "read": "agents agent chats answer role context instructions model saves queue help usage export server channel",
-    "join": (
-        "new rename archive unarchive delete yes invite leave stop approve deny save forget fork trigger triggers token"
-        " tokens"
-    ),
+    "read": "agents agent chats answer role context instructions model saves queue help usage export server channel "
+    "votes tasks",
+    "join": "new rename archive unarchive delete yes invite leave stop approve deny save forget fork trigger triggers "
+    "notify schedule schedules pause resume unschedule token tokens vote task event",
     "settings": "busy stream reset load import",
     "mute": "mute unmute",
     "pin": "pin unpin",

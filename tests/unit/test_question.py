@@ -153,10 +153,10 @@ def test_the_question_that_a_root_answers() -> None:
 
 def test_a_history_that_is_too_long_becomes_shorter_until_there_is_none() -> None:
     history = History(tuple(talk(*(str(number) * 40 for number in range(8)))))
-    limits = history.limits(1_000)
+    limits = list(history.limits(1_000))
     lengths = [tokens_of(history.within(limit)) for limit in limits]
     assert (limits[0], limits[-1]) == (1_000, 0)
     assert lengths == sorted(set(lengths), reverse=True)
     assert len(limits) == 4
-    assert History().limits(1_000) == [1_000]
-    assert History(tuple(talk("a", "b"))).limits(1_000) == [1_000, 0]
+    assert [*History().limits(1_000)] == [1_000]
+    assert [*History(tuple(talk("a", "b"))).limits(1_000)] == [1_000, 0]

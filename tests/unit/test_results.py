@@ -80,7 +80,9 @@ from agent_bridge.core.results.contexts import (
     ModelChoice,
 )
 from agent_bridge.core.results.erasure import ErasureAsked, ErasureBegun, ErasureRefusal, ErasureRefused
+from agent_bridge.core.results.events import EventAccepted, EventProblem, EventRefused
 from agent_bridge.core.results.exports import ConversationExported, ExportRefusal, ExportRefused
+from agent_bridge.core.results.mirrors import MirrorSet, NoLogChannel
 from agent_bridge.core.results.notifications import NotificationsSet
 from agent_bridge.core.results.people import (
     Kicked,
@@ -103,6 +105,17 @@ from agent_bridge.core.results.retirement import (
     NotRetired,
     RetirementAsked,
     RetirementConfirmed,
+)
+from agent_bridge.core.results.schedules import (
+    ScheduleEntry,
+    ScheduleList,
+    ScheduleMade,
+    SchedulePaused,
+    ScheduleProblem,
+    ScheduleRefused,
+    ScheduleRemoved,
+    ScheduleResumed,
+    TimeNotUnderstood,
 )
 from agent_bridge.core.results.selection import (
     AgentChoices,
@@ -138,6 +151,15 @@ from agent_bridge.core.results.servers import (
     ServerMade,
     ServerUpdated,
 )
+from agent_bridge.core.results.tasks import (
+    TaskChanged,
+    TaskEntry,
+    TaskList,
+    TaskMade,
+    TaskProblem,
+    TaskRefused,
+    TaskSplit,
+)
 from agent_bridge.core.results.tokens import (
     TokenEntry,
     TokenList,
@@ -169,13 +191,17 @@ from agent_bridge.core.results.turns import (
     TurnNotFound,
 )
 from agent_bridge.core.results.usage import UsagePart, UsageReport, UsedAmount
+from agent_bridge.core.results.votes import VoteCast, VoteClosed, VoteEntry, VoteList, VoteOpened, VoteRefused
 from agent_bridge.core.roles import Role, RoleSource, SourceKind
 from agent_bridge.core.rooms import AnswerMode, RoomProblem, Streaming, WhenBusy
 from agent_bridge.core.servers import ChannelType
+from agent_bridge.core.tasks import TaskAction, TaskState
+from agent_bridge.core.times.kinds import TimeProblem
 from agent_bridge.core.triggers import TriggerKind
 from agent_bridge.core.turns import TurnKind, TurnState
 from agent_bridge.core.upstreams import Health
 from agent_bridge.core.usage import Usage
+from agent_bridge.core.votes import VoteProblem, VoteState
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.render.results import ResultRenderer
@@ -223,6 +249,7 @@ TRACE = TurnTrace(
     usage=Usage(1200, 30, 1000),
 )
 OSLO = ChatEntry(1, ChatName(17, "*Oslo*"), "Adam *1*", None, RoomAddress("!oslo:x.org", "x.org"), 7300.0)
+TASK = TaskEntry(3, "Write", TaskState.WORKING, "Ada", None, 40, "note", None, None)
 SAMPLES: list[Result] = [
     AgentList((ADA, ADAM)),
     AgentList((ADA, ADAM), page=2, pages=3),
@@ -293,6 +320,20 @@ SAMPLES: list[Result] = [
     NoRoomYet("Ada"),
     NoTrace("$x", NoTraceReason.UNKNOWN),
     NotPermitted("invite", Role.ADMIN),
+    TaskMade(TASK),
+    *(TaskChanged(TASK, action) for action in TaskAction),
+    *(TaskRefused(problem, 3, "working", "@bob:example.org", 5) for problem in TaskProblem),
+    TaskSplit(TASK, (4, 5)),
+    TaskList(
+        (TASK, replace(TASK, number=4, parent=3, assignee="Ada", percent=50)), 1, 2, is_own=False, has_closed=True
+    ),
+    *(TaskList((), 1, 1, is_own=is_own, has_closed=False) for is_own in (True, False)),
+    EventAccepted("progress"),
+    *(EventRefused(problem, "/a", 5) for problem in EventProblem),
+    NoLogChannel("news"),
+    MirrorSet("log", None, is_changed=True),
+    MirrorSet("log", ("Ada", "Bea"), is_changed=False),
+    *(MirrorSet("log", (), is_changed=is_changed) for is_changed in (True, False)),
     *(NotificationsSet(is_on, is_changed) for is_on in (True, False) for is_changed in (True, False)),
     NotReconnected("Ada", "up", ("Bea",)),
     OpenTurns((TURN,), has_more=False),
@@ -382,6 +423,25 @@ SAMPLES: list[Result] = [
     *(TriggerMade(7, "nightly *build*", "Adam *1*", kind) for kind in TriggerKind),
     *(TriggerNotMade(problem, "nightly *build*", 20) for problem in TriggerProblem),
     TriggerRevoked(7, "nightly *build*"),
+    *(VoteRefused(problem, "pizza *1*", 20) for problem in VoteProblem),
+    VoteOpened(7, None, THEN, None),
+    VoteOpened(7, THEN + timedelta(hours=1), THEN, 3),
+    VoteOpened(7, THEN + timedelta(days=1), THEN, 3),
+    VoteClosed(7),
+    VoteCast(7, "pizza *1*"),
+    VoteCast(7, None),
+    VoteList((), THEN),
+    VoteList(
+        tuple(
+            VoteEntry(number, "What *now*?", ("a *b*", "c"), (1, 2), creator, state, ends_at, quorum)
+            for number, creator, state, ends_at, quorum in (
+                (1, "@bob:x.org", VoteState.CLOSED, None, None),
+                (2, "", VoteState.CLOSING, THEN, 3),
+                (3, "@bob:x.org", VoteState.OPEN, THEN + timedelta(days=2), 3),
+            )
+        ),
+        THEN,
+    ),
     *(PlaceRefused(problem, "news *1*", 20) for problem in PlaceProblem),
     ServerMade(7, "Lab *1*", RoomAddress("!room:x.org", "x.org")),
     ServerList(()),
@@ -419,6 +479,33 @@ SAMPLES: list[Result] = [
     *(ChannelChanged("news *1*", change, "a *b*") for change in ChannelChange),
     ChannelChanged("news *1*", ChannelChange.TOPIC, ""),
     AgentAdded("Adam *1*", "Lab *1*/talk"),
+    ScheduleMade(7, "Adam *1*", "every *day* 9:00", THEN, "Europe/Oslo"),
+    *(ScheduleRefused(problem, "every *day*", 300) for problem in ScheduleProblem),
+    *(TimeNotUnderstood(problem, "*b*") for problem in TimeProblem),
+    SchedulePaused(7),
+    ScheduleResumed(7, THEN, "Europe/Oslo"),
+    ScheduleRemoved(7, "every *day* 9:00"),
+    ScheduleList((), is_of_all=True),
+    ScheduleList(
+        tuple(
+            ScheduleEntry(
+                7,
+                "Ada",
+                "!room:x.org",
+                "every *day*",
+                "a *b*",
+                "@bob_b:x.org",
+                THEN,
+                zone,
+                paused=paused,
+                problem=problem,
+            )
+            for zone, paused, problem in (("UTC", True, None), ("Nowhere/Lost", False, "muted"))
+        ),
+        2,
+        3,
+        is_of_all=True,
+    ),
     TriggerList((), is_of_all=False),
     TriggerList(
         (

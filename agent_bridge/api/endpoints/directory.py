@@ -118,7 +118,8 @@ async def me(call: ApiCall) -> Me:
 async def who(call: ApiCall, query: WhoQuery) -> Everybody:
     """List the agents, and the people in rooms of the token.
 
-    People are those of up to 20 rooms. Times and presence are those that the homeserver tells the bridge's bot.
+    A token that is limited to rooms gets the agents in these alone. People are those of up to 20 rooms. Times and
+    presence are those that the homeserver tells the bridge's bot.
     """
     found = await call.services.directory.who(call.token, query.room or "")
     return Everybody(users=[Somebody(**asdict(each)) for each in found])

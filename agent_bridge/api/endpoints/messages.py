@@ -245,7 +245,7 @@ async def edit_message(call: ApiCall, room: str, event_id: str, body: NewText) -
     "/v1/rooms/{room}/messages/{event_id}",
     tag=_TAG,
     capability=Capability.SEND,
-    permission=Permission.SEND,
+    permission=Permission.READ,
     problems=(*_ROOM, Problem.NOT_OWN_MESSAGE, Problem.MESSAGE_NOT_FOUND),
 )
 async def redact_message(call: ApiCall, room: str, event_id: str) -> SentMessage | Responded:
@@ -274,7 +274,7 @@ async def react(call: ApiCall, room: str, event_id: str, body: NewReaction) -> S
     "/v1/rooms/{room}/reactions/{event_id}",
     tag=_TAG,
     capability=Capability.REACT,
-    permission=Permission.SEND,
+    permission=Permission.READ,
     problems=(*_ROOM, Problem.NOT_OWN_MESSAGE, Problem.MESSAGE_NOT_FOUND),
 )
 async def unreact(call: ApiCall, room: str, event_id: str) -> SentMessage | Responded:

@@ -166,6 +166,8 @@ class Generation:
         toolbox = self._tools.toolbox(turn, agent, URL(config.url), outbox) if config.matrix_tools else None
         limits = question.history.limits(self.budget(agent, turn.chosen_model))
         for number, limit in enumerate(limits):
+            if number:
+                _log.warning("the history was perhaps too long: the agent gets less", agent=agent.name, tokens=limit)
             request = self._request(turn, agent, question, tokens=limit, number=number)
             request = replace(request, never_ran=never_ran, allowed=allowed, withdrawn=withdrawn, toolbox=toolbox)
             buffer = self._buffer(turn, config)
@@ -180,11 +182,8 @@ class Generation:
                 # A server has read the question of an answer that was stopped before its first words.
                 if buffer.is_begun or was_stopped:
                     used.append(self._entry(call))
-            if limit == limits[-1] or not _may_be_too_long(result):
+            if not _may_be_too_long(result):
                 break
-            _log.warning(
-                "the history is perhaps too long: the agent is asked with less", agent=agent.name, tokens=limit
-            )
         if limit < config.history_tokens and not isinstance(result, Failure):
             self._history_limits[agent.id, turn.chosen_model] = limit + max(_GROWTH, limit // 4)
         if (

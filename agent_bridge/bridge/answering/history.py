@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.core.transcript import BYTES_PER_TOKEN, ChatMessage, tokens_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 #: Tokens of a budget that are worth filling with the beginning of a longer message.
 _WORTH_CUTTING = 200
@@ -34,26 +34,26 @@ class History:
         root = self.root
         if root is None or tokens <= 0:
             return within_budget(self.conversation, tokens)
-        left = tokens - tokens_of([root])
+        left = tokens - root.tokens
         room = self.room[:-1] if self.room and is_same(self.room[-1], root) else self.room
         kept = within_budget(room, left // 2)
         if self.asked is not None and self.asked not in kept[-1:]:
             kept = (*kept, *within_budget([self.asked], left // 2))
         return (*kept, root, *within_budget(self.conversation, left))
 
-    def limits(self, tokens: int) -> list[int]:
-        """Return the lengths with which an agent is asked, one after the other, if the history before is too long.
+    def limits(self, tokens: int) -> Iterator[int]:
+        """Yield the lengths with which an agent is asked, one after the other, if the history before is too long.
 
         The first is *tokens*. Each has another history, and the last has none.
         """
-        found, last = [tokens], self.within(tokens)
+        yield tokens
+        last = self.within(tokens)
         sent = tokens_of(last)
         for limit in (*(sent // divisor for divisor in _SHORTER), 0):
             kept = self.within(limit)
             if kept != last:
-                found.append(limit if kept else 0)
+                yield limit if kept else 0
                 last = kept
-        return found
 
 
 def within_budget(history: Sequence[ChatMessage], tokens: int) -> tuple[ChatMessage, ...]:
@@ -63,7 +63,7 @@ def within_budget(history: Sequence[ChatMessage], tokens: int) -> tuple[ChatMess
     """
     kept: list[ChatMessage] = []
     for message in reversed(history):
-        cost = tokens_of([message])
+        cost = message.tokens
         if cost > tokens:
             if tokens >= _WORTH_CUTTING:
                 cut = message.content.encode()[: (tokens - 2) * BYTES_PER_TOKEN].decode("utf-8", "ignore")

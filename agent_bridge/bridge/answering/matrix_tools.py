@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.bridge.answering.work_tools import WORK_TOOLS, Unusable, WorkTools
+from agent_bridge.core.actors import Actor
 from agent_bridge.core.answers import Part
 from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.core.ids import short_hash
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
+    from agent_bridge.bridge.answering.work_tools import WorkServices
     from agent_bridge.bridge.delivery.outbox import Outbox
     from agent_bridge.bridge.delivery.uploads import Uploads
     from agent_bridge.core.agents import Agent
@@ -89,17 +92,26 @@ TOOLS = (
 class MatrixTools:
     """Makes the toolbox of each answer."""
 
-    def __init__(self, homeserver: Homeserver, roles: Roles, turns: Turns, uploads: Uploads, texts: Texts) -> None:
+    def __init__(
+        self,
+        homeserver: Homeserver,
+        roles: Roles,
+        turns: Turns,
+        uploads: Uploads,
+        work: WorkServices,
+        texts: Texts,
+    ) -> None:
         self._homeserver = homeserver
         self._roles = roles
         self._turns = turns
         self._uploads = uploads
+        self._work = work
         self._texts = texts
 
     def toolbox(self, turn: Turn, agent: Agent, own: URL, outbox: Outbox) -> MatrixToolbox:
         """Return the tools of *agent* for its answer to *turn* in *outbox*; *own* is the URL of its upstream."""
         return MatrixToolbox(
-            self._homeserver, self._roles, self._turns, self._uploads, self._texts, turn, agent, own, outbox
+            self._homeserver, self._roles, self._turns, self._uploads, self._work, self._texts, turn, agent, own, outbox
         )
 
 
@@ -111,6 +123,7 @@ class MatrixToolbox:
     roles: Roles
     turns: Turns
     uploads: Uploads
+    work: WorkServices
     texts: Texts
     turn: Turn
     agent: Agent
@@ -121,20 +134,23 @@ class MatrixToolbox:
     @property
     def tools(self) -> Sequence[ClientTool]:
         """See :class:`agent_bridge.upstream.client_tools.Toolbox`."""
-        return TOOLS
+        return (*TOOLS, *WORK_TOOLS)
 
     async def call(self, name: str, arguments: Mapping[str, Any]) -> ToolOutput:
         """See :class:`agent_bridge.upstream.client_tools.Toolbox`.
 
         The number of the part derives from the arguments, so a repeated call sends nothing.
         """
-        run = self._runs.get(name)
-        if run is None:
-            return ToolOutput(f"there is no tool {name}", is_error=True)
         key = short_hash(json.dumps([self.turn.retries, name, arguments], sort_keys=True))
+        run, work = self._runs.get(name), self._work_tools(key).runs.get(name)
         try:
+            if work is not None:
+                await self._permit(_MESSAGE)
+                return ToolOutput(await work(arguments))
+            if run is None:
+                return ToolOutput(f"there is no tool {name}", is_error=True)
             return ToolOutput(await run(arguments, Part.ACTS[int(key, 16) % len(Part.ACTS)]))
-        except _Unusable as error:
+        except Unusable as error:
             return ToolOutput(str(error), is_error=True)
         except BridgeError as error:
             return ToolOutput(error.says(self.texts), is_error=True)
@@ -148,37 +164,46 @@ class MatrixToolbox:
             "matrix_list_participants": self._list_participants,
         }
 
+    def _work_tools(self, key: str) -> WorkTools:
+        """Return the tools for tasks and events, for the call *key*."""
+        actor = Actor(self.outbox.user_id, self.agent.id)
+        key = f"tool.{self.turn.key}.{key}"
+        return WorkTools(self.work, actor, self.agent.name, self.turn.room_id, self.turn.key, key)
+
     async def _room(self) -> tuple[RoomState, Sequence[str]]:
         """Return the state of the room, and the people who asked, who are in it."""
         state = await self.homeserver.room_state(self.turn.room_id, self.outbox.user_id)
         if state is None:
-            raise _Unusable("the room cannot be read")
+            raise Unusable("the room cannot be read")
         asking = await self.turns.senders(self.turn.id)
         if any(state.membership(user) != "join" for user in asking):
-            raise _Unusable("the person who asked is not in this room")
+            raise Unusable("the person who asked is not in this room")
         return state, asking
 
-    async def _permit(self, kind: str, part: int) -> None:
-        """Raise unless the people who asked may send events of type *kind*, and the answer may have the act *part*."""
+    async def _permit(self, kind: str, part: int | None = None) -> None:
+        """Raise unless the people who asked may send events of type *kind*, and the answer may have the act *part*.
+
+        *part* None: it has no act.
+        """
         state, asking = await self._room()
         if any(state.power(user) < state.level(kind) for user in asking):
-            raise _Unusable("the person who asked is not permitted to do that in this room")
-        if len(self.outbox.acts - {part}) >= _ACTS:
-            raise _Unusable(f"an answer can have at most {_ACTS} files and reactions of tools")
+            raise Unusable("the person who asked is not permitted to do that in this room")
+        if part is not None and len(self.outbox.acts - {part}) >= _ACTS:
+            raise Unusable(f"an answer can have at most {_ACTS} files and reactions of tools")
 
     async def _act(self, part: int, content: dict[str, Any], kind: str) -> str:
         event_id = await self.outbox.act(part, content, kind)
         if event_id is None:
-            raise _Unusable("the answer was redacted")
+            raise Unusable("the answer was redacted")
         return event_id
 
     async def _react(self, arguments: Mapping[str, Any], part: int) -> str:
         key, target = _text(arguments, "key").strip(), _text(arguments, "event_id") or self.turn.event_id
         if not key or len(key) > _KEY:
-            raise _Unusable(f"key must be one emoji, of at most {_KEY} characters")
+            raise Unusable(f"key must be one emoji, of at most {_KEY} characters")
         await self._permit(_REACTION, part)
         if await self.homeserver.event(self.turn.room_id, target, self.outbox.user_id) is None:
-            raise _Unusable(f"there is no message {target} in this room")
+            raise Unusable(f"there is no message {target} in this room")
         try:
             await self._act(part, reaction(target, key), _REACTION)
         except HomeserverRefused as error:
@@ -189,11 +214,11 @@ class MatrixToolbox:
     async def _send_file(self, arguments: Mapping[str, Any], part: int) -> str:
         name, words, data = (_text(arguments, key) for key in ("name", "text", "base64"))
         if not name or bool(words) == bool(data):
-            raise _Unusable("give name, and either text or base64")
+            raise Unusable("give name, and either text or base64")
         try:
             content = base64.b64decode(data, validate=True) if data else words.encode()
         except ValueError:
-            raise _Unusable("base64 is not valid") from None
+            raise Unusable("base64 is not valid") from None
         await self._permit(_MESSAGE, part)
         # The homeserver puts the name into a header of each download, and clients refuse a long header.
         name, message = shown_name(name), {}
@@ -213,7 +238,7 @@ class MatrixToolbox:
             title=self.agent.name,
         )
         if not files:
-            raise _Unusable("; ".join(notes))
+            raise Unusable("; ".join(notes))
         return file_message(files[0])
 
     async def _read_messages(self, arguments: Mapping[str, Any], _part: int) -> str:
@@ -239,17 +264,13 @@ class MatrixToolbox:
         return self.roles.reads(user, self.turn.room_id)
 
 
-class _Unusable(Exception):
-    """Arguments that the tool cannot use; the message is for the agent."""
-
-
 def _text(arguments: Mapping[str, Any], key: str) -> str:
     """Return an argument; empty if it is no text. JSON may contain half a surrogate pair, which nothing can send."""
     value = arguments.get(key)
     if not isinstance(value, str):
         return ""
     if value != storable(value):
-        raise _Unusable(f"{key} contains characters that cannot be sent")
+        raise Unusable(f"{key} contains characters that cannot be sent")
     return value
 
 

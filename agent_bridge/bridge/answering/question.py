@@ -18,6 +18,7 @@ from agent_bridge.matrix.events import content_today
 from agent_bridge.matrix.relayed import raw_as_said
 from agent_bridge.matrix.said import message_of, without_fallback
 from agent_bridge.render.content import escape
+from agent_bridge.render.schedules import scheduled_head
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -226,6 +227,8 @@ class Questions:
         if message.trigger:
             # Not the words of the person in whose name the agent is asked.
             parts.append(FileContent(self._texts.triggers.asks.format(trigger=message.trigger)))
+        if message.schedule:
+            parts.append(FileContent(scheduled_head(message.schedule, message.late, self._texts)))
         if message.form:
             parts.append(FileContent(self._texts.forms.get(message.form) or self._other_form(message.form)))
         parts.append(FileContent(message.body))

@@ -31,7 +31,9 @@ class Uncommitted:
 
     def find(self, turn: Turn) -> Outcome | None:
         """Return the kept outcome of *turn*; None if there is none, or if the question has changed since."""
-        key, outcome = self._outcomes.get(turn.id, ("", None))
+        if turn.id not in self._outcomes:
+            return None
+        key, outcome = self._outcomes[turn.id]
         return outcome if key == turn.request_key else None
 
     def forget(self, turn: Turn) -> None:

@@ -21,17 +21,20 @@ from agent_bridge.matrix.events import legible
 from agent_bridge.matrix.relayed import as_said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.chats.binding import WaitingEvents
+    from agent_bridge.bridge.collaboration.tasks import TaskService
     from agent_bridge.bridge.feed.writer import FeedWriter
     from agent_bridge.bridge.groups.hand_on import HandOn
     from agent_bridge.bridge.inbound.bot_budget import BotBudget
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
+    from agent_bridge.bridge.inbound.vote_intake import VoteIntake
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.changes import StopRequest
     from agent_bridge.core.rooms import HistoryCursor, Room
+    from agent_bridge.core.tasks import CardClaim
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.approvals import Approvals
     from agent_bridge.store.chats import Chats
@@ -89,7 +92,9 @@ class Intake:
         rules: Rules,
         roles: RoleStore,
         bot_budget: BotBudget,
+        votes: VoteIntake,
         feed: FeedWriter,
+        tasks: TaskService | None = None,
         *,
         max_queued: int,
         when_busy: WhenBusy = WhenBusy.QUEUE,
@@ -107,6 +112,8 @@ class Intake:
         self._rules = rules
         self._roles = roles
         self._bot_budget = bot_budget
+        self._votes = votes
+        self._tasks = tasks
         self._feed = feed
         self._hand_on = hand_on
         self._when_busy = when_busy
@@ -126,6 +133,22 @@ class Intake:
         namespace = self._rules.namespace
         events = [as_said(event, namespace) for event in events]
         await self._feed.take(events)
+        if state := [event for event in events if event.state_key is not None]:
+            await self._note_changes(state)
+        taken = {event.event_id: event for event in events if self._rules.concerns_bridge(event)}
+        events = await self._without_copies(taken.values())
+        try:
+            await self._commit(events)
+        except StoreRefused as error:
+            if len(events) == 1:
+                await self._refuse(transaction_id, events[0], str(error))
+                return
+            half = len(events) // 2
+            await self.take(transaction_id, events[:half])
+            await self.take(transaction_id, events[half:])
+
+    async def _note_changes(self, events: Sequence[RoomEvent]) -> None:
+        """Note what the state *events* change: rooms, chats, places, groups and their people are compared then."""
         if changed := {event.room_id for event in events if self._rules.changes_room(event)}:
             # Before the messages behind the change: their lanes wait until the rooms are compared.
             await self._rooms.request_checks(changed)
@@ -142,17 +165,14 @@ class Intake:
         out = [(event.room_id, ghost) for event in events if (ghost := self._rules.removed_ghost(event)) is not None]
         if out:
             await self._rooms.guests_left(out)
-        taken = {event.event_id: event for event in events if self._rules.concerns_bridge(event)}
-        events = list(taken.values())
-        try:
-            await self._commit(events)
-        except StoreRefused as error:
-            if len(events) == 1:
-                await self._refuse(transaction_id, events[0], str(error))
-                return
-            half = len(events) // 2
-            await self.take(transaction_id, events[:half])
-            await self.take(transaction_id, events[half:])
+
+    async def take_sent(self, event: RoomEvent) -> None:
+        """Commit the turns of *event*, which the bridge has just sent for a program. The homeserver delivers it, too.
+
+        Raises:
+            StoreError: nothing was committed.
+        """
+        await self._commit([as_said(event, self._rules.namespace)])
 
     async def take_backfilled(self, room: HistoryCursor, events: Sequence[RoomEvent], seen: str | None) -> None:
         """Commit the turns of *events*, the newest events of a room, oldest first, of which some may be known.
@@ -224,7 +244,9 @@ class Intake:
         withdrawals = [self._rules.withdrawal(event, rooms.get(event.room_id)) for event in events]
         asked_resumes = [self._rules.resume(event, rooms.get(event.room_id)) for event in events]
         resumes = [each for each in asked_resumes if each is not None]
-        if not (new or ignored or stops or decisions or resumes or backfilled):
+        votes = self._votes.asked(events, rooms)
+        claims = [claim for event in events if (claim := self._rules.claim(event)) is not None]
+        if not (new or ignored or stops or decisions or resumes or votes or claims or backfilled):
             return 0
         async with self._database.transaction() as connection:
             locked = {event.room_id for event in events} | ({backfilled.room.room_id} if backfilled else set())
@@ -252,7 +274,9 @@ class Intake:
                 woken |= {lane for each in told.values() for lane in each}
             for resume in resumes:
                 woken |= await self._changes.resume(connection, resume, rooms[resume.room_id], ignored)
+            await self._votes.write(connection, votes, new, rooms)
             ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
+            ignored += [each for claim in claims for each in await self._claimed(connection, claim)]
             await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])
             if backfilled is not None:
                 if backfilled.order:
@@ -269,6 +293,19 @@ class Intake:
                     event_id=each.event_id,
                 )
         return len(lanes)
+
+    async def _without_copies(self, events: Collection[RoomEvent]) -> list[RoomEvent]:
+        """Return *events* without the relayed ones that were taken when they were sent."""
+        relayed = [event.event_id for event in events if event.is_relayed]
+        known = await self._intake_store.known(relayed) if relayed else set()
+        return [event for event in events if event.event_id not in known]
+
+    async def _claimed(self, connection: Connection, claim: CardClaim) -> list[Ignored]:
+        """Carry *claim* out, unless it was taken before; return the note about it, none for a reaction to no card."""
+        if self._tasks is None or await self._intake_store.known([claim.event_id], connection):
+            return []
+        is_card = await self._tasks.claim_card(connection, claim)
+        return [Ignored(claim.event_id, claim.room_id, IgnoreReason.CLAIM)] if is_card else []
 
     async def _begin_chains(self, events: Iterable[RoomEvent], rooms: Mapping[str, Room]) -> None:
         """Have the agents asked that the messages of programs of other agents mention."""

@@ -107,5 +107,7 @@ def _is_unseen(sign: str) -> bool:
 
 def _folded(text: str) -> str:
     """Return *text* in small letters of the usual width, without characters that show nothing."""
+    if text.isascii() and text.isprintable():
+        return text.lower()
     seen = (sign for sign in _BLANK.sub("", text) if unicodedata.category(sign) not in _UNSEEN)
     return unicodedata.normalize("NFKD", "".join(seen)).casefold()

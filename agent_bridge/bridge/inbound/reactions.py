@@ -18,6 +18,8 @@ VERDICTS = {"✅": Verdict.ALLOW, "❌": Verdict.DENY, "♾": Verdict.ALWAYS}
 CONFIRM = "✅"
 #: The reaction by which people let agents go on, in any tone of skin.
 RESUME = "👍"
+#: The reaction by which people claim a task, in any tone of skin.
+CLAIM = "✋"
 _VARIATIONS = "\ufe0e\ufe0f"
 _TONES = "🏻🏼🏽🏾🏿"
 
@@ -32,3 +34,8 @@ def reaction_of(event: RoomEvent) -> str | None:
 def lets_go_on(event: RoomEvent) -> bool:
     """Tell whether *event* is the reaction by which people let agents go on."""
     return (reaction_of(event) or "").rstrip(_TONES) == RESUME
+
+
+def claims(event: RoomEvent) -> bool:
+    """Tell whether *event* is the reaction by which people claim a task."""
+    return (reaction_of(event) or "").rstrip(_TONES) == CLAIM

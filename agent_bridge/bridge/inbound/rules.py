@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.inbound.choices import confirmed, picked_by_reaction
 from agent_bridge.bridge.inbound.prefix import command_word
-from agent_bridge.bridge.inbound.reactions import AGAIN, STOP, VERDICTS, lets_go_on, reaction_of
+from agent_bridge.bridge.inbound.reactions import AGAIN, STOP, VERDICTS, claims, lets_go_on, reaction_of
 from agent_bridge.bridge.inbound.rules_messages import MessageRules, change_of, ignored, once_a_day
 from agent_bridge.bridge.rooms.kinds import has_agents, has_owner, is_of_several, is_watched
 from agent_bridge.bridge.rooms.power_levels import has_unnamed_level
@@ -24,9 +24,13 @@ from agent_bridge.core.payloads import (
 )
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName
+from agent_bridge.core.tasks import CardClaim
 from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn, TurnKind
+from agent_bridge.core.votes import Ballot
+from agent_bridge.matrix.polls import answered_poll, ended_poll, selections
 from agent_bridge.matrix.relayed import is_by_program
 from agent_bridge.matrix.said import LIVE_LOCATIONS, is_quiet
+from agent_bridge.store.votes import SaidBallot
 
 if TYPE_CHECKING:
     from agent_bridge.core.payloads import SentEvent
@@ -115,6 +119,23 @@ class Rules(MessageRules):
             said_at=event.timestamp,
         )
 
+    def ballot(self, event: RoomEvent, room: Room | None) -> SaidBallot | None:
+        """Return the response to a poll that *event* is, if it may belong to a vote of the bridge."""
+        if room is None or not room.has_votes or event.state_key is not None or self._role(event) < Role.AGENT:
+            return None
+        poll = answered_poll(event.type, event.content)
+        if poll is None or self.namespace.is_ours(event.sender):
+            return None
+        ballot = Ballot(event.sender, selections(event.content), event.timestamp)
+        return SaidBallot(event.event_id, event.room_id, poll, ballot)
+
+    def ended_poll(self, event: RoomEvent, room: Room | None) -> str | None:
+        """Return the poll that a moderator ends with *event*, if it may belong to a vote of the bridge."""
+        if room is None or not room.has_votes or event.state_key is not None or self.namespace.is_ours(event.sender):
+            return None
+        poll = ended_poll(event.type, event.content)
+        return poll if poll is not None and self._role(event) >= Role.MODERATOR else None
+
     def resume(self, event: RoomEvent, room: Room | None) -> ResumeRequest | None:
         """Return the request to let agents go on that *event* is, if it may be one."""
         if event.target is None or not lets_go_on(event) or not is_of_several(room):
@@ -122,6 +143,14 @@ class Rules(MessageRules):
         if self.namespace.is_ours(event.sender) or self._role(event) < Role.MEMBER:
             return None
         return ResumeRequest(event.room_id, event.event_id, event.target)
+
+    def claim(self, event: RoomEvent) -> CardClaim | None:
+        """Return the request to claim the task of a card that *event* is, if it may be one."""
+        if event.target is None or not claims(event) or self.namespace.is_ours(event.sender):
+            return None
+        if self._role(event) < Role.MEMBER or self._is_muted(event):
+            return None
+        return CardClaim(event.room_id, event.event_id, event.sender, event.target)
 
     def withdrawal(self, event: RoomEvent, room: Room | None) -> StopRequest | None:
         """Return the request to end the answer to a message that the edit *event* turns into a command."""

@@ -1,4 +1,4 @@
-"""The handler of the requests of triggers: the room is told who wakes the agent, then the agent is asked.
+"""The handler of the requests of triggers and schedules: the room is told who asks the agent, then it is asked.
 
 The notice is the question of the agent's turn, which its worker writes after the notice is shown and before the turn of
 the request is closed: a repeat of any step finds the notice, and the turn that it has.
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.delivery.outboxes import Outboxes
-from agent_bridge.bridge.inbound.trigger_intake import may_wake
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.core.answers import Op
 from agent_bridge.core.names import one_line
 from agent_bridge.core.payloads import MessagePayload, TriggerPayload
 from agent_bridge.core.turns import Addressee, NewTurn, TurnKind, TurnState
 from agent_bridge.render.content import escape
+from agent_bridge.render.schedules import scheduled_notice
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.queue.lanes import Lanes
@@ -70,8 +70,11 @@ class TriggerHandler:
         await outbox.recover()
         text = turn.answer
         if turn.state is not TurnState.COMMITTED:
-            if not may_wake(self._roles, turn.sender, turn.room_id):
-                _log.info("a trigger wakes nobody: its owner has no role any more, or is muted", owner=turn.sender)
+            if not self._roles.may_ask(turn.sender, turn.room_id):
+                _log.info(
+                    "an agent is not asked: the owner of the trigger or schedule has no role any more, or is muted",
+                    owner=turn.sender,
+                )
                 return bool(await self._turns.finish(turn, TurnState.STOPPED, {}))
             text = await rendered(len(payload.text), self._notice, turn.sender, payload)
             await self._turns.commit(turn, text, error=None, parts=[0])
@@ -87,6 +90,8 @@ class TriggerHandler:
         # Of the whole text: behind many lines without a sign there may be words, which the room is to know of.
         said = one_line(payload.text)
         shown = said if len(said) <= _SHOWN else f"{said[:_SHOWN]}…"
+        if payload.schedule is not None:
+            return scheduled_notice(owner, payload.schedule, payload.late, payload.missed, shown, self._texts)
         return self._texts.triggers.woken.format(
             trigger=escape(payload.trigger), owner=escape(owner), text=escape(shown)
         )
@@ -104,14 +109,16 @@ class TriggerHandler:
             if not (source.may_ask and source.text):
                 return
             if not source.is_present:
-                _log.warning("a trigger wakes nobody: the agent has left the room", room=turn.room_id)
+                _log.warning("a trigger or schedule asks nobody: the agent has left the room", room=turn.room_id)
                 return
             asked = NewTurn(
                 event_id=event_id,
                 room_id=turn.room_id,
                 kind=TurnKind.MESSAGE,
                 sender=turn.sender,
-                payload=MessagePayload(source.text, trigger=payload.trigger),
+                payload=MessagePayload(
+                    source.text, trigger=payload.trigger, schedule=payload.schedule, late=payload.late
+                ),
                 addressees=(Addressee(payload.agent, payload.ghost),),
             )
             lanes = await self._intake_store.accept(connection, [asked])

@@ -8,7 +8,6 @@ import structlog
 
 from agent_bridge.core.errors import HomeserverRefused, StoreError
 from agent_bridge.core.payloads import TriggerPayload
-from agent_bridge.core.roles import Role
 from agent_bridge.core.triggers import MOST_PER_MINUTE, TriggerKind, TriggerRefusal, source_event
 from agent_bridge.core.turns import Addressee, NewTurn, TurnKind
 
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
     from agent_bridge.store.triggers import Triggers
 
 _log = structlog.stdlib.get_logger(__name__)
-
-
-def may_wake(roles: Roles, owner: str, room_id: str) -> bool:
-    """Tell whether *owner* may have agents asked in a room."""
-    return roles.of(owner, room_id) >= Role.MEMBER and not roles.is_muted(owner, room_id)
 
 
 class TriggerIntake:
@@ -85,7 +79,7 @@ class TriggerIntake:
         """Return why *trigger* may not wake its agent now."""
         if (spent := _spent(trigger)) is not None:
             return spent
-        if not may_wake(self._roles, trigger.owner, trigger.room_id):
+        if not self._roles.may_ask(trigger.owner, trigger.room_id):
             return TriggerRefusal.NO_ROLE
         ghost = self._homeserver.namespace.user_id(trigger.ghost)
         try:

@@ -114,6 +114,7 @@ class Erasure:
     async def _begin(self, work: _Work) -> Found:
         """Find what there is; return the conversations on upstreams that cannot be deleted."""
         await self._store.end_tokens(work.user)
+        await self._store.end_schedules(work.user)
         until = await self._store.newest_turn()
         rooms = await self._store.own_rooms(work.user)
         counts = await self._store.count(work.user)

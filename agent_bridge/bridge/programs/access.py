@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.bridge.programs.names import LOBBY
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.permissions import CAN, Permission, lowest_role
 from agent_bridge.core.program_problems import Problem, ProgramRefused
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from agent_bridge.store.direct_chats import DirectChatStore
     from agent_bridge.store.rooms import Rooms
 
+#: Seconds for which levels and encryption of a room are not asked again, and state events that are remembered.
+_RECENT, _REMEMBERED = 10.0, 2_000
 #: Ghosts that are tried as readers of a room.
 _READERS = 3
 
@@ -56,6 +60,8 @@ class Access:
         self._roles = roles
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
+        #: State events of rooms, by room id and type, with the times at which they were read.
+        self._states: dict[tuple[str, str], tuple[float, dict[str, Any] | None]] = {}
 
     def role(self, token: Token, room_id: str = EVERYWHERE) -> Role:
         """Return the role of the identity in a room: an agent never has a higher one than *agent*."""
@@ -86,7 +92,7 @@ class Access:
             ids = sorted(self._namespace.user_id(each.agent.ghost) for each in found)
             raise ProgramRefused(Problem.AGENT_AMBIGUOUS, f"several agents are called {name}", more={"agents": ids})
         if not found:
-            raise ProgramRefused(Problem.AGENT_NOT_FOUND, f"no agent is called {name}")
+            raise ProgramRefused(Problem.AGENT_NOT_FOUND, f"no agent or channel is called {name}")
         return found[0]
 
     async def reach(self, token: Token, name: str, permission: Permission) -> ReachedRoom:
@@ -116,14 +122,29 @@ class Access:
         """
         if token.is_agent:
             return
-        levels = await self._homeserver.state(reached.room_id, "m.room.power_levels", as_user=reached.voice)
+        levels = await self._recent_state(reached, "m.room.power_levels")
         state = RoomState.of(reached.room_id, [] if levels is None else [levels])
         if state.level(kind) <= state.power(token.user_id) and levels is not None:
             return
-        create = await self._homeserver.state(reached.room_id, "m.room.create", as_user=reached.voice)
+        create = await self._recent_state(reached, "m.room.create")
         state = RoomState.of(reached.room_id, [each for each in (levels, create) if each is not None])
         if state.power(token.user_id) < state.level(kind):
             raise ProgramRefused(Problem.NOT_PERMITTED, "the room lets others write alone")
+
+    async def is_encrypted(self, reached: ReachedRoom) -> bool:
+        """Tell whether clients encrypt the messages of a room."""
+        return await self._recent_state(reached, "m.room.encryption") is not None
+
+    async def _recent_state(self, reached: ReachedRoom, kind: str) -> dict[str, Any] | None:
+        """Return a state event of a room, as it was within the last :data:`_RECENT` seconds; None: there is none."""
+        now, key = time.monotonic(), (reached.room_id, kind)
+        found = self._states.get(key)
+        if found is None or now - found[0] > _RECENT:
+            event = await self._homeserver.state(reached.room_id, kind, as_user=reached.voice)
+            if len(self._states) >= _REMEMBERED:
+                self._states.clear()
+            found = self._states[key] = (now, event)
+        return found[1]
 
     async def entered(self, token: Token, room: Room) -> ReachedRoom | None:
         """Return *room*, which the token reaches, as the identity acts in it; None if the identity is not in it."""
@@ -133,6 +154,12 @@ class Access:
         if name.startswith(("!", "#")):
             found = await self._names.room(name)
             return [] if found is None else [found]
+        if not await self._names.agents(name):
+            place = await self._names.place(name)
+            if place is None and name.lower() == LOBBY:
+                raise ProgramRefused(Problem.NO_LOBBY, "set rooms.lobby in config.yaml")
+            if place is not None:
+                return [place]
         contact = await self.agent(name)
         rooms = [] if contact.home.room_id is None else [contact.home.room_id]
         if not token.is_agent:

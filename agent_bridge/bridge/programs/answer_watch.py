@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -31,6 +32,7 @@ class AnswerWatch:
         self._found: dict[str, Sequence[GivenAnswer]] = {}
         self._news = asyncio.Condition()
         self._reader: asyncio.Task[None] | None = None
+        self._is_ending = False
 
     async def answers(self, event_id: str, seconds: float) -> Sequence[GivenAnswer]:
         """Return the answers to a message as soon as none is open, or as they are after *seconds*.
@@ -38,44 +40,69 @@ class AnswerWatch:
         Raises:
             StoreError: they cannot be read.
         """
-        present = (await self._store.answers([event_id])).get(event_id, [])
-        if seconds <= 0 or not any(each.open for each in present):
-            return present
-        self._waiting[event_id] += 1
-        if self._reader is None or self._reader.done():
-            self._reader = asyncio.create_task(self._read())
+        if seconds <= 0 or self._is_ending:
+            return (await self._store.answers([event_id])).get(event_id, [])
+        self._enter(event_id)
         try:
+            present = (await self._store.answers([event_id], awaited=True)).get(event_id, [])
+            if not any(each.open for each in present):
+                return present
             async with asyncio.timeout(seconds), self._news:
                 await self._news.wait_for(lambda: self._is_over(event_id))
+                if event_id in self._found:
+                    return self._found[event_id]
         except TimeoutError:
             pass
         finally:
-            self._waiting[event_id] -= 1
-            if self._waiting[event_id] <= 0:
-                del self._waiting[event_id]
-                self._found.pop(event_id, None)
+            self._leave(event_id)
         return (await self._store.answers([event_id])).get(event_id, [])
 
+    async def end(self) -> None:
+        """End all waits: the process stops. Programs ask another process, or this one again, by the handle."""
+        self._is_ending = True
+        if self._reader is not None:
+            self._reader.cancel()
+        async with self._news:
+            self._news.notify_all()
+
+    def _enter(self, event_id: str) -> None:
+        """Count a wait. From here on no signal is missed."""
+        self._waiting[event_id] += 1
+        if self._reader is None or self._reader.done():
+            stack = ExitStack()
+            wake = stack.enter_context(self._signals.subscription(Topic.ANSWERS))
+            self._reader = asyncio.create_task(self._read(stack, wake))
+
+    def _leave(self, event_id: str) -> None:
+        self._waiting[event_id] -= 1
+        if self._waiting[event_id] <= 0:
+            del self._waiting[event_id]
+            self._found.pop(event_id, None)
+
     def _is_over(self, event_id: str) -> bool:
+        if self._is_ending:
+            return True
         found = self._found.get(event_id)
         return found is not None and not any(each.open for each in found)
 
-    async def _read(self) -> None:
-        """Read the answers that are waited for after each signal, as long as a program waits."""
-        with self._signals.subscription(Topic.ANSWERS) as wake:
+    async def _read(self, subscription: ExitStack, wake: asyncio.Event) -> None:
+        """Read the answers that are waited for after each signal, until no program waits."""
+        with subscription:
             while self._waiting:
+                # The signal may be lost.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(FALLBACK):
+                        await wake.wait()
                 wake.clear()
                 events = list(self._waiting)
                 try:
                     found = await self._store.answers(events)
+                    if any(each.open and not each.awaited for given in found.values() for each in given):
+                        # A message was collected by another turn since.
+                        found = await self._store.answers(events, awaited=True)
                 except StoreError as error:
                     _log.warning("answers for programs cannot be read", error=str(error))
-                else:
-                    self._found |= {event_id: found.get(event_id, []) for event_id in events}
-                    async with self._news:
-                        self._news.notify_all()
-                try:
-                    async with asyncio.timeout(FALLBACK):
-                        await wake.wait()
-                except TimeoutError:
                     continue
+                self._found |= {event_id: found.get(event_id, []) for event_id in events if event_id in self._waiting}
+                async with self._news:
+                    self._news.notify_all()

@@ -72,6 +72,10 @@ class Asks:
             raise ProgramRefused(Problem.HANDLE_NOT_FOUND, f"there is no request {handle}")
         return await self._asked(handle, room_id, event_id, seconds)
 
+    async def end_waits(self) -> None:
+        """Return all calls that wait: the process stops."""
+        await self._watch.end()
+
     async def _asked(self, handle: str, room_id: str, event_id: str, seconds: float) -> Asked:
         given = await self._watch.answers(event_id, seconds)
         return Asked(

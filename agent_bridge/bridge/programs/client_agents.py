@@ -81,6 +81,9 @@ class ClientAgentDesk:
         self._namespace = namespace
         self._key = key
         self._most = most
+        self._is_ending = False
+        #: The waits of calls, which the end of the process ends.
+        self._waits: set[asyncio.Event] = set()
 
     async def register(self, call: Call, name: str, description: str, *, ephemeral: bool) -> tuple[Outcome, str]:
         """Register an agent once, and return it with its token: the same one for a repeat of the request.
@@ -140,15 +143,25 @@ class ClientAgentDesk:
         deadline = asyncio.get_running_loop().time() + wait
         async with self._connected.connected(token):
             with self._signals.subscription(Topic.QUESTIONS) as news:
-                while True:
-                    news.clear()
-                    found = await self._store.open(model, after=after, most=most)
-                    left = deadline - asyncio.get_running_loop().time()
-                    if found or left <= 0:
-                        return found
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(min(left, _LOOK)):
-                            await news.wait()
+                self._waits.add(news)
+                try:
+                    while True:
+                        news.clear()
+                        found = await self._store.open(model, after=after, most=most)
+                        left = deadline - asyncio.get_running_loop().time()
+                        if found or left <= 0 or self._is_ending:
+                            return found
+                        with suppress(TimeoutError):
+                            async with asyncio.timeout(min(left, _LOOK)):
+                                await news.wait()
+                finally:
+                    self._waits.discard(news)
+
+    async def end_waits(self) -> None:
+        """Return all calls that wait: the process stops."""
+        self._is_ending = True
+        for news in self._waits:
+            news.set()
 
     async def reply(self, token: Token, question: int, text: str) -> bool:
         """Reply to a question, and tell whether the reply is new. The agent's ghost says it in the room.

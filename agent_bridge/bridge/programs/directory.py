@@ -134,6 +134,8 @@ class Directory:
     async def who(self, token: Token, room: str = "") -> tuple[Who, ...]:
         """Return the agents, and the people in rooms of the token; *room*: those in one room alone.
 
+        A token that is limited to rooms gets the agents in these alone.
+
         Raises:
             ProgramRefused, HomeserverError, StoreError: they cannot be read.
         """
@@ -147,7 +149,8 @@ class Directory:
             for each in await self._agents.all()
             if each.agent.state is AgentState.ACTIVE
         }
-        agents = [user for user in contacts if not room or user in members]
+        is_limited = bool(room) or token.rooms is not None
+        agents = [user for user in contacts if not is_limited or user in members]
         people = sorted(user for user in members if not self._namespace.is_ours(user))
         mine = {each.room_id for each in reached}
         users = [*agents, *people][:_MOST]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -144,7 +145,8 @@ class Messages:
         """Redact an own message or reaction: the agents forget it, as after redactions of people."""
 
         async def act(request: ProgramRequest) -> dict[str, Any]:
-            reached = await self._access.reach(call.token, room, Permission.SEND)
+            # A muted person may take words back, too.
+            reached = await self._access.reach(call.token, room, Permission.READ)
             await self._own(call.token, event_id)
             voice = await self._sender(reached, event_id)
             key = BY_PROGRAM if call.token.is_agent else SAID_BY
@@ -203,8 +205,10 @@ class Messages:
             raise ProgramRefused(Problem.COMMANDS_ONLY, "programs give no commands: each has a function")
         if reached.room.waiting >= self._max_queued:
             raise ProgramRefused(Problem.ROOM_FULL, "too many messages wait in the room", retry_after=30)
-        await self._access.may_send(token, reached)
-        if await self._homeserver.state(reached.room_id, "m.room.encryption", as_user=reached.voice) is not None:
+        is_encrypted, _ = await asyncio.gather(
+            self._access.is_encrypted(reached), self._access.may_send(token, reached)
+        )
+        if is_encrypted:
             raise ProgramRefused(Problem.ENCRYPTED, "the messages of the room are encrypted")
         return reached
 
@@ -264,7 +268,7 @@ class Messages:
         self, reached: ReachedRoom, event_id: str, kind: str, content: dict[str, Any], voice: str = ""
     ) -> None:
         event = _event(event_id, reached, kind, content, voice or reached.voice)
-        await self._intake.take(f"program {event_id}", [event])
+        await self._intake.take_sent(event)
 
 
 def _event(event_id: str, reached: ReachedRoom, kind: str, content: dict[str, Any], sender: str) -> RoomEvent:

@@ -1,4 +1,4 @@
-"""How programs name agents and rooms: by ids, aliases, user ids, or the names of agents."""
+"""How programs name agents and rooms: by ids, aliases, user ids, or the names of agents and channels."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.agents import AgentState
+from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -13,13 +14,20 @@ if TYPE_CHECKING:
     from agent_bridge.core.ids import Namespace
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import AgentRoom, Agents
+    from agent_bridge.store.servers import Servers
+
+
+#: The name of the lobby, in every language.
+LOBBY = "lobby"
 
 
 class Names:
     """Finds agents and rooms by name. A program means exactly one: nothing is guessed."""
 
-    def __init__(self, agents: Agents, homeserver: Homeserver) -> None:
+    def __init__(self, agents: Agents, servers: Servers, kv: KeyValues, homeserver: Homeserver) -> None:
         self._agents = agents
+        self._servers = servers
+        self._kv = kv
         self._homeserver = homeserver
         self._namespace: Namespace = homeserver.namespace
 
@@ -33,7 +41,7 @@ class Names:
         return agents_named(name, known, self._namespace)
 
     async def room(self, name: str) -> str | None:
-        """Return the room id of *name*: a room id, an alias, or the home of the agent with that name.
+        """Return the room id of *name*: a room id, an alias, the home of an agent, or a :meth:`place`.
 
         Raises:
             HomeserverError: the homeserver cannot tell the room of an alias.
@@ -42,8 +50,32 @@ class Names:
             return name
         if name.startswith("#"):
             return await self._homeserver.resolve_alias(name) if ":" in name else None
-        found = await self.agents(name)
-        return found[0].home.room_id if len(found) == 1 else None
+        if found := await self.agents(name):
+            return found[0].home.room_id if len(found) == 1 else None
+        return await self.place(name)
+
+    async def place(self, name: str) -> str | None:
+        """Return the room of the channel *name* (``channel``, ``server/channel``), or of the lobby (``lobby``).
+
+        A name alone means a channel of the main Space, else the only one of that name.
+        """
+        server, is_named, channel = name.partition("/")
+        sought = _folded(channel if is_named else name)
+        by_server = await self._servers.by_server()
+        channels = [each for found in by_server.values() for each in found if _folded(each.name) == sought]
+        if is_named:
+            numbers = {each.number for each in await self._servers.servers() if _folded(each.name) == _folded(server)}
+            channels = [each for each in channels if each.server in numbers]
+        else:
+            channels = [each for each in channels if each.server is None] or channels
+        if not channels and sought == LOBBY:
+            return await self.lobby()
+        return channels[0].room_id if len(channels) == 1 else None
+
+    async def lobby(self) -> str | None:
+        """Return the room id of the lobby; None: there is none."""
+        room: str | None = (await self._kv.get(KeyValues.LOBBY) or {}).get("room")
+        return room
 
 
 def agents_named(name: str, agents: Sequence[AgentRoom], namespace: Namespace) -> list[AgentRoom]:

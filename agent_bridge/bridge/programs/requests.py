@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import mark, short_hash
 from agent_bridge.core.program_problems import Problem, ProgramRefused
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from agent_bridge.core.programs import Token
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.program_requests import ProgramRequest, ProgramRequests
+
+_log = structlog.stdlib.get_logger(__name__)
 
 #: Hexadecimal digits of the name of a request in marks and transaction ids.
 _NAME = 24
@@ -83,11 +87,6 @@ class Requests:
             ProgramRefused: also because another call had the same key.
             HomeserverError, StoreError: a repeat goes on.
         """
-        known = await self._store.find(call.token.id, call.key)
-        if known is not None:
-            self._check(call, known)
-            if known.status is not None:
-                return Outcome(known.status, known.response, known.handle, is_repeat=True)
         request = await self._store.begin(call.token.id, call.key, call.action, call.digest, None)
         self._check(call, request)
         if request.status is not None:
@@ -98,6 +97,7 @@ class Requests:
             await self._store.forget(request.id)
             raise
         counts, response = await self._store.finish(request.id, status, content)
+        _log.info("request of a program", action=call.action, token=call.token.id, request=request.handle)
         return Outcome(counts, response, request.handle, is_repeat=not request.is_new)
 
     async def send(

@@ -20,6 +20,7 @@ KINDS = (
     "choices",
     "instructions",
     "triggers",
+    "schedules",
     "tokens",
     "usage",
     "dead_letters",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import select
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, LiteralString, Self
 
@@ -17,7 +17,7 @@ from agent_bridge.core.errors import StoreError, StoreRefused
 from agent_bridge.store.postgres.sockets import hang_up
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     Params = Sequence[Any] | Mapping[str, Any] | None
 
@@ -96,15 +96,17 @@ class _Pool(AsyncConnectionPool[Connection]):
     ) -> AsyncIterator[Connection]:
         """Give a connection; distrust it, and the idle ones, when it is in use for longer than *limit* seconds."""
         try:
-            async with super().connection(timeout) as connection:
-                number = connection.fileno()
-                self._sockets.add(number)
-                hanging_up = asyncio.get_running_loop().call_later(limit, self.distrust, number)
-                try:
-                    yield connection
-                finally:
-                    hanging_up.cancel()
-                    self._sockets.discard(number)
+            connection = await self.getconn(timeout)
+            number = connection.fileno()
+            self._sockets.add(number)
+            hanging_up = asyncio.get_running_loop().call_later(limit, self.distrust, number)
+            try:
+                # In autocommit mode, there is no transaction to end here.
+                yield connection
+            finally:
+                hanging_up.cancel()
+                self._sockets.discard(number)
+                await self.putconn(connection)
         except psycopg.errors.ReadOnlySqlTransaction:
             # A session keeps the setting that it began with: only new sessions may write when the server may again.
             if time.monotonic() - self._drained >= _DRAIN:
@@ -134,8 +136,8 @@ class _Pool(AsyncConnectionPool[Connection]):
         return connection
 
 
-@asynccontextmanager
-async def _as_store_error() -> AsyncIterator[None]:
+@contextmanager
+def _as_store_error() -> Iterator[None]:
     try:
         yield
     except PoolTimeout as error:
@@ -177,7 +179,7 @@ class Database:
         )
 
     async def __aenter__(self) -> Self:
-        async with _as_store_error():
+        with _as_store_error():
             try:
                 await self.pool.open(wait=True, timeout=self._pool_timeout)
             except BaseException:
@@ -198,8 +200,9 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self, limit: float = _LIMIT) -> AsyncIterator[Connection]:
-        async with _as_store_error(), self.pool.connection(limit=limit) as connection:
-            yield connection
+        with _as_store_error():
+            async with self.pool.connection(limit=limit) as connection:
+                yield connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

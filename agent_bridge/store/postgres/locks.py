@@ -37,6 +37,8 @@ PAIR = 8
 RELOADS = 9
 #: A person whose triggers are counted and written, by the hash of the user id; held by transactions.
 TRIGGERS = 10
+#: A person, or a room, whose schedules are counted and written, by the hash of the id; held by transactions.
+SCHEDULES = 11
 #: A person or an agent whose tokens are counted and written, by the hash of the name; held by transactions.
 TOKENS = 14
 #: The end of the feed, with the key 0. It is the last lock of a transaction.

@@ -60,6 +60,10 @@ class Topic(StrEnum):
     RELOADS = "reloads"
     #: The configuration of this process changed. Sent within the process only.
     CONFIGURATION = "configuration"
+    #: A vote has something to do: it began or ended, or an agent voted.
+    VOTES = "votes"
+    #: The next due time of a schedule.
+    SCHEDULES = "schedules"
     #: A question for an agent that connects itself.
     QUESTIONS = "questions"
     #: The feed has another entry.
@@ -68,6 +72,10 @@ class Topic(StrEnum):
     ANSWERS = "answers"
     #: A person decided about a tool call.
     APPROVALS = "approvals"
+    #: An agent event to be posted, one that was posted, or the agents that a log channel mirrors.
+    EVENTS = "events"
+    #: A task, or its card.
+    TASKS = "tasks"
     #: A notification for a person.
     NOTIFICATIONS = "notifications"
     #: A job of the queue can start. Procrastinate sends this one, on a channel of its own.

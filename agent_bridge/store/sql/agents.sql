@@ -216,7 +216,8 @@ WITH moved AS (
            invited = ARRAY(SELECT person FROM unnest(invited) AS person WHERE person <> ALL(%(removed)s::text[])),
            backfill_requests = backfill_requests + 1, backfilled_at = NULL
     WHERE id = %(room)s AND room_id = %(old)s
-    RETURNING pg_notify('agent_bridge', 'rooms'), pg_notify('agent_bridge', 'backfill'), pg_notify('agent_bridge', 'roles')
+    RETURNING pg_notify('agent_bridge', 'rooms'), pg_notify('agent_bridge', 'backfill'), pg_notify('agent_bridge', 'roles'),
+              pg_notify('agent_bridge', 'votes')
 ), left_behind AS (
     UPDATE outbox SET event_id = NULL FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE outbox.turn = t.id AND t.open AND c.room_id = %(old)s
@@ -231,7 +232,7 @@ WHERE conversation.room_id = %(old)s AND NOT EXISTS (
 
 -- room_lost --
 -- Record that the room of a home does not exist any more, and close its turns: there is no room to show answers in. Its
--- triggers are revoked.
+-- triggers are revoked, and its schedules deleted.
 WITH lost AS (
     UPDATE room SET room_id = NULL, bot_joined = false, space = NULL, invited = '{}', name_applied = NULL,
            commands_described = NULL,
@@ -242,6 +243,8 @@ WITH lost AS (
     RETURNING id, pg_notify('agent_bridge', 'agents')
 ), revoked AS (
     DELETE FROM trigger USING lost WHERE trigger.room = lost.id
+), unscheduled AS (
+    DELETE FROM schedule USING lost WHERE schedule.room = lost.id
 )
 UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, %(why)s), answer = NULL, extras = '{}',
        steps = append_step(turn.steps, %(step)s)

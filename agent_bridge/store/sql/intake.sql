@@ -5,17 +5,16 @@ SELECT pg_advisory_xact_lock(%(kind)s, key)
 FROM (SELECT DISTINCT hashtext(room) AS key FROM unnest(%(rooms)s::text[]) AS room ORDER BY key) AS keys
 
 -- accept --
--- Write turns and the lanes that they need, both in the order of the turns. An event that has a turn already or was ignored,
+-- Write the turns of the JSON array %(turns)s and the lanes that they need, both in the order of the turns. An event that has a turn already or was ignored,
 -- and a turn whose once_key is taken, are skipped: the sender of an ignored event was perhaps muted then, and is not now.
 -- The turns of events that waited for the choice of an agent (%(waited)s) come beside those in which they waited, and those
 -- of a message that gets further agents (%(shared)s) beside those that it has. A message that others got a moment before its
 -- agent entered the room is for it, too. Return the event and the lane of each turn that was written.
 WITH asked AS MATERIALIZED (
-    SELECT * FROM unnest(
-        %(events)s::text[], %(rooms)s::text[], %(threads)s::text[], %(agents)s::bigint[], %(keys)s::text[],
-        %(kinds)s::text[], %(senders)s::text[], %(payloads)s::jsonb[], %(reasons)s::text[], %(once_keys)s::text[],
-        %(said_at)s::bigint[]
-    ) WITH ORDINALITY AS asked (
+    SELECT * FROM ROWS FROM (jsonb_to_recordset(%(turns)s) AS (
+        event_id text, room_id text, thread_id text, agent bigint, key text, kind text, sender text, payload jsonb,
+        reason text, once_key text, said_at bigint
+    )) WITH ORDINALITY AS asked (
         event_id, room_id, thread_id, agent, key, kind, sender, payload, reason, once_key, said_at, number
     )
     WHERE NOT EXISTS (

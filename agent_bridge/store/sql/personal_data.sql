@@ -132,6 +132,14 @@ WHERE instructed_by = %(user)s AND instructions <> ''
 -- Revoke the triggers of the person %(user)s.
 DELETE FROM trigger WHERE owner = %(user)s
 
+-- schedules --
+-- Delete the schedules of the person %(user)s.
+DELETE FROM schedule WHERE owner = %(user)s
+
+-- end_schedules --
+-- Have the schedules of the person %(user)s not run any more.
+UPDATE schedule SET paused = true WHERE owner = %(user)s
+
 -- tokens --
 -- Forget the tokens of programs of the person %(user)s, with their requests.
 DELETE FROM token WHERE person = %(user)s
@@ -153,7 +161,7 @@ DELETE FROM usage_day WHERE user_id = %(user)s
 DELETE FROM dead_letter WHERE strpos(body, to_json(%(user)s::text)::text) > 0
 
 -- traces --
--- Forget the person %(user)s as the one who asked for something that stays.
+-- Forget the person %(user)s as the one who asked for something that stays, and the own votes.
 WITH asked AS (
     UPDATE operation SET requested_by = '' WHERE requested_by = %(user)s AND finished_at IS NOT NULL AND kind <> 'erase'
 ), decided AS (
@@ -162,14 +170,32 @@ WITH asked AS (
     UPDATE agent SET retired_by = '' WHERE retired_by = %(user)s
 ), instructed AS (
     UPDATE participant SET instructed_by = NULL WHERE instructed_by = %(user)s
+), tasks AS (
+    UPDATE task SET creator = CASE WHEN creator = %(user)s THEN '' ELSE creator END, assignee = nullif(assignee, %(user)s),
+           note = CASE WHEN assignee = %(user)s THEN '' ELSE note END, changes = changes + 1,
+           state = CASE WHEN assignee = %(user)s AND closed_at IS NULL THEN 'submitted' ELSE state END, deadline = NULL
+    WHERE %(user)s IN (creator, assignee)
 ), news AS (
     DELETE FROM notification WHERE user_id = %(user)s
+), said AS (
+    SELECT DISTINCT room_id FROM feed WHERE sender = %(user)s
+), quoted AS (
+    -- Answers and other words may repeat those of the person: programs read them in the room.
+    UPDATE feed SET content = '{}' FROM said WHERE feed.room_id = said.room_id AND feed.sender <> %(user)s
 ), heard AS (
     DELETE FROM feed WHERE sender = %(user)s OR user_id = %(user)s
 ), notified AS (
     DELETE FROM notified_person WHERE user_id = %(user)s
 ), budget AS (
     DELETE FROM bot_budget WHERE user_id = %(user)s
+), ballots AS (
+    DELETE FROM ballot WHERE voter = %(user)s
+), ended AS (
+    DELETE FROM vote WHERE creator = %(user)s AND is_settled
+), asked_them AS (
+    UPDATE vote SET creator = '' WHERE creator = %(user)s AND NOT is_settled
+), closed AS (
+    UPDATE vote SET closed_by = NULL WHERE closed_by = %(user)s AND creator <> %(user)s
 ), made AS (
     UPDATE token SET made_by = '' WHERE made_by = %(user)s
 ), markers AS (
@@ -201,7 +227,7 @@ WITH dropped AS (
 SELECT count(*) AS number FROM dropped
 
 -- count --
--- Return how much there is of the person %(user)s. Triggers in own rooms go with these.
+-- Return how much there is of the person %(user)s. Triggers and schedules in own rooms go with these.
 SELECT (SELECT count(*) FROM room WHERE person = %(user)s AND kind = 'chat') AS chats,
        (SELECT count(*) FROM room WHERE person = %(user)s AND kind = 'dm') AS direct_chats,
        (SELECT count(*) FROM turn WHERE sender = %(user)s) AS messages,
@@ -213,6 +239,8 @@ SELECT (SELECT count(*) FROM room WHERE person = %(user)s AND kind = 'chat') AS 
        (SELECT count(*) FROM participant WHERE instructed_by = %(user)s AND instructions <> '') AS instructions,
        (SELECT count(*) FROM trigger t JOIN room r ON r.id = t.room
         WHERE t.owner = %(user)s AND r.person IS DISTINCT FROM %(user)s) AS triggers,
+       (SELECT count(*) FROM schedule s JOIN room r ON r.id = s.room
+        WHERE s.owner = %(user)s AND r.person IS DISTINCT FROM %(user)s) AS schedules,
        (SELECT count(*) FROM token WHERE person = %(user)s) AS tokens,
        (SELECT count(*) FROM usage WHERE user_id = %(user)s)
            + (SELECT count(*) FROM usage_day WHERE user_id = %(user)s) AS usage,

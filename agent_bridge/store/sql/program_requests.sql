@@ -35,9 +35,11 @@ SELECT t.person, a.ghost FROM api_request q JOIN token t ON t.id = q.token LEFT 
 WHERE q.event_id = %(event_id)s LIMIT 1
 
 -- await --
--- Have the end of the answers to the event %(event_id)s sent as a signal.
+-- Have the end of the open answers to the events %(events)s sent as a signal. A message that was collected is answered by
+-- another turn; one that may yet be collected is open, too.
 UPDATE turn SET awaited = true
-WHERE NOT awaited AND (event_id = %(event_id)s OR id IN (SELECT collected_into FROM turn part WHERE part.event_id = %(event_id)s))
+WHERE NOT awaited AND open AND id = ANY(ARRAY(
+    SELECT coalesce(part.collected_into, part.id) FROM turn part WHERE part.event_id = ANY(%(events)s::text[])))
 
 -- answers --
 -- Return the answers to the events %(events)s: for each agent that is asked, with the events that show the answer. A message

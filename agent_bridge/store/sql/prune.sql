@@ -74,6 +74,13 @@ DELETE FROM notification WHERE id = ANY(ARRAY(
     ORDER BY created_at LIMIT %(batch)s
 ))
 
+-- agent_events --
+-- Delete agent events that were posted or given up more than %(days)s days ago, at most %(batch)s.
+DELETE FROM agent_event WHERE id = ANY(ARRAY(
+    SELECT id FROM agent_event WHERE closed_at < now() - make_interval(secs => %(days)s * 86400.0)
+    ORDER BY closed_at LIMIT %(batch)s
+))
+
 -- program_requests --
 -- Delete requests of programs that are older than %(days)s days, at most %(batch)s.
 DELETE FROM api_request WHERE id = ANY(ARRAY(
@@ -108,6 +115,13 @@ DELETE FROM token WHERE id = ANY(ARRAY(
 DELETE FROM operation WHERE id = ANY(ARRAY(
     SELECT id FROM operation WHERE finished_at < now() - make_interval(secs => %(days)s * 86400.0)
     ORDER BY finished_at LIMIT %(batch)s
+))
+
+-- votes --
+-- Delete votes that ended more than %(days)s days ago, at most %(batch)s.
+DELETE FROM vote WHERE id = ANY(ARRAY(
+    SELECT id FROM vote WHERE is_settled AND closed_at < now() - make_interval(secs => %(days)s * 86400.0)
+    ORDER BY closed_at LIMIT %(batch)s
 ))
 
 -- conversations --

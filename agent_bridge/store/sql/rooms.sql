@@ -1,8 +1,9 @@
 -- contexts --
 -- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages, changes and requests of triggers wait and
 -- how many commands and refusals of each sender (those of the events %(events)s are not counted), which agents sent the events
--- %(replied_to)s, and which were asked in the threads %(threads)s.
+-- %(replied_to)s, which were asked in the threads %(threads)s, and whether votes are open.
 SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy, r.request_key IS NOT NULL AS is_ours, r.people,
+       EXISTS (SELECT 1 FROM vote v WHERE v.room_id = r.room_id AND v.state = 'open') AS has_votes,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state, a.name, a.displayname, a.state IN ('gone', 'retired'),
                                                     p.answers) ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS participants,
@@ -15,9 +16,12 @@ SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy, r.request_key IS NOT N
                AND (c.lane_kind = 'bot' AND t.kind NOT IN ('redaction', 'choice', 'trigger') OR t.kind = 'command')
                AND t.event_id <> ALL(%(events)s)
              GROUP BY t.sender) AS by_sender) AS commands,
-       (SELECT coalesce(jsonb_object_agg(o.event_id, c.agent), '{}')
-        FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation
-        WHERE o.event_id = ANY(%(replied_to)s) AND c.room_id = r.room_id AND c.agent IS NOT NULL) AS answered_by,
+       (SELECT coalesce(jsonb_object_agg(event_id, agent), '{}') FROM (
+             SELECT o.event_id, c.agent FROM outbox o JOIN turn t ON t.id = o.turn JOIN conversation c ON c.id = t.conversation
+             WHERE o.event_id = ANY(%(replied_to)s) AND c.room_id = r.room_id AND c.agent IS NOT NULL
+             UNION ALL
+             SELECT q.event_id, k.agent FROM api_request q JOIN token k ON k.id = q.token
+             WHERE q.event_id = ANY(%(replied_to)s) AND q.room_id = r.room_id AND k.agent IS NOT NULL) AS said) AS answered_by,
        (SELECT coalesce(jsonb_object_agg(thread_id, agents), '{}') FROM (
              SELECT c.thread_id, jsonb_agg(c.agent ORDER BY c.id) AS agents FROM conversation c
              WHERE c.room_id = r.room_id AND c.thread_id = ANY(%(threads)s) AND c.agent IS NOT NULL

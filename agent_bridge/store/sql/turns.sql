@@ -198,7 +198,7 @@ UPDATE turn SET upstream_ref = %(ref)s, begun_as = %(kind)s FROM quick WHERE tur
 
 -- commit --
 -- Commit an answer, everything that is shown with it, the intention to show it in the parts %(parts)s, and the messages
--- that it adds to the context that goes on in its lane: first those that others said in the room (with the events that
+-- that it adds to the context that goes on in its lane (%(said)s, a JSON array): first those that others said in the room (with the events that
 -- they come from), unless they were redacted meanwhile, which belong to no turn; the agent has them up to the event
 -- %(until)s. A request to stop it does not count any more, unless it was stopped (%(stopped)s). If a
 -- question or the answer was redacted meanwhile, nothing is committed, unless the redaction ended it. Return why nothing
@@ -227,7 +227,7 @@ WITH head AS (
     SELECT c.id, c.context, CASE WHEN said.event_id IS NULL THEN answered.id END, said.role, said.content, said.event_id,
            said.edited_in, said.said_by
     FROM answered, conversation c,
-         unnest(%(roles)s::text[], %(contents)s::text[], %(events)s::text[], %(edits)s::text[], %(speakers)s::text[])
+         ROWS FROM (jsonb_to_recordset(%(said)s) AS (role text, content text, event_id text, edited_in text, said_by text))
              WITH ORDINALITY AS said (role, content, event_id, edited_in, said_by, position)
     WHERE c.id = %(lane)s AND coalesce(answered.stop, '') NOT IN ('redacted', 'withdrawn')
       AND NOT answered.redactions ?| array_remove(ARRAY[said.event_id, said.edited_in, said.said_by], NULL)

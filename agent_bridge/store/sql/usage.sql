@@ -14,6 +14,8 @@ SELECT FROM quick
 -- left --
 -- Write the estimated tokens of requests whose processes ended before they wrote any. The number of the attempt stands
 -- behind the # of a key: an attempt that has tokens is left alone.
+WITH
+-- include usage_used --
 -- include usage_insert --
 WHERE NOT EXISTS (
     SELECT 1 FROM usage known WHERE known.turn = %(turn)s AND split_part(known.key, '#', 2) = split_part(new.key, '#', 2))

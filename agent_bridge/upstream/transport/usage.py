@@ -22,6 +22,8 @@ _MOST = 10**12
 def read_usage(value: Any) -> Usage | None:
     """Return the report *value*; None if it is none, or reports no tokens."""
     report = mapping(value)
+    if not report:
+        return None
     read, written = _number(report, _INPUT) or 0, _number(report, _OUTPUT) or 0
     details = next((mapping(report[key]) for key in _DETAILS if key in report), {})
     cached = _number(report, _CACHED)

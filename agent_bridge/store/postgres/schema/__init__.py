@@ -9,6 +9,7 @@ topic *answers* when a turn ends, or is deleted, whose end a program waits for (
 from __future__ import annotations
 
 from agent_bridge.store.postgres.schema import (
+    agent_events,
     agents,
     chains,
     clients,
@@ -20,15 +21,19 @@ from agent_bridge.store.postgres.schema import (
     reloads,
     roles,
     rooms,
+    schedules,
     servers,
+    tasks,
     tokens,
     triggers,
     turns,
     usage,
+    votes,
 )
 from agent_bridge.store.postgres.schema.base import metadata
 
 __all__ = [
+    "agent_events",
     "agents",
     "chains",
     "clients",
@@ -41,9 +46,12 @@ __all__ = [
     "reloads",
     "roles",
     "rooms",
+    "schedules",
     "servers",
+    "tasks",
     "tokens",
     "triggers",
     "turns",
     "usage",
+    "votes",
 ]

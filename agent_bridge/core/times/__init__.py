@@ -1,0 +1,1 @@
+"""Times: moments and repetitions in the words of people, and what clocks in a time zone show."""

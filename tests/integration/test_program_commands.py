@@ -1,0 +1,165 @@
+"""The commands of people and programs, as processes beside a bridge on a real Synapse."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.api_client import program_of
+from support.conditions import DEADLINE
+from support.harness import DOMAIN, SHARED
+from support.scripted_upstream import ScriptedUpstream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent_bridge.config.model import Config
+    from support.api_client import Program
+    from support.harness import BridgeHarness, Running
+    from support.postgres import Server
+
+BOSS = f"@boss:{DOMAIN}"
+
+
+@pytest.fixture(scope="module")
+async def upstream() -> AsyncIterator[ScriptedUpstream]:
+    async with ScriptedUpstream("Ada", "Bea") as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="module")
+async def config(harness: BridgeHarness, postgres: Server, upstream: ScriptedUpstream) -> AsyncIterator[Config]:
+    with postgres.migrated() as url:
+        permissions = {DOMAIN: "member", BOSS: "owner"}
+        there = [{"name": "u", "url": upstream.url}]
+        yield harness.config(url, there, service=SHARED, permissions=permissions)
+
+
+@pytest.fixture(scope="module")
+async def running(harness: BridgeHarness, config: Config) -> AsyncIterator[Running]:
+    async with harness.bridge(config) as running:
+        yield running
+
+
+@dataclass
+class Shell:
+    """A shell of a program."""
+
+    program: Program
+    home: Path
+
+    @property
+    def environ(self) -> dict[str, str]:
+        named = {"AGENT_BRIDGE_URL": self.program.url, "AGENT_BRIDGE_TOKEN": self.program.token}
+        return named | {"HOME": str(self.home), "PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())}
+
+    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "agent_bridge", *arguments),
+            env=self.environ,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def run(self, *arguments: str, given: str = "") -> tuple[int | None, str, str]:
+        """Run a command; return its exit code, its output and its errors."""
+        process = await self.start(*arguments)
+        output, errors = await process.communicate(given.encode())
+        return process.returncode, output.decode(), errors.decode()
+
+    async def json(self, *arguments: str) -> Any:
+        code, output, errors = await self.run(*arguments, "--json")
+        assert code == 0, errors
+        return [json.loads(line) for line in output.splitlines()]
+
+
+async def test_a_person_talks_from_a_shell(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    shell, agent = Shell(await program_of(running, BOSS), tmp_path), upstream.names[0]
+    async with harness.person("boss") as boss:
+        talk = await running.join(boss, agent)
+        code, who, _ = await shell.run("who")
+        assert code == 0
+        assert who.splitlines()[0].split() == [
+            "NAME",
+            "ROLE",
+            "AGENT",
+            "ONLINE",
+            "LAST",
+            "SEEN",
+            "STATUS",
+            "BIO",
+            "USER",
+        ]
+        assert any(
+            line.startswith(agent) and " agent " in line and line.endswith(talk.ghost) for line in who.splitlines()
+        )
+        code, event_id, _ = await shell.run("send", "--to", agent, "Hello", "*there*")
+        assert code == 0
+        await talk.wait_for_answers(1)
+        assert event_id.strip() in {each.event_id for each in talk.room.said_by(f"@sharedbridge:{DOMAIN}")}
+        assert await shell.run("ask", agent, given="And from the input\n") == (0, "Echo: And from the input\n", "")
+        code, output, _ = await shell.run("send", "--to", agent, "--wait", "Again")
+        assert (code, output) == (0, "Echo: Again\n")
+        (first, *_) = found = await shell.json("read", agent, "-n", "6")
+        assert [each["text"] for each in found][-2:] == ["Again", "Echo: Again"]
+        assert (first["sender"], first["text"]) == (BOSS, "Hello *there*")
+        (status,) = await shell.json("status")
+        assert status["me"]["user_id"] == BOSS
+
+
+@pytest.mark.long
+async def test_exit_codes(running: Running, tmp_path: Path) -> None:
+    shell = Shell(await program_of(running, BOSS, name="codes"), tmp_path)
+    bad = Shell(shell.program.__class__(shell.program.url, "ab_wrong"), tmp_path)
+    for arguments, code, told in (
+        (("send", "--to", "Nobody", "x"), 4, "no agent or channel is called Nobody"),
+        (("send", "x"), 4, "rooms.lobby"),
+        (("read", "Nobody"), 4, "no agent or channel is called Nobody"),
+        (("read",), 2, "name a room"),
+        (("ask", "Nobody", "x"), 4, "no agent"),
+        (("inbox",), 5, "tokens of agents"),
+    ):
+        found = await shell.run(*arguments)
+        assert (found[0], found[1]) == (code, ""), found
+        assert told in found[2]
+    assert (await bad.run("who"))[0] == 5
+    assert "ab_wrong" not in "".join(map(str, await bad.run("who")))
+    away = Shell(shell.program.__class__("", ""), tmp_path)
+    found = await away.run("who")
+    assert found[0] == 2
+    assert "AGENT_BRIDGE_URL" in found[2]
+
+
+async def test_an_agent_lives_in_a_shell(harness: BridgeHarness, running: Running, tmp_path: Path) -> None:
+    boss = Shell(await program_of(running, BOSS, name="agents"), tmp_path)
+    code, output, told = await boss.run("agent", "register", "Crab", "--description", "walks sideways")
+    assert code == 0
+    assert "Crab is @" in told
+    crab = Shell(boss.program.__class__(boss.program.url, output.strip().partition("=")[2]), tmp_path)
+    async with harness.person("bob") as bob:
+        talk = await running.join(bob, "Crab")
+        following = await crab.start("tail", "-f", "Crab")
+        assert following.stdout is not None
+        await talk.say("How many legs?")
+        (question,) = await crab.json("inbox", "--wait", "30")
+        assert question["text"] == "How many legs?"
+        assert (await crab.run("reply", str(question["id"]), given="Ten."))[0] == 0
+        (answer,) = await talk.wait_for_answers(1)
+        assert answer.body == "Ten."
+        async with asyncio.timeout(DEADLINE):
+            lines = [(await following.stdout.readline()).decode() for _ in range(2)]
+        assert [line.partition(": ")[2] for line in lines] == ["How many legs?\n", "Ten.\n"]
+        following.terminate()
+        await following.wait()
+        assert [each["text"] for each in await crab.json("read", "-n", "2")] == ["How many legs?", "Ten."]
+    assert (await boss.run("agent", "remove", "Crab"))[0] == 0
