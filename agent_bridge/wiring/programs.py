@@ -23,13 +23,17 @@ from agent_bridge.bridge.programs.places import Places
 from agent_bridge.bridge.programs.reading import Reading
 from agent_bridge.bridge.programs.requests import Requests
 from agent_bridge.bridge.programs.token_maker import TokenMaker
+from agent_bridge.bridge.programs.work import Work
 from agent_bridge.commands.durations import parse_duration
 from agent_bridge.store.client_agents import ClientAgents
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.program_rooms import ProgramRooms
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
+from agent_bridge.wiring.collaboration import build_agent_events, build_tasks
 from agent_bridge.wiring.groups import build_hand_on
+from agent_bridge.wiring.votes import build_votes
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.chats.direct import DirectChats
@@ -132,6 +136,15 @@ def build_api_services(
             most=config.clients.max_agents,
         ),
         connected=connected,
+        work=Work(
+            access,
+            requests,
+            stores.database,
+            build_agent_events(settings, stores, clients),
+            build_tasks(settings, stores, clients),
+            Tasks(stores.database),
+            build_votes(settings, stores),
+        ),
         feed=FeedService(feed.feed, feed.reader, feed.live, directory),
         longest_wait=config.api.longest_wait,
     )

@@ -33,7 +33,9 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.direct_chats import DirectChatStore
+from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.servers import Servers
 from agent_bridge.store.tokens import NewToken, Tokens
 from support.api_client import Program
 from support.mcp_client import AUTO, LEGACY, MODERN, tools_of
@@ -137,7 +139,7 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
     async with homeserver_session() as session:
         homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
         roles = Roles.fixed({BOB: Role.MEMBER, BOSS: Role.OWNER}, NAMES)
-        names = Names(Agents(database), homeserver)
+        names = Names(Agents(database), Servers(database), KeyValues(database), homeserver)
         services: Any = ApiServices(
             tokens=tokens,
             access=Access(names, Rooms(database), DirectChatStore(database), roles, homeserver),
@@ -150,6 +152,7 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
             feed=None,  # type: ignore[arg-type]
             client_agents=None,  # type: ignore[arg-type]
             connected=None,  # type: ignore[arg-type]
+            work=None,  # type: ignore[arg-type]
         )
         api = ApiRoutes(all_endpoints(), services, requests_per_minute=PER_MINUTE)
         app = web.Application()
@@ -204,8 +207,8 @@ async def test_tools_are_those_of_the_identity(scene: Scene) -> None:
     everything = {each.name for each in all_tools()}
     assert found["boss"] == everything - {"inbox", "reply"}
     assert found["agent"] == everything - {"register_agent", "create_chat"}
-    assert found["reader"] == {"me", "who", "rooms", "read", "search"}
-    assert found["stranger"] == {"read", "react", "share_file"}
+    assert found["reader"] == {"me", "who", "rooms", "read", "search", "tasks", "votes"}
+    assert found["stranger"] == {"read", "react", "share_file", "post_event", "votes", "vote"}
     await scene.database.execute("UPDATE agent SET state = 'gone'")
     async with tools_of(programs["agent"], MODERN) as tools:
         assert await tools.code("rooms") == "agent_at_rest"

@@ -13,7 +13,8 @@ from agent_bridge.core.programs import SAID_BY
 from agent_bridge.demo.synapse import free_port
 from agent_bridge.store.tokens import Tokens
 from support.api_client import Program, program_of
-from support.harness import DOMAIN, SHARED
+from support.conditions import eventually
+from support.harness import DOMAIN, PREFIX, SHARED
 from support.mcp_client import LEGACY, MODERN, tools_of
 from support.scripted_upstream import ScriptedUpstream, echo, waits_for
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.config.model import Config
     from support.harness import BridgeHarness, Running
+    from support.mcp_client import Tools
     from support.postgres import Server
 
 BOSS = f"@boss:{DOMAIN}"
@@ -173,6 +175,83 @@ async def test_two_programs_talk_by_tools(harness: BridgeHarness, running: Runni
             assert await bosses.code("inbox") == "agents_only"
             # Loops end: an agent asks others in rooms of several alone, within the budgets of chains.
             assert await crawlers.code("ask", to="Crawler", text="Who am I?") == "nobody_answers"
+
+
+async def test_agents_and_people_work_together_by_tools(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    agent = upstream.names[4]
+    async with harness.person() as person, harness.person() as guest:
+        talk = await running.join(person, agent)
+        contact = await running.contact(agent)
+        program, worker = await program_of(running, person.user_id), await program_of(running, agent)
+        outside = await program_of(running, guest.user_id)
+        async with (
+            tools_of(program, MODERN) as tools,
+            tools_of(worker, MODERN) as workers,
+            tools_of(outside, MODERN) as others,
+        ):
+            made = await tools.call("task_create", room=agent, title="Write the report", idempotency_key="report")
+            assert (
+                await tools.call("task_create", room=agent, title="Write the report", idempotency_key="report") == made
+            )
+            number = made["number"]
+            assert (made["state"], made["creator"], made["room_id"]) == ("submitted", person.user_id, talk.room_id)
+            assert [each["number"] for each in (await workers.call("tasks", room=talk.room_id))["tasks"]] == [number]
+            claims = await asyncio.gather(
+                *(each.client.call_tool("task_claim", {"task": number}) for each in (tools, workers))
+            )
+            assert sorted(bool(each.is_error) for each in claims) == [False, True]
+            winner, loser = (tools, workers) if not claims[0].is_error else (workers, tools)
+            problem = await loser.problem("task_claim", task=number)
+            assert (problem["code"], problem["reason"]) == ("task_refused", "taken")
+            assert (await loser.problem("task_update", task=number, progress=5, state="working"))[
+                "reason"
+            ] == "not_yours"
+            assert (await winner.call("task_update", task=number, progress=50))["progress"] == 50
+            part = await winner.call("task_create", room=talk.room_id, title="Read", parent=number)
+            assert part["parent"] == number
+            assert (await winner.problem("task_update", task=number, state="completed"))["reason"] == "open_subtasks"
+            await winner.call("task_claim", task=part["number"])
+            await winner.call("task_update", task=part["number"], state="completed")
+            done = await winner.call("task_update", task=number, state="completed", note="It is done.")
+            assert (done["state"], done["progress"], done["note"]) == ("completed", 100, "It is done.")
+            assert (await tools.call("tasks"))["tasks"] == []
+            for call in ({"name": "task_claim"}, {"name": "task_update", "state": "failed"}):
+                assert await others.code(call.pop("name"), task=number, **call) == "task_not_found"
+            assert await others.code("tasks", room=talk.room_id) == "room_not_found"
+            data = {"subtask": 1, "sources": 12, "confidence": 0.87}
+            posted = await workers.call("post_event", room=talk.room_id, kind="research_complete", data=data)
+            assert posted == {"room_id": talk.room_id, "kind": "research_complete"}
+            (shown,) = await person.wait_for(
+                lambda: [each for each in talk.answers if "org.agent_bridge.event" in each.versions[0]]
+            )
+            said = shown.versions[0]["org.agent_bridge.event"]
+            assert (said["agent"], said["data"]["confidence"]) == (f"@{contact.agent.ghost}:{DOMAIN}", "0.87")
+            assert (await workers.problem("post_event", room=talk.room_id, kind="No word"))["reason"] == "bad_kind"
+            assert (await tools.problem("vote", room=agent, answer="a"))["reason"] == "no_votes"
+            await talk.say(f'{PREFIX} vote new "Which?" first | second')
+            (vote,) = await eventually(lambda: votes_of(workers, talk.room_id), "there is a vote")
+            assert await workers.call("vote", room=talk.room_id, answer="second") == {
+                "number": vote["number"],
+                "answer": "second",
+            }
+            assert await tools.call("vote", room=agent, answer="1", number=vote["number"]) == {
+                "number": vote["number"],
+                "answer": "first",
+            }
+            assert (await votes_of(tools, talk.room_id))[0]["votes"] == [1, 1]
+            assert (await others.code("vote", room=talk.room_id, answer="1")) == "room_not_found"
+        # The HTTP API has the same functions.
+        listed = await program.get("/v1/tasks", room=agent, closed=True)
+        assert [each["state"] for each in listed["tasks"]] == ["completed", "completed"]
+        assert (await program.post("/v1/tasks/x/claim")).code == "task_not_found"
+
+
+async def votes_of(tools: Tools, room_id: str) -> list[dict[str, Any]]:
+    """Return the votes of a room."""
+    found: list[dict[str, Any]] = (await tools.call("votes", room=room_id))["votes"]
+    return found
 
 
 async def test_only_the_listener_for_programs_has_the_tools(running: Running) -> None:

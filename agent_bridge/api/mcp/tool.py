@@ -40,6 +40,7 @@ _PARTS: Mapping[str, tuple[Any, Any]] = {
     "event_id": (EventId, Field(description="Event id of the message.")),
     "handle": (Text, Field(min_length=1, max_length=MAX_ID_BYTES, description="The handle that ask has returned.")),
     "question": (int, Field(ge=1, lt=2**63, description="The id of the question in the inbox.")),
+    "task": (int, Field(ge=1, lt=2**63, description="Number of the task.")),
     "agent": (UserName, Field(description="Name or user id of the agent.")),
 }
 

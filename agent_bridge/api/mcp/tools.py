@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from agent_bridge.api.endpoint import ApiCall, FileBody, Responded
-from agent_bridge.api.endpoints import agents, asking, directory, messages, places
+from agent_bridge.api.endpoints import agents, asking, directory, messages, places, work
 from agent_bridge.api.mcp.tool import Tool, tool_of
 from agent_bridge.api.model import ApiModel, Text
 from agent_bridge.core.program_problems import Problem, ProgramRefused
@@ -86,6 +86,24 @@ def all_tools() -> Sequence[Tool]:
             ),
         ),
         tool_of(places.new_chat, "Make a new private room of your person and an agent.", name="create_chat"),
+        tool_of(
+            work.post_event,
+            "Post an event about your work into a room, for people and programs: how far you are, or a result as data.",
+        ),
+        tool_of(work.tasks, "List the open tasks of a room, or those that are assigned to you."),
+        tool_of(
+            work.new_task,
+            "Make a task in a room, which people and agents can claim; with `parent`, a part of a task.",
+            name="task_create",
+        ),
+        tool_of(work.claim_task, "Claim a task that nobody works on, before you begin with it.", name="task_claim"),
+        tool_of(
+            work.update_task,
+            "Tell how far a task is that you have claimed, or close it with its result.",
+            name="task_update",
+        ),
+        tool_of(work.votes, "List the votes of a room, with their answers and the numbers of votes."),
+        tool_of(work.vote, "Vote in a room. Your last answer counts."),
         tool_of(
             agents.inbox,
             "Get the messages that wait for your reply, if you are an agent that connects itself. They stay until you "
