@@ -38,7 +38,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 class McpRoutes:
     """``/mcp``, at the public *url* of the bridge. *api* recognises and limits the requests.
 
-    The SDK takes a second of CPU time and 50 MB, so the first request loads it, in a thread.
+    The SDK takes 0.4 seconds of CPU time and 30 MB, so the first request loads it, in a thread.
     """
 
     def __init__(self, api: ApiRoutes, services: ApiServices, url: str) -> None:

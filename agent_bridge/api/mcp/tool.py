@@ -114,11 +114,13 @@ def _runs(endpoint: Endpoint) -> Run:
 
 
 def _bare(schema: Any) -> Any:
-    """Return a JSON *schema* without the titles that pydantic makes of names: models pay for each word."""
+    """Return a JSON *schema* without titles, which pydantic makes of names, and examples: models pay for each word."""
     if isinstance(schema, dict):
+        left_out = {"title", *(("description",) if "properties" in schema else ())}
+        # A property may have such a name: its value is an object.
         return {
             key: _bare(value)
             for key, value in schema.items()
-            if not (isinstance(value, str) and (key == "title" or (key == "description" and "properties" in schema)))
+            if not (key in left_out and isinstance(value, str)) and not (key == "examples" and isinstance(value, list))
         }
     return [_bare(each) for each in schema] if isinstance(schema, list) else schema
