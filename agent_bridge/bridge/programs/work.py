@@ -144,8 +144,11 @@ class Work:
                 return await self._tasks.cancel(connection, actor, number)
             return await self._tasks.report(connection, actor, number, action, percent=percent, note=note)
 
-        async def act(_request: ProgramRequest) -> Mapping[str, Any]:
-            await self._found(call.token, number)
+        async def act(request: ProgramRequest) -> Mapping[str, Any]:
+            task = await self._found(call.token, number)
+            if not request.is_new and task.state is state and not state.is_open:
+                # A call that was interrupted has closed it, or another one has: the states are the same.
+                return _task(task)
             return await self._changed(change)
 
         return await self._requests.once(call, act)
