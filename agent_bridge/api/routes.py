@@ -88,7 +88,7 @@ class ApiRoutes:
     async def answer(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         """Return the response of *endpoint* to *request*."""
         act = partial(self._streamed if endpoint.streams else self._carried_out, endpoint, request)
-        return await self.guarded(endpoint.name, request, act, waits=endpoint.waits, is_endless=endpoint.streams)
+        return await self.guarded(endpoint.name, request, act, waits=endpoint.waits, lasts=endpoint.streams)
 
     async def guarded(
         self,
@@ -97,15 +97,16 @@ class ApiRoutes:
         act: Callable[[Token], Awaitable[web.StreamResponse]],
         *,
         waits: bool = False,
-        is_endless: bool = False,
+        lasts: bool = False,
     ) -> web.StreamResponse:
         """Return the response of *act*, the function *name*, for the token of *request*; or that of the problem.
 
-        *waits*: it may wait for answers. A response that has begun must not raise anything.
+        *waits*: it may wait for answers; *lasts*: it has no limit of time. A response that has begun must not raise
+        anything.
         """
         seconds = _TIMEOUT + (self._services.longest_wait if waits else 0)
         try:
-            async with asyncio.timeout(None if is_endless else seconds):
+            async with asyncio.timeout(None if lasts else seconds):
                 token = await self._token(request)
                 with self._places.taken(token.id):
                     return await act(token)

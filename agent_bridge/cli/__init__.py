@@ -88,7 +88,7 @@ def init(
     admin: Annotated[str | None, typer.Option(help="Matrix id of the administrator of the bridge.")] = None,
     api_key: Annotated[str | None, typer.Option(help="Upstream's API key; env:NAME: from the environment.")] = None,
     kind: Annotated[
-        str | None, typer.Option(help="Kind of the upstream: openai, letta or letta_v1. Default: by its answers.")
+        str | None, typer.Option(help="Kind of the upstream: openai, letta, letta_v1 or a2a. Default: by its answers.")
     ] = None,
     upstream_name: Annotated[str, typer.Option(help="Name of the upstream in the bridge.")] = "letta",
     plain_names: Annotated[

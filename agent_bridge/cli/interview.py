@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: The servers of the kinds that have one server only.
-_NAMES = {"letta": "Letta's App Server", "letta_v1": "Letta's REST server"}
+_NAMES = {"letta": "Letta's App Server", "letta_v1": "Letta's REST server", "a2a": "An A2A server"}
 
 
 def interview(

@@ -28,6 +28,7 @@ from agent_bridge.store.postgres import migrate
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.postgres.embedded import database_uri
 from agent_bridge.store.roles import RoleStore
+from agent_bridge.store.servers import Servers
 from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 
@@ -96,7 +97,7 @@ async def plan(config: Config, name: str | None, kind: str | None) -> PlanResult
                 found = {each.name: await agents.of_upstream(each.name) for each in upstreams}
                 lists = await ask_all(upstreams, session)
                 kv, role_store = KeyValues(database), RoleStore(database)
-                planner = PassPlanner(agents, kv, role_store, Live(config), ENGLISH)
+                planner = PassPlanner(agents, kv, role_store, Servers(database), Live(config), ENGLISH)
                 own = [each for each in entries if each.upstream.name in found]
                 passes = await planner.plan(upstreams, lists, own)
         # The configuration tells the model of an agent that has an entry.

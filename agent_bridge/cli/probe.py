@@ -18,6 +18,7 @@ import aiohttp
 from agent_bridge.config.kinds import as_kind
 from agent_bridge.core.errors import TooLarge, UpstreamError
 from agent_bridge.core.http import read_bounded
+from agent_bridge.upstream.a2a.cards import place_of
 from agent_bridge.upstream.base import UNCHANGED
 from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.openai.model_list import PATH, Page, parse_page
@@ -149,6 +150,8 @@ async def _own_kind(config: UpstreamConfig, session: aiohttp.ClientSession) -> U
         return "letta"
     if urlsplit(config.url).hostname == _CLOUD or await _is_rest_server(config, session):
         return "letta_v1"
+    if await _has_card(config, session):
+        return "a2a"
     return "openai"
 
 
@@ -161,15 +164,27 @@ async def _is_rest_server(config: UpstreamConfig, session: aiohttp.ClientSession
     return isinstance(found, dict) and str(found.get("version")).startswith(_REST_VERSIONS)
 
 
+async def _has_card(config: UpstreamConfig, session: aiohttp.ClientSession) -> bool:
+    """Tell whether there is an agent card at the URL of *config*, perhaps one that the bridge cannot use."""
+    place = config.model_copy(update={"url": place_of(config.url, "")})
+    try:
+        async with UpstreamClient(place, session, idempotent=False).open("GET", "", _TIMEOUT) as body:
+            found = load_json(await body.read_all())
+    except (UpstreamError, ValueError):
+        return False
+    return isinstance(found, dict) and "skills" in found and "name" in found
+
+
 async def _ask(config: UpstreamConfig, kind: UpstreamKind, session: aiohttp.ClientSession) -> FoundUpstream:
     """Return the upstream as *kind*."""
-    config = as_kind(config if kind == "openai" else _root(config), kind)
+    is_letta = kind in ("letta", "letta_v1")
+    config = as_kind(_root(config) if is_letta else config, kind)
     async with aclosing(make_upstream(config, session, MemoryConversations())) as upstream:
         try:
             agents = await upstream.agents()
         except UpstreamError as error:
-            return FoundUpstream(config.url, True, error, kind, upstream.server)
-    return FoundUpstream(config.url, True, 0 if agents is UNCHANGED else len(agents), kind, upstream.server)
+            return FoundUpstream(config.url, is_letta, error, kind, upstream.server)
+    return FoundUpstream(config.url, is_letta, 0 if agents is UNCHANGED else len(agents), kind, upstream.server)
 
 
 def _root(config: UpstreamConfig) -> UpstreamConfig:

@@ -14,12 +14,14 @@ from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.postgres.embedded import database_uri
 from agent_bridge.store.roles import RoleStore
+from agent_bridge.store.servers import Servers
 
 if TYPE_CHECKING:
     from agent_bridge.config.model import Config
     from agent_bridge.core.ids import Namespace
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import AgentRoom
+    from agent_bridge.store.servers import PlaceRoom
 
 #: Rooms that a finding lists.
 _LISTED = 5
@@ -35,7 +37,7 @@ _NOTED = {
 
 
 async def compare_rooms(config: Config, homeserver: Homeserver) -> tuple[int, list[str]]:
-    """Return the number of rooms that agents have, and a line about each problem of them and the Space, a few at most.
+    """Return the number of rooms that are compared, and a line about each problem of them and the Space, a few at most.
 
     Raises:
         HomeserverError, StoreError: the comparison is not possible.
@@ -44,14 +46,17 @@ async def compare_rooms(config: Config, homeserver: Homeserver) -> tuple[int, li
         rooms = [each for each in await Agents(database).all() if each.home.room_id is not None]
         space: str | None = await KeyValues(database).get(KeyValues.SPACE)
         book = (await RoleStore(database).current()).book
+        places = await Servers(database).with_rooms()
     # People have given roles besides those of the configuration.
     roles = Roles(Live(RoleBook(config.permissions, {} if book is None else book.assigned)), config.namespace)
     lines = [] if space is None else await _problems_of_space(space, config, roles, homeserver)
     for agent_room in rooms:
         found = await _problems(agent_room, homeserver)
         lines += [f"the room of {agent_room.agent.name} {problem}" for problem in found]
+    for place in places:
+        lines += await _problems_of_place(place, homeserver)
     rest = len(lines) - _LISTED
-    return len(rooms), [*lines[:_LISTED], *([f"{rest} more"] if rest > 0 else [])]
+    return len(rooms) + len(places), [*lines[:_LISTED], *([f"{rest} more"] if rest > 0 else [])]
 
 
 async def _problems_of_space(space: str, config: Config, roles: Roles, homeserver: Homeserver) -> list[str]:
@@ -60,6 +65,15 @@ async def _problems_of_space(space: str, config: Config, roles: Roles, homeserve
         return ["the Space does not exist, or the bot is not in it: the running bridge makes another one"]
     strangers = [f"the Space has a member without a role: {user}" for user in strangers_in(state, roles, config)]
     return [f"the Space {ENGLISH.room_problems[RoomProblem.OPEN_DOOR]}"] * is_open(state) + strangers
+
+
+async def _problems_of_place(place: PlaceRoom, homeserver: Homeserver) -> list[str]:
+    kind = "server" if place.is_server else "channel"
+    state = await homeserver.room_state(place.room_id)
+    if state is None:
+        lacks = "does not exist, or the bot is not in it: the running bridge makes another one"
+        return [f"the {kind} {place.name} {lacks}"]
+    return [f"the {kind} {place.name} {ENGLISH.room_problems[RoomProblem.OPEN_DOOR]}"] * is_open(state)
 
 
 async def _problems(agent_room: AgentRoom, homeserver: Homeserver) -> list[str]:

@@ -17,6 +17,7 @@ a ``StrEnum``             one of its values, in any case                        
 ``ScheduleNumber``        the number of a schedule                                   ``<number>``
 ``PlaceWords``            a server or a channel, perhaps, and other words             ``[name …]``
 ``VoteWords``             a question in quotes, answers and more, or a number           ``[question …]``
+``ThreadWords``           a name, or the archive and a page, perhaps                  ``[name …]``
 ``ChatTitle``             a title; takes several words                               ``<title>``
 ``WhichChat``             a number of the list of chats, or a title; several words   ``[number|title]``
 ``UserId``                a Matrix user id                                           ``<@user:server>``
@@ -109,6 +110,8 @@ EventKindWord = NewType("EventKindWord", str)
 EventData = NewType("EventData", str)
 #: The number of a task, perhaps, and other words.
 TaskWords = NewType("TaskWords", str)
+#: The name of a thread, or words about a list.
+ThreadWords = NewType("ThreadWords", str)
 #: Any words.
 Words = NewType("Words", str)
 #: Instructions for an agent.
@@ -342,6 +345,7 @@ KINDS: dict[Any, Kind] = {
     TokenWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TEXT),
     ScheduleWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TEXT),
     ScheduleNumber: Kind(_schedule_number, type=ArgumentType.NUMBER),
+    ThreadWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TITLED),
     PlaceWords: Kind(_text, spans=True, keeps_quotes=True, longest=_TITLED),
     VoteWords: Kind(_text, spans=True, keeps_quotes=True, longest=_VOTE),
     EventKindWord: Kind(_text),

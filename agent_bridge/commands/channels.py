@@ -58,6 +58,8 @@ _MOST = 200
 #: Characters of a topic.
 _TOPIC = 500
 _AGENT = Argument("agent", required=True)
+#: Types of channels in which agents cannot write.
+_SILENT = frozenset({ChannelType.ANNOUNCEMENT, ChannelType.VOICE})
 
 
 class ChannelAction(StrEnum):
@@ -220,6 +222,8 @@ async def _topic(ctx: CommandContext, found: Found, text: str) -> ChannelChanged
 async def _move(ctx: CommandContext, found: Found, text: str) -> ChannelChanged | PlaceRefused:
     services, channel = ctx.services, found.channel
     most = len(await services.servers.channels(channel.server))
+    if not text:
+        return PlaceRefused(PlaceProblem.NO_POSITION, channel.name, most)
     position = int(text) if text.isdecimal() and len(text) <= len(str(_MOST)) else 0
     if not 1 <= position <= most:
         return PlaceRefused(PlaceProblem.BAD_POSITION, text, most)
@@ -245,6 +249,8 @@ async def _add(ctx: CommandContext, found: Found, text: str) -> AgentAdded | Pla
     services, room = ctx.services, address(ctx, found.channel)
     if not text:
         return PlaceRefused(PlaceProblem.NO_AGENT)
+    if found.channel.type in _SILENT:
+        return PlaceRefused(PlaceProblem.SILENT, found.name)
     agent = (await the_agent(_AGENT, text, await visible_agents(ctx), services.namespace.domain)).agent
     if room is None:
         return PlaceRefused(PlaceProblem.NOT_READY, found.name)

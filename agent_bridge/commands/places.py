@@ -25,6 +25,8 @@ LONGEST = 80
 YES = "yes"
 #: Between the name of a server and that of a channel.
 _SLASH = "/"
+#: Digits of the number of a channel.
+_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ async def channel_here(ctx: CommandContext) -> Found | None:
 async def channel_named(ctx: CommandContext, text: str) -> Found | PlaceRefused:
     """Return the channel that *text* means: ``name``, or ``server/name``.
 
-    A name alone means a channel of the server of the room, then of the main Space, then of any server.
+    A name alone means a channel of the server of the room, then of the main Space, then of any server. A number behind
+    the slash, or behind ``#``, is the place in the list: names that people gave in clients may be equal.
     """
     *front, name = text.removeprefix("#").split(_SLASH, 1)
     if front:
@@ -105,22 +108,28 @@ async def channel_named(ctx: CommandContext, text: str) -> Found | PlaceRefused:
     here, known = await server_here(ctx), await ctx.services.servers.servers()
     by_server = await ctx.services.servers.by_server()
     others = [each for each in known if here is None or each.number != here.number]
+    if text.startswith("#") and name.isdecimal():
+        return _of_name(
+            text, [Found(each, here) for each in by_server.get(None if here is None else here.number, ())], name
+        )
     for group in ([here], [None], others):
         found = [
             Found(each, server)
             for server in group
             for each in by_server.get(None if server is None else server.number, ())
         ]
-        meant = _of_name(text, found, name)
+        meant = _of_name(text, found, name, numbered=False)
         if isinstance(meant, Found) or meant.problem is PlaceProblem.SEVERAL:
             return meant
     return PlaceRefused(PlaceProblem.NO_CHANNEL, text)
 
 
-def _of_name(text: str, found: Sequence[Found], name: str) -> Found | PlaceRefused:
+def _of_name(text: str, found: Sequence[Found], name: str, *, numbered: bool = True) -> Found | PlaceRefused:
     meant = [each for each in found if folded(each.channel.name) == folded(one_line(name))]
     if len(meant) == 1:
         return meant[0]
+    if not meant and numbered and name.isdecimal() and len(name) <= _DIGITS and 1 <= int(name) <= len(found):
+        return found[int(name) - 1]
     return PlaceRefused(PlaceProblem.SEVERAL if meant else PlaceProblem.NO_CHANNEL, text)
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.chats.maker import ChatMaker
     from agent_bridge.bridge.collaboration.events import AgentEvents
     from agent_bridge.bridge.collaboration.tasks import TaskService
+    from agent_bridge.bridge.collaboration.threads import Threads
     from agent_bridge.bridge.collaboration.votes import Votes
     from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
     from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
@@ -161,6 +162,7 @@ class CommandServices:
     agent_event_store: AgentEventStore
     place_maker: PlaceMaker
     votes: Votes
+    threads: Threads
     #: Whether the rooms of agents that are retired are deleted.
     deletes_retired: Live[bool]
     moderation: Moderation

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.config.upstreams import UpstreamConfig
 
-UpstreamKind = Literal["openai", "letta", "letta_v1"]
+UpstreamKind = Literal["openai", "letta", "letta_v1", "a2a"]
 
 #: The names of the kinds.
 KINDS = ", ".join(get_args(UpstreamKind))
@@ -32,6 +32,8 @@ KINDS_OF_KEYS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
         "approval_timeout": _APPROVING,
         "matrix_tools": ("letta",),
         "import_history": ("letta", "letta_v1"),
+        "cards": ("a2a",),
+        "trusted_hosts": ("a2a",),
     }
 )
 

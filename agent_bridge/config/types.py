@@ -23,6 +23,7 @@ _BOT = re.compile(r"[a-z0-9._/-]+")
 _UPSTREAM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PLACEHOLDERS = ("{name}", "{id}", "{upstream}")
+_CARD_PATH = re.compile(r"/*[A-Za-z0-9._~%-][A-Za-z0-9._~%/-]{0,199}")
 #: The beginning of a reference to a variable of the environment.
 ENVIRONMENT = "env:"
 #: The beginnings of a URL of PostgreSQL.
@@ -76,6 +77,14 @@ def _server_url(value: str, info: ValidationInfo) -> str:
             "https:// URL"
         )
     return _url(value)
+
+
+def _card_place(value: str) -> str:
+    if "://" in value:
+        return _url(value)
+    if not _CARD_PATH.fullmatch(value) or ".." in value.split("/"):
+        raise ValueError("must be an http:// or https:// URL, or a path below url, such as agents/weather")
+    return value.strip("/")
 
 
 def _has_address(url: str) -> bool:
@@ -221,6 +230,8 @@ def _in_folder(value: Path, info: ValidationInfo) -> Path:
 Url = Annotated[str, AfterValidator(_url)]
 #: The URL of an upstream, whose kind is validated before; an App Server may be named by the address of its WebSocket.
 ServerUrl = Annotated[str, AfterValidator(_server_url)]
+#: The place of an agent card: a URL, or a path.
+CardPlace = Annotated[str, Field(max_length=255), AfterValidator(_card_place)]
 ServerName = Annotated[str, Field(max_length=200), AfterValidator(_server_name)]
 # With a domain of 200 bytes, the 255 bytes of a user id still have room for a hash.
 Localpart = Annotated[str, Field(max_length=32), AfterValidator(_localpart)]

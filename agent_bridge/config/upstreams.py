@@ -8,7 +8,16 @@ from pydantic import Field, StrictFloat, StrictInt, ValidationInfo, field_valida
 
 from agent_bridge.config.kinds import KINDS_OF_KEYS, UpstreamKind, refuse_unused
 from agent_bridge.config.section import Section
-from agent_bridge.config.types import HeaderName, ImportCount, LocalPath, Secret, ServerUrl, UpstreamName, Url
+from agent_bridge.config.types import (
+    CardPlace,
+    HeaderName,
+    ImportCount,
+    LocalPath,
+    Secret,
+    ServerUrl,
+    UpstreamName,
+    Url,
+)
 from agent_bridge.core.approvals import Rule
 from agent_bridge.core.imports import MOST_IMPORTED
 from agent_bridge.core.rooms import Show, Streaming
@@ -21,12 +30,14 @@ class UpstreamConfig(Section):
     kind: UpstreamKind = Field(
         "openai",
         description="Protocol. openai: a server with /v1/models and /v1/chat/completions. letta: an App Server of "
-        "Letta, over its WebSocket. letta_v1: Letta Cloud, or the retired server of Letta (0.16.8).",
+        "Letta, over its WebSocket. letta_v1: Letta Cloud, or the retired server of Letta (0.16.8). a2a: an agent that "
+        "speaks A2A 1.0 or 0.3 (docs/a2a.md).",
     )
     # After the kind, on which its form depends.
     url: ServerUrl = Field(
         description="Base URL, including /v1 if the server uses it. kind: letta also takes the address of the "
-        "WebSocket, ws://localhost:4500.",
+        "WebSocket, ws://localhost:4500. kind: a2a: the address of an agent card, or of its server, which has the card "
+        "at /.well-known/agent-card.json.",
         examples=["http://localhost:1416/v1"],
     )
     query: dict[str, Secret] = Field(
@@ -55,6 +66,19 @@ class UpstreamConfig(Section):
         "chat",
         description="chat: /chat/completions. responses: /responses, or /chat/completions if the server has no "
         "/responses.",
+    )
+    cards: tuple[CardPlace, ...] = Field(
+        (),
+        description="Agent cards of the upstream, each a URL or a path below url; a place that does not end in .json "
+        "is that of a server. Each one is an agent whose id is the place as it is written here. Without the key the "
+        "card of url is the only one, and the name of the upstream is the id.",
+        examples=[["weather", "https://other.example.org/.well-known/agent-card.json"]],
+    )
+    trusted_hosts: tuple[str, ...] = Field(
+        (),
+        description="Hosts, besides that of a card, to which the bridge may send messages and the key if the card "
+        "names an address there.",
+        examples=[["api.example.org"]],
     )
     webhook_token: Secret | None = Field(
         None,

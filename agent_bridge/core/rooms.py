@@ -38,6 +38,8 @@ class ParticipantState(StrEnum):
 
     JOINED = "joined"
     LEFT = "left"
+    #: The agent is retired: the ghost comes back into the channel with it.
+    RETIRED = "retired"
 
 
 class AnswerMode(StrEnum):
@@ -128,6 +130,8 @@ class Room:
     answered_by: Mapping[str, int] = field(default_factory=dict)
     #: Row ids of the agents that were asked in a thread, by the root of each thread that was asked about.
     thread_agents: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    #: Those of the threads that were asked about that have names.
+    named_threads: frozenset[str] = frozenset()
     #: The treatment of messages that arrive during an answer; None: as configured.
     when_busy: WhenBusy | None = None
     #: The lists that people were shown, by user id, if they may choose from one now.

@@ -50,6 +50,8 @@ class Place:
     status: PlaceStatus
     #: Name of the deletion on the homeserver; None before it is requested.
     delete_ref: str | None
+    #: Whether the room was told that it has people without a role.
+    warned: bool
     #: How often the desired state changed, and the changes that the homeserver has, or refused.
     changes: int
     changes_applied: int
@@ -63,8 +65,9 @@ class Server(Place):
     number: int
     #: User id.
     owner: str
-    #: ``mxc://`` URI of its picture; None: it has none.
+    #: ``mxc://`` URI of its picture, and of the one that its Space was given last; None: none.
     icon: str | None
+    icon_applied: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,3 +88,15 @@ class NewPlace:
     key: str
     name: str
     topic: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPlace:
+    """The room of a server or a channel that the database lacks."""
+
+    key: str
+    room_id: str
+    name: str
+    topic: str
+    #: The newest event by a person; None: there is none.
+    seen: str | None

@@ -14,10 +14,12 @@ BYTES_PER_TOKEN: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image in a message."""
+    """An image in a message, or another file that an agent takes as it is."""
 
     data: bytes = field(repr=False)
     content_type: str
+    #: The name of another file; empty for an image.
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

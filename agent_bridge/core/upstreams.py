@@ -45,7 +45,8 @@ class StoredConversation:
 
     #: The server's id; empty while the first one is made.
     ref: str
-    #: A unique word in the names of conversations while one is made that replaces *ref*; empty at other times.
+    #: A unique word in the names of conversations while one is made that replaces *ref*; empty at other times. With
+    #: ``kind: a2a``, the last question of the lane and its task.
     marker: str = ""
     #: Whether *ref* is the new conversation already, and only the names are left to be changed.
     is_made: bool = False

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.schedule_texts import ScheduleTexts
     from agent_bridge.i18n.server_texts import ServerTexts
     from agent_bridge.i18n.task_texts import TaskTexts
+    from agent_bridge.i18n.thread_texts import ThreadTexts
     from agent_bridge.i18n.token_texts import TokenTexts
     from agent_bridge.i18n.trigger_texts import TriggerTexts
     from agent_bridge.i18n.usage_texts import UsageTexts
@@ -286,6 +287,16 @@ class Texts:
     list_repeats: str
     history_repeats: str
     list_pages: str
+    list_no_card: str
+    a2a_no_interface: str
+    a2a_other_host: str
+    a2a_no_result: str
+    a2a_wrong_id: str
+    a2a_version: str
+    a2a_content: str
+    a2a_task_gone: str
+    a2a_unclear: str
+    a2a_asks_silently: str
     answer_problem: str
     answer_characters: str
     answer_no_completion: str
@@ -328,6 +339,7 @@ class Texts:
     tasks: TaskTexts
     notifications: NotificationTexts
     events: EventTexts
+    threads: ThreadTexts
     data: DataTexts
 
     def naming(self, admins: Callable[[], Sequence[str]], prefix: str) -> Texts:

@@ -14,6 +14,7 @@ from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
 from agent_bridge.i18n.english_schedules import ENGLISH_SCHEDULES
 from agent_bridge.i18n.english_servers import ENGLISH_SERVERS
 from agent_bridge.i18n.english_tasks import ENGLISH_TASKS
+from agent_bridge.i18n.english_threads import ENGLISH_THREADS
 from agent_bridge.i18n.english_tokens import ENGLISH_TOKENS
 from agent_bridge.i18n.english_triggers import ENGLISH_TRIGGERS
 from agent_bridge.i18n.english_usage import ENGLISH_USAGE
@@ -357,6 +358,22 @@ ENGLISH = Texts(
     list_repeats="{upstream} lists the same agents on every page",
     history_repeats="{upstream} returns the same messages on every page",
     list_pages="{upstream} lists its agents on more than {limit} pages",
+    list_no_card=(
+        "{upstream} has no agent card ({status}): kind: a2a needs the url of a card, or of a server that has it at "
+        "/.well-known/agent-card.json"
+    ),
+    a2a_no_interface="the agent card of {upstream} names no address for JSON-RPC with version 1.0 or 0.3 of A2A",
+    a2a_other_host=(
+        "the agent card of {upstream} names an address on the host {host}, or one without TLS; add a host that may "
+        "have the key to trusted_hosts"
+    ),
+    a2a_no_result="the response of {upstream} is none of A2A",
+    a2a_wrong_id="{upstream} sent the response to another request",
+    a2a_version="{upstream} does not speak the version of A2A that its agent card names",
+    a2a_content="{upstream} does not take messages of this kind, for example with pictures",
+    a2a_task_gone="{upstream} does not know the answer any more",
+    a2a_unclear="{upstream} may have got the message, and does not tell; it was not sent again",
+    a2a_asks_silently="{upstream} waits for another message, and does not say for what",
     answer_problem="{upstream} reported an error",
     answer_characters="the answer of {upstream} is longer than {limit} characters",
     answer_no_completion="the response of {upstream} is not a completion",
@@ -396,5 +413,6 @@ ENGLISH = Texts(
     tasks=ENGLISH_TASKS,
     notifications=ENGLISH_NOTIFICATIONS,
     events=ENGLISH_EVENTS,
+    threads=ENGLISH_THREADS,
     data=ENGLISH_DATA,
 )

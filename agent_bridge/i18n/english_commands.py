@@ -37,6 +37,7 @@ ENGLISH_COMMANDS = CommandTexts(
         "channel": "lists the channels; `new`, `rename`, `topic`, `move`, `delete` one, `add` an agent, `mirror` turns",
         "task": "makes a task (`new`), or changes one by its number, or as a reply to its card",
         "tasks": "lists the open tasks of this room; in a chat with me: yours; `all`: also closed ones",
+        "thread": "lists the threads that have names; `new` begins or names one, `rename` and `archive` in the thread",
         "invite": "invites you to an agent's room, or a chat of yours, again; admins also invite others, `*`: to all",
         "leave": "lets you leave an agent's room, or this room; admins remove others",
         "same": "gives an agent's room to the agent that its server lists by a new name",

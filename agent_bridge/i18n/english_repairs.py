@@ -19,6 +19,7 @@ ENGLISH_REPAIRS = RepairTexts(
         "delete": "- delete {count} with the history: {names}",
         "invite": "- invite {count}: {names}",
         "move": "- list {count} in the Space: {names}",
+        "places": "- make, change or delete servers and channels, {count}: {names}",
     },
     plan_nothing="The next pass changes nothing.",
     plan_end="Nothing was changed.",

@@ -11,7 +11,8 @@ ENGLISH_SERVERS = ServerTexts(
         "which_channel": "Which channel? Give its name: `{prefix} channel` lists them.",
         "no_server": "There is no server *{name}*. `{prefix} server` lists them.",
         "no_channel": "There is no channel *{name}*. `{prefix} channel` lists them.",
-        "several": "Several servers have a channel *{name}*. Name the server too: `server/channel`.",
+        "several": "Several channels are called *{name}*. Name the server too (`server/channel`), or give the number "
+        "of the list (`server/2`, `#2`).",
         "no_name": "A name is missing.",
         "bad_name": "*{name}* cannot be the name: it has up to {most} characters, no slash, and is no number.",
         "taken": "The name *{name}* is taken.",
@@ -19,6 +20,8 @@ ENGLISH_SERVERS = ServerTexts(
         "too_many_channels": "There are {most} channels, and can be no more.",
         "no_field": "Which property of *{name}*? `name`, `description` or `icon`, and then its value.",
         "bad_icon": "*{name}* is no picture on a homeserver: its address begins with `mxc://`.",
+        "no_position": "Which place should *{name}* have? The list has {most}.",
+        "silent": "Agents cannot write in *{name}*, so none can be added.",
         "bad_position": "*{name}* is no place of the list, which has {most}.",
         "not_ready": "The room of *{name}* is being made. Try again in a moment.",
         "no_agent": "Which agent? `{prefix} channel add` and its name.",
@@ -77,4 +80,8 @@ ENGLISH_SERVERS = ServerTexts(
     no_topic="The channel *{name}* has no topic any more.",
     added="*{agent}* is in *{channel}* and answers those who address it.",
     not_ready="is being made",
+    powerless=(
+        "A person has upgraded *{name}*, and I have no power in its new room. Give `{bot}` the power level 100 there, "
+        "so that its names, roles, agents and its place in the Space stay in order."
+    ),
 )

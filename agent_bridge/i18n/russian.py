@@ -19,6 +19,7 @@ from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
 from agent_bridge.i18n.russian_schedules import RUSSIAN_SCHEDULES
 from agent_bridge.i18n.russian_servers import RUSSIAN_SERVERS
 from agent_bridge.i18n.russian_tasks import RUSSIAN_TASKS
+from agent_bridge.i18n.russian_threads import RUSSIAN_THREADS
 from agent_bridge.i18n.russian_tokens import RUSSIAN_TOKENS
 from agent_bridge.i18n.russian_triggers import RUSSIAN_TRIGGERS
 from agent_bridge.i18n.russian_usage import RUSSIAN_USAGE
@@ -383,6 +384,22 @@ RUSSIAN = Texts(
     list_repeats="сервер {upstream} перечисляет на каждой странице одних и тех же агентов",
     history_repeats="сервер {upstream} возвращает на каждой странице одни и те же сообщения",
     list_pages="в списке агентов сервера {upstream} слишком много страниц, предел: {limit}",
+    list_no_card=(
+        "на сервере {upstream} нет карточки агента ({status}): для kind: a2a нужен url карточки или сервера, у "
+        "которого она есть по адресу /.well-known/agent-card.json"
+    ),
+    a2a_no_interface="в карточке агента {upstream} нет адреса для JSON-RPC с версией A2A 1.0 или 0.3",
+    a2a_other_host=(
+        "карточка агента {upstream} называет адрес на сервере {host} или адрес без TLS; сервер, которому можно "
+        "передать ключ, надо добавить в trusted_hosts"
+    ),
+    a2a_no_result="ответ сервера {upstream} не соответствует A2A",
+    a2a_wrong_id="сервер {upstream} прислал ответ на другой запрос",
+    a2a_version="сервер {upstream} не поддерживает версию A2A, которую называет карточка его агента",
+    a2a_content="сервер {upstream} не принимает такие сообщения, например с картинками",
+    a2a_task_gone="сервер {upstream} больше не знает этого ответа",
+    a2a_unclear="сервер {upstream}, возможно, получил сообщение, но не сообщает об этом; повторно оно не отправлено",
+    a2a_asks_silently="сервер {upstream} ждёт ещё одного сообщения и не говорит, какого",
     answer_problem="сервер {upstream} сообщил об ошибке",
     answer_characters="ответ сервера {upstream} слишком длинный, предел в знаках: {limit}",
     answer_no_completion="ответ сервера {upstream} не является ответом модели",
@@ -422,5 +439,6 @@ RUSSIAN = Texts(
     tasks=RUSSIAN_TASKS,
     notifications=RUSSIAN_NOTIFICATIONS,
     events=RUSSIAN_EVENTS,
+    threads=RUSSIAN_THREADS,
     data=RUSSIAN_DATA,
 )

@@ -21,6 +21,7 @@ RUSSIAN_REPAIRS = RepairTexts(
         "delete": "- удалить {count} вместе с историей: {names}",
         "invite": "- пригласить {count}: {names}",
         "move": "- добавить в пространство {count}: {names}",
+        "places": "- создать, изменить или удалить сообщества и каналы, {count}: {names}",
     },
     plan_nothing="Следующая проверка ничего не изменит.",
     plan_end="Ничего не изменено.",

@@ -49,3 +49,5 @@ class ServerTexts:
     no_topic: str
     added: str
     not_ready: str
+    #: Told to the administrators.
+    powerless: str

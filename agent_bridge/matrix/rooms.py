@@ -43,8 +43,10 @@ SPACE = "m.space"
 FUNCTIONAL = "io.element.functional_members"
 #: State event of a chat: its number, person and agent. A bridge whose database was restored finds the chat by it.
 CHAT = "org.agent_bridge.chat"
-#: State event of a channel: its type.
+#: State event of a channel: its type, its key, and the key of its server. A bridge whose database is lost finds it.
 CHANNEL = "org.agent_bridge.channel"
+#: State event of a server: its key and its owner.
+SERVER = "org.agent_bridge.server"
 #: Power level of ghosts in channels of the type *log*: they and the bridge write there.
 LOG_POWER = 10
 #: Power levels that messages need, by the type of the channel.
@@ -238,9 +240,27 @@ def space_content(plan: RoomPlan) -> dict[str, Any]:
     return _as_space(plan.content())
 
 
-def server_content(plan: RoomPlan, *, space: str | None, domain: str, restricted: bool = False) -> dict[str, Any]:
-    """Return the body that creates a server: a Space below *space*, whose members can enter it (*restricted*)."""
-    return _as_space(lobby_content(plan, space=space, domain=domain, restricted=restricted))
+def server_content(
+    plan: RoomPlan, state: dict[str, Any], *, space: str | None, domain: str, restricted: bool = False
+) -> dict[str, Any]:
+    """Return the body that creates a server: a Space below *space*, whose members can enter it (*restricted*).
+
+    *state* is the content of :data:`SERVER`.
+    """
+    content = _as_space(lobby_content(plan, space=space, domain=domain, restricted=restricted))
+    content["initial_state"].append(_state(SERVER, state))
+    content["power_level_content_override"]["events"][SERVER] = ADMIN_POWER
+    return content
+
+
+def server_state(key: str, owner: str) -> dict[str, Any]:
+    """Return the content of the state event :data:`SERVER`; *owner* is a user id."""
+    return {"key": key, "owner": owner}
+
+
+def channel_state(kind: ChannelType, key: str, server: str) -> dict[str, Any]:
+    """Return the content of the state event :data:`CHANNEL`; *server* is a key, empty: the main Space."""
+    return {"type": str(kind), "key": key, "server": server}
 
 
 def _as_space(content: dict[str, Any]) -> dict[str, Any]:
@@ -251,11 +271,20 @@ def _as_space(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def channel_content(
-    plan: RoomPlan, kind: ChannelType, *, space: str | None, domain: str, restricted: bool = False
+    plan: RoomPlan,
+    kind: ChannelType,
+    state: dict[str, Any],
+    *,
+    space: str | None,
+    domain: str,
+    restricted: bool = False,
 ) -> dict[str, Any]:
-    """Return the body that creates a channel of type *kind*. *restricted*: members of the *space* can enter it."""
+    """Return the body that creates a channel of type *kind*. *restricted*: members of the *space* can enter it.
+
+    *state* is the content of :data:`CHANNEL`.
+    """
     content = lobby_content(plan, space=space, domain=domain, restricted=restricted)
-    content["initial_state"].append(_state(CHANNEL, {"type": str(kind)}))
+    content["initial_state"].append(_state(CHANNEL, state))
     levels = content["power_level_content_override"]
     levels["events_default"] = message_level(kind)
     levels["events"] |= channel_event_levels(kind)

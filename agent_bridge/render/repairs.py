@@ -37,6 +37,7 @@ def render_plan(plan: PassPlan, texts: Texts) -> str:
         "delete": texts.count(len(plan.delete), words.room),
         "invite": texts.count(len(plan.invite), words.person),
         "move": texts.count(len(plan.move), words.room),
+        "places": str(len(plan.places)),
     }
     renamed = [f"{_name(before)} → {_name(after)}" for before, after in plan.rename[:_NAMES]]
     shown = {

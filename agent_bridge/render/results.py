@@ -81,6 +81,7 @@ from agent_bridge.render.selection import render_choices, render_selected, room_
 from agent_bridge.render.server_commands import render_done, render_list, render_refused
 from agent_bridge.render.servers import server_renderers
 from agent_bridge.render.tasks import task_renderers
+from agent_bridge.render.threads import thread_renderers
 from agent_bridge.render.tokens import token_renderers
 from agent_bridge.render.trace import render_no_trace, render_trace
 from agent_bridge.render.triggers import trigger_renderers
@@ -192,6 +193,7 @@ class ResultRenderer:
             **notification_renderers(texts, prefix),
             **server_renderers(texts, prefix),
             **vote_renderers(texts, prefix),
+            **thread_renderers(texts, prefix),
         }
 
     def render(self, result: Result) -> str:

@@ -107,9 +107,9 @@ class Groups:
         values = {"room": group.id, "changes": group.changes, "people": people, "bot_joined": bot_joined}
         await connection.execute(_SQL["compared"], values)
 
-    async def warn(self, connection: Connection, group: GroupRoom) -> bool:
-        """Record that *group* is warned of people without a role; False: it was before."""
-        return bool(await rows_of(connection, _SQL["warn"], {"room": group.id}))
+    async def warn(self, connection: Connection, room: int) -> bool:
+        """Record that the room with row id *room* is warned of people without a role; False: it was before."""
+        return bool(await rows_of(connection, _SQL["warn"], {"room": room}))
 
     async def unite(self, group: GroupRoom, new: str) -> None:
         """Have *group* compared, and take over the agents of the room *new*, in which it is about to continue."""

@@ -44,7 +44,12 @@ def _room(row: DictRow) -> Room:
         for agent, ghost, state, name, displayname, is_gone, answers in row["participants"]
     )
     when_busy = member_or_none(WhenBusy, row["when_busy"], "room", row["room_id"])
-    values = {"kind": KindName(row["kind"]), "participants": tuple(participants), "when_busy": when_busy}
+    values = {
+        "kind": KindName(row["kind"]),
+        "participants": tuple(participants),
+        "when_busy": when_busy,
+        "named_threads": frozenset(row["named_threads"]),
+    }
     return Room(**{**row, **values})
 
 
@@ -77,7 +82,7 @@ class Rooms:
 
         *events* are about to be written and do not count as waiting. For each of the events *replied_to*, and of the
         roots of *threads*, that shows an answer, the room tells which agent sent it; also which agents were asked in
-        the threads.
+        the threads, and which of them have names.
         """
         values: dict[str, object] = {"rooms": list(room_ids), "events": list(events), "threads": list(threads)}
         rows = await self._database.rows(_SQL["contexts"], values | {"replied_to": [*replied_to, *threads]})

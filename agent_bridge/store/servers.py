@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.servers import Channel, ChannelType, PlaceStatus, Server
@@ -16,10 +17,34 @@ if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
     from agent_bridge.core.roles import Role
-    from agent_bridge.core.servers import NewPlace, Place
+    from agent_bridge.core.servers import FoundPlace, NewPlace, Place
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("servers")
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceGhost:
+    """The ghost of an agent that takes part in a channel."""
+
+    #: Row id.
+    agent: int
+    #: Localpart.
+    ghost: str
+    is_retired: bool
+    #: Whether it is outside because of that.
+    rests: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRoom:
+    """The room of a server or a channel."""
+
+    #: Row id.
+    id: int
+    name: str
+    room_id: str
+    is_server: bool
 
 
 class Servers:
@@ -108,6 +133,11 @@ class Servers:
         values = {"id": place.id, "name": name, "topic": topic, "old_name": place.name, "old_topic": place.topic}
         await self._database.execute(_SQL["named"], values)
 
+    async def pictured(self, server: Server, icon: str | None) -> None:
+        """Record the picture that the Space of *server* has: people may have chosen it."""
+        values = {"id": server.id, "number": server.number, "icon": icon, "old": server.icon}
+        await self._database.execute(_SQL["pictured"], values)
+
     async def listed(self, place: Place, space: str | None) -> None:
         """Record the Space that lists the room of *place*; None: none does."""
         await self._database.execute(_SQL["listed"], {"id": place.id, "space": space})
@@ -156,9 +186,45 @@ class Servers:
         """Have the room of *place* made again."""
         await self._database.execute(_SQL["lost"], {"id": place.id, "room_id": place.room_id})
 
-    async def ghosts(self, place: Place) -> list[str]:
-        """Return the localparts of the ghosts that take part in *place*, as they came."""
-        return [row["ghost"] for row in await self._database.rows(_SQL["ghosts"], {"id": place.id})]
+    async def by_key(self, connection: Connection, key: str) -> int | None:
+        """Return the row id of the server with *key*."""
+        rows = await rows_of(connection, _SQL["by_key"], {"key": key})
+        return int(rows[0]["number"]) if rows else None
+
+    async def adopt_server(self, connection: Connection, found: FoundPlace, owner: str, icon: str | None) -> int:
+        """Write a server of *owner* whose room was found; return its row id. The caller holds the lock.
+
+        The caller writes a new book of roles: the owner has the role in the server.
+        """
+        values = asdict(found) | {"owner": owner, "icon": icon}
+        return int((await rows_of(connection, _SQL["adopt_server"], values))[0]["number"])
+
+    async def adopt_channel(
+        self, connection: Connection, found: FoundPlace, server: int | None, type_: ChannelType, position: int
+    ) -> bool:
+        """Write a channel of *server* (None: of the main Space) whose room was found; False: it is known."""
+        values = asdict(found) | {"server": server, "type": type_, "position": position}
+        return bool(await rows_of(connection, _SQL["adopt_channel"], values))
+
+    async def return_ghost(self, ghost: str, rooms: Collection[str]) -> None:
+        """Have the agent of *ghost* (a localpart) take part in those of *rooms* that are channels."""
+        await self._database.execute(_SQL["return_ghost"], {"ghost": ghost, "rooms": list(rooms)})
+
+    async def with_rooms(self) -> list[PlaceRoom]:
+        """Return the servers and channels that have rooms, the servers first."""
+        return [PlaceRoom(**row) for row in await self._database.rows(_SQL["with_rooms"])]
+
+    async def pending(self) -> list[str]:
+        """Return the names of servers and channels that are to be made, changed or deleted."""
+        return [row["name"] for row in await self._database.rows(_SQL["pending"])]
+
+    async def ghosts(self, place: Place) -> list[PlaceGhost]:
+        """Return the ghosts that take part in *place*, as they came, also those whose agents are retired."""
+        return [PlaceGhost(**row) for row in await self._database.rows(_SQL["ghosts"], {"id": place.id})]
+
+    async def rests(self, place: Place, ghost: PlaceGhost, *, rests: bool) -> None:
+        """Record that a ghost is outside of *place* while its agent is retired, or is back in it."""
+        await self._database.execute(_SQL["rests"], {"id": place.id, "agent": ghost.agent, "rests": rests})
 
     async def take_part(self, channel: int, agent: int) -> None:
         """Record that the ghost of an agent is in a channel."""
@@ -207,13 +273,20 @@ def _common(room: dict[str, Any]) -> dict[str, Any]:
         "space": room["space"],
         "status": PlaceStatus(room["status"]),
         "delete_ref": room["delete_ref"],
+        "warned": room["warned"],
         "changes": room["changes"],
         "changes_applied": room["changes_applied"],
     }
 
 
 def _server(row: DictRow) -> Server:
-    return Server(**_common(row["room"]), number=row["number"], owner=row["owner"], icon=row["icon"])
+    return Server(
+        **_common(row["room"]),
+        number=row["number"],
+        owner=row["owner"],
+        icon=row["icon"],
+        icon_applied=row["room"]["avatar_applied"],
+    )
 
 
 def _channel(row: DictRow) -> Channel:

@@ -56,6 +56,8 @@ class Traits:
     idempotent: bool
     #: Whether the agents' models accept images.
     images: bool
+    #: Whether agents take files of other types than texts and documents as they are, for example recordings.
+    files: bool = False
 
 
 class Upstream(Protocol):

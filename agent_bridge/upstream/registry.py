@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.upstream.a2a.upstream import A2AUpstream
 from agent_bridge.upstream.letta.upstream import LettaUpstream
 from agent_bridge.upstream.letta_v1.upstream import LettaV1Upstream
 from agent_bridge.upstream.openai.upstream import OpenAIUpstream
@@ -28,3 +29,5 @@ def make_upstream(config: UpstreamConfig, session: ClientSession, store: Convers
             return LettaUpstream(config, session, store)
         case "letta_v1":
             return LettaV1Upstream(config, session, store)
+        case "a2a":
+            return A2AUpstream(config, session, store)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.channels.keeper import PlaceKeeper
+from agent_bridge.bridge.channels.lost_places import LostPlaces
 from agent_bridge.bridge.channels.maker import PlaceMaker
 from agent_bridge.bridge.channels.reconciler import PlaceReconciler
+from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.servers import Servers
+from agent_bridge.wiring.groups import build_stranger_warning
 
 if TYPE_CHECKING:
+    from agent_bridge.bridge.rooms.admin_room import AdminRoom
     from agent_bridge.clients import Clients
+    from agent_bridge.matrix.client import Homeserver
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.settings import Settings
 
@@ -21,10 +26,31 @@ def build_place_maker(settings: Settings, stores: Stores, clients: Clients) -> P
     return PlaceMaker(clients.homeserver, servers, stores.kv, settings.live, settings.roles, settings.texts)
 
 
-def build_place_keeper(settings: Settings, stores: Stores, clients: Clients) -> PlaceKeeper:
+def build_place_keeper(settings: Settings, stores: Stores, clients: Clients, admin_room: AdminRoom) -> PlaceKeeper:
     """Build the duty that keeps the rooms of servers and channels."""
-    servers, maker = Servers(stores.database), build_place_maker(settings, stores, clients)
-    reconciler = PlaceReconciler(
-        clients.homeserver, servers, stores.agents, stores.chats, maker, settings.roles, settings.texts
+    servers = Servers(stores.database)
+    return PlaceKeeper(servers, build_place_reconciler(settings, stores, clients, admin_room), stores.signals)
+
+
+def build_place_reconciler(
+    settings: Settings, stores: Stores, clients: Clients, admin_room: AdminRoom
+) -> PlaceReconciler:
+    """Build the part that compares the rooms of servers and channels with the homeserver."""
+    return PlaceReconciler(
+        clients.homeserver,
+        stores.database,
+        Servers(stores.database),
+        stores.agents,
+        stores.chats,
+        build_place_maker(settings, stores, clients),
+        build_stranger_warning(settings, stores),
+        admin_room,
+        settings.roles,
+        settings.texts,
     )
-    return PlaceKeeper(servers, reconciler, stores.signals)
+
+
+def build_lost_places(settings: Settings, stores: Stores, homeserver: Homeserver) -> LostPlaces:
+    """Build the part that finds servers and channels that the database lacks."""
+    servers, role_store = Servers(stores.database), RoleStore(stores.database)
+    return LostPlaces(homeserver, stores.database, servers, role_store, settings.roles)

@@ -15,6 +15,7 @@ from agent_bridge.bridge.chats.numbers import NumberRepair
 from agent_bridge.bridge.chats.reconciler import ChatReconciler
 from agent_bridge.store.groups import Groups
 from agent_bridge.store.person_spaces import PersonSpaces
+from agent_bridge.wiring.channels import build_lost_places
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.space import Space
@@ -34,8 +35,13 @@ class ChatParts:
 
 def build_number_repair(settings: Settings, stores: Stores, homeserver: Homeserver) -> NumberRepair:
     """Build the part that finds the chats and rooms which the database lacks."""
-    lost = LostRooms(homeserver, stores.direct_chats, Groups(stores.database), stores.rooms, settings.roles)
-    return NumberRepair(homeserver, stores.database, stores.chats, stores.agents, lost, stores.signals)
+    places = build_lost_places(settings, stores, homeserver)
+    lost = LostRooms(
+        homeserver, stores.direct_chats, Groups(stores.database), stores.rooms, settings.roles, places.adopt
+    )
+    return NumberRepair(
+        homeserver, stores.database, stores.chats, stores.agents, lost, places.take_part, stores.signals
+    )
 
 
 def build_chats(settings: Settings, stores: Stores, clients: Clients, space: Space) -> ChatParts:

@@ -36,6 +36,7 @@ from agent_bridge.wiring.channels import build_place_maker
 from agent_bridge.wiring.collaboration import build_agent_events, build_tasks
 from agent_bridge.wiring.personal_data import build_personal_data
 from agent_bridge.wiring.programs import build_token_maker
+from agent_bridge.wiring.threads import build_threads
 from agent_bridge.wiring.votes import build_votes
 
 if TYPE_CHECKING:
@@ -104,7 +105,14 @@ def build_commands(
         exports=ExportStore(stores.database),
         media=clients.media,
         texts=settings.texts,
-        planner=PassPlanner(stores.agents, stores.kv, RoleStore(stores.database), settings.live, settings.texts),
+        planner=PassPlanner(
+            stores.agents,
+            stores.kv,
+            RoleStore(stores.database),
+            Servers(stores.database),
+            settings.live,
+            settings.texts,
+        ),
         kv=stores.kv,
         homeserver=clients.homeserver,
         namespace=settings.namespace,
@@ -138,6 +146,7 @@ def build_commands(
         agent_event_store=AgentEventStore(stores.database),
         place_maker=build_place_maker(settings, stores, clients),
         votes=build_votes(settings, stores),
+        threads=build_threads(settings, stores, clients),
         deletes_retired=settings.live.part(lambda config: config.retire.delete),
         inviter=inviter,
         moderation=Moderation(clients.homeserver, settings.texts),

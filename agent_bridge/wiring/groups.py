@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.groups.group_keeper import GroupKeeper
 from agent_bridge.bridge.groups.group_rooms import GroupRooms
 from agent_bridge.bridge.groups.hand_on import HandOn
+from agent_bridge.bridge.rooms.stranger_warning import StrangerWarning
 from agent_bridge.store.chains import Chains
 from agent_bridge.store.groups import Groups
 from agent_bridge.store.intake import IntakeStore
@@ -44,7 +45,14 @@ def build_group_keeper(settings: Settings, stores: Stores, clients: Clients) -> 
         Groups(stores.database),
         build_group_rooms(settings, stores, clients),
         IntakeStore(stores.database),
-        stores.lanes,
+        build_stranger_warning(settings, stores),
         stores.signals,
         settings.texts,
+    )
+
+
+def build_stranger_warning(settings: Settings, stores: Stores) -> StrangerWarning:
+    """Build the part that warns rooms of people without a role."""
+    return StrangerWarning(
+        Groups(stores.database), IntakeStore(stores.database), stores.lanes, settings.roles, settings.namespace
     )

@@ -25,6 +25,7 @@ from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.sent_events import SentEvents
 from agent_bridge.store.strangers import Strangers
+from agent_bridge.store.threads import ThreadStore
 from agent_bridge.store.votes import VoteStore
 from agent_bridge.wiring.collaboration import build_tasks
 from agent_bridge.wiring.groups import build_group_rooms, build_hand_on
@@ -79,6 +80,7 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
         BotBudget(intake_store, settings.roles, settings.live.part(lambda each: each.budgets.budget)),
         VoteIntake(VoteStore(stores.database), rules),
         FeedWriter(Feed(stores.database), settings.feed),
+        ThreadStore(stores.database),
         build_tasks(settings, stores, clients),
         max_queued=config.lanes.max_queued_per_room,
         when_busy=config.lanes.when_busy,

@@ -32,6 +32,7 @@ from agent_bridge.wiring.collaboration import (
 from agent_bridge.wiring.groups import build_group_keeper
 from agent_bridge.wiring.lifecycle import build_retirement_keeper
 from agent_bridge.wiring.roles import build_role_keeper
+from agent_bridge.wiring.threads import build_thread_keeper
 from agent_bridge.wiring.votes import build_vote_keeper
 
 if TYPE_CHECKING:
@@ -73,13 +74,14 @@ def build_leader(
         "switches": agents.switches.run,
         "backfill": inbound.backfill.run,
         "visited_rooms": VisitedRooms(homeserver, stores.rooms).run,
-        "places": build_place_keeper(settings, stores, clients).run,
         "votes": build_vote_keeper(settings, stores, clients).run,
         "agent_events": build_event_poster(stores, clients).run,
         "tasks": build_task_cards(settings, stores, clients).run,
         "mirror": build_mirror(settings, stores).run,
         "notifications": build_notifier(settings, stores, clients).run,
         "schedules": build_schedule_runner(settings, stores, clients).run,
+        "places": build_place_keeper(settings, stores, clients, agents.admin_room).run,
+        "threads": build_thread_keeper(settings, stores, clients).run,
         "groups": build_group_keeper(settings, stores, clients).run,
         "roles": build_role_keeper(settings, stores, clients, agents.admin_room, refresher).run,
         "permissions": refresher.follow,

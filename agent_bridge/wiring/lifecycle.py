@@ -28,6 +28,8 @@ from agent_bridge.store.imports import ImportedMessages
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.repairs import ComparedRooms
 from agent_bridge.store.retirement import RetirementStore
+from agent_bridge.store.servers import Servers
+from agent_bridge.wiring.channels import build_place_reconciler
 from agent_bridge.wiring.personal_data import build_personal_data
 
 if TYPE_CHECKING:
@@ -45,7 +47,13 @@ def build_operations(settings: Settings, stores: Stores, clients: Clients, agent
     """Build the part that runs long work, with its kinds."""
     config, store, texts = settings.config, OperationStore(stores.database), settings.texts
     rooms = ComparedRooms(stores.database, private=config.rooms.private)
-    repair = Repair(clients.homeserver, rooms, _steps(settings, agents), config.rooms.concurrency)
+    repair = Repair(
+        clients.homeserver,
+        rooms,
+        _steps(settings, stores, clients, agents),
+        Servers(stores.database).with_rooms,
+        config.rooms.concurrency,
+    )
     invite = InviteEverywhere(
         clients.homeserver,
         stores.agents,
@@ -122,9 +130,10 @@ def build_retirement_keeper(
     )
 
 
-def _steps(settings: Settings, agents: AgentParts) -> RepairSteps:
+def _steps(settings: Settings, stores: Stores, clients: Clients, agents: AgentParts) -> RepairSteps:
     """Return the comparisons of the packages that keep rooms; an editor that changes nothing has steps of its own."""
     homes, chats, lobby = agents.reconciler, agents.chats.reconciler, agents.lobby_room
+    places = build_place_reconciler(settings, stores, clients, agents.admin_room)
     config = settings.config
 
     async def home(agent: int, editor: StateEditor) -> None:
@@ -133,6 +142,9 @@ def _steps(settings: Settings, agents: AgentParts) -> RepairSteps:
     async def chat(room: int, editor: StateEditor) -> None:
         await (chats.compare if editor.is_dry else chats.reconcile)(room, editor)
 
+    async def place(room: int, editor: StateEditor) -> None:
+        await (places.compare if editor.is_dry else places.reconcile)(room, editor)
+
     async def lobby_home(editor: StateEditor) -> None:
         await (lobby.compare if editor.is_dry else lobby.enter)(editor)
 
@@ -140,6 +152,7 @@ def _steps(settings: Settings, agents: AgentParts) -> RepairSteps:
         space=agents.space.repair,
         home=home,
         chat=chat,
+        place=place,
         lobby=None if config.rooms.lobby is False else lobby_home,
         space_name=config.space.name if config.space.enabled else "",
         lobby_name=settings.texts.lobby_name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.api.a2a.routes import A2ARoutes
 from agent_bridge.api.endpoints import all_endpoints
 from agent_bridge.api.mcp.routes import McpRoutes
 from agent_bridge.api.routes import ApiRoutes
@@ -56,7 +57,7 @@ def build_token_maker(settings: Settings, stores: Stores, clients: Clients) -> T
 
 def build_api(
     settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats, feed: FeedParts
-) -> tuple[ApiRoutes, McpRoutes]:
+) -> tuple[ApiRoutes, A2ARoutes, McpRoutes]:
     """Build the routes of the API."""
     config = settings.config
     services = build_api_services(settings, stores, clients, inbound, direct, feed)
@@ -66,7 +67,7 @@ def build_api(
         requests_per_minute=config.api.requests_per_minute,
         trusted_proxies=config.api.trusted_proxies,
     )
-    return api, McpRoutes(api, services, config.public_url)
+    return api, A2ARoutes(api, services, config.public_url), McpRoutes(api, services, config.public_url)
 
 
 def build_api_services(

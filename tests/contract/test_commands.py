@@ -93,9 +93,20 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
     assert await give(services, "stop", in_agent_room=False) == StopRequested(0)
     assert await names_of(services, Role.MEMBER) == [
         *("agents", "invite", "leave", "agent", "new", "chats", "rename", "archive", "unarchive", "delete", "yes"),
-        *("server", "channel", "task", "tasks"),
-        *("vote", "votes", "approve", "deny", "stop", "answer", "trigger", "triggers", "event"),
-        *("schedule", "schedules", "pause", "resume", "unschedule", "role", "context", "instructions", "model"),
+        *("server", "channel", "thread", "task", "tasks"),
+        *("vote", "votes", "approve", "deny", "stop", "answer", "trigger", "triggers"),
+        *(
+            "schedule",
+            "schedules",
+            "pause",
+            "resume",
+            "unschedule",
+            "event",
+            "role",
+            "context",
+            "instructions",
+            "model",
+        ),
         *("save", "saves", "forget", "export", "fork", "queue", "help", "token", "tokens", "usage", "notify"),
     ]
     assert await names_of(services, Role.ADMIN) == list(REGISTRY.commands)

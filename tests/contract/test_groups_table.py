@@ -118,9 +118,9 @@ async def test_a_room_is_warned_once(database: Database, groups: Groups) -> None
     await groups.admit(GROUP, ["agent_frida"], 1, "$invitation")
     (group,) = await groups.due(10, ())
     async with database.transaction() as connection:
-        assert await groups.warn(connection, group)
+        assert await groups.warn(connection, group.id)
     async with database.transaction() as connection:
-        assert not await groups.warn(connection, group)
+        assert not await groups.warn(connection, group.id)
     assert (await groups.due(10, ()))[0].warned
 
 

@@ -62,6 +62,7 @@ OTHERS = {
 }
 #: Words that no argument can be.
 TOO_LARGE = ("very large", "many words")
+OF_SCHEDULES = {"pause", "resume", "unschedule"}
 EVE, HERS = "@eve:example.org", "!secret:example.org"
 #: Commands whose argument may be any text: it is a title, a name or instructions.
 OF_ANY_TEXT = {"new", "rename", "instructions", "save"}
@@ -107,13 +108,16 @@ async def test_hostile_arguments_get_a_short_answer_and_change_nothing(command: 
             try:
                 result = await give(services, f"{command.name} {words}")
             except HomeserverUnavailable:
-                # A homeserver was asked, which is not there.
-                assert name in {"another person", "ghost of another server"}
+                # A homeserver was asked, which is not there; about schedules, for the time zone of the person.
+                assert name in {"another person", "ghost of another server"} or command.name == "schedule"
                 continue
             expect_a_short_answer(result, name)
         after = await snapshot(database)
     # Most words are the title of a new chat, for which the person is asked to choose an agent.
-    assert changed(before, after) == ({"choice", "turn"} if command.name == "new" else set())
+    expected = {"choice", "turn"} if command.name == "new" else set()
+    # Their refusals are stored in the turn of the command.
+    expected |= {"turn"} if command.name in OF_SCHEDULES else set()
+    assert changed(before, after) == expected
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from agent_bridge.config.model import DatabaseConfig
 from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.errors import UpstreamError
 from support.app_server_doors import GuardedAppServer
+from support.scripted_a2a import ScriptedA2A
 from support.scripted_letta_v1 import ScriptedLettaV1
 from support.scripted_upstream import ScriptedUpstream
 
@@ -53,6 +54,18 @@ async def test_a_rest_server_is_found() -> None:
             assert (found.kind, found.agents) == ("letta_v1", 1)
     async with ScriptedUpstream("Dora") as other:
         assert (await find_upstream(at(other.api_url))).kind == "openai"
+
+
+async def test_an_agent_card_is_found(tmp_path: Path) -> None:
+    async with ScriptedA2A() as server:
+        for url in (server.url, f"{server.url}/.well-known/agent-card.json"):
+            found = await find_upstream(at(url))
+            assert (found.kind, found.url, found.agents, found.is_letta) == ("a2a", url, 1, False)
+        code, said = await asyncio.to_thread(run_init, tmp_path, *options_for(server.url))
+        assert code == 0, said
+        assert "An A2A server lists 1 agent" in said
+        [upstream] = load(tmp_path / "config.yaml", {}).upstreams
+        assert (upstream.kind, upstream.url) == ("a2a", server.url)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +125,7 @@ async def test_init_configures_the_kind(server: GuardedAppServer, tmp_path: Path
 
     code, said = await asyncio.to_thread(run_init, tmp_path, *options_for(server.url), "--kind", "oracle", "--force")
     assert code == 1
-    assert "--kind: must be one of openai, letta, letta_v1" in said
+    assert "--kind: must be one of openai, letta, letta_v1, a2a" in said
 
 
 async def test_the_address_of_the_websocket_names_the_server(server: GuardedAppServer, tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ async def test_a_server_that_does_not_answer(database_url: str, database: Databa
     [
         ("other", None, "no upstream is called other: one, two"),
         (None, "letta", "--kind needs the name of an upstream: one, two"),
-        ("one", "oracle", "--kind: must be one of openai, letta, letta_v1"),
+        ("one", "oracle", "--kind: must be one of openai, letta, letta_v1, a2a"),
     ],
 )
 async def test_arguments_that_cannot_be(name: str | None, kind: str | None, words: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from agent_bridge.core.roles import Role
 from agent_bridge.core.servers import Channel, ChannelType, NewPlace, PlaceStatus, Server
 from agent_bridge.core.turns import TurnState
+from agent_bridge.store.agents import Agents
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.servers import Servers
 from support.turn_rows import BOB, accept, add_agent, new, row_of
@@ -63,6 +64,7 @@ async def test_channels_have_places_without_gaps(database: Database, moved: str,
     found = {name: await add_channel(database, name, lab.number) for name in "abcd"}
     other = await add_channel(database, "a")
     assert (other.position, [each.position for each in found.values()]) == (1, [1, 2, 3, 4])
+    assert await store.pending() == ["Lab", "a", "b", "c", "d", "a"]
     async with database.transaction() as connection:
         await store.lock(connection)
         await store.move(connection, found[moved].id, position)
@@ -70,6 +72,40 @@ async def test_channels_have_places_without_gaps(database: Database, moved: str,
     assert await names(database) == [(1, "a")]
     changed = [each.name for each in await store.channels(lab.number) if each.changes > 1]
     assert set(changed) == {new for old, new in zip("abcd", expected, strict=True) if old != new}
+
+
+async def test_a_deleted_channel_leaves_no_gap_for_those_that_move(database: Database) -> None:
+    store, lab = Servers(database), await add_server(database)
+    found = {name: await add_channel(database, name, lab.number) for name in "abcdef"}
+    async with database.transaction() as connection:
+        for name in "bd":
+            await store.delete(connection, found[name].id, "another turn")
+        await store.lock(connection)
+        await store.move(connection, found["a"].id, 3)
+    assert await names(database, lab.number) == [*enumerate("ceaf", 1)]
+
+
+async def test_channels_are_compared_when_their_server_gets_another_room(database: Database) -> None:
+    store, lab = Servers(database), await add_server(database)
+    inside, outside = await add_channel(database, "a", lab.number), await add_channel(database, "b")
+
+    async def fresh() -> Server:
+        found = await store.server(lab.number)
+        assert found is not None
+        return found
+
+    await store.made(lab, "!old:example.org", roles=1, seen=None)
+    for each in (inside, outside):
+        await store.applied(await channel(database, each.id))
+    assert inside.id not in await store.due(10, [])
+    # The homeserver lost the room.
+    await store.lost(await fresh())
+    await store.made(await fresh(), "!new:example.org", roles=1, seen=None)
+    assert set(await store.due(10, [])) == {lab.id, inside.id}
+    await store.applied(await channel(database, inside.id))
+    # A person upgraded it.
+    await Agents(database).room_moved(lab.id, "!new:example.org", "!newer:example.org")
+    assert inside.id in await store.due(10, [])
 
 
 async def test_the_owner_of_a_server_has_the_role_there_alone(database: Database) -> None:

@@ -49,7 +49,7 @@ async def upstream(kind: Kind, server: ScriptedUpstream, session: aiohttp.Client
         yield connected
 
 
-@EVERY_KIND
+@kinds(*(kind for kind in ALL_KINDS if kind.lists))
 class TestAgents(suite.Agents):
     pass
 

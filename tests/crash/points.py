@@ -53,11 +53,14 @@ from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.tasks import Tasks
+from agent_bridge.store.threads import ThreadStore
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.transcript import Transcripts
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.votes import VoteStore
+from agent_bridge.upstream.a2a.memory import LaneMemory
+from agent_bridge.upstream.a2a.upstream import A2AUpstream
 from agent_bridge.upstream.answer import End, RunStarted
 from agent_bridge.upstream.letta.all_conversations import LettaConversations
 from agent_bridge.upstream.letta.conversations import LaneConversations
@@ -70,8 +73,11 @@ if TYPE_CHECKING:
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.postgres.database import Connection
     from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
+    from agent_bridge.upstream.base import Upstream
 
     Picks = Callable[..., bool]
+    #: The method of an upstream that answers a request.
+    Answers = Callable[[Any, AnswerRequest], AsyncGenerator[AnswerEvent, None]]
 
 
 def _any(*_: Any, **__: Any) -> bool:
@@ -187,9 +193,11 @@ STEPS = {
     "duplicate": Step(LettaConversations, "duplicate"),
     "archive": Step(LettaConversations, "archive"),
     "select": Step(LaneConversations, "select"),
+    "remember": Step(LaneMemory, "write"),
     "create_room": Step(Homeserver, "create_room"),
     "made": Step(Chats, "made"),
     "place_made": Step(Servers, "made"),
+    "thread_shown": Step(ThreadStore, "shown"),
     # The leader carries the deletion of a channel out.
     "place_listed": Step(Servers, "listed", is_anywhere=True),
     "place_forgotten": Step(Servers, "forget", is_anywhere=True),
@@ -412,9 +420,11 @@ class Doom:
         _replace(step.owner, step.method, doomed)
 
     def _doom_answer(self) -> None:
-        original = OpenAIUpstream.answer
+        for kind in (OpenAIUpstream, A2AUpstream):
+            _replace(kind, "answer", self._doomed(kind.answer))
 
-        async def doomed(upstream: OpenAIUpstream, ask: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
+    def _doomed(self, original: Answers) -> Answers:
+        async def doomed(upstream: Upstream, ask: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
             about_it = self._is_about_it
             if about_it:
                 self._reached("request", "at")
@@ -427,7 +437,7 @@ class Doom:
                     if about_it and not isinstance(delta, RunStarted):
                         self._reached("first_words", "at")
 
-        _replace(OpenAIUpstream, "answer", doomed)
+        return doomed
 
 
 def _replace(owner: type, method: str, by: Callable[..., Any]) -> None:

@@ -14,6 +14,7 @@ from crash.doomed_process import DoomedProcess
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
 from support.harness import DOMAIN
+from support.places import delete_places
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _QUICK = {"after:create_room:1"}
 _MAKING = around("effect", "create_room", "place_made", "word", "finish")
 _DELETING = around("effect", "place_listed", "place_forgotten", "word", "finish")
+#: The first word is the beginning of the thread, the second one the answer.
+_THREADING = around("effect", "word:1", "thread_shown", "word:2", "finish")
 
 
 def _configured(harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream, admin: Person) -> Config:
@@ -63,6 +66,7 @@ async def test_a_killed_command_makes_one_channel(
             assert set(await running.homeserver.joined_rooms()) - rooms_before == {channel.room_id}
             await desk.settled()
             assert len(desk.said()) == before + 1
+            await delete_places(running)
 
 
 @pytest.mark.long
@@ -93,3 +97,27 @@ async def test_a_killed_deletion_of_a_channel_is_completed(
             await desk.settled()
             assert [each.body for each in desk.said()[before:]] == ["The channel news is being deleted."]
             assert await running.homeserver.room_state(channel.room_id or "") is None
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", _THREADING)
+async def test_a_killed_command_begins_one_thread(
+    harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
+) -> None:
+    async with named_upstream("Ada") as upstream, harness.person("admin") as admin:
+        config = _configured(harness, database_url, upstream, admin)
+        async with harness.bridge(config) as running:
+            await running.contact("Ada")
+            desk = await bot_chat(running, admin)
+            before = len(desk.said())
+        async with DoomedProcess(tmp_path, config, point, "thread new Trip") as process:
+            await process.wait_for("listening")
+            await desk.say("thread new Trip")
+            assert await process.death() == -signal.SIGKILL
+        async with harness.bridge(config) as running:
+            desk = replace(desk, running=running)
+            await admin.wait_for(lambda: len(desk.said()) >= before + 2)
+            await desk.settled()
+            assert [each.body for each in desk.said()[before:]] == ["🧵 Trip", "The thread Trip is ready."]
+            (found,) = await running.database.rows("SELECT * FROM thread")
+            assert found["root"] == found["title_event"] == desk.said()[before].event_id

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_bridge.bridge.collaboration.threads import THREAD
 from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.matrix.events import content_today
 from agent_bridge.matrix.rooms import CHANNEL, CHILD, JOIN_RULES, POWER_LEVELS
+from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.threads import ThreadStore
 from support.bot_rooms import BotRoom, bot_chat, named_upstream
 from support.conditions import eventually
 from support.direct_chats import upgrade
 from support.harness import DOMAIN, SHARED, Conversation
+from support.places import delete_places
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,6 +45,7 @@ async def running(harness: BridgeHarness, postgres: PostgresServer) -> AsyncIter
                 for name in ("Ada", "Bea"):
                     await eventually(partial(_is_linked, running, name), f"{name} is in the Space")
                 yield running
+                await delete_places(running)
 
 
 async def _is_linked(running: Running, name: str) -> bool:
@@ -98,7 +104,16 @@ async def test_a_server_with_channels(harness: BridgeHarness, running: Running) 
         rule = await state(running, general.room_id or "", JOIN_RULES)
         assert rule["allow"] == [{"type": "m.room_membership", "room_id": room_id}]
         assert (await state(running, news.room_id or "", POWER_LEVELS))["events_default"] == 100
-        assert await state(running, news.room_id or "", CHANNEL) == {"type": "announcement"}
+        assert (await state(running, news.room_id or "", CHANNEL))["type"] == "announcement"
+        # Agents could not answer there.
+        assert "Agents cannot write in" in (await desk.ask("channel add 1/news Ada")).body
+        # The last picture counts: of a person, or of a command.
+        await admin.join(room_id)
+        await admin.set_state(room_id, "m.room.avatar", {"url": "mxc://test.local/person"})
+        for picture in ("mxc://test.local/command", ""):
+            assert "picture" in (await desk.ask(f"server update 1 icon {picture}")).body
+            await place(running, "Research Lab")
+            assert (await state(running, room_id, "m.room.avatar")).get("url", "") == picture
         # A member is invited to the server, and enters the channels from there.
         assert "You are invited to" in (await own.ask("server join research lab")).body
         await bob.wait_for(lambda: room_id in bob.invites)
@@ -150,7 +165,6 @@ async def _has_level(running: Running, room_id: str, user: str, level: int) -> b
 
 async def _delete_server(running: Running, desk: BotRoom, own: BotRoom, admin: Person, lab: Server | Channel) -> None:
     assert "is for owners only" in (await own.ask("server delete 1 yes")).body
-    await admin.join(lab.room_id or "")
     assert "with 2 channels, for all people" in (await desk.ask("server delete 1")).body
     assert "are being deleted" in (await desk.ask("server delete 1 yes")).body
     store = Servers(running.database)
@@ -209,11 +223,82 @@ async def test_agents_talk_in_channels_and_people_change_them(harness: BridgeHar
         names = [each.name for each in await Servers(running.database).channels(None)]
         assert names == ["agent-logs", "later", "plauderei"]
         assert "which has 3" in (await desk.ask("channel move plauderei 4")).body
+        assert "Which place should" in (await desk.ask("channel move plauderei")).body
+        # Names of people may be equal and odd: the number of the list means each of them.
+        for odd in ("\u202eagent-logs", "  "):
+            await admin.set_state(room.room_id, "m.room.name", {"name": odd})
+            await bob.wait_for(lambda: bob.room(room.room_id).name == "agent-logs")
+        assert "Several channels" in (await desk.ask("channel topic agent-logs of two")).body
+        assert "is called plauderei now" in (await desk.ask("channel rename #3 plauderei")).body
         # Outside of servers a name means a channel of the main Space.
         assert "There is no channel" in (await desk.ask("channel delete nothing yes")).body
         assert "for good" in (await desk.ask("channel delete plauderei")).body
         assert "is being deleted" in (await desk.ask("channel delete plauderei yes")).body
         await bob.wait_for(lambda: room.room_id not in bob.rooms)
+
+
+async def test_threads_have_names(harness: BridgeHarness, running: Running) -> None:
+    async with harness.person(ADMINS[2]) as admin, harness.person() as bob:
+        desk = await bot_chat(running, admin)
+        await desk.ask("channel new threads")
+        room_id = (await place(running, "threads")).room_id or ""
+        await running.homeserver.invite(room_id, bob.user_id)
+        for person in (admin, bob):
+            await enter(running, person, room_id)
+        talk, own = BotRoom(running, admin, room_id), BotRoom(running, bob, room_id)
+        store = ThreadStore(running.database)
+
+        async def seen() -> None:
+            """Wait until both see the same."""
+            for one, other in ((talk, own), (own, talk)):
+                await one.person.wait_for(lambda one=one, other=other: len(one.said()) >= len(other.said()))  # type: ignore[misc]
+
+        async def tell(person: BotRoom, text: str, thread: str) -> str:
+            """Return the answer to a command in a thread."""
+            await seen()
+            before = len(person.said())
+            await person.person.reply(room_id, thread, text, thread=thread)
+            said = await person.person.wait_for(
+                lambda: [each.body for each in person.said()[before:] if "🧵" not in each.body]
+            )
+            return said[0]
+
+        async def title(event: str) -> str:
+            content = content_today(await running.homeserver.event(room_id, event) or {})
+            return f"{content['body']} {content[THREAD]['archived']}"
+
+        assert "No thread has a name" in (await talk.ask("!ab thread")).body
+        await own.say("!ab thread new **Trip** <b>to</b> @room")
+        await bob.wait_for(lambda: len(own.said()) > 2)
+        root, ready = own.said()[1:3]
+        assert root.body == "🧵 **Trip** <b>to</b> @room"
+        assert "is ready" in ready.body
+        assert await title(root.event_id) == "🧵 **Trip** <b>to</b> @room False"
+        # Anybody's next message brings it back.
+        assert "is archived" in await tell(own, "!ab thread archive", root.event_id)
+        assert (await title(root.event_id)).endswith("(archived) True")
+        await seen()
+        assert "!ab thread list archived shows 1 archived thread" in (await talk.ask("!ab thread list")).body
+        await admin.reply(room_id, root.event_id, "one more thing", thread=root.event_id)
+
+        async def is_back() -> bool:
+            found = await store.of_root(room_id, root.event_id)
+            return found is not None and found.archived_at is None and found.is_shown
+
+        await eventually(is_back, "the message brings the thread back")
+        assert (await title(root.event_id)).endswith("False")
+        # People began this one.
+        begun = await admin.say(room_id, "shall we?")
+        assert "is called Plans now" in await tell(talk, "!ab thread new Plans", begun)
+        assert "Only the person" in await tell(own, "!ab thread rename Mine", begun)
+        assert "is called Old plans now" in await tell(talk, "!ab thread rename Old plans", begun)
+        found = await store.of_root(room_id, begun)
+        assert found is not None
+        assert await title(found.title_event or "") == "🧵 Old plans False"
+        await seen()
+        listed = (await own.ask("!ab thread list")).body
+        assert listed.index("Old plans") < listed.index("Trip")
+        assert "Which thread?" in (await own.ask("!ab thread archive")).body
 
 
 async def test_an_upgraded_channel_goes_on(harness: BridgeHarness, running: Running) -> None:
@@ -234,5 +319,11 @@ async def test_an_upgraded_channel_goes_on(harness: BridgeHarness, running: Runn
         await eventually(moved, "the channel goes on in the new room")
         await admin.say(new, "Ada: are you here?")
         await admin.wait_for(lambda: admin.room(new).said_by(ada))
+        # The Space lists the new room in place of the old one, and the administrators know what to do.
+        space = (await running.contact("Ada")).home.space or ""
+        assert (await state(running, space, CHILD, new)).get("via")
+        assert not (await state(running, space, CHILD, old.room_id or "")).get("via")
+        told: list[str] = await KeyValues(running.database).get(KeyValues.TOLD_ADMINS) or []
+        assert any(each.startswith("powerless.") for each in told)
         (answer,) = admin.room(new).said_by(ada)
         assert answer.body.endswith("Ada: are you here?")

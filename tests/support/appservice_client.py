@@ -39,6 +39,7 @@ from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.sent_events import SentEvents
+from agent_bridge.store.threads import ThreadStore
 from agent_bridge.store.votes import VoteStore
 from support.jobs import idle_lanes
 from support.records import NAMES, wanted
@@ -133,6 +134,7 @@ def real_intake(
         BotBudget(intake_store, roles, Live(budget)),
         VoteIntake(VoteStore(database), rules),
         FeedWriter(Feed(database), FeedSwitch(is_fed)),
+        ThreadStore(database),
         max_queued=max_queued,
     )
 

@@ -16,6 +16,7 @@ from agent_bridge.bridge.chats.direct import DirectChats
 from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.collaboration.events import AgentEvents
 from agent_bridge.bridge.collaboration.tasks import TaskService
+from agent_bridge.bridge.collaboration.threads import Threads
 from agent_bridge.bridge.collaboration.votes import Votes
 from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
 from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
@@ -66,6 +67,7 @@ from agent_bridge.store.schedules import ScheduleStore
 from agent_bridge.store.selections import Selections
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.tasks import Tasks
+from agent_bridge.store.threads import ThreadStore
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.triggers import Triggers
 from agent_bridge.store.turn_admin import TurnAdmin
@@ -138,11 +140,14 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             task_store=Tasks(database),
             agent_events=AgentEvents(homeserver, AgentEventStore(database), roles, ENGLISH),
             agent_event_store=AgentEventStore(database),
+            threads=Threads(ThreadStore(database), homeserver, roles, ENGLISH),
             place_maker=PlaceMaker(homeserver, Servers(database), KeyValues(database), Live(example()), roles, ENGLISH),
             votes=Votes(VoteStore(database), roles),
             reloads=ReloadStore(database),
             personal_data=PersonalData(database, Redactions(NAMES.bot_username, redact_answers=False), Queue(database)),
-            planner=PassPlanner(agents, KeyValues(database), RoleStore(database), Live(example()), ENGLISH),
+            planner=PassPlanner(
+                agents, KeyValues(database), RoleStore(database), Servers(database), Live(example()), ENGLISH
+            ),
             upstream_status=UpstreamStatus(KeyValues(database), Signals()),
             kv=KeyValues(database),
             exports=ExportStore(database),

@@ -18,6 +18,7 @@ from agent_bridge.upstream.registry import make_upstream
 from support.answer_chunks import ResponsesFormat, ScriptedChatFormat
 from support.answers import joined
 from support.fault_server import sse
+from support.scripted_a2a import ScriptedA2A
 from support.scripted_app_server import ScriptedAppServer
 from support.scripted_letta_v1 import ScriptedLettaV1
 from support.scripted_upstream import ScriptedUpstream
@@ -60,6 +61,11 @@ class Kind:
     #: Whether an answer can contain files, and whether a lost connection loses the answer.
     files: bool = True
     loses: bool = True
+    #: Whether the server lists its agents, and whether an answer can contain calls of tools.
+    lists: bool = True
+    tools: bool = True
+    #: Whether reasoning is always shown, however soon the answer follows.
+    reasons: bool = True
 
     def connect(self, url: str, session: aiohttp.ClientSession, **keys: Any) -> Upstream:
         """Return an upstream called ``up`` whose server is at *url*."""
@@ -127,6 +133,24 @@ ALL_KINDS = (
         abilities=_LETTA_V1,
         files=False,
         loses=False,
+    ),
+    *(
+        Kind(
+            name,
+            lambda: ScriptedChatFormat("Dora"),
+            {"kind": "a2a", "cards": ["Dora"]},
+            server,
+            abilities=("cancel", "resume"),
+            loses=False,
+            lists=False,
+            tools=False,
+            reasons=name != "a2a-polling",
+        )
+        for name, server in (
+            ("a2a", partial(ScriptedA2A)),
+            ("a2a-polling", partial(ScriptedA2A, streams=False)),
+            ("a2a-0.3", partial(ScriptedA2A, old=True)),
+        )
     ),
 )
 

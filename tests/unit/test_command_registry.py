@@ -73,6 +73,7 @@ def test_the_commands() -> None:
         "votes": Role.MEMBER,
         "task": Role.MEMBER,
         "tasks": Role.MEMBER,
+        "thread": Role.MEMBER,
         "approve": Role.MEMBER,
         "deny": Role.MEMBER,
         "answer": Role.MEMBER,

@@ -20,6 +20,7 @@ from agent_bridge.config.registration import registration, to_yaml
 from agent_bridge.config.section import Section
 from agent_bridge.config.text import flow
 from agent_bridge.config.types import Origin
+from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.errors import ConfigError
 
 TOP = Path(__file__).resolve().parents[2]
@@ -109,6 +110,11 @@ def test_commented_out_keys_are_valid(tmp_path: Path) -> None:
     text = render(Config.model_validate(MINIMAL)).replace("api: chat", "api: responses")
     lines = [line.replace("#", "", 1) if line.strip().startswith("#") else line for line in text.splitlines()]
     kept = [line for old, line in zip(text.splitlines(), lines, strict=True) if not is_comment(old)]
+    # The keys of another kind.
+    kept = [line for line in kept if not line.strip().startswith(("cards:", "trusted_hosts:"))]
+    fields = UpstreamConfig.model_fields
+    values = {key: (fields[key].examples or [None])[0] for key in ("cards", "trusted_hosts")}
+    UpstreamConfig.model_validate({"name": "up", "kind": "a2a", "url": "http://localhost", **values})
     # The list of agents is here or there.
     kept.remove("agents_file: agents.yaml")
     file = tmp_path / "config.yaml"

@@ -18,6 +18,7 @@ from agent_bridge.core.named_files import read_up_to
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
 
+CARD = "must be an http:// or https:// URL, or a path below url, such as agents/weather"
 GOOD = """\
 homeserver:
   address: http://localhost:8008
@@ -68,7 +69,8 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         [
             (
                 "config.yaml:10: upstreams[1].url: is missing; add it. Base URL, including /v1 if the server uses it. "
-                "kind: letta also takes the address of the WebSocket, ws://localhost:4500."
+                "kind: letta also takes the address of the WebSocket, ws://localhost:4500. kind: a2a: the address of "
+                "an agent card, or of its server, which has the card at /.well-known/agent-card.json."
             ),
         ],
     ),
@@ -203,7 +205,19 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     ),
     "kind": (
         "  - {name: other, url: http://localhost, kind: oracle}\n",
-        ["config.yaml:10: upstreams[1].kind: must be 'openai', 'letta' or 'letta_v1'"],
+        ["config.yaml:10: upstreams[1].kind: must be 'openai', 'letta', 'letta_v1' or 'a2a'"],
+    ),
+    "cards": (
+        "  - {name: other, url: http://localhost, kind: a2a, cards: [a/../b, 'x?y', 'ftp://x/y']}\n",
+        [
+            f"config.yaml:10: upstreams[1].cards[0]: {CARD}",
+            f"config.yaml:10: upstreams[1].cards[1]: {CARD}",
+            "config.yaml:10: upstreams[1].cards[2]: must be an http:// or https:// URL, such as http://localhost:8008",
+        ],
+    ),
+    "cards of another kind": (
+        "  - {name: other, url: http://localhost, cards: [a]}\n",
+        ["config.yaml:10: upstreams[1].cards: has no effect with kind: openai, only with kind: a2a; remove the key"],
     ),
     "keys of another kind": (
         (

@@ -103,7 +103,7 @@ def test_tokens_are_long_and_never_the_same() -> None:
             ],
         ),
         ({"port": 70000}, ["appservice.port: must be at most 65535"]),
-        ({"upstream_kind": "oracle"}, ["upstreams[0].kind: must be 'openai', 'letta' or 'letta_v1'"]),
+        ({"upstream_kind": "oracle"}, ["upstreams[0].kind: must be 'openai', 'letta', 'letta_v1' or 'a2a'"]),
         (
             {"admin": "admin"},
             [

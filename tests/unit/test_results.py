@@ -160,6 +160,14 @@ from agent_bridge.core.results.tasks import (
     TaskRefused,
     TaskSplit,
 )
+from agent_bridge.core.results.threads import (
+    ThreadChange,
+    ThreadChanged,
+    ThreadEntry,
+    ThreadList,
+    ThreadProblem,
+    ThreadRefused,
+)
 from agent_bridge.core.results.tokens import (
     TokenEntry,
     TokenList,
@@ -213,6 +221,7 @@ if TYPE_CHECKING:
 KEY, OTHER_KEY = "0123456789abcdef", "fedcba9876543210"
 THEN = datetime(2024, 5, 6, 7, 8, 9, 123000, tzinfo=UTC)
 ADA_ROOM = RoomAddress("!ada:x.org", "x.org")
+A_THREAD = ThreadEntry("Trip *1*", ADA_ROOM, "$root", "@bob_b:x.org", THEN, is_archived=False)
 ADA = AgentEntry("Ada", "agent_ada", "up", AgentState.ACTIVE, ADA_ROOM)
 ADAM = AgentEntry("Adam *1*", "agent_adam", "up", AgentState.ACTIVE, None)
 INVITE = CommandUsage(
@@ -506,6 +515,10 @@ SAMPLES: list[Result] = [
         3,
         is_of_all=True,
     ),
+    ThreadRefused(ThreadProblem.LONG_NAME, 80),
+    ThreadChanged(ThreadChange.ARCHIVED, A_THREAD),
+    ThreadList((), is_archive=False, page=1, pages=1, others=2),
+    ThreadList((A_THREAD, replace(A_THREAD, root=None, creator="")), is_archive=True, page=1, pages=2, others=0),
     TriggerList((), is_of_all=False),
     TriggerList(
         (

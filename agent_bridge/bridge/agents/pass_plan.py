@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.agents import Agents, DesiredAgent
     from agent_bridge.store.roles import RoleStore
+    from agent_bridge.store.servers import Servers
     from agent_bridge.upstream.base import AgentInfo
 
 
@@ -96,11 +97,12 @@ class PassPlanner:
     """Plans the next pass of the bridge with *config*."""
 
     def __init__(
-        self, agents: Agents, kv: KeyValues, role_store: RoleStore, config: Live[Config], texts: Texts
+        self, agents: Agents, kv: KeyValues, role_store: RoleStore, servers: Servers, config: Live[Config], texts: Texts
     ) -> None:
         self._agents = agents
         self._kv = kv
         self._role_store = role_store
+        self._servers = servers
         self._config = config
         self._texts = texts
 
@@ -135,6 +137,7 @@ class PassPlanner:
         book = RoleBook(self._config.value.permissions, {} if newest is None else newest.assigned)
         config = self._config.value
         found = await asyncio.to_thread(plan_pass, config, upstreams, lists, entries, before, values, book)
+        found = replace(found, places=tuple(await self._servers.pending()))
         return replace(found, away=tuple((name, error.says(self._texts)) for name, error in lists.errors.items()))
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Documents that are read at the same time. Each takes up to 1 GB of memory.
 _DOCUMENTS = 2
+#: The families of files that agents get in another form, if they get them.
+_CONVERTED = frozenset({Family.TEXT, Family.DOCUMENT, Family.IMAGE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class IncomingFiles:
             data = await self._download(attachment, as_user)
             # In threads: a file may have many megabytes.
             kind = await asyncio.to_thread(kind_of, data, attachment.content_type, attachment.name)
+            if upstream.traits.files and kind.family not in _CONVERTED:
+                return FileContent(f"[{name}]", (Image(data, kind.content_type, name),))
             return await self._content(data, kind, name, upstream, agent, sender)
         except TooLarge as error:
             limit = self._texts.bytes(error.limit or self._limits.max_bytes)

@@ -13,7 +13,16 @@ from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.ids import mark
 from agent_bridge.core.servers import Channel, ChannelType, Server
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.matrix.rooms import OWNER_POWER, RoomPlan, channel_content, server_content
+from agent_bridge.matrix.rooms import (
+    CHANNEL,
+    OWNER_POWER,
+    SERVER,
+    RoomPlan,
+    channel_content,
+    channel_state,
+    server_content,
+    server_state,
+)
 from agent_bridge.render.content import message
 from agent_bridge.store.kv import KeyValues
 
@@ -77,6 +86,13 @@ class PlaceMaker:
             return self._namespace.server_alias_localpart(place.key)
         return self._namespace.channel_alias_localpart(place.key)
 
+    async def mark(self, place: Server | Channel) -> tuple[str, dict[str, Any]]:
+        """Return the state event by which a bridge that lost its database finds *place*: its type and its content."""
+        if isinstance(place, Server):
+            return SERVER, server_state(place.key, place.owner)
+        server = await self._server_of(place)
+        return CHANNEL, channel_state(place.type, place.key, "" if server is None else server.key)
+
     async def parent(self, place: Server | Channel) -> str | None:
         """Return the Space that lists *place*: that of its server, or the main one; None: there is no main one.
 
@@ -89,6 +105,15 @@ class PlaceMaker:
         if server is None or server.room_id is None:
             raise HomeserverUnavailable(Text("homeserver_invalid"))
         return server.room_id
+
+    def has_space(self) -> bool:
+        """Tell whether there is to be a main Space."""
+        return self._config.value.space.enabled
+
+    async def basis(self) -> object:
+        """Return the main Space and the settings that decide about rooms."""
+        config, values = self._config.value, await self._kv.some(KeyValues.SPACE, KeyValues.SPACE_TRUSTED)
+        return config.space.enabled, str(config.rooms.join_rule), config.rooms.version, sorted(values.items())
 
     async def is_open(self, place: Server | Channel, parent: str | None) -> bool:
         """Tell whether the members of the Space *parent* can enter *place*.
@@ -127,6 +152,7 @@ class PlaceMaker:
             version=version,
         )
         domain, restricted = self._namespace.domain, await self.is_open(place, parent)
+        _, state = await self.mark(place)
         if isinstance(place, Server):
-            return server_content(plan, space=parent, domain=domain, restricted=restricted)
-        return channel_content(plan, place.type, space=parent, domain=domain, restricted=restricted)
+            return server_content(plan, state, space=parent, domain=domain, restricted=restricted)
+        return channel_content(plan, place.type, state, space=parent, domain=domain, restricted=restricted)

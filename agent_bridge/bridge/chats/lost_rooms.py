@@ -14,6 +14,8 @@ from agent_bridge.core.rooms import KindName
 from agent_bridge.i18n.catalogue import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.room_state import RoomState
     from agent_bridge.store.direct_chats import DirectChatStore
@@ -33,16 +35,21 @@ class LostRooms:
         groups: Groups,
         rooms: Rooms,
         roles: Roles,
+        adopt_place: Callable[[RoomState], Awaitable[bool]],
     ) -> None:
+        """Create it; *adopt_place* writes a room that is a server or a channel, and tells whether it is one."""
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
         self._direct_chats = direct_chats
         self._groups = groups
         self._rooms = rooms
         self._roles = roles
+        self._adopt_place = adopt_place
 
     async def adopt(self, state: RoomState, reader: str) -> None:
-        """Write the room of *state*, which the database lacks, if it is a direct chat or a group of people with a role.
+        """Write the room of *state*, which the database lacks: a server, a channel, a direct chat, or a group.
+
+        Of the rooms that people made, those that have people with a role count.
 
         *reader* is a user of the bridge in the room. The messages that people have sent so far were for an earlier
         bridge, and are not answered. A chat with the bot that waited for the choice of an agent takes commands then.
@@ -50,6 +57,8 @@ class LostRooms:
         Raises:
             HomeserverError, StoreError: a repeat continues.
         """
+        if reader == self._namespace.bot and await self._adopt_place(state):
+            return
         if state.is_space or state.replacement is not None:
             return
         ours = {user for user in state.members("join") if self._namespace.is_ours(user)}

@@ -21,7 +21,7 @@ from agent_bridge.matrix.rooms import CHAT
 from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from agent_bridge.bridge.chats.lost_rooms import LostRooms
     from agent_bridge.core.ids import Namespace
@@ -57,14 +57,17 @@ class NumberRepair:
         chats: Chats,
         agents: Agents,
         lost: LostRooms,
+        take_part: Callable[[str, Collection[str]], Awaitable[None]],
         signals: Signals,
     ) -> None:
+        """Create it; *take_part* has the agent of a ghost take part in those of its rooms that are channels."""
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
         self._database = database
         self._chats = chats
         self._agents = agents
         self._lost = lost
+        self._take_part = take_part
         self._signals = signals
         #: Chats whose agents are not known yet.
         self._found: list[FoundChat] = []
@@ -121,9 +124,11 @@ class NumberRepair:
     async def _rooms_of(self, localpart: str) -> dict[str, str]:
         ghost = self._namespace.user_id(localpart)
         try:
-            return dict.fromkeys(await self._homeserver.joined_rooms(ghost), ghost)
+            rooms = await self._homeserver.joined_rooms(ghost)
         except UserNotRegistered:
             return {}
+        await self._take_part(localpart, rooms)
+        return dict.fromkeys(rooms, ghost)
 
     async def _look(self, rooms: Mapping[str, str]) -> list[FoundChat]:
         """Return those of *rooms*, each with the user id of a member, that are chats and not known; adopt lost ones."""

@@ -13,20 +13,18 @@ from agent_bridge.bridge.rooms.invitations import bring_in
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError
-from agent_bridge.core.payloads import RefusalPayload, RefusalReason
 from agent_bridge.core.rooms import KindName, ParticipantState
-from agent_bridge.core.turns import Addressee, NewTurn, TurnKind
 from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.groups.group_rooms import GroupRooms
-    from agent_bridge.bridge.queue.lanes import Lanes
+    from agent_bridge.bridge.rooms.stranger_warning import StrangerWarning
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.room_state import RoomState
     from agent_bridge.store.groups import GroupRoom, Groups
     from agent_bridge.store.intake import IntakeStore
-    from agent_bridge.store.postgres.database import Connection, Database
+    from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.postgres.signals import Signals
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -49,7 +47,7 @@ class GroupKeeper:
         groups: Groups,
         rooms: GroupRooms,
         intake_store: IntakeStore,
-        lanes: Lanes,
+        warning: StrangerWarning,
         signals: Signals,
         texts: Texts,
     ) -> None:
@@ -59,7 +57,7 @@ class GroupKeeper:
         self._groups = groups
         self._rooms = rooms
         self._intake_store = intake_store
-        self._lanes = lanes
+        self._warning = warning
         self._signals = signals
         self._texts = texts
         #: How often each group failed in a row, and when it may be tried again, by a monotonic clock.
@@ -141,26 +139,9 @@ class GroupKeeper:
             await self._groups.compared(connection, group, len(people), bot_joined=bot_joined)
             present = {each.agent for each in group.agents if each.state is ParticipantState.JOINED}
             if state is not None and not group.warned and present.union(back).difference(left):
-                await self._warn(connection, group, state)
+                await self._warning.warn(connection, group.id, state)
         if left:
             _log.info("agents are not in a group any more", room=group.room_id, agents=left)
-
-    async def _warn(self, connection: Connection, group: GroupRoom, state: RoomState) -> None:
-        """Have the room told that texts of people without a role are not for agents, because of the first of them."""
-        event_ids = {user: state.events["m.room.member", user].get("event_id") for user in self._rooms.strangers(state)}
-        stranger = next((user for user in event_ids if isinstance(event_ids[user], str)), None)
-        if stranger is None or not await self._groups.warn(connection, group):
-            return
-        turn = NewTurn(
-            event_id=str(event_ids[stranger]),
-            room_id=group.room_id,
-            kind=TurnKind.REFUSAL,
-            sender=stranger,
-            payload=RefusalPayload(RefusalReason.STRANGERS),
-            addressees=(Addressee(None, self._namespace.bot_username),),
-        )
-        lanes = await self._intake_store.accept(connection, [turn])
-        await self._lanes.wake(connection, {lane for each in lanes.values() for lane in each})
 
     async def _follow(self, group: GroupRoom, old: RoomState) -> bool:
         """Move to the room that replaces *old*, as far as the bridge's users can enter it; tell whether one could."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.core.ids import parse_user_id
-from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.rooms import ParticipantState
 
 if TYPE_CHECKING:
+    from agent_bridge.core.roles import Roles
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.matrix.room_state import RoomState
     from agent_bridge.store.agents import Agents
@@ -80,10 +80,6 @@ class GroupRooms:
         """Return the people that are in the room; with *memberships*, those that have one of them."""
         members = state.members(*(memberships or ("join",)))
         return frozenset(user for user in members if not self._namespace.is_ours(user))
-
-    def strangers(self, state: RoomState) -> list[str]:
-        """Return the people in the room that have no role."""
-        return sorted(user for user in self.people(state) if self._roles.of(user, state.room_id) < Role.AGENT)
 
     def _invited(self, state: RoomState) -> set[str]:
         """Return the ghosts that members have invited."""

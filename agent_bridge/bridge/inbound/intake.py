@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agent_bridge.bridge.inbound.asked import asked_by
 from agent_bridge.bridge.inbound.changes import ChangeIntake
 from agent_bridge.bridge.inbound.choices import may_choose
 from agent_bridge.bridge.inbound.queue_limit import QueueLimit
+from agent_bridge.bridge.inbound.state_changes import StateChanges
 from agent_bridge.bridge.rooms.kinds import has_only_commands
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.errors import StoreRefused
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.roles import RoleStore
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.selections import Selections
+    from agent_bridge.store.threads import ThreadStore
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -94,6 +97,7 @@ class Intake:
         bot_budget: BotBudget,
         votes: VoteIntake,
         feed: FeedWriter,
+        threads: ThreadStore,
         tasks: TaskService | None = None,
         *,
         max_queued: int,
@@ -110,12 +114,13 @@ class Intake:
         self._lanes = lanes
         self._unstored = unstored
         self._rules = rules
-        self._roles = roles
+        self._state_changes = StateChanges(rooms, chats, roles, rules)
         self._bot_budget = bot_budget
         self._votes = votes
         self._tasks = tasks
         self._feed = feed
         self._hand_on = hand_on
+        self._threads = threads
         self._when_busy = when_busy
         self._queue_limit = QueueLimit(rooms, intake_store, rules, max_queued)
         self._changes = ChangeIntake(
@@ -134,7 +139,7 @@ class Intake:
         events = [as_said(event, namespace) for event in events]
         await self._feed.take(events)
         if state := [event for event in events if event.state_key is not None]:
-            await self._note_changes(state)
+            await self._state_changes.note(state)
         taken = {event.event_id: event for event in events if self._rules.concerns_bridge(event)}
         events = await self._without_copies(taken.values())
         try:
@@ -146,25 +151,6 @@ class Intake:
             half = len(events) // 2
             await self.take(transaction_id, events[:half])
             await self.take(transaction_id, events[half:])
-
-    async def _note_changes(self, events: Sequence[RoomEvent]) -> None:
-        """Note what the state *events* change: rooms, chats, places, groups and their people are compared then."""
-        if changed := {event.room_id for event in events if self._rules.changes_room(event)}:
-            # Before the messages behind the change: their lanes wait until the rooms are compared.
-            await self._rooms.request_checks(changed)
-        changed_chats = {event.room_id for event in events if self._rules.changes_chat(event)}
-        entered = {event.room_id for event in events if self._rules.enters(event)}
-        if changed_chats or entered:
-            await self._chats.note_changes(changed_chats, entered=entered)
-        if changed_places := {event.room_id for event in events if self._rules.changes_place(event)}:
-            await self._rooms.note_place_changes(changed_places)
-        if changed_groups := {event.room_id for event in events if self._rules.changes_group(event)}:
-            await self._rooms.note_group_changes(changed_groups)
-        if gaining := {event.room_id for event in events if self._rules.gains_level(event)}:
-            await self._roles.note_levels_due(gaining)
-        out = [(event.room_id, ghost) for event in events if (ghost := self._rules.removed_ghost(event)) is not None]
-        if out:
-            await self._rooms.guests_left(out)
 
     async def take_sent(self, event: RoomEvent) -> None:
         """Commit the turns of *event*, which the bridge has just sent for a program. The homeserver delivers it, too.
@@ -238,45 +224,40 @@ class Intake:
         asked = [each for each in decided if isinstance(each, NewTurn | ChangeRequest)]
         new = await self._queue_limit.applied(asked, rooms)
         ignored = [each for each in decided if isinstance(each, Ignored)]
-        stops = [stop for event in events if (stop := self._rules.stop(event, rooms.get(event.room_id))) is not None]
-        asked_decisions = [self._rules.decision(event, rooms.get(event.room_id)) for event in events]
-        decisions = [each for each in asked_decisions if each is not None]
-        withdrawals = [self._rules.withdrawal(event, rooms.get(event.room_id)) for event in events]
-        asked_resumes = [self._rules.resume(event, rooms.get(event.room_id)) for event in events]
-        resumes = [each for each in asked_resumes if each is not None]
+        asked_else = asked_by(events, rooms, self._rules)
         votes = self._votes.asked(events, rooms)
-        claims = [claim for event in events if (claim := self._rules.claim(event)) is not None]
-        if not (new or ignored or stops or decisions or resumes or votes or claims or backfilled):
+        if not (new or ignored or asked_else or votes or backfilled):
             return 0
         async with self._database.transaction() as connection:
             locked = {event.room_id for event in events} | ({backfilled.room.room_id} if backfilled else set())
             await self._intake_store.lock(connection, locked)
             # A repeated change or 🛑 would concern what was said after the first one.
-            known = await self._known(connection, new, stops)
+            known = await self._known(connection, new, asked_else.stops)
             fresh = [each for each in new if each.event_id not in known]
             fresh, over_budget = await self._bot_budget.applied(connection, fresh, rooms)
             ignored += over_budget
             lanes = await self._accept(connection, fresh, is_complete=backfilled is not None)
+            await self._threads.heard(connection, asked_else.threads)
             if backfilled is None:
                 # A message that a backfill found may be older than the one that is being answered.
                 await self._interrupt(connection, new, lanes, rooms)
-            stops = [stop for stop in stops if stop.event_id not in known]
+            stops = [stop for stop in asked_else.stops if stop.event_id not in known]
             # A known command has stopped its answers already; a command that a backfill found stops none.
             stops = [stop for stop in stops if stop.target or (stop.event_id in lanes and backfilled is None)]
             # The message that became a command was perhaps asked again since an edit that is known already.
-            stops += [each for each in withdrawals if each is not None and each.event_id in lanes]
+            stops += [each for each in asked_else.withdrawals if each.event_id in lanes]
             woken = {lane for each in lanes.values() for lane in each}
             woken |= await self._ask_waiting(connection, [each for each in fresh if each.event_id in lanes])
             stopped = await self._intake_store.stop(connection, stops)
-            for decision in decisions:
+            for decision in asked_else.decisions:
                 told = await self._changes.decide(connection, decision, ignored)
                 lanes |= told
                 woken |= {lane for each in told.values() for lane in each}
-            for resume in resumes:
+            for resume in asked_else.resumes:
                 woken |= await self._changes.resume(connection, resume, rooms[resume.room_id], ignored)
             await self._votes.write(connection, votes, new, rooms)
             ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
-            ignored += [each for claim in claims for each in await self._claimed(connection, claim)]
+            ignored += [each for claim in asked_else.claims for each in await self._claimed(connection, claim)]
             await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])
             if backfilled is not None:
                 if backfilled.order:

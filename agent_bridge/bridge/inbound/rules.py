@@ -25,6 +25,7 @@ from agent_bridge.core.payloads import (
 from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import KindName
 from agent_bridge.core.tasks import CardClaim
+from agent_bridge.core.threads import ThreadMessage
 from agent_bridge.core.turns import Ignored, IgnoreReason, NewTurn, TurnKind
 from agent_bridge.core.votes import Ballot
 from agent_bridge.matrix.polls import answered_poll, ended_poll, selections
@@ -160,6 +161,17 @@ class Rules(MessageRules):
         is_command = isinstance(asked, NewTurn) and asked.kind is TurnKind.COMMAND
         return StopRequest(event.room_id, event.event_id, event.target) if is_command else None
 
+    def thread_message(self, event: RoomEvent, room: Room | None) -> ThreadMessage | None:
+        """Return the message in a thread with a name that *event* is: no command, and no words of a muted user."""
+        if room is None or event.thread not in room.named_threads or event.state_key is not None:
+            return None
+        if event.redacted_by is not None or self.namespace.is_ours(event.sender) or self._is_muted(event):
+            return None
+        asked = self.decide(event, room)
+        if isinstance(asked, NewTurn) and asked.kind is TurnKind.COMMAND:
+            return None
+        return ThreadMessage(event.room_id, event.thread, event.timestamp)
+
     def changes_room(self, event: RoomEvent) -> bool:
         """Tell whether *event* may keep the bridge from reading or answering in its room."""
         if event.state_key is None:
@@ -191,10 +203,11 @@ class Rules(MessageRules):
         return event.type == "m.room.tombstone" and event.state_key == ""
 
     def changes_place(self, event: RoomEvent) -> bool:
-        """Tell whether *event* may change a server or a channel: its name, a ghost in it, or the room itself."""
+        """Tell whether *event* may change a server or a channel: name, ghosts, strangers, or the room itself."""
         if event.state_key is None or self.namespace.is_ours(event.sender):
             return False
-        return event.type in _PLACE_CHANGES or self.removed_ghost(event) is not None
+        is_stranger = self.enters(event) and self.roles.of(event.state_key or "", event.room_id) < Role.AGENT
+        return event.type in _PLACE_CHANGES or is_stranger or self.removed_ghost(event) is not None
 
     def removed_ghost(self, event: RoomEvent) -> str | None:
         """Return the localpart of the ghost that leaves a room with *event*; None if it is another event."""

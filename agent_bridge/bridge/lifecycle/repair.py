@@ -24,12 +24,16 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.pacing import background
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
     from typing import Any
 
     from agent_bridge.core.operations import Operation
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.repairs import ComparedRooms
+    from agent_bridge.store.servers import PlaceRoom
+
+    #: Returns the servers and channels that have rooms.
+    Places = Callable[[], Awaitable[Sequence[PlaceRoom]]]
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -49,6 +53,8 @@ class Stage(IntEnum):
     HOME = 1
     LOBBY = 2
     CHAT = 3
+    #: Servers, then channels.
+    PLACE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,8 @@ class RepairSteps:
     home: Callable[[int, StateEditor], Awaitable[object]]
     #: Compares a chat, by its row id.
     chat: Callable[[int, StateEditor], Awaitable[object]]
+    #: Compares a server or a channel, by its row id.
+    place: Callable[[int, StateEditor], Awaitable[object]]
     #: Compares the lobby; None: there is none.
     lobby: Callable[[StateEditor], Awaitable[object]] | None
     #: Names of Space and lobby; no name: there is no Space.
@@ -86,10 +94,13 @@ class RepairSteps:
 class Repair:
     """Runs the operation. Its parameters are ``agent`` (a row id, or null), ``force`` and ``dry``."""
 
-    def __init__(self, homeserver: Homeserver, rooms: ComparedRooms, steps: RepairSteps, concurrency: int) -> None:
+    def __init__(
+        self, homeserver: Homeserver, rooms: ComparedRooms, steps: RepairSteps, places: Places, concurrency: int
+    ) -> None:
         self._homeserver = homeserver
         self._rooms = rooms
         self._steps = steps
+        self._places = places
         self._concurrency = concurrency
 
     async def run(self, operation: Operation) -> AsyncGenerator[Progress, None]:
@@ -140,7 +151,8 @@ class Repair:
             return [*homes, *chats]
         space = [_Target(Stage.SPACE, 0, self._steps.space_name, None)] if self._steps.space_name else []
         lobby = [] if self._steps.lobby is None else [_Target(Stage.LOBBY, 0, self._steps.lobby_name, None)]
-        return [*space, *homes, *lobby, *chats]
+        places = [_Target(Stage.PLACE, each.id, each.name, each.room_id) for each in await self._places()]
+        return [*space, *homes, *lobby, *chats, *places]
 
     async def _one(self, target: _Target, params: Mapping[str, Any]) -> RoomDifferences:
         """Compare one room; a room that fails while the homeserver responds has an error in its result.
@@ -184,6 +196,8 @@ class Repair:
                 await self._steps.home(target.id, editor)
             case Stage.CHAT:
                 await self._steps.chat(target.id, editor)
+            case Stage.PLACE:
+                await self._steps.place(target.id, editor)
             case Stage.LOBBY if self._steps.lobby is not None:
                 await self._steps.lobby(editor)
 

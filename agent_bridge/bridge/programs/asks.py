@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.programs.answer_watch import AnswerWatch
     from agent_bridge.bridge.programs.messages import Messages, Words
     from agent_bridge.bridge.programs.requests import Call
+    from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.programs import Token
     from agent_bridge.store.program_requests import GivenAnswer, ProgramRequests
@@ -58,6 +59,10 @@ class Asks:
         agent = (await self._access.agent(to)).agent
         user = self._namespace.user_id(agent.ghost)
         return room or user, replace(words, mentions=(*words.mentions, user))
+
+    def user_id(self, agent: Agent) -> str:
+        """Return the user id of *agent*."""
+        return self._namespace.user_id(agent.ghost)
 
     async def find(self, token: Token, handle: str, seconds: float) -> Asked:
         """Return the answers to an earlier message of the identity, see :meth:`ask`.

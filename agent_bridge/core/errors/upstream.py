@@ -32,6 +32,12 @@ _ABOUT_SETTINGS = frozenset(
         "voice_no_path",
         "answer_no_completion",
         "answer_no_json",
+        "list_no_card",
+        "a2a_no_interface",
+        "a2a_other_host",
+        "a2a_no_result",
+        "a2a_wrong_id",
+        "a2a_version",
     }
 )
 #: Causes whose texts name the remedy for operators.

@@ -30,6 +30,7 @@ from agent_bridge.core.results.selection import AgentChoices, AgentSelected, Can
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.servers import ServerResult
 from agent_bridge.core.results.tasks import TaskResult
+from agent_bridge.core.results.threads import ThreadResult
 from agent_bridge.core.results.tokens import TokenResult
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.results.triggers import TriggerResult
@@ -393,6 +394,7 @@ Result: TypeAlias = (
     | StatusReport
     | DecisionMade
     | StreamingSet
+    | ThreadResult
     | SyncReport
     | Trace
     | TurnResult

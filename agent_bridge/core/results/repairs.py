@@ -25,6 +25,8 @@ class PassPlan:
     invite: tuple[str, ...] = ()
     #: Agents whose rooms the Space will list.
     move: tuple[str, ...] = ()
+    #: Servers and channels that are to be made, changed or deleted.
+    places: tuple[str, ...] = ()
     #: Agents that wait for an operator's word: many new ones at once, and many that went at once.
     waiting: tuple[str, ...] = ()
     doubted: tuple[str, ...] = ()
@@ -38,7 +40,7 @@ class PassPlan:
     def has_changes(self) -> bool:
         """Whether the next pass changes anything."""
         agents = self.create or self.add or self.rename or self.retire or self.back or self.put_away or self.delete
-        return bool(agents or self.invite or self.move)
+        return bool(agents or self.invite or self.move or self.places)
 
     @property
     def is_held(self) -> bool:

@@ -33,11 +33,15 @@ class PlaceProblem(StrEnum):
     NO_FIELD = "no_field"
     #: The picture is no ``mxc://`` URI.
     BAD_ICON = "bad_icon"
+    #: No place is given.
+    NO_POSITION = "no_position"
     #: The place is no number of the list.
     BAD_POSITION = "bad_position"
     #: The room is not made yet.
     NOT_READY = "not_ready"
     NO_AGENT = "no_agent"
+    #: Agents cannot write in a channel of the type.
+    SILENT = "silent"
     #: The agent cannot enter the channel.
     NOT_ENTERED = "not_entered"
     #: The caller is not in the server.

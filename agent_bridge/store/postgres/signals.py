@@ -38,6 +38,8 @@ class Topic(StrEnum):
     CHATS = "chats"
     #: The desired state of a server or a channel.
     PLACES = "places"
+    #: The name of a thread, or a message in an archived one.
+    THREADS = "threads"
     #: A person gave the first command in a room, or the first with a higher role.
     COMMANDS = "commands"
     #: The members of a group or a lobby changed, or it was upgraded.

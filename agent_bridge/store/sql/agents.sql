@@ -209,15 +209,19 @@ UPDATE room SET topic_applied = %(topic)s WHERE id = %(room)s
 -- Record that the room of a home continues in %(room_id)s: its conversations and its waiting turns with it, except those
 -- that the new room has already. The events of open turns stay behind. The homeserver copies the names, the avatar and
 -- the join rule: what the bridge applied last shows later whether a person changed them. It does not copy who was removed:
--- the people %(removed)s count as never invited. A repeat changes nothing.
+-- the people %(removed)s count as never invited. The channels of a server are listed in its new Space. A repeat changes nothing.
 WITH moved AS (
     UPDATE room SET room_id = %(room_id)s, bot_joined = false, space = NULL, last_seen = NULL, needs_backfill = true,
            commands_described = NULL, levels_due = true,
            invited = ARRAY(SELECT person FROM unnest(invited) AS person WHERE person <> ALL(%(removed)s::text[])),
            backfill_requests = backfill_requests + 1, backfilled_at = NULL
     WHERE id = %(room)s AND room_id = %(old)s
-    RETURNING pg_notify('agent_bridge', 'rooms'), pg_notify('agent_bridge', 'backfill'), pg_notify('agent_bridge', 'roles'),
+    RETURNING id, pg_notify('agent_bridge', 'rooms'), pg_notify('agent_bridge', 'backfill'), pg_notify('agent_bridge', 'roles'),
               pg_notify('agent_bridge', 'votes')
+), children AS (
+    UPDATE room SET changes = room.changes + 1 FROM moved, server s, channel c
+    WHERE s.room = moved.id AND c.server = s.id AND room.id = c.room
+    RETURNING pg_notify('agent_bridge', 'places')
 ), left_behind AS (
     UPDATE outbox SET event_id = NULL FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE outbox.turn = t.id AND t.open AND c.room_id = %(old)s

@@ -128,6 +128,10 @@ SELECT (SELECT count(*) FROM chosen) + (SELECT count(*) FROM listed) AS number
 UPDATE participant SET instructions = '', instructed_in = NULL, instructed_by = NULL, instructed_at = now()
 WHERE instructed_by = %(user)s AND instructions <> ''
 
+-- threads --
+-- Forget that the person %(user)s has named threads.
+UPDATE thread SET creator = '' WHERE creator = %(user)s
+
 -- triggers --
 -- Revoke the triggers of the person %(user)s.
 DELETE FROM trigger WHERE owner = %(user)s

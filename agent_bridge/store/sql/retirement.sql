@@ -4,7 +4,7 @@ WITH retired AS (
     UPDATE agent SET state = 'retired', retired_by = %(by)s,
            state_since = CASE WHEN state = 'retired' THEN state_since ELSE now() END
     WHERE id = %(agent)s
-    RETURNING id, pg_notify('agent_bridge', 'agents')
+    RETURNING id, pg_notify('agent_bridge', 'agents'), pg_notify('agent_bridge', 'places')
 )
 UPDATE room SET status = 'deleting' FROM retired
 WHERE room.owner = retired.id AND room.kind = 'home' AND room.room_id IS NOT NULL AND %(deletes)s
@@ -13,7 +13,7 @@ WHERE room.owner = retired.id AND room.kind = 'home' AND room.room_id IS NOT NUL
 -- Take the agent %(agent)s out of its retirement. One that its upstream lists is gone until the next look at the list.
 UPDATE agent SET retired_by = NULL, state = CASE WHEN entry IS NULL THEN 'gone' ELSE 'active' END, state_since = now()
 WHERE id = %(agent)s AND state = 'retired'
-RETURNING id, pg_notify('agent_bridge', 'agents')
+RETURNING id, pg_notify('agent_bridge', 'agents'), pg_notify('agent_bridge', 'places')
 
 -- upstreams_due --
 -- Return the upstreams with agents that have been gone for the seconds of their upstreams.
@@ -29,7 +29,8 @@ WITH due AS (
     FROM unnest(%(upstreams)s::text[], %(seconds)s::float[], %(deletes)s::boolean[]) AS rule (upstream, seconds, deletes)
     WHERE agent.upstream = rule.upstream AND agent.state = 'gone'
       AND agent.state_since < now() - make_interval(secs => rule.seconds)
-    RETURNING agent.id, agent.name, agent.upstream, rule.deletes, pg_notify('agent_bridge', 'agents')
+    RETURNING agent.id, agent.name, agent.upstream, rule.deletes, pg_notify('agent_bridge', 'agents'),
+              pg_notify('agent_bridge', 'places')
 ), removed AS (
     UPDATE room SET status = 'deleting' FROM due
     WHERE room.owner = due.id AND room.kind = 'home' AND room.room_id IS NOT NULL AND due.deletes

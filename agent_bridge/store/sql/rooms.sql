@@ -1,7 +1,7 @@
 -- contexts --
 -- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages, changes and requests of triggers wait and
 -- how many commands and refusals of each sender (those of the events %(events)s are not counted), which agents sent the events
--- %(replied_to)s, which were asked in the threads %(threads)s, and whether votes are open.
+-- %(replied_to)s, which were asked in the threads %(threads)s, which of these threads have names, and whether votes are open.
 SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy, r.request_key IS NOT NULL AS is_ours, r.people,
        EXISTS (SELECT 1 FROM vote v WHERE v.room_id = r.room_id AND v.state = 'open') AS has_votes,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state, a.name, a.displayname, a.state IN ('gone', 'retired'),
@@ -25,7 +25,9 @@ SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy, r.request_key IS NOT N
        (SELECT coalesce(jsonb_object_agg(thread_id, agents), '{}') FROM (
              SELECT c.thread_id, jsonb_agg(c.agent ORDER BY c.id) AS agents FROM conversation c
              WHERE c.room_id = r.room_id AND c.thread_id = ANY(%(threads)s) AND c.agent IS NOT NULL
-             GROUP BY c.thread_id) AS by_thread) AS thread_agents
+             GROUP BY c.thread_id) AS by_thread) AS thread_agents,
+       (SELECT coalesce(jsonb_agg(h.root), '[]') FROM thread h
+        WHERE h.room_id = r.room_id AND h.root = ANY(%(threads)s)) AS named_threads
 FROM room r WHERE r.room_id = ANY(%(rooms)s)
 
 -- enter --

@@ -29,6 +29,49 @@ SELECT id, %(server)s, %(type)s,
 FROM place
 RETURNING room AS id, pg_notify('agent_bridge', 'places')
 
+-- by_key --
+-- Return the server with the key %(key)s.
+SELECT s.id AS number FROM server s JOIN room r ON r.id = s.room WHERE r.request_key = %(key)s
+
+-- adopt_server --
+-- Write a server whose room was found, and whose owner has the role there; return its row id.
+WITH place AS (
+    INSERT INTO room (kind, room_id, name, topic, name_applied, topic_applied, request_key, bot_joined, last_seen, backfilled_at,
+                      levels_due, changes, avatar_applied)
+    VALUES ('server', %(room_id)s, %(name)s, %(topic)s, %(name)s, %(topic)s, %(key)s, true, %(seen)s, now(), true, 1, %(icon)s)
+    RETURNING id
+), added AS (
+    INSERT INTO server (room, owner, icon) SELECT id, %(owner)s, %(icon)s FROM place RETURNING id
+), owned AS (
+    INSERT INTO server_role (server, user_id, role, given_by) SELECT id, %(owner)s, 'owner', %(owner)s FROM added
+)
+SELECT id AS number, pg_notify('agent_bridge', 'places'), pg_notify('agent_bridge', 'roles') FROM added
+
+-- adopt_channel --
+-- Write a channel of the server %(server)s (null: of the main Space) whose room was found, unless its key is known.
+WITH place AS (
+    INSERT INTO room (kind, room_id, name, topic, name_applied, topic_applied, request_key, bot_joined, last_seen, backfilled_at,
+                      levels_due, changes)
+    VALUES ('channel', %(room_id)s, %(name)s, %(topic)s, %(name)s, %(topic)s, %(key)s, true, %(seen)s, now(), true, 1)
+    ON CONFLICT DO NOTHING
+    RETURNING id
+)
+INSERT INTO channel (room, server, type, position) SELECT id, %(server)s, %(type)s, %(position)s FROM place
+RETURNING room, pg_notify('agent_bridge', 'places'), pg_notify('agent_bridge', 'roles')
+
+-- return_ghost --
+-- Have the agent of %(ghost)s, which is in the rooms %(rooms)s, take part in those that are channels and do not know it.
+WITH known AS (
+    SELECT r.id, a.id AS agent FROM room r, agent a
+    WHERE r.kind = 'channel' AND r.room_id = ANY(%(rooms)s) AND a.ghost = %(ghost)s
+      AND NOT EXISTS (SELECT 1 FROM participant p WHERE p.room = r.id AND p.agent = a.id)
+), changed AS (
+    UPDATE room SET changes = changes + 1 FROM known WHERE room.id = known.id
+    RETURNING room.id, pg_notify('agent_bridge', 'places')
+)
+INSERT INTO participant (room, agent, state) SELECT known.id, known.agent, 'joined' FROM known JOIN changed USING (id)
+ON CONFLICT DO NOTHING
+
 -- servers --
 -- Return the servers that are not being deleted, in the order of their making; with %(room)s: that of this room alone; with
 -- %(number)s: that one, also if it is being deleted.
@@ -65,16 +108,27 @@ WHERE r.kind IN ('server', 'channel') AND (r.id = %(id)s OR r.room_id = %(room_i
 -- due --
 -- Return up to %(limit)s servers and channels that differ, on the homeserver, from their desired state, but for %(others)s:
 -- servers first, for they list their channels. The command that asked for one makes its room; if it failed, this list has it.
-SELECT r.id FROM room r
-WHERE r.kind IN ('server', 'channel') AND (r.changes <> r.changes_applied OR r.check_requests <> r.checked)
-  AND r.id <> ALL(%(others)s::bigint[])
+-- Channels with a ghost whose agent was retired, or is not retired any more, differ too.
+WITH wanted AS (
+    SELECT r.id FROM room r
+    WHERE r.kind IN ('server', 'channel') AND (r.changes <> r.changes_applied OR r.check_requests <> r.checked)
+    UNION
+    SELECT c.room FROM channel c JOIN participant p ON p.room = c.room JOIN agent a ON a.id = p.agent
+    WHERE p.state = CASE WHEN a.state = 'retired' THEN 'joined' ELSE 'retired' END
+)
+SELECT r.id FROM room r JOIN wanted USING (id)
+WHERE r.id <> ALL(%(others)s::bigint[])
   AND (r.room_id IS NOT NULL OR NOT EXISTS (SELECT 1 FROM turn t WHERE t.key = r.request_key AND t.open))
 ORDER BY r.kind DESC, r.id
 LIMIT %(limit)s
 
 -- made --
 -- Record the room of a server or a channel, which was made by the book of roles %(roles)s (null: it was found). Nothing is
--- missing in it up to the event %(seen)s. A repeat changes nothing.
+-- missing in it up to the event %(seen)s. The channels of a server are listed in it. A repeat changes nothing.
+WITH children AS (
+    UPDATE room SET changes = room.changes + 1 FROM room place, server s, channel c
+    WHERE place.id = %(id)s AND place.room_id IS NULL AND s.room = place.id AND c.server = s.id AND room.id = c.room
+)
 UPDATE room SET room_id = %(room_id)s, name_applied = %(name)s, topic_applied = %(topic)s, bot_joined = true,
        last_seen = %(seen)s, backfilled_at = now(), changes = changes + 1,
        roles_applied = %(roles)s, roles_compared = %(roles)s, levels_due = %(roles)s::bigint IS NULL
@@ -92,6 +146,14 @@ UPDATE room SET name_applied = %(name)s, topic_applied = %(topic)s,
        name = CASE WHEN name = %(old_name)s THEN %(name)s ELSE name END,
        topic = CASE WHEN topic = %(old_topic)s THEN %(topic)s ELSE topic END
 WHERE id = %(id)s
+
+-- pictured --
+-- Record the picture that a server has, by the bridge or by people: it is the desired one, unless a command has changed that
+-- meanwhile.
+WITH applied AS (
+    UPDATE room SET avatar_applied = %(icon)s WHERE id = %(id)s
+)
+UPDATE server SET icon = %(icon)s WHERE id = %(number)s AND icon IS NOT DISTINCT FROM %(old)s
 
 -- listed --
 -- Record the Space that lists a room; null: none does.
@@ -116,18 +178,19 @@ RETURNING pg_notify('agent_bridge', 'places')
 UPDATE server SET icon = %(icon)s WHERE id = %(number)s
 
 -- move --
--- Give a channel the place %(position)s among those of its server, from 1, and number them without gaps. They are compared
--- with the homeserver, which sorts them by their places.
-WITH moved AS (
-    SELECT server, position FROM channel WHERE room = %(id)s
+-- Give a channel the place %(position)s among those of its server, from 1, and number them without gaps: channels between them
+-- were perhaps deleted. They are compared with the homeserver, which sorts them by their places.
+WITH ranked AS (
+    SELECT c.room, row_number() OVER (ORDER BY c.position, c.room) AS rank
+    FROM channel c JOIN room r ON r.id = c.room JOIN channel moved ON c.server IS NOT DISTINCT FROM moved.server
+    WHERE r.status = 'active' AND moved.room = %(id)s
 ), sorted AS (
-    SELECT c.room, row_number() OVER (
-        ORDER BY CASE WHEN c.room = %(id)s
-                      THEN 2 * %(position)s::integer + CASE WHEN %(position)s > moved.position THEN 1 ELSE -1 END
-                      ELSE 2 * c.position END, c.room
+    SELECT ranked.room, row_number() OVER (
+        ORDER BY CASE WHEN ranked.room = %(id)s
+                      THEN 2 * %(position)s::integer + CASE WHEN %(position)s > moved.rank THEN 1 ELSE -1 END
+                      ELSE 2 * ranked.rank END, ranked.room
     ) AS place
-    FROM channel c JOIN room r ON r.id = c.room JOIN moved ON c.server IS NOT DISTINCT FROM moved.server
-    WHERE r.status = 'active'
+    FROM ranked JOIN ranked moved ON moved.room = %(id)s
 ), placed AS (
     UPDATE channel SET position = sorted.place FROM sorted
     WHERE channel.room = sorted.room AND channel.position <> sorted.place
@@ -168,16 +231,35 @@ WITH orphaned AS (
 -- lost --
 -- Have the room of a server or a channel made again, which does not exist any more on the homeserver.
 UPDATE room SET room_id = NULL, bot_joined = false, space = NULL, invited = '{}', name_applied = NULL, topic_applied = NULL,
-       last_seen = NULL, needs_backfill = false, join_rule_applied = NULL, roles_applied = NULL, roles_compared = NULL,
+       last_seen = NULL, needs_backfill = false, join_rule_applied = NULL, avatar_applied = NULL, roles_applied = NULL, roles_compared = NULL,
        levels_due = false, commands_described = NULL, changes = changes + 1
 WHERE id = %(id)s AND room_id = %(room_id)s
 RETURNING pg_notify('agent_bridge', 'places')
 
 -- ghosts --
--- Return the ghosts of agents that take part in a room, as they came.
-SELECT a.ghost FROM participant p JOIN agent a ON a.id = p.agent
-WHERE p.room = %(id)s AND p.state = 'joined'
+-- Return the ghosts of agents that take part in a room, as they came, also those that are outside while their agents are
+-- retired.
+SELECT a.id AS agent, a.ghost, a.state = 'retired' AS is_retired, p.state = 'retired' AS rests
+FROM participant p JOIN agent a ON a.id = p.agent
+WHERE p.room = %(id)s AND p.state IN ('joined', 'retired')
 ORDER BY p.created_at, a.id
+
+-- rests --
+-- Record that the ghost of an agent is outside of a channel while the agent is retired, or is back in it.
+UPDATE participant SET state = CASE WHEN %(rests)s THEN 'retired' ELSE 'joined' END
+WHERE room = %(id)s AND agent = %(agent)s AND state IN ('joined', 'retired')
+
+-- with_rooms --
+-- Return the servers and channels that have rooms, the servers first.
+SELECT id, name, room_id, kind = 'server' AS is_server FROM room
+WHERE kind IN ('server', 'channel') AND status = 'active' AND room_id IS NOT NULL
+ORDER BY kind DESC, id
+
+-- pending --
+-- Return the names of servers and channels that differ, on the homeserver, from their desired state.
+SELECT name FROM room
+WHERE kind IN ('server', 'channel') AND (changes <> changes_applied OR check_requests <> checked)
+ORDER BY kind DESC, id
 
 -- left --
 -- Record that ghosts are not in a channel any more, and close their turns: they cannot show an answer there.
