@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.store.postgres.database import Database
 
-PER_MINUTE = 40
+PER_MINUTE = 20
 BOSS = "@boss:x.org"
 ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 HEADERS = ACCEPT | {"MCP-Protocol-Version": MODERN, "Mcp-Method": "tools/call", "Mcp-Name": "me"}
