@@ -316,13 +316,17 @@ async def test_other_faults_of_requests(scene: Scene, caplog: pytest.LogCaptureF
     zipped = gzip.compress(json.dumps(called()).encode())
     code(await scene.post(zipped, Content_Encoding="gzip"), Problem.UNSUPPORTED_MEDIA_TYPE)
     code(await scene.post(io.BytesIO(b"x" * 2_100_000)), Problem.BODY_TOO_LARGE)
+    assert (await scene.post(called(), X_Name="日本"))[0] == 200
     scene.functions.error = RuntimeError("an internal detail")
-    with caplog.at_level(logging.DEBUG):
+    older = {"MCP_Protocol_Version": "2025-06-18", "Mcp_Method": "", "Mcp_Name": ""}
+    kinds: list[Any] = [{"Mcp_Name": "send"}, older]
+    for headers in kinds:
         body = called("send", {"to": "#r:x.org", "text": "the secret of Bob"})
-        _, text, _ = await scene.post(body, Mcp_Name="send")
-    problem = json.loads(json.loads(text)["result"]["content"][0]["text"])
-    assert problem["code"] == "internal"
-    assert "internal detail" not in text
+        with caplog.at_level(logging.DEBUG):
+            _, text, _ = await scene.post(body, **headers)
+        problem = json.loads(json.loads(text)["result"]["content"][0]["text"])
+        assert problem["code"] == "internal"
+        assert "internal detail" not in text
     assert "the secret of Bob" not in caplog.text
     assert scene.program.token not in caplog.text
 

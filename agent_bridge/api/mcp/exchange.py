@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 
     from agent_bridge.core.programs import Token
 
@@ -25,7 +25,8 @@ class Exchange:
     """A POST request with a body that has arrived. Its response is kept, and not streamed."""
 
     path: str
-    headers: Iterable[tuple[str, str]]
+    #: With names in lower case.
+    headers: Sequence[tuple[bytes, bytes]]
     body: bytes
     #: In the scope as :data:`TOKEN`.
     token: Token
@@ -46,7 +47,7 @@ class Exchange:
             "raw_path": self.path.encode(),
             "root_path": "",
             "query_string": b"",
-            "headers": [(key.lower().encode("latin-1"), value.encode("latin-1")) for key, value in self.headers],
+            "headers": self.headers,
             "client": None,
             "server": None,
             "state": {},

@@ -31,7 +31,7 @@ _LARGE_BODIES = 4
 _PACKAGE = "mcp_types"
 _MISSING = 'the MCP server is not installed: pip install "agent-bridge[mcp]"'
 #: Headers that the SDK does not need.
-_SECRETS = frozenset({"authorization", "cookie", "proxy-authorization"})
+_SECRETS = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -88,7 +88,7 @@ class McpRoutes:
     async def _exchanged(self, request: web.Request, token: Token) -> web.Response:
         body = await read_body(request, _MAX_BODY)
         server = self._server or await self._loaded()
-        headers = [(key, value) for key, value in request.headers.items() if key.lower() not in _SECRETS]
+        headers = [(key.lower(), value) for key, value in request.raw_headers if key.lower() not in _SECRETS]
         exchange = Exchange(PATH, headers, body, token)
         await server.respond(exchange)
         kind = {"Content-Type": exchange.content_type} if exchange.content_type else {}

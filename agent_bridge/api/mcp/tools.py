@@ -70,7 +70,7 @@ def all_tools() -> Sequence[Tool]:
             "Read the newest messages of a room, oldest first. For older ones, pass `before` of the result; for newer "
             "ones, the last event id as `after`.",
             name="read",
-            limit=(int, Field(20, ge=1, le=100)),
+            limit=(int, Field(20, ge=1, le=50)),
         ),
         tool_of(messages.search, "Search the messages of your rooms, or of one room, for words."),
         tool_of(messages.react, "React to a message with an emoji. 🛑 stops the answer of an agent, 🔁 asks it again."),
