@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 async def asks(program: Program, mode: str, agent: str) -> dict[str, object]:
     async with tools_of(program, mode) as tools:
+        # The client checks the result by the list, which it would ask for otherwise when the process is gone.
+        await tools.names()
         return await tools.call("ask", to=agent, text="how are you?", idempotency_key="one")
 
 
@@ -129,3 +131,36 @@ async def test_a_process_dies_while_a_tool_works(
 def events(talk: Conversation) -> list[object]:
     """Return the agent events of a room."""
     return [each for each in talk.from_bot if "org.agent_bridge.event" in each.versions[0]]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", [MODERN, LEGACY])
+async def test_a_process_ends_while_a_tool_waits(
+    harness: BridgeHarness, postgres: Server, tmp_path: Path, mode: str
+) -> None:
+    gate = asyncio.Event()
+    with postgres.migrated() as url:
+        async with ScriptedUpstream("ada") as upstream, harness.person() as person:
+            there = [{"name": "u", "url": upstream.url}]
+            config = harness.config(url, there, permissions={DOMAIN: "member"}, logging={"format": "json"})
+            agent = upstream.names[0]
+            async with harness.bridge(config) as running:
+                await running.join(person, agent)
+                program = await program_of(running, person.user_id)
+            upstream.script = waits_for(gate, "First ", "and last.")
+            async with BridgeProcess(tmp_path, config) as process:
+                await process.wait_for("listening")
+                asking = asyncio.create_task(asks(program, mode, agent))
+                await person.wait_for(lambda: upstream.questions)
+                before = asyncio.get_running_loop().time()
+                assert await process.stop() == 0
+                assert asyncio.get_running_loop().time() - before < 20
+                result = await asking
+                # Another process goes on with the handle.
+                assert result["is_complete"] is False
+            gate.set()
+            async with BridgeProcess(tmp_path, config) as process:
+                await process.wait_for("listening")
+                async with tools_of(program, mode) as tools:
+                    found = await tools.call("ask_result", handle=result["handle"])
+            assert [each["text"] for each in found["answers"]] == ["First and last."]
