@@ -11,7 +11,7 @@ LETTA_TESTS = tests/contract/test_real_letta.py tests/integration/test_letta.py 
   tests/integration/test_letta_commands.py tests/integration/test_switch.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test test-long test-letta-newest test-letta-v1 lint all format lock audit examples migration crash crash-letta soak bench clean
+.PHONY: help demo unit test test-long test-letta-newest test-letta-v1 test-pydantic-ai lint all format lock audit examples migration crash crash-letta soak bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -47,6 +47,13 @@ test-letta-newest: .venv/.dev  ## the tests with Letta's App Server, with its ne
 test-letta-v1: .venv/.dev .venv-letta-v1/.letta-v1  ## the tests with Letta's retired REST server, which it installs (1.2 GB, ARGS are pytest's)
 	@$(BIN)/python -m pytest -m letta_v1 tests/contract/test_real_letta_v1*.py $(ARGS)
 
+# A framework for agents, which has an environment apart from that of the tests.
+.venv-pydantic-ai/.pydantic-ai: locks/pydantic-ai.txt locks/tools.txt scripts/venv scripts/packages.py
+	@scripts/venv install pydantic-ai
+
+test-pydantic-ai: .venv/.dev .venv-pydantic-ai/.pydantic-ai  ## the tests with a framework for agents, which it installs (ARGS are pytest's)
+	@$(BIN)/python -m pytest -m pydantic_ai tests/integration/test_pydantic_ai.py $(ARGS)
+
 lint: .venv/.dev  ## check style, types, layers and example files
 	@$(BIN)/ruff format --quiet --check $(PYTHON_FILES)
 	@$(BIN)/ruff check --quiet $(PYTHON_FILES)
@@ -55,6 +62,7 @@ lint: .venv/.dev  ## check style, types, layers and example files
 	@$(BIN)/python scripts/examples.py --check
 	@$(BIN)/python scripts/reading_list.py --check
 	@$(BIN)/python scripts/api_docs.py --check
+	@$(BIN)/python scripts/mcp_docs.py --check
 
 all: lint test test-long  ## all checks before a release
 
@@ -72,6 +80,7 @@ examples: .venv/.dev  ## write the example files and docs/api.md, and the line c
 	@$(BIN)/python scripts/examples.py
 	@$(BIN)/python scripts/reading_list.py
 	@$(BIN)/python scripts/api_docs.py
+	@$(BIN)/python scripts/mcp_docs.py
 
 migration: .venv/.dev  ## write a migration for the changes of store/postgres/schema/ (M="its description")
 	@$(BIN)/python scripts/migration.py "$(M)"
@@ -89,4 +98,4 @@ bench: .venv/.dev  ## measure, and write docs/benchmarks.md and benchmarks/resul
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## remove the files of all targets
-	@rm -rf .venv .venv-letta-newest .venv-letta-v1 dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-letta-newest .venv-letta-v1 .venv-pydantic-ai dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

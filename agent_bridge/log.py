@@ -25,6 +25,7 @@ _VERBOSE = (
     "psycopg.pool",
     "aiohttp.access",
     "mau",
+    "mcp",
     "asyncio",
 )
 

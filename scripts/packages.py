@@ -22,16 +22,20 @@ LOCKS: Final = TOP / "locks"
 
 #: The sets and their sources in pyproject.toml. The versions of the first set apply to the others.
 SETS: Final = {
-    "dev": ("pyproject.toml", "--extra", "demo", "--extra", "documents", "--extra", "prices", "--group", "dev"),
+    "dev": (
+        *("pyproject.toml", "--extra", "demo", "--extra", "documents", "--extra", "mcp", "--extra", "prices"),
+        *("--group", "dev"),
+    ),
     "demo": ("pyproject.toml", "--extra", "demo", "--group", "build"),
     "unit": ("pyproject.toml", "--group", "build", "--group", "unit"),
     "run": ("pyproject.toml",),
     "tools": ("--group", "tools"),
     "letta-v1": ("--group", "letta-v1"),
+    "pydantic-ai": ("--group", "pydantic-ai"),
 }
-#: The environments of foreign programs, which do not contain the checkout. The programs are retired and fail with newer
-#: packages, so that their locked versions stay, also those with known vulnerabilities.
-APART: Final = {"letta-v1": TOP / ".venv-letta-v1"}
+#: The environments of foreign programs, which do not contain the checkout. Their versions stay, also those with known
+#: vulnerabilities: a program is retired and fails with newer packages, or is known to work.
+APART: Final = {"letta-v1": TOP / ".venv-letta-v1", "pydantic-ai": TOP / ".venv-pydantic-ai"}
 #: The stamps of an installed set: it contains all packages of these sets.
 STAMPS: Final = {
     "dev": ("dev", "demo", "unit", "tools"),
@@ -39,6 +43,7 @@ STAMPS: Final = {
     "unit": ("unit", "tools"),
     "tools": ("tools",),
     "letta-v1": ("letta-v1",),
+    "pydantic-ai": ("pydantic-ai",),
 }
 #: The program that looks for advisories. It runs in an environment of its own.
 AUDITOR: Final = "pip-audit>=2.10,<3"

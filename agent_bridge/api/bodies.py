@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from aiohttp import web
 
@@ -74,10 +74,19 @@ def parsed_query(request: web.Request, model: type[Model] | None) -> Model | Non
         if values:
             raise _invalid("query", [{"loc": (name,), "msg": "there is no such parameter"} for name in values])
         return None
+    return parsed_values(values, model, "query")
+
+
+def parsed_values(values: Mapping[str, Any], model: type[Model], place: str) -> Model:
+    """Return *values*, those of *place* in the request, as a *model*.
+
+    Raises:
+        ProgramRefused: they have another form; the error names them.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise _invalid("query", error.errors(include_url=False, include_context=False, include_input=False)) from None
+        raise _invalid(place, error.errors(include_url=False, include_context=False, include_input=False)) from None
 
 
 def _invalid(place: str, faults: Iterable[Any]) -> ProgramRefused:

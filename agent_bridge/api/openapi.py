@@ -30,6 +30,7 @@ _COMMON = (
 _ABOUT = {
     "room": "A room id, an alias, or the name of an agent.",
     "event_id": "An event id.",
+    "task": "Number of the task.",
     "handle": "The handle of the question.",
 }
 

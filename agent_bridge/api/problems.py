@@ -28,6 +28,7 @@ STATUSES: Mapping[Problem, tuple[int, str]] = MappingProxyType(
         Problem.AGENTS_ONLY: (403, "This function is for tokens of agents"),
         Problem.NOT_FOUND: (404, "There is no such path"),
         Problem.METHOD_NOT_ALLOWED: (405, "The path has other methods"),
+        Problem.ORIGIN_NOT_ALLOWED: (403, "Web pages of other origins may not use the bridge"),
         Problem.ROOM_NOT_FOUND: (404, "The token reaches no such room"),
         Problem.NO_LOBBY: (404, "There is no lobby"),
         Problem.MESSAGE_NOT_FOUND: (404, "There is no such message in the room"),
@@ -53,6 +54,10 @@ STATUSES: Mapping[Problem, tuple[int, str]] = MappingProxyType(
         Problem.TOO_MANY_AGENTS: (409, "There are as many agents that connect themselves as are allowed"),
         Problem.NAME_TAKEN: (409, "Another one has the name"),
         Problem.QUESTION_OVER: (409, "The question does not wait any more"),
+        Problem.TASK_NOT_FOUND: (404, "The token reaches no such task"),
+        Problem.EVENT_REFUSED: (409, "The event cannot be posted: reason tells why"),
+        Problem.TASK_REFUSED: (409, "The task cannot be made or changed so: reason tells why"),
+        Problem.VOTE_REFUSED: (409, "The vote is not accepted: reason tells why"),
         Problem.TOO_MANY_CHATS: (409, "The person has as many chats as are allowed"),
         Problem.TOO_MANY_REQUESTS: (429, "The token is used too often"),
         Problem.ROOM_FULL: (429, "Too many messages wait in the room"),
@@ -71,9 +76,13 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """Return the response that tells *problem*, with further fields."""
+    content = problem_content(problem, detail) | dict(more or {})
+    text = json.dumps(content, ensure_ascii=False)
+    return web.Response(text=text, status=content["status"], headers=headers, content_type=CONTENT_TYPE)
+
+
+def problem_content(problem: Problem, detail: str = "") -> dict[str, Any]:
+    """Return the fields that all problems have."""
     status, title = STATUSES[problem]
     content: dict[str, Any] = {"type": f"{TYPE}{problem}", "title": title, "status": status, "code": str(problem)}
-    if detail:
-        content["detail"] = detail
-    text = json.dumps(content | dict(more or {}), ensure_ascii=False)
-    return web.Response(text=text, status=status, headers=headers, content_type=CONTENT_TYPE)
+    return content | ({"detail": detail} if detail else {})

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 import logging
-import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,9 @@ from agent_bridge.api.limits import Buckets, Places
 from agent_bridge.api.openapi import openapi_document
 from agent_bridge.api.problems import problem_response
 from agent_bridge.api.proxies import address_of
+from agent_bridge.api.refusals import refusal, refused_response
 from agent_bridge.api.streams import Streams
 from agent_bridge.bridge.programs.requests import Call, random_key
-from agent_bridge.core.errors import HomeserverError, HomeserverRefused, StoreError
 from agent_bridge.core.ids import MAX_ID_BYTES
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 from agent_bridge.core.programs import LONGEST_KEY, TOKEN_PREFIX, token_hash
@@ -45,8 +44,6 @@ _TIMEOUT, _AT_A_TIME, _FAILURES, _LONGEST_TOKEN = 60.0, 32, 30, 200
 _LONG = 2.0
 #: Files that are held in memory at a time.
 _FILES = 4
-#: Seconds after which a program may repeat a request that could not be carried out.
-_AGAIN = 5
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -108,30 +105,17 @@ class ApiRoutes:
         *waits*: it may wait for answers; *lasts*: it has no limit of time. A response that has begun must not raise
         anything.
         """
+        seconds = _TIMEOUT + (self._services.longest_wait if waits else 0)
         try:
-            async with asyncio.timeout(None if lasts else _TIMEOUT + (self._services.longest_wait if waits else 0)):
+            async with asyncio.timeout(None if lasts else seconds):
                 token = await self._token(request)
                 with self._places.taken(token.id):
                     return await act(token)
-        except ProgramRefused as error:
-            headers = {}
-            if error.retry_after is not None:
-                headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
-            if error.problem in {Problem.TOKEN_MISSING, Problem.TOKEN_INVALID}:
-                headers["WWW-Authenticate"] = "Bearer"
-            return problem_response(error.problem, error.detail, more=error.more, headers=headers)
-        except HomeserverRefused as error:
-            _log.info("the homeserver refuses %s of a program: %s", name, error.errcode)
-            return problem_response(Problem.REFUSED, more={"errcode": error.errcode})
-        except (HomeserverError, StoreError, TimeoutError) as error:
-            _log.error("%s of a program is not carried out, it may be repeated: %s", name, error)
-            return problem_response(Problem.UNAVAILABLE, headers={"Retry-After": str(_AGAIN)})
-        except Exception:  # noqa: BLE001 - a program must not read our internals
-            _log.exception("%s of a program failed", name)
-            return problem_response(Problem.INTERNAL)
+        except Exception as error:  # noqa: BLE001 - refusal() logs it, and a program must not read our internals
+            return refused_response(refusal(name, error))
 
     async def _streamed(self, endpoint: Endpoint, request: web.Request, token: Token) -> web.StreamResponse:
-        self._check(endpoint, token)
+        self.check(endpoint, token)
         query = parsed_query(request, endpoint.query)
         call = ApiCall(self._services, token, Call(token, random_key(), "", endpoint.name))
         last_id = clean(request.headers.get("Last-Event-ID", ""))[:MAX_ID_BYTES]
@@ -163,7 +147,7 @@ class ApiRoutes:
         await self._services.tokens.used_now(token)
         return token
 
-    def _check(self, endpoint: Endpoint, token: Token) -> None:
+    def check(self, endpoint: Endpoint, token: Token) -> None:
         """Return if *token* may be used for *endpoint*.
 
         Raises:
@@ -175,7 +159,7 @@ class ApiRoutes:
             self._services.access.require(token, endpoint.permission)
 
     async def _carried_out(self, endpoint: Endpoint, request: web.Request, token: Token) -> web.Response:
-        self._check(endpoint, token)
+        self.check(endpoint, token)
         arguments: dict[str, Any] = {part: _part(request, part) for part in endpoint.parts}
         query = parsed_query(request, endpoint.query)
         if query is not None:

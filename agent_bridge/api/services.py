@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.programs.places import Places
     from agent_bridge.bridge.programs.reading import Reading
     from agent_bridge.bridge.programs.requests import Requests
+    from agent_bridge.bridge.programs.work import Work
     from agent_bridge.store.tokens import Tokens
 
 
@@ -34,5 +35,6 @@ class ApiServices:
     feed: FeedService
     client_agents: ClientAgentDesk
     connected: ConnectedAgents
+    work: Work
     #: Seconds for which a request may wait for an answer.
     longest_wait: float = 300.0

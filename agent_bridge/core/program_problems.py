@@ -30,6 +30,8 @@ class Problem(StrEnum):
     #: There is no such path.
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    #: A web page of another origin has sent the request.
+    ORIGIN_NOT_ALLOWED = "origin_not_allowed"
     #: There is no such room, or the identity is not in it, or the token is not for it.
     ROOM_NOT_FOUND = "room_not_found"
     #: The configuration has no lobby.
@@ -67,6 +69,12 @@ class Problem(StrEnum):
     TOO_MANY_AGENTS = "too_many_agents"
     #: Another one has the name.
     NAME_TAKEN = "name_taken"
+    #: There is no such task in a room that the token reaches.
+    TASK_NOT_FOUND = "task_not_found"
+    #: The event, the change of a task, or the vote is not accepted; *reason* is why.
+    EVENT_REFUSED = "event_refused"
+    TASK_REFUSED = "task_refused"
+    VOTE_REFUSED = "vote_refused"
     #: The question does not wait for a reply any more.
     QUESTION_OVER = "question_over"
     TOO_MANY_REQUESTS = "too_many_requests"

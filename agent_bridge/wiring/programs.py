@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.api.a2a.routes import A2ARoutes
 from agent_bridge.api.endpoints import all_endpoints
+from agent_bridge.api.mcp.routes import McpRoutes
 from agent_bridge.api.routes import ApiRoutes
 from agent_bridge.api.services import ApiServices
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
@@ -24,14 +25,18 @@ from agent_bridge.bridge.programs.places import Places
 from agent_bridge.bridge.programs.reading import Reading
 from agent_bridge.bridge.programs.requests import Requests
 from agent_bridge.bridge.programs.token_maker import TokenMaker
+from agent_bridge.bridge.programs.work import Work
 from agent_bridge.commands.durations import parse_duration
 from agent_bridge.store.client_agents import ClientAgents
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.program_rooms import ProgramRooms
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.web.connections import Limits
+from agent_bridge.wiring.collaboration import build_agent_events, build_tasks
 from agent_bridge.wiring.groups import build_hand_on
+from agent_bridge.wiring.votes import build_votes
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.chats.direct import DirectChats
@@ -58,7 +63,7 @@ def build_token_maker(settings: Settings, stores: Stores, clients: Clients) -> T
 
 def build_api(
     settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats, feed: FeedParts
-) -> tuple[ApiRoutes, A2ARoutes]:
+) -> tuple[ApiRoutes, A2ARoutes, McpRoutes]:
     """Build the routes of the API."""
     config = settings.config
     services = build_api_services(settings, stores, clients, inbound, direct, feed)
@@ -69,7 +74,7 @@ def build_api(
         trusted_proxies=config.api.trusted_proxies,
         most_streams=Limits.of_process().total - _RESERVED,
     )
-    return api, A2ARoutes(api, services, config.public_url)
+    return api, A2ARoutes(api, services, config.public_url), McpRoutes(api, services, config.public_url)
 
 
 def build_api_services(
@@ -139,6 +144,15 @@ def build_api_services(
             most=config.clients.max_agents,
         ),
         connected=connected,
+        work=Work(
+            access,
+            requests,
+            stores.database,
+            build_agent_events(settings, stores, clients),
+            build_tasks(settings, stores, clients),
+            Tasks(stores.database),
+            build_votes(settings, stores),
+        ),
         feed=FeedService(feed.feed, feed.reader, feed.live, directory),
         longest_wait=config.api.longest_wait,
     )

@@ -144,6 +144,7 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
             feed=None,  # type: ignore[arg-type]
             client_agents=_Silent(),  # type: ignore[arg-type]
             connected=None,  # type: ignore[arg-type]
+            work=None,  # type: ignore[arg-type]
         )
         routes = ApiRoutes(
             all_endpoints(), services, requests_per_minute=PER_MINUTE, trusted_proxies=[ip_network("127.0.0.0/8")]

