@@ -25,6 +25,7 @@ from benchmarks.markdown import markdown
 from benchmarks.new_chat import new_chat
 from benchmarks.page import Entry, entry, line, page
 from benchmarks.poll import idle_poll
+from benchmarks.programs import send_and_wait, subscribers
 from benchmarks.provision import provision
 from benchmarks.rename import rename
 from benchmarks.repair import repair
@@ -70,6 +71,8 @@ _MEASURES: Mapping[str, Measure] = {
     "repair": repair,
     "import": import_history,
     "claims": claims,
+    "subscribers": subscribers,
+    "ask": send_and_wait,
 }
 
 

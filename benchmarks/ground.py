@@ -35,6 +35,7 @@ BRIDGES = (
     *("app-server-letta", "app-server-openai"),
     "role-change",
     *("start", "start-one", "repair", "import"),
+    *("subscribers", "ask"),
 )
 #: Baselines, each with its own namespace.
 BASELINES = ("latency-echo", "throughput-echo", "provision-bare", "new-chat-bare")

@@ -61,6 +61,7 @@ class ApiRoutes:
         *,
         requests_per_minute: int,
         trusted_proxies: Sequence[IPv4Network | IPv6Network] = (),
+        most_streams: int = 1_000,
     ) -> None:
         self._endpoints = endpoints
         self._services = services
@@ -69,7 +70,7 @@ class ApiRoutes:
         self._buckets = Buckets(requests_per_minute)
         self._strangers = Buckets(_FAILURES)
         self._places = Places(_AT_A_TIME)
-        self._streams = Streams()
+        self._streams = Streams(most_streams)
         self._document: bytes | None = None
 
     def add_routes(self, app: web.Application) -> None:

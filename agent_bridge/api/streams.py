@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from agent_bridge.core.program_problems import Problem, ProgramRefused
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
@@ -19,6 +21,8 @@ HEARTBEAT = 15.0
 #: Seconds in which a client takes what is sent to it, seconds between two looks for one that is gone, and milliseconds
 #: after which a client connects again.
 _PATIENCE, _LOOK, _RETRY = 30.0, 2.0, 2_000
+#: Seconds after which a client without a place may try again.
+_FULL = 30.0
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -41,9 +45,11 @@ class StreamEvent:
 
 
 class Streams:
-    """The streams of a process. They end with their client, with their token, and with the server."""
+    """The streams of a process, at most *most*. They end with their client, with their token, and with the server."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open = 0
         self._ending = asyncio.Event()
 
     async def end(self, _app: web.Application) -> None:
@@ -59,7 +65,25 @@ class Streams:
         """Send *events*; None stands for a moment without an event.
 
         The token is looked at again with every :data:`HEARTBEAT`: *is_permitted*.
+
+        Raises:
+            ProgramRefused: there are as many streams as are allowed.
         """
+        if self._open >= self._most:
+            # The homeserver needs connections, too.
+            raise ProgramRefused(Problem.TOO_MANY_REQUESTS, f"{self._most} streams at a time", retry_after=_FULL)
+        self._open += 1
+        try:
+            return await self._served(request, events, is_permitted)
+        finally:
+            self._open -= 1
+
+    async def _served(
+        self,
+        request: web.Request,
+        events: AsyncGenerator[StreamEvent | None, None],
+        is_permitted: Callable[[], Awaitable[bool]],
+    ) -> web.StreamResponse:
         response = web.StreamResponse(headers=_HEADERS)
         async with aclosing(events):
             # The first event is awaited before the head of the response: an error is still a problem.

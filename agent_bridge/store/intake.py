@@ -131,6 +131,15 @@ class IntakeStore:
             rows = await (await connection.execute(_SQL["known"], values)).fetchall()
         return {row["event_id"] for row in rows}
 
+    async def vouched(self, relayed: Collection[tuple[str, str, str]]) -> set[str]:
+        """Return the ids of those *relayed* events (id, mark, person) that programs of the people have asked for."""
+        values = {
+            "events": [event_id for event_id, _, _ in relayed],
+            "marks": [mark for _, mark, _ in relayed],
+            "people": [person for _, _, person in relayed],
+        }
+        return {row["event_id"] for row in await self._database.rows(_SQL["vouched"], values)}
+
     async def overheard(self, event_ids: Collection[str]) -> set[str]:
         """Return those of *event_ids* that other agents got a moment before another one entered the room."""
         rows = await self._database.rows(_SQL["overheard"], {"events": list(event_ids)})

@@ -86,9 +86,9 @@ class ProgramRequests:
         row = await self._database.row(_SQL["find"], {"token": token, "key": key})
         return None if row is None else ProgramRequest(**row)
 
-    async def begin(self, token: int, key: str, action: str, digest: str, room_id: str | None) -> ProgramRequest:
-        """Write the request *key* of a token, unless it is known; return it."""
-        values = {"token": token, "key": key, "action": action, "digest": digest, "room_id": room_id}
+    async def begin(self, token: int, key: str, action: str, digest: str, name: str) -> ProgramRequest:
+        """Write the request *key* of a token, unless it is known; return it. *name*: that of its marks."""
+        values = {"token": token, "key": key, "action": action, "digest": digest, "name": name}
         while True:
             row = await self._database.row(_SQL["begin"], values | {"handle": secrets.token_urlsafe(16)})
             if row is not None:

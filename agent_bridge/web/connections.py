@@ -32,7 +32,7 @@ class Limits:
     #: Connections without a valid token so far. A further one replaces the oldest.
     strangers: int = 64
     #: All connections.
-    total: int = 1000
+    total: int = 2000
 
     @classmethod
     def of_process(cls) -> Limits:

@@ -11,6 +11,7 @@ from agent_bridge.api.routes import ApiRoutes
 from agent_bridge.api.services import ApiServices
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.chats.maker import ChatMaker
+from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.programs.access import Access
 from agent_bridge.bridge.programs.answer_watch import AnswerWatch
 from agent_bridge.bridge.programs.asks import Asks
@@ -32,6 +33,7 @@ from agent_bridge.store.program_rooms import ProgramRooms
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
+from agent_bridge.web.connections import Limits
 from agent_bridge.wiring.collaboration import build_agent_events, build_tasks
 from agent_bridge.wiring.groups import build_hand_on
 from agent_bridge.wiring.votes import build_votes
@@ -43,6 +45,10 @@ if TYPE_CHECKING:
     from agent_bridge.wiring.feed import FeedParts
     from agent_bridge.wiring.inbound import Inbound
     from agent_bridge.wiring.settings import Settings
+
+
+#: Connections that streams leave to the homeserver and to short requests.
+_RESERVED = 200
 
 
 def _names(stores: Stores, clients: Clients) -> Names:
@@ -66,6 +72,7 @@ def build_api(
         services,
         requests_per_minute=config.api.requests_per_minute,
         trusted_proxies=config.api.trusted_proxies,
+        most_streams=Limits.of_process().total - _RESERVED,
     )
     return api, A2ARoutes(api, services, config.public_url), McpRoutes(api, services, config.public_url)
 
@@ -87,7 +94,7 @@ def build_api_services(
         inbound.rules,
         build_hand_on(settings, stores),
         homeserver,
-        clients.media,
+        Uploads(clients.media, clients.fetcher, clients.pictures, config.files, settings.texts),
         max_queued=config.lanes.max_queued_per_room,
     )
     reading = Reading(access, homeserver)

@@ -57,6 +57,7 @@ CREATE TABLE api_request (
     action text NOT NULL,
     digest text NOT NULL,
     handle text NOT NULL,
+    name text NOT NULL,
     room_id text,
     event_id text,
     status integer,
@@ -66,12 +67,14 @@ CREATE TABLE api_request (
     CONSTRAINT api_request_pkey PRIMARY KEY (id),
     CONSTRAINT api_request_token_fkey FOREIGN KEY (token) REFERENCES token (id) ON DELETE CASCADE,
     CONSTRAINT api_request_token_key_key UNIQUE (token, key),
-    CONSTRAINT api_request_handle_key UNIQUE (handle)
+    CONSTRAINT api_request_handle_key UNIQUE (handle),
+    CONSTRAINT api_request_name_key UNIQUE (name)
 );
 COMMENT ON TABLE api_request IS 'requests of programs that change something: each acts once';
 COMMENT ON COLUMN api_request.key IS 'Idempotency-Key';
 COMMENT ON COLUMN api_request.digest IS 'of method, path and body';
 COMMENT ON COLUMN api_request.handle IS 'public name';
+COMMENT ON COLUMN api_request.name IS 'in marks and transaction ids';
 COMMENT ON COLUMN api_request.event_id IS 'the event that it has sent';
 COMMENT ON COLUMN api_request.status IS 'HTTP status; null: not finished';
 CREATE INDEX api_request_created_at_idx ON api_request (created_at);

@@ -70,7 +70,7 @@ async def stage(harness: BridgeHarness, postgres: Server) -> AsyncIterator[Stage
             yield Stage(config, upstream, talk, desk, program, database)
 
 
-@pytest.mark.parametrize("repeats", [True, False], ids=["repeated", "alone"])
+@pytest.mark.parametrize("repeats", [True, pytest.param(False, marks=pytest.mark.long)], ids=["repeated", "alone"])
 @pytest.mark.parametrize("point", short_form(around(*_STEPS), _QUICK))
 async def test_a_killed_message_is_said_and_answered_once(
     stage: Stage, tmp_path: Path, point: str, *, repeats: bool

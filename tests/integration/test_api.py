@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from support.postgres import Server
 
 BOT = f"@sharedbridge:{DOMAIN}"
+#: A picture.
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
 
 
 @pytest.fixture(scope="module")
@@ -282,6 +287,13 @@ async def test_files_chats_and_direct_chats(
         assert shared.status == 200
         await talk.wait_for_answers(1)
         assert "the content of a file" in upstream.questions[-1]
+        picture = await program.request(
+            "POST", f"/v1/rooms/{agent}/files", data=PIXEL, query={"name": "p"}, headers={"Content-Type": "text/html"}
+        )
+        assert picture.status == 200
+        await talk.wait_for_answers(2)
+        (shown,) = [each for each in talk.room.messages.values() if each.event_id == picture["event_id"]]
+        assert (shown.content["msgtype"], shown.content["info"]["mimetype"]) == ("m.image", "image/png")
         chats = [await program.post("/v1/chats", "chat", agent=agent, title="Trip") for _ in range(2)]
         assert [each.status for each in chats] == [201, 201]
         assert len({each["room_id"] for each in chats}) == 1
@@ -360,3 +372,25 @@ async def test_nobody_else_speaks_for_a_person(
         assert "other words" not in str(upstream.asked)
         page = await program.get(f"/v1/rooms/{agent}/messages")
         assert {each["text"]: each["sender"] for each in page["messages"]}["forged"] == eve.user_id
+
+
+async def test_an_account_in_the_name_space_speaks_for_nobody(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    """As a person whose account is older than the registration of the bridge."""
+    agent = upstream.names[10]
+    async with harness.person() as person:
+        talk = await running.join(person, agent)
+        program = await program_of(running, person.user_id)
+        sent = await program.send(agent, "true words")
+        await talk.wait_for_answers(1)
+        true = await running.homeserver.event(talk.room_id, sent["event_id"])
+        assert true is not None
+        forged = {**true["content"], "body": f"{true['content']['body']} and false ones"}
+        for number, content in enumerate((forged, {**forged, "agent_bridge.turn": "api0.0"})):
+            await running.homeserver.send(talk.room_id, content, txn_id=f"forged{number}", as_user=talk.ghost)
+        await talk.say("the end")
+        await talk.wait_for_answers(4)
+        assert upstream.questions[-2:] == ["true words", "the end"]
+        rows = await running.database.rows("SELECT 1 FROM turn WHERE payload ->> 'body' LIKE '%%false ones'")
+        assert rows == []

@@ -12,6 +12,7 @@ from agent_bridge.core.programs import token_hash
 from agent_bridge.demo.synapse import free_port
 from agent_bridge.render.content import message
 from agent_bridge.render.relayed import by_person
+from agent_bridge.store.postgres.database import Database
 from integration.test_gaps import silent_endpoint
 from support.api_client import program_of
 from support.bot_rooms import bot_chat
@@ -85,6 +86,8 @@ async def test_a_relayed_message_that_the_homeserver_lost_is_found(harness: Brid
                 await talk.say("ahead")
                 await asyncio.wait_for(came.wait(), DEADLINE)
                 async with homeserver_of(config) as homeserver:
+                    # As of a process that was killed before it noted the event.
+                    await _noted(database_url, "apilost")
                     content = by_person(message("lost words", mark="apilost.0"), talk.person.user_id, {})
                     await homeserver.send(talk.room_id, content, txn_id="lost")
                 await harness.synapse.kill()
@@ -156,6 +159,16 @@ async def test_a_person_without_power_does_not_write_in_an_announcement_channel(
             await eventually(lambda: _known(running, room_id), "the bridge knows the room")
             assert (await program.send(room_id, "hello")).code == "not_permitted"
             assert (await bosses.send(room_id, "hello")).status == 200
+
+
+async def _noted(database_url: str, name: str) -> None:
+    """Write a request of the first token, as a process does before it sends an event."""
+    async with Database(database_url) as database:
+        await database.execute(
+            """INSERT INTO api_request (token, key, action, digest, handle, name)
+            SELECT id, %(name)s, 'send', '', %(name)s, %(name)s FROM token LIMIT 1""",
+            {"name": name},
+        )
 
 
 async def _known(running: Any, room_id: str) -> bool:

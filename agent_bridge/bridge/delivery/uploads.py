@@ -80,6 +80,15 @@ class Uploads:
                 notes.append(self._texts.not_sent.format(name=name, cause=error.says(self._texts)))
         return tuple(uploaded), tuple(notes)
 
+    async def upload_data(self, data: bytes, claimed: str, name: str, as_user: str) -> AnswerFile:
+        """Return a file uploaded. Its bytes decide its type, and the *claimed* one as far as they do not.
+
+        Raises:
+            TooLarge: the homeserver takes no file of that size.
+            HomeserverError: it is not uploaded.
+        """
+        return await self._upload_file(Fetched(data, claimed, name), name, as_user)
+
     async def upload_rest(self, text: str, *, as_user: str) -> AnswerFile | None:
         """Return the Markdown *text*, the rest of an answer, uploaded as a file; None if the homeserver refuses it."""
         data = text.encode()

@@ -12,6 +12,7 @@ from agent_bridge.bridge.inbound.asked import asked_by
 from agent_bridge.bridge.inbound.changes import ChangeIntake
 from agent_bridge.bridge.inbound.choices import may_choose
 from agent_bridge.bridge.inbound.queue_limit import QueueLimit
+from agent_bridge.bridge.inbound.relayed_events import RelayedEvents
 from agent_bridge.bridge.inbound.state_changes import StateChanges
 from agent_bridge.bridge.rooms.kinds import has_only_commands
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
@@ -23,7 +24,7 @@ from agent_bridge.matrix.events import legible
 from agent_bridge.matrix.relayed import as_said
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from agent_bridge.bridge.chats.binding import WaitingEvents
     from agent_bridge.bridge.collaboration.tasks import TaskService
@@ -106,6 +107,7 @@ class Intake:
         self._database = database
         self._rooms = rooms
         self._intake_store = intake_store
+        self._relayed = RelayedEvents(intake_store, rules.namespace)
         self._choices = choices
         self._chats = chats
         self._selections = selections
@@ -135,13 +137,12 @@ class Intake:
         Raises:
             StoreError: nothing was committed.
         """
-        namespace = self._rules.namespace
-        events = [as_said(event, namespace) for event in events]
+        events, copies = await self._relayed.counting(events)
         await self._feed.take(events)
         if state := [event for event in events if event.state_key is not None]:
             await self._state_changes.note(state)
-        taken = {event.event_id: event for event in events if self._rules.concerns_bridge(event)}
-        events = await self._without_copies(taken.values())
+        asking = (event for event in events if self._rules.concerns_bridge(event) and event.event_id not in copies)
+        events = list({event.event_id: event for event in asking}.values())
         try:
             await self._commit(events)
         except StoreRefused as error:
@@ -168,7 +169,7 @@ class Intake:
         Raises:
             StoreError: nothing was committed.
         """
-        events = [as_said(event, self._rules.namespace) for event in events]
+        events, _ = await self._relayed.counting(events)
         known = await self._intake_store.known([event.event_id for event in events])
         # An agent that entered since may be meant, too.
         known -= await self._intake_store.overheard(known)
@@ -274,12 +275,6 @@ class Intake:
                     event_id=each.event_id,
                 )
         return len(lanes)
-
-    async def _without_copies(self, events: Collection[RoomEvent]) -> list[RoomEvent]:
-        """Return *events* without the relayed ones that were taken when they were sent."""
-        relayed = [event.event_id for event in events if event.is_relayed]
-        known = await self._intake_store.known(relayed) if relayed else set()
-        return [event for event in events if event.event_id not in known]
 
     async def _claimed(self, connection: Connection, claim: CardClaim) -> list[Ignored]:
         """Carry *claim* out, unless it was taken before; return the note about it, none for a reaction to no card."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.bridge.rooms.kinds import is_bots
-from agent_bridge.core.answers import AnswerFile, MediaFile
 from agent_bridge.core.errors import HomeserverRefused, TooLarge
 from agent_bridge.core.ids import MARK, mark
 from agent_bridge.core.permissions import Permission
@@ -25,6 +24,7 @@ from agent_bridge.render.relayed import by_agent, by_person
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agent_bridge.bridge.delivery.uploads import Uploads
     from agent_bridge.bridge.groups.hand_on import HandOn
     from agent_bridge.bridge.inbound.intake import Intake
     from agent_bridge.bridge.inbound.rules import Rules
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from agent_bridge.core.programs import Token
     from agent_bridge.core.rooms import Participant
     from agent_bridge.matrix.client import Homeserver
-    from agent_bridge.matrix.media import Media
     from agent_bridge.store.program_requests import ProgramRequest, ProgramRequests
     from agent_bridge.store.rooms import Rooms
 
@@ -73,7 +72,7 @@ class Messages:
         rules: Rules,
         hand_on: HandOn,
         homeserver: Homeserver,
-        media: Media,
+        uploads: Uploads,
         *,
         max_queued: int,
     ) -> None:
@@ -86,7 +85,7 @@ class Messages:
         self._hand_on = hand_on
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
-        self._media = media
+        self._uploads = uploads
         self._max_queued = max_queued
 
     async def send(self, call: Call, room: str, words: Words, *, asks: bool = False) -> Outcome:
@@ -111,18 +110,17 @@ class Messages:
 
         async def act(request: ProgramRequest) -> dict[str, Any]:
             reached = await self._writable(call.token, room)
-            shown = shown_name(name)
             try:
-                url = await self._media.upload(data, content_type, shown, reached.voice)
+                file = await self._uploads.upload_data(data, content_type, shown_name(name), reached.voice)
             except TooLarge as error:
                 raise ProgramRefused(Problem.FILE_TOO_LARGE, f"the homeserver takes {error.limit} bytes") from error
-            content = file_message(_answer_file(url, content_type, len(data), shown)) | {MARK: mark(call.name, 0)}
+            content = file_message(file) | {MARK: mark(call.name, 0)}
             if words.text:
                 content["body"] = clean(words.text)
             content = self._as_identity(call.token, reached, content | _placed(words))
             event_id = await self._requests.send(call, request, reached.room_id, content, _MESSAGE, reached.voice)
             await self._take(reached, event_id, _MESSAGE, content)
-            return {"room_id": reached.room_id, "event_id": event_id, "url": url}
+            return {"room_id": reached.room_id, "event_id": event_id, "url": file.media.url}
 
         return await self._requests.once(call, act)
 
@@ -150,7 +148,10 @@ class Messages:
             await self._own(call.token, event_id)
             voice = await self._sender(reached, event_id)
             key = BY_PROGRAM if call.token.is_agent else SAID_BY
-            content: dict[str, Any] = {key: True if call.token.is_agent else call.token.user_id}
+            content: dict[str, Any] = {
+                key: True if call.token.is_agent else call.token.user_id,
+                MARK: mark(call.name, 0),
+            }
             if request.event_id is None:
                 sent = await self._homeserver.redact_with(
                     reached.room_id, event_id, content, txn_id=f"ab.{call.name}", as_user=voice
@@ -290,7 +291,3 @@ def _placed(words: Words) -> dict[str, Any]:
             placed["m.relates_to"]["is_falling_back"] = False
         return placed
     return in_reply_to(words.reply_to) if words.reply_to else {}
-
-
-def _answer_file(url: str, content_type: str, size: int, name: str) -> AnswerFile:
-    return AnswerFile(MediaFile(url, content_type, size), name)

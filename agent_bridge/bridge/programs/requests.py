@@ -87,7 +87,7 @@ class Requests:
             ProgramRefused: also because another call had the same key.
             HomeserverError, StoreError: a repeat goes on.
         """
-        request = await self._store.begin(call.token.id, call.key, call.action, call.digest, None)
+        request = await self._store.begin(call.token.id, call.key, call.action, call.digest, call.name)
         self._check(call, request)
         if request.status is not None:
             return Outcome(request.status, request.response, request.handle, is_repeat=True)

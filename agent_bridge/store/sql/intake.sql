@@ -168,6 +168,14 @@ SELECT event_id FROM turn WHERE event_id = ANY(%(events)s)
 UNION
 SELECT event_id FROM ignored WHERE event_id = ANY(%(events)s)
 
+-- vouched --
+-- Return those of the events %(events)s with the marks %(marks)s that programs of the people %(people)s have asked for. The
+-- request of a program is written before its event is sent, and has one event.
+SELECT asked.event_id
+FROM unnest(%(events)s::text[], %(marks)s::text[], %(people)s::text[]) AS asked (event_id, mark, person)
+     JOIN api_request q ON q.name = split_part(asked.mark, '.', 1) JOIN token t ON t.id = q.token
+WHERE t.person = asked.person AND (q.event_id IS NULL OR q.event_id = asked.event_id)
+
 -- overheard --
 -- Return those of the events %(events)s that others got a moment before an agent entered the room, which has no turn for
 -- them: they are perhaps for it, too.

@@ -4,8 +4,8 @@ SELECT id, digest, handle, event_id, status, response, created_at FROM api_reque
 
 -- begin --
 -- Write the request %(key)s of the token %(token)s; no row if it is known.
-INSERT INTO api_request (token, key, action, digest, handle, room_id)
-VALUES (%(token)s, %(key)s, %(action)s, %(digest)s, %(handle)s, %(room_id)s)
+INSERT INTO api_request (token, key, action, digest, handle, name)
+VALUES (%(token)s, %(key)s, %(action)s, %(digest)s, %(handle)s, %(name)s)
 ON CONFLICT (token, key) DO NOTHING
 RETURNING id, digest, handle, event_id, status, response, created_at
 

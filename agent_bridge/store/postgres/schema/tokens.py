@@ -63,6 +63,7 @@ api_request = Table(
     Column("action", Text, nullable=False),
     Column("digest", Text, nullable=False, comment="of method, path and body"),
     Column("handle", Text, nullable=False, comment="public name"),
+    Column("name", Text, nullable=False, comment="in marks and transaction ids"),
     Column("room_id", Text, index=True),
     Column("event_id", Text, comment="the event that it has sent"),
     Column("status", Integer, comment="HTTP status; null: not finished"),
@@ -71,6 +72,7 @@ api_request = Table(
     Column("finished_at", DateTime(timezone=True)),
     UniqueConstraint("token", "key"),
     UniqueConstraint("handle"),
+    UniqueConstraint("name"),
     comment="requests of programs that change something: each acts once",
 )
 Index("api_request_created_at_idx", api_request.c.created_at)
