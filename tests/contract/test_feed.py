@@ -297,4 +297,4 @@ class CountingFeed(Feed):
 
 
 async def _all_wait(reader: FeedReader) -> bool:
-    return reader._subscribers == 50
+    return reader._subscribers == 50 and reader._reading is not None
