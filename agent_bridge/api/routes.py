@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from agent_bridge.api.bodies import MAX_FILE, MAX_JSON, parsed_json, parsed_query, read_body
-from agent_bridge.api.endpoint import ApiCall, FileBody, Responded
+from agent_bridge.api.bodies import MAX_CONVERSATION, MAX_FILE, MAX_JSON, parsed_json, parsed_query, read_body
+from agent_bridge.api.endpoint import ApiCall, FileBody, Responded, StreamedTexts
 from agent_bridge.api.limits import Buckets, Places
+from agent_bridge.api.openai_errors import openai_error
 from agent_bridge.api.openapi import openapi_document
 from agent_bridge.api.problems import problem_response
 from agent_bridge.api.proxies import address_of
@@ -27,7 +28,7 @@ from agent_bridge.core.programs import LONGEST_KEY, TOKEN_PREFIX, token_hash
 from agent_bridge.matrix.events import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from ipaddress import IPv4Network, IPv6Network
 
     from agent_bridge.api.endpoint import Endpoint
@@ -86,6 +87,7 @@ class ApiRoutes:
 
     async def answer(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         """Return the response of *endpoint* to *request*."""
+        respond = openai_error if endpoint.is_openai else problem_response
         try:
             if endpoint.streams:
                 return await self._streamed(endpoint, request)
@@ -99,16 +101,16 @@ class ApiRoutes:
                 headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
             if error.problem in {Problem.TOKEN_MISSING, Problem.TOKEN_INVALID}:
                 headers["WWW-Authenticate"] = "Bearer"
-            return problem_response(error.problem, error.detail, more=error.more, headers=headers)
+            return respond(error.problem, error.detail, more=error.more, headers=headers)
         except HomeserverRefused as error:
             _log.info("the homeserver refuses %s of a program: %s", endpoint.name, error.errcode)
-            return problem_response(Problem.REFUSED, more={"errcode": error.errcode})
+            return respond(Problem.REFUSED, more={"errcode": error.errcode})
         except (HomeserverError, StoreError, TimeoutError) as error:
             _log.error("%s of a program is not carried out, it may be repeated: %s", endpoint.name, error)
-            return problem_response(Problem.UNAVAILABLE, headers={"Retry-After": str(_AGAIN)})
+            return respond(Problem.UNAVAILABLE, headers={"Retry-After": str(_AGAIN)})
         except Exception:  # noqa: BLE001 - a program must not read our internals
             _log.exception("%s of a program failed", endpoint.name)
-            return problem_response(Problem.INTERNAL)
+            return respond(Problem.INTERNAL)
 
     async def _streamed(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         token = await self._token(request)
@@ -152,7 +154,7 @@ class ApiRoutes:
         if not endpoint.has_room:
             self._services.access.require(token, endpoint.permission)
 
-    async def _carried_out(self, endpoint: Endpoint, request: web.Request, token: Token) -> web.Response:
+    async def _carried_out(self, endpoint: Endpoint, request: web.Request, token: Token) -> web.StreamResponse:
         self._check(endpoint, token)
         arguments: dict[str, Any] = {part: _part(request, part) for part in endpoint.parts}
         query = parsed_query(request, endpoint.query)
@@ -165,15 +167,19 @@ class ApiRoutes:
                 kind = request.headers.get("Content-Type", "application/octet-stream")
                 return await self._run(endpoint, request, token, arguments | {"file": FileBody(body, kind)}, body)
         if endpoint.body is not None:
-            body = await read_body(request, MAX_JSON)
+            body = await read_body(request, MAX_CONVERSATION if endpoint.is_openai else MAX_JSON)
             arguments["body"] = parsed_json(request, body, endpoint.body)
         return await self._run(endpoint, request, token, arguments, body)
 
     async def _run(
         self, endpoint: Endpoint, request: web.Request, token: Token, arguments: dict[str, Any], body: bytes
-    ) -> web.Response:
+    ) -> web.StreamResponse:
         once = Call(token, _key(request), _digest(request, body), endpoint.name)
-        result = await endpoint.run(ApiCall(self._services, token, once), **arguments)
+        result = await endpoint.run(ApiCall(self._services, token, once, request.headers), **arguments)
+        if isinstance(result, StreamedTexts):
+            return await self._streams.serve_texts(
+                request, result.texts, partial(self._services.tokens.counts, token.id)
+            )
         responded = result if isinstance(result, Responded) else Responded(result, endpoint.status)
         if endpoint.waits and not await self._services.tokens.counts(token.id):
             # It was revoked meanwhile.
@@ -201,11 +207,14 @@ class _Resource:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Return the response to *request*."""
         endpoint = self._methods.get(request.method)
-        return _wrong_method(self._methods) if endpoint is None else await self._routes.answer(endpoint, request)
+        if endpoint is not None:
+            return await self._routes.answer(endpoint, request)
+        is_openai = any(each.is_openai for each in self._methods.values())
+        return _wrong_method(self._methods, openai_error if is_openai else problem_response)
 
 
-def _wrong_method(allowed: Iterable[str]) -> web.Response:
-    return problem_response(Problem.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(sorted(allowed))})
+def _wrong_method(allowed: Iterable[str], respond: Callable[..., web.Response] = problem_response) -> web.Response:
+    return respond(Problem.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(sorted(allowed))})
 
 
 async def _unknown(_request: web.Request) -> web.Response:

@@ -24,6 +24,7 @@ from agent_bridge.commands import (
     letta,
     moderation,
     notifications,
+    reachable,
     repairs,
     retirement,
     roles,
@@ -91,6 +92,7 @@ def all_commands() -> Registry:
         tokens,
         usage,
         notifications,
+        reachable,
         repairs,
         retirement,
     )

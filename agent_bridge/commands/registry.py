@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.mutes import MuteStore
     from agent_bridge.store.notifications import Notifications
     from agent_bridge.store.operations import OperationStore
+    from agent_bridge.store.people_questions import PeopleQuestions
     from agent_bridge.store.personal_data import PersonalData
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.reloads import ReloadStore
@@ -151,6 +152,7 @@ class CommandServices:
     time_zone: Live[str]
     servers: Servers
     notifications: Notifications
+    people_questions: PeopleQuestions
     place_maker: PlaceMaker
     votes: Votes
     #: Whether the rooms of agents that are retired are deleted.

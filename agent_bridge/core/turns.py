@@ -139,6 +139,8 @@ class IgnoreReason(StrEnum):
     DECISION = "decision"
     #: It let agents go on, or came too late for that.
     RESUME = "resume"
+    #: It answered the question of a program.
+    ANSWER = "answer"
     #: The data of its sender were erased.
     ERASED = "erased"
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.command_texts import CommandTexts
     from agent_bridge.i18n.context_texts import ContextTexts
     from agent_bridge.i18n.data_texts import DataTexts
+    from agent_bridge.i18n.model_texts import ModelTexts
     from agent_bridge.i18n.notification_texts import NotificationTexts
     from agent_bridge.i18n.people_texts import PeopleTexts
     from agent_bridge.i18n.repair_texts import RepairTexts
@@ -324,6 +325,7 @@ class Texts:
     servers: ServerTexts
     votes: VoteTexts
     notifications: NotificationTexts
+    models: ModelTexts
     data: DataTexts
 
     def naming(self, admins: Callable[[], Sequence[str]], prefix: str) -> Texts:

@@ -6,6 +6,7 @@ from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.english_commands import ENGLISH_COMMANDS
 from agent_bridge.i18n.english_contexts import ENGLISH_CONTEXTS
 from agent_bridge.i18n.english_data import ENGLISH_DATA
+from agent_bridge.i18n.english_models import ENGLISH_MODELS
 from agent_bridge.i18n.english_notifications import ENGLISH_NOTIFICATIONS
 from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
 from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
@@ -392,5 +393,6 @@ ENGLISH = Texts(
     servers=ENGLISH_SERVERS,
     votes=ENGLISH_VOTES,
     notifications=ENGLISH_NOTIFICATIONS,
+    models=ENGLISH_MODELS,
     data=ENGLISH_DATA,
 )

@@ -11,6 +11,7 @@ from agent_bridge.i18n.catalogue import Texts
 from agent_bridge.i18n.russian_commands import RUSSIAN_COMMANDS
 from agent_bridge.i18n.russian_contexts import RUSSIAN_CONTEXTS
 from agent_bridge.i18n.russian_data import RUSSIAN_DATA
+from agent_bridge.i18n.russian_models import RUSSIAN_MODELS
 from agent_bridge.i18n.russian_notifications import RUSSIAN_NOTIFICATIONS
 from agent_bridge.i18n.russian_people import RUSSIAN_PEOPLE
 from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
@@ -418,5 +419,6 @@ RUSSIAN = Texts(
     servers=RUSSIAN_SERVERS,
     votes=RUSSIAN_VOTES,
     notifications=RUSSIAN_NOTIFICATIONS,
+    models=RUSSIAN_MODELS,
     data=RUSSIAN_DATA,
 )

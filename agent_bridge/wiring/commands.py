@@ -23,6 +23,7 @@ from agent_bridge.store.forks import Forks
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.people_questions import PeopleQuestions
 from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
@@ -129,6 +130,7 @@ def build_commands(
         time_zone=settings.live.part(lambda config: config.timezone),
         servers=Servers(stores.database),
         notifications=Notifications(stores.database),
+        people_questions=PeopleQuestions(stores.database),
         place_maker=build_place_maker(settings, stores, clients),
         votes=build_votes(settings, stores),
         deletes_retired=settings.live.part(lambda config: config.retire.delete),

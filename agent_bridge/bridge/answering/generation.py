@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.delivery.edit_budget import EditBudget
     from agent_bridge.bridge.delivery.outbox import Outbox
     from agent_bridge.bridge.delivery.uploads import Uploads
+    from agent_bridge.bridge.feed.growth import AnswerGrowth
     from agent_bridge.bridge.metering.gate import Gate
     from agent_bridge.bridge.metering.recorder import UsageRecorder
     from agent_bridge.config.conversations import AnswersConfig
@@ -113,8 +114,10 @@ class Generation:
         tools: MatrixTools,
         recorder: UsageRecorder,
         gate: Gate,
+        growth: AnswerGrowth,
         texts: Texts,
     ) -> None:
+        self._growth = growth
         self._approvals = approvals
         self._recorder = recorder
         self._tools = tools
@@ -317,6 +320,7 @@ class Generation:
                     if isinstance(delta, RunStarted):
                         await self._record_run(call, delta.ref)
                     streamer.changed()
+                    self._growth.grew(call.turn.id, lambda: call.buffer.text)
                     if left < 0:
                         raise AnswerTooLong(Text("too_long", limit=limit))
         except TimeoutError:

@@ -20,6 +20,7 @@ from agent_bridge.core.results.erasure import ErasureResult
 from agent_bridge.core.results.exports import ExportResult
 from agent_bridge.core.results.notifications import NotificationsSet
 from agent_bridge.core.results.people import PeopleResult
+from agent_bridge.core.results.reachable import ReachableSet
 from agent_bridge.core.results.reloads import ReloadReport
 from agent_bridge.core.results.repairs import PassPlan, RepairBegun
 from agent_bridge.core.results.retirement import RetirementResult
@@ -369,6 +370,7 @@ Result: TypeAlias = (
     | NotPermitted
     | NotReconnected
     | NotificationsSet
+    | ReachableSet
     | PeopleResult
     | PassPlan
     | Reconnected
