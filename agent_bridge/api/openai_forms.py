@@ -140,8 +140,8 @@ class ResponseForm:
         """Return the last events."""
         whole = self.whole(answer)
         item = self._message(answer.text, _COMPLETED if whole.status == _COMPLETED else _INCOMPLETE)
-        last = self._event(f"response.{whole.status}", response=whole.model_dump())
-        return self._ended(item, answer.text) + last + DONE
+        ended = self._ended(item, answer.text)
+        return ended + self._event(f"response.{whole.status}", response=whole.model_dump()) + DONE
 
     def failed(self, problem: Problem, detail: str) -> str:
         """Return the end of a response that failed."""

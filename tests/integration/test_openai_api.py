@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent_bridge.core.programs import SAID_BY, Capability
+from agent_bridge.core.programs import SAID_BY, Capability, token_hash
 from agent_bridge.demo.synapse import free_port
 from support.api_client import Program, program_of
 from support.bot_rooms import bot_chat
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agent_bridge.config.model import Config
     from agent_bridge.demo.timeline import Message
     from support.harness import BridgeHarness, Conversation, Running
+    from support.person import Person
     from support.postgres import Server
 
 BOT = f"@sharedbridge:{DOMAIN}"
@@ -87,7 +88,9 @@ async def test_basic_responses_and_their_streams(
         assert whole["output"][0]["content"][0]["text"] == "Echo: Say hello in exactly 3 words."
         # People see it in a thread of their room.
         (root,) = await person.wait_for(lambda: roots(talk))
-        question, answer = await person.wait_for(lambda: found if len(found := in_thread(talk, root.event_id)) > 1 else [])
+        question, answer = await person.wait_for(
+            lambda: found if len(found := in_thread(talk, root.event_id)) > 1 else []
+        )
         assert question.versions[0][SAID_BY] == person.user_id
         assert answer.body == "Echo: Say hello in exactly 3 words."
         gate = asyncio.Event()
@@ -127,7 +130,10 @@ async def test_chat_completions_and_their_streams(
         assert first["choices"][0]["message"]["content"].endswith("second")
         assert (first["usage"]["prompt_tokens"], first["usage"]["total_tokens"]) == (7, 10)
         said = upstream.questions[-1]
-        assert said == "> **system:** Be short.\n>\n> **user:** first\n>\n> **assistant:** an answer from elsewhere\n\nsecond"
+        assert (
+            said
+            == "> **system:** Be short.\n>\n> **user:** first\n>\n> **assistant:** an answer from elsewhere\n\nsecond"
+        )
         # The thread knows the conversation now: only the last message is said.
         messages += [{"role": "assistant", "content": "Echo"}, user("third")]
         body |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -165,7 +171,9 @@ async def test_conversations_go_on_and_requests_act_once(
         assert (await program.post(path, "key one", model=agent, input="other")).status == 422
         two = await program.post(path, model=agent, input="two", previous_response_id=one["id"])
         assert two["previous_response_id"] == one["id"]
-        three = await program.post(path, model=agent, input="three", previous_response_id=two["id"], instructions="Rhyme.")
+        three = await program.post(
+            path, model=agent, input="three", previous_response_id=two["id"], instructions="Rhyme."
+        )
         assert three.status == 200
         assert upstream.questions[-3:] == ["> **system:** Rhyme.\n\none", "two", "three"]
         named = [await program.post(path, model=agent, input=text, conversation="trip") for text in ("four", "five")]
@@ -243,3 +251,89 @@ async def test_a_person_is_a_model(harness: BridgeHarness, running: Running, ups
         assert "Programs do not ask you any more" in (await desk.ask("reachable off")).body
         assert len(desk.said()) == before + 1
         assert (await program.post(path, **body)).status == 404
+
+
+@pytest.mark.long
+async def test_an_agent_asks_agents_within_the_budgets_of_chains(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    one, two = upstream.names[6], upstream.names[7]
+    async with harness.person() as person:
+        contacts = [await running.contact(name) for name in (one, two)]
+        ghosts = [running.homeserver.namespace.user_id(each.agent.ghost) for each in contacts]
+        program = await program_of(running, one)
+        body: dict[str, Any] = {"model": two, "messages": [user("look")]}
+        alone = await program.post("/v1/chat/completions", **body)
+        assert (alone.status, alone["error"]["code"]) == (404, "room_not_found")
+        room_id = await person.create_room(preset="private_chat", invite=[BOT, *ghosts])
+        await person.wait_for(lambda: {BOT, *ghosts} <= set(person.room(room_id).members()))
+        listed = await program.get("/v1/models")
+        assert [each["name"] for each in listed["data"]] == [two]
+        first = await program.post("/v1/chat/completions", **body)
+        assert first.status == 200
+        assert first["choices"][0]["message"]["content"].endswith("look")
+        asked = (await person.wait_for(lambda: person.room(room_id).said_by(ghosts[0])))[-1]
+        await person.wait_for(lambda: person.room(room_id).said_by(ghosts[1]))
+        assert asked.versions[0]["m.relates_to"]["rel_type"] == "m.thread"
+        for number in range(14):
+            last = await program.post("/v1/responses", model=two, input=f"again {number}", conversation="loop")
+        assert (last.status, last["error"]["code"]) == (409, "nobody_answers")
+        assert last.headers["x-should-retry"] == "false"
+
+
+@pytest.mark.long
+async def test_a_token_that_is_revoked_gets_no_answer(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    agent = upstream.names[8]
+    async with harness.person() as person:
+        talk = await running.join(person, agent)
+        program = await program_of(running, person.user_id)
+        gate, heard = asyncio.Event(), list[str]()
+        upstream.script = waits_for(gate, "A secret: ", "4711.")
+        body: dict[str, Any] = {"model": agent, "input": "tell", "stream": True}
+        streaming = asyncio.create_task(program.stream("/v1/responses", body, heard=heard))
+        waiting = asyncio.create_task(program.post("/v1/responses", model=agent, input="tell me too"))
+        await person.wait_for(lambda: talk.answers)
+        await running.database.execute("UPDATE token SET revoked_at = now() WHERE hash = %s", (token_hash(program.token),))
+        gate.set()
+        text, answer = await streaming, await waiting
+        upstream.script = echo
+        events = [json.loads(data) for _, data in lines_of(text)[:-1]]
+        assert events[-1]["type"] == "response.failed"
+        assert "4711" not in text
+        assert (answer.status, answer["error"]["code"]) == (401, "invalid_api_key")
+
+
+@pytest.mark.long
+async def test_an_agent_asks_a_person_in_a_direct_chat(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    agent = upstream.names[9]
+    async with harness.person() as expert:
+        desk = await bot_chat(running, expert)
+        await desk.ask("reachable on")
+        program = await program_of(running, agent)
+        ghost = running.homeserver.namespace.user_id((await running.contact(agent)).agent.ghost)
+        before = len(upstream.questions)
+        path, body = "/v1/responses", {"model": expert.user_id, "conversation": "help", "stream": True}
+        first = asyncio.create_task(program.stream(path, {**body, "input": "Which port?"}))
+        room_id = (await expert.wait_for(lambda: list(expert.invites)))[-1]
+        await expert.join(room_id)
+        asked = (await expert.wait_for(lambda: said(expert, room_id, ghost, "Which port?")))[0]
+        root = asked.versions[0]["m.relates_to"]["event_id"]
+        await expert.reply(room_id, asked.event_id, "8080", thread=root)
+        events = checked_stream(await first)
+        assert events[-1]["response"]["output"][0]["content"][0]["text"] == "8080"
+        # Neither the answer nor a late word in the thread of a second question is for the agent.
+        second = asyncio.create_task(program.stream(path, {**body, "input": "Which host?"}))
+        again = (await expert.wait_for(lambda: said(expert, room_id, ghost, "Which host?")))[0]
+        assert again.versions[0]["m.relates_to"]["event_id"] == root
+        await expert.reply(room_id, root, "localhost", thread=root)
+        assert "localhost" in await second
+        assert len(upstream.questions) == before
+
+
+def said(person: Person, room_id: str, user_id: str, text: str) -> list[Message]:
+    """Return the messages of a user with *text*."""
+    return [each for each in person.room(room_id).said_by(user_id) if text in each.body]

@@ -138,6 +138,7 @@ async def _whole(call: ApiCall, asked: ModelCall) -> ModelAnswer:
 
 async def _streamed(call: ApiCall, asked: ModelCall, form: ChatChunks | ResponseForm) -> AsyncGenerator[str, None]:
     yield form.begin()
+    shown = 0
     pieces = call.services.models.growing(asked, call.services.longest_wait, HEARTBEAT)
     try:
         async with aclosing(pieces):
@@ -147,8 +148,10 @@ async def _streamed(call: ApiCall, asked: ModelCall, form: ChatChunks | Response
                         # It was revoked meanwhile.
                         yield form.failed(Problem.TOKEN_INVALID, "")
                         return
-                    yield form.end(piece)
+                    rest = piece.text[shown:]
+                    yield (form.piece(rest) if rest else "") + form.end(piece)
                     return
+                shown += len(piece or "")
                 yield STILL_HERE if piece is None else form.piece(piece)
     except ProgramRefused as error:
         yield form.failed(error.problem, error.detail)

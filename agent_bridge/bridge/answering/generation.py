@@ -261,7 +261,8 @@ class Generation:
             call.buffer.approvals = approvals.ops
             approvals.on_allowed = lambda call_id: call.buffer.activity.allow(call_id, time.monotonic())
             try:
-                await self._read(call, streamer, approvals)
+                with self._growth.writing(call.turn.id, lambda: call.buffer.text):
+                    await self._read(call, streamer, approvals)
             except AnswerEmpty:
                 if not call.outbox.acts:
                     raise
@@ -320,7 +321,7 @@ class Generation:
                     if isinstance(delta, RunStarted):
                         await self._record_run(call, delta.ref)
                     streamer.changed()
-                    self._growth.grew(call.turn.id, lambda: call.buffer.text)
+                    self._growth.grew(call.turn.id)
                     if left < 0:
                         raise AnswerTooLong(Text("too_long", limit=limit))
         except TimeoutError:

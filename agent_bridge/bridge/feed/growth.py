@@ -57,6 +57,8 @@ class AnswerGrowth:
 
     def __init__(self, sender: GrowthSender, signals: Signals) -> None:
         self._sender = sender
+        #: Answers that are being written.
+        self._texts: dict[int, Callable[[], str]] = {}
         #: Turns whose texts are read somewhere, and until when, by the clock of the event loop.
         self._wanted: dict[int, float] = {}
         #: What was sent of them.
@@ -65,11 +67,19 @@ class AnswerGrowth:
         self._readers: dict[int, list[GrowingText]] = {}
         signals.on_growth.append(self._deliver)
 
-    def grew(self, turn: int, text: Callable[[], str]) -> None:
+    @contextmanager
+    def writing(self, turn: int, text: Callable[[], str]) -> Iterator[None]:
+        """Let programs read *text*, which returns the answer to *turn* so far, for the length of the block."""
+        self._texts[turn] = text
+        try:
+            yield
+        finally:
+            self._texts.pop(turn, None)
+
+    def grew(self, turn: int) -> None:
         """Note that the answer to *turn* has another text. Costs nothing if no program reads it."""
-        if turn not in self._wanted or turn in self._sending:
-            return
-        self._sending[turn] = asyncio.create_task(self._send(turn, text))
+        if turn in self._wanted and turn not in self._sending and turn in self._texts:
+            self._sending[turn] = asyncio.create_task(self._send(turn, self._texts[turn]))
 
     @contextmanager
     def reading(self, turn: int) -> Iterator[GrowingText]:
@@ -119,6 +129,7 @@ class AnswerGrowth:
             self._wanted[turn] = now + _COUNTS
             if values["new"]:
                 self._sent.pop(turn, None)
+                self.grew(turn)
             return
         for growing in self._readers.get(values["turn"], ()):
             growing.take(values["at"], values["text"])

@@ -103,7 +103,7 @@ class Messages:
     async def say(
         self, call: Call, request: ProgramRequest, room: str, words: Words, *, asks: bool = False
     ) -> dict[str, Any]:
-        """Send the message of a *request* that :meth:`Requests.once` carries out; return its place. See :meth:`send`."""
+        """Send the message of a *request*, see :meth:`send`, within :meth:`Requests.once`; return its place."""
         reached = await self._writable(call.token, room)
         content = await self._content(call, reached, words)
         self._check_answer(call.token, await self._with_context(reached, words), content, asks=asks)

@@ -150,7 +150,7 @@ class ModelCalls:
     async def growing(
         self, asked: ModelCall, seconds: float, patience: float
     ) -> AsyncGenerator[str | ModelAnswer | None, None]:
-        """Yield pieces of the text while it grows, and at last the answer, whose text is the sum of the pieces.
+        """Yield pieces of the text while it grows, and at last the answer, whose text begins with the pieces.
 
         None stands for *patience* seconds without a piece. Without an answer after *seconds* the pieces end.
 
@@ -191,8 +191,6 @@ class ModelCalls:
             return
         answer = _answer(given)
         rest = answer.text[len(shown) :] if answer.text.startswith(shown) else f"\n\n{answer.text}".rstrip()
-        if rest:
-            yield rest
         yield replace(answer, text=shown + rest)
 
     async def _say(

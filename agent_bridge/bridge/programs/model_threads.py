@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.rooms.kinds import is_of_several_kind
-from agent_bridge.core.ids import mark, short_hash
+from agent_bridge.core.ids import THREAD_HEAD, mark, short_hash
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 from agent_bridge.core.rooms import KindName
@@ -87,7 +87,7 @@ class ThreadMaker:
             text = words.thread if target.is_agent else words.thread_with_person
             by = token.agent_name or token.user_id
             text = text.format(by=escape(by), program=escape(token.name), target=escape(target.name))
-            content = message(text, mark=marked, notice=True)
+            content = message(text, mark=marked, notice=True) | {THREAD_HEAD: True}
             found = await self._homeserver.send(thread.room_id, content, txn_id=f"ab.{name}", as_user=voice)
         return await self._threads.rooted(thread.id, found)
 
