@@ -123,6 +123,7 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
             requests=Requests(ProgramRequests(database), homeserver),
             messages=messages,  # type: ignore[arg-type]
             asks=None,  # type: ignore[arg-type]
+            models=None,  # type: ignore[arg-type]
             reading=None,  # type: ignore[arg-type]
             directory=None,  # type: ignore[arg-type]
             places=None,  # type: ignore[arg-type]

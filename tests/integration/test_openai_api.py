@@ -295,7 +295,9 @@ async def test_a_token_that_is_revoked_gets_no_answer(
         streaming = asyncio.create_task(program.stream("/v1/responses", body, heard=heard))
         waiting = asyncio.create_task(program.post("/v1/responses", model=agent, input="tell me too"))
         await person.wait_for(lambda: talk.answers)
-        await running.database.execute("UPDATE token SET revoked_at = now() WHERE hash = %s", (token_hash(program.token),))
+        await running.database.execute(
+            "UPDATE token SET revoked_at = now() WHERE hash = %s", (token_hash(program.token),)
+        )
         gate.set()
         text, answer = await streaming, await waiting
         upstream.script = echo

@@ -143,11 +143,11 @@ async def _streamed(call: ApiCall, asked: ModelCall, form: ChatChunks | Response
     try:
         async with aclosing(pieces):
             async for piece in pieces:
+                if piece is not None and not await call.services.tokens.counts(call.token.id):
+                    # It was revoked meanwhile.
+                    yield form.failed(Problem.TOKEN_INVALID, "")
+                    return
                 if isinstance(piece, ModelAnswer):
-                    if not await call.services.tokens.counts(call.token.id):
-                        # It was revoked meanwhile.
-                        yield form.failed(Problem.TOKEN_INVALID, "")
-                        return
                     rest = piece.text[shown:]
                     yield (form.piece(rest) if rest else "") + form.end(piece)
                     return
