@@ -112,7 +112,8 @@ async def build(
         clients = await open_clients(config, settings.namespace, stores.database, timeouts.homeserver, stack)
         inbound = build_inbound(settings, stores, clients)
         metering = build_metering(settings, stores)
-        answering = build_answering(settings, stores, clients, metering)
+        feed = build_feed(settings, stores)
+        answering = build_answering(settings, stores, clients, metering, feed.growth)
         agents = build_agents(settings, stores, clients, refresher)
         commands = build_commands(
             settings,
@@ -127,7 +128,6 @@ async def build(
             metering,
         )
         handlers = _handlers(settings, stores, clients, inbound, answering, commands, agents.chats.direct)
-        feed = build_feed(settings, stores)
         endpoint = AppServiceEndpoint(
             config.appservice.hs_token.get_secret_value(),
             inbound.intake,

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound="ApiModel")
 
-#: Bytes of a JSON body and of a file, and seconds until a body has arrived.
-MAX_JSON, MAX_FILE, _TIMEOUT = 256 * 1024, 50 * 1024 * 1024, 60.0
+#: Bytes of a JSON body, of one with a whole conversation, and of a file, and seconds until a body has arrived.
+MAX_JSON, MAX_CONVERSATION, MAX_FILE, _TIMEOUT = 256 * 1024, 4 * 1024 * 1024, 50 * 1024 * 1024, 60.0
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
 #: Faults that one response names.
 _NAMED = 20

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from agent_bridge.api.model import ApiModel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
     from types import ModuleType
 
     from agent_bridge.api.services import ApiServices
@@ -44,6 +44,7 @@ class ApiCall:
     token: Token
     #: Name of the call for functions that act once.
     once: Call
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,14 @@ class Responded:
     status: int
     #: Whether an earlier request with the same key had it.
     is_repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedTexts:
+    """A response that is a stream of server-sent events."""
+
+    #: Each text has whole events.
+    texts: AsyncGenerator[str, None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +96,8 @@ class Endpoint:
     takes_file: bool
     response: type[ApiModel]
     run: Callable[..., Any]
+    #: Whether errors have the form of the OpenAI API, which also has streams and large bodies.
+    is_openai: bool = False
     #: Whether it is a stream: the function is a generator, and *response* the model of each event.
     streams: bool = False
 
@@ -107,14 +118,15 @@ def endpoint(
     others: Sequence[tuple[int, str]] = (),
     problems: Sequence[Problem] = (),
     waits: bool = False,
-) -> Callable[[Callable[..., Awaitable[ApiModel | Responded]]], Endpoint]:
+    is_openai: bool = False,
+) -> Callable[[Callable[..., Awaitable[ApiModel | Responded | StreamedTexts]]], Endpoint]:
     """Return a decorator that makes an endpoint of an async function.
 
     Raises:
         TypeError: the function's signature fits no request.
     """
 
-    def declare(function: Callable[..., Awaitable[ApiModel | Responded]]) -> Endpoint:
+    def declare(function: Callable[..., Awaitable[ApiModel | Responded | StreamedTexts]]) -> Endpoint:
         hints = get_type_hints(function)
         parts = tuple(_PARAMETER.findall(path))
         names = [name for name in inspect.signature(function).parameters if name != "call"]
@@ -143,6 +155,7 @@ def endpoint(
             takes_file="file" in names,
             response=response,
             run=function,
+            is_openai=is_openai,
         )
 
     return declare

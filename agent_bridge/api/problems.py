@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
@@ -61,11 +61,29 @@ STATUSES: Mapping[Problem, tuple[int, str]] = MappingProxyType(
         Problem.TOO_MANY_CHATS: (409, "The person has as many chats as are allowed"),
         Problem.TOO_MANY_REQUESTS: (429, "The token is used too often"),
         Problem.ROOM_FULL: (429, "Too many messages wait in the room"),
+        Problem.UNSUPPORTED_PARAMETER: (400, "The parameter asks for something that no agent does"),
+        Problem.ANSWER_TIMEOUT: (504, "Nobody has answered in time: the question stays in the room"),
+        Problem.ANSWER_FAILED: (502, "The agent could not answer"),
+        Problem.ANSWER_STOPPED: (409, "A person has ended the answer"),
         Problem.REFUSED: (409, "The homeserver refuses it"),
         Problem.UNAVAILABLE: (503, "The bridge cannot do it at the moment: a repeat goes on"),
         Problem.INTERNAL: (500, "The bridge failed"),
     }
 )
+
+
+class Respond(Protocol):
+    """Makes the response of a problem in the form of one API."""
+
+    def __call__(
+        self,
+        problem: Problem,
+        detail: str = "",
+        *,
+        more: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> web.Response:
+        """Return the response that tells *problem*, with further fields."""
 
 
 def problem_response(

@@ -13,6 +13,8 @@ from agent_bridge.core.program_problems import Problem, ProgramRefused
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from agent_bridge.api.problems import Respond
+
 _log = logging.getLogger(__name__)
 
 #: Seconds after which a program may repeat a request that could not be carried out.
@@ -33,11 +35,11 @@ def refusal(name: str, error: Exception) -> ProgramRefused:
     return ProgramRefused(Problem.INTERNAL)
 
 
-def refused_response(refused: ProgramRefused) -> web.Response:
-    """Return the response that tells a refusal."""
+def refused_response(refused: ProgramRefused, respond: Respond = problem_response) -> web.Response:
+    """Return the response that tells a refusal; *respond* makes it."""
     headers = {}
     if refused.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(refused.retry_after)))
     if refused.problem in {Problem.TOKEN_MISSING, Problem.TOKEN_INVALID}:
         headers["WWW-Authenticate"] = "Bearer"
-    return problem_response(refused.problem, refused.detail, more=refused.more, headers=headers)
+    return respond(refused.problem, refused.detail, more=refused.more, headers=headers)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from agent_bridge.api.bodies import MAX_FILE, MAX_JSON, parsed_json, parsed_query, read_body
-from agent_bridge.api.endpoint import ApiCall, FileBody, Responded
+from agent_bridge.api.bodies import MAX_CONVERSATION, MAX_FILE, MAX_JSON, parsed_json, parsed_query, read_body
+from agent_bridge.api.endpoint import ApiCall, FileBody, Responded, StreamedTexts
 from agent_bridge.api.limits import Buckets, Places
+from agent_bridge.api.openai_errors import openai_error
 from agent_bridge.api.openapi import openapi_document
 from agent_bridge.api.problems import problem_response
 from agent_bridge.api.proxies import address_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
     from agent_bridge.api.endpoint import Endpoint
+    from agent_bridge.api.problems import Respond
     from agent_bridge.api.services import ApiServices
     from agent_bridge.core.programs import Token
 
@@ -88,8 +90,11 @@ class ApiRoutes:
 
     async def answer(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         """Return the response of *endpoint* to *request*."""
+        respond = openai_error if endpoint.is_openai else problem_response
         act = partial(self._streamed if endpoint.streams else self._carried_out, endpoint, request)
-        return await self.guarded(endpoint.name, request, act, waits=endpoint.waits, lasts=endpoint.streams)
+        return await self.guarded(
+            endpoint.name, request, act, waits=endpoint.waits, lasts=endpoint.streams, respond=respond
+        )
 
     async def guarded(
         self,
@@ -99,11 +104,12 @@ class ApiRoutes:
         *,
         waits: bool = False,
         lasts: bool = False,
+        respond: Respond = problem_response,
     ) -> web.StreamResponse:
         """Return the response of *act*, the function *name*, for the token of *request*; or that of the problem.
 
-        *waits*: it may wait for answers; *lasts*: it has no limit of time. A response that has begun must not raise
-        anything.
+        *waits*: it may wait for answers; *lasts*: it has no limit of time; *respond* makes the response of a problem.
+        A response that has begun must not raise anything.
         """
         seconds = _TIMEOUT + (self._services.longest_wait if waits else 0)
         try:
@@ -112,7 +118,7 @@ class ApiRoutes:
                 with self._places.taken(token.id):
                     return await act(token)
         except Exception as error:  # noqa: BLE001 - refusal() logs it, and a program must not read our internals
-            return refused_response(refusal(name, error))
+            return refused_response(refusal(name, error), respond)
 
     async def _streamed(self, endpoint: Endpoint, request: web.Request, token: Token) -> web.StreamResponse:
         self.check(endpoint, token)
@@ -158,7 +164,7 @@ class ApiRoutes:
         if not endpoint.has_room:
             self._services.access.require(token, endpoint.permission)
 
-    async def _carried_out(self, endpoint: Endpoint, request: web.Request, token: Token) -> web.Response:
+    async def _carried_out(self, endpoint: Endpoint, request: web.Request, token: Token) -> web.StreamResponse:
         self.check(endpoint, token)
         arguments: dict[str, Any] = {part: _part(request, part) for part in endpoint.parts}
         query = parsed_query(request, endpoint.query)
@@ -171,16 +177,20 @@ class ApiRoutes:
                 kind = request.headers.get("Content-Type", "application/octet-stream")
                 return await self._run(endpoint, request, token, arguments | {"file": FileBody(body, kind)}, body)
         if endpoint.body is not None:
-            body = await read_body(request, MAX_JSON)
+            body = await read_body(request, MAX_CONVERSATION if endpoint.is_openai else MAX_JSON)
             arguments["body"] = parsed_json(request, body, endpoint.body)
         return await self._run(endpoint, request, token, arguments, body)
 
     async def _run(
         self, endpoint: Endpoint, request: web.Request, token: Token, arguments: dict[str, Any], body: bytes
-    ) -> web.Response:
+    ) -> web.StreamResponse:
         once = Call(token, _key(request), _digest(request, body), endpoint.name)
         begin = asyncio.get_running_loop().time()
-        result = await endpoint.run(ApiCall(self._services, token, once), **arguments)
+        result = await endpoint.run(ApiCall(self._services, token, once, request.headers), **arguments)
+        if isinstance(result, StreamedTexts):
+            return await self._streams.serve_texts(
+                request, result.texts, partial(self._services.tokens.counts, token.id)
+            )
         responded = result if isinstance(result, Responded) else Responded(result, endpoint.status)
         has_waited = asyncio.get_running_loop().time() - begin > _LONG
         if has_waited and not await self._services.tokens.counts(token.id):
@@ -209,11 +219,14 @@ class _Resource:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Return the response to *request*."""
         endpoint = self._methods.get(request.method)
-        return _wrong_method(self._methods) if endpoint is None else await self._routes.answer(endpoint, request)
+        if endpoint is not None:
+            return await self._routes.answer(endpoint, request)
+        is_openai = any(each.is_openai for each in self._methods.values())
+        return _wrong_method(self._methods, openai_error if is_openai else problem_response)
 
 
-def _wrong_method(allowed: Iterable[str]) -> web.Response:
-    return problem_response(Problem.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(sorted(allowed))})
+def _wrong_method(allowed: Iterable[str], respond: Callable[..., web.Response] = problem_response) -> web.Response:
+    return respond(Problem.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(sorted(allowed))})
 
 
 async def _unknown(_request: web.Request) -> web.Response:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.programs.directory import Directory
     from agent_bridge.bridge.programs.feed import FeedService
     from agent_bridge.bridge.programs.messages import Messages
+    from agent_bridge.bridge.programs.model_calls import ModelCalls
     from agent_bridge.bridge.programs.places import Places
     from agent_bridge.bridge.programs.reading import Reading
     from agent_bridge.bridge.programs.requests import Requests
@@ -29,6 +30,7 @@ class ApiServices:
     requests: Requests
     messages: Messages
     asks: Asks
+    models: ModelCalls
     reading: Reading
     directory: Directory
     places: Places

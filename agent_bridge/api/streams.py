@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Seconds after which a connection is used although there is no event: proxies and sockets that are gone are found.
 HEARTBEAT = 15.0
+#: A comment, which clients ignore.
+STILL_HERE = ": still here\n\n"
 #: Seconds in which a client takes what is sent to it, seconds between two looks for one that is gone, and milliseconds
 #: after which a client connects again.
 _PATIENCE, _LOOK, _RETRY = 30.0, 2.0, 2_000
@@ -62,7 +64,16 @@ class Streams:
         events: AsyncGenerator[StreamEvent | None, None],
         is_permitted: Callable[[], Awaitable[bool]],
     ) -> web.StreamResponse:
-        """Send *events*; None stands for a moment without an event.
+        """Send *events*; None stands for a moment without an event. See :meth:`serve_texts`."""
+        return await self.serve_texts(request, _texts(events), is_permitted)
+
+    async def serve_texts(
+        self,
+        request: web.Request,
+        texts: AsyncGenerator[str, None],
+        is_permitted: Callable[[], Awaitable[bool]],
+    ) -> web.StreamResponse:
+        """Send *texts*, each of which has whole events.
 
         The token is looked at again with every :data:`HEARTBEAT`: *is_permitted*.
 
@@ -74,21 +85,21 @@ class Streams:
             raise ProgramRefused(Problem.TOO_MANY_REQUESTS, f"{self._most} streams at a time", retry_after=_FULL)
         self._open += 1
         try:
-            return await self._served(request, events, is_permitted)
+            return await self._served(request, texts, is_permitted)
         finally:
             self._open -= 1
 
     async def _served(
         self,
         request: web.Request,
-        events: AsyncGenerator[StreamEvent | None, None],
+        texts: AsyncGenerator[str, None],
         is_permitted: Callable[[], Awaitable[bool]],
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers=_HEADERS)
-        async with aclosing(events):
-            # The first event is awaited before the head of the response: an error is still a problem.
-            first = await anext(events, None)
-            sending = asyncio.ensure_future(_send_all(request, response, first, events, is_permitted))
+        async with aclosing(texts):
+            # The first one is awaited before the head of the response: an error is still a problem.
+            first = await anext(texts, "")
+            sending = asyncio.ensure_future(_send_all(request, response, first, texts, is_permitted))
             gone = asyncio.ensure_future(self._gone(request))
             try:
                 await asyncio.wait([sending, gone], return_when=asyncio.FIRST_COMPLETED)
@@ -112,8 +123,8 @@ class Streams:
 async def _send_all(
     request: web.Request,
     response: web.StreamResponse,
-    first: StreamEvent | None,
-    events: AsyncGenerator[StreamEvent | None, None],
+    first: str,
+    texts: AsyncGenerator[str, None],
     is_permitted: Callable[[], Awaitable[bool]],
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -121,13 +132,21 @@ async def _send_all(
     # The client may go at any time, and may not read.
     with suppress(ConnectionError, TimeoutError):
         await response.prepare(request)
-        await _send(response, f"retry: {_RETRY}\n\n{_text(first)}")
-        async for event in events:
-            await _send(response, _text(event))
+        await _send(response, first)
+        async for text in texts:
+            await _send(response, text)
             if loop.time() - checked_at >= HEARTBEAT:
                 checked_at = loop.time()
                 if not await is_permitted():
                     return
+
+
+async def _texts(events: AsyncGenerator[StreamEvent | None, None]) -> AsyncGenerator[str, None]:
+    async with aclosing(events):
+        first = await anext(events, None)
+        yield f"retry: {_RETRY}\n\n{_text(first)}"
+        async for event in events:
+            yield _text(event)
 
 
 async def _send(response: web.StreamResponse, text: str) -> None:
@@ -137,7 +156,7 @@ async def _send(response: web.StreamResponse, text: str) -> None:
 
 def _text(event: StreamEvent | None) -> str:
     if event is None:
-        return ": still here\n\n"
+        return STILL_HERE
     head = "" if event.id is None else f"id: {event.id}\n"
     if event.data is None:
         return f"{head}\n"

@@ -25,6 +25,7 @@ from agent_bridge.commands import (
     letta,
     moderation,
     notifications,
+    reachable,
     repairs,
     retirement,
     roles,
@@ -97,6 +98,7 @@ def all_commands() -> Registry:
         tokens,
         usage,
         notifications,
+        reachable,
         repairs,
         retirement,
     )

@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.mutes import MuteStore
     from agent_bridge.store.notifications import Notifications
     from agent_bridge.store.operations import OperationStore
+    from agent_bridge.store.people_questions import PeopleQuestions
     from agent_bridge.store.personal_data import PersonalData
     from agent_bridge.store.postgres.database import Database
     from agent_bridge.store.reloads import ReloadStore
@@ -160,6 +161,7 @@ class CommandServices:
     notifications: Notifications
     agent_events: AgentEvents
     agent_event_store: AgentEventStore
+    people_questions: PeopleQuestions
     place_maker: PlaceMaker
     votes: Votes
     threads: Threads

@@ -16,6 +16,8 @@ MARK = "agent_bridge.turn"
 AGENT_MARK = "org.agent_bridge.agent"
 #: Key in the content of every event that shows an earlier message of an upstream; its value is true.
 IMPORTED = "agent_bridge.imported"
+#: Key in the content of a notice of the bridge at which a thread begins: agents do not get it. Its value is true.
+THREAD_HEAD = "org.agent_bridge.thread_head"
 
 #: Appendix "User Identifiers" of the Matrix spec allows 255 bytes for the whole id.
 MAX_ID_BYTES = 255

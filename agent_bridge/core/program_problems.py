@@ -78,6 +78,14 @@ class Problem(StrEnum):
     #: The question does not wait for a reply any more.
     QUESTION_OVER = "question_over"
     TOO_MANY_REQUESTS = "too_many_requests"
+    #: A parameter asks for something that no agent does.
+    UNSUPPORTED_PARAMETER = "unsupported_parameter"
+    #: Nobody has answered in time; the question stays.
+    ANSWER_TIMEOUT = "answer_timeout"
+    #: The agent could not answer.
+    ANSWER_FAILED = "answer_failed"
+    #: A person has ended the answer.
+    ANSWER_STOPPED = "answer_stopped"
     #: As many messages as may wait in a room wait there.
     ROOM_FULL = "room_full"
     #: The homeserver refuses it.

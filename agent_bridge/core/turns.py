@@ -141,6 +141,8 @@ class IgnoreReason(StrEnum):
     RESUME = "resume"
     #: It claimed a task, or came too late for that.
     CLAIM = "claim"
+    #: It answered the question of a program.
+    ANSWER = "answer"
     #: The data of its sender were erased.
     ERASED = "erased"
 

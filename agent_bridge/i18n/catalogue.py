@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agent_bridge.i18n.context_texts import ContextTexts
     from agent_bridge.i18n.data_texts import DataTexts
     from agent_bridge.i18n.event_texts import EventTexts
+    from agent_bridge.i18n.model_texts import ModelTexts
     from agent_bridge.i18n.notification_texts import NotificationTexts
     from agent_bridge.i18n.people_texts import PeopleTexts
     from agent_bridge.i18n.repair_texts import RepairTexts
@@ -340,6 +341,7 @@ class Texts:
     notifications: NotificationTexts
     events: EventTexts
     threads: ThreadTexts
+    models: ModelTexts
     data: DataTexts
 
     def naming(self, admins: Callable[[], Sequence[str]], prefix: str) -> Texts:

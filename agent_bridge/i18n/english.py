@@ -7,6 +7,7 @@ from agent_bridge.i18n.english_commands import ENGLISH_COMMANDS
 from agent_bridge.i18n.english_contexts import ENGLISH_CONTEXTS
 from agent_bridge.i18n.english_data import ENGLISH_DATA
 from agent_bridge.i18n.english_events import ENGLISH_EVENTS
+from agent_bridge.i18n.english_models import ENGLISH_MODELS
 from agent_bridge.i18n.english_notifications import ENGLISH_NOTIFICATIONS
 from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
 from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
@@ -414,5 +415,6 @@ ENGLISH = Texts(
     notifications=ENGLISH_NOTIFICATIONS,
     events=ENGLISH_EVENTS,
     threads=ENGLISH_THREADS,
+    models=ENGLISH_MODELS,
     data=ENGLISH_DATA,
 )

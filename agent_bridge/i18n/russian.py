@@ -12,6 +12,7 @@ from agent_bridge.i18n.russian_commands import RUSSIAN_COMMANDS
 from agent_bridge.i18n.russian_contexts import RUSSIAN_CONTEXTS
 from agent_bridge.i18n.russian_data import RUSSIAN_DATA
 from agent_bridge.i18n.russian_events import RUSSIAN_EVENTS
+from agent_bridge.i18n.russian_models import RUSSIAN_MODELS
 from agent_bridge.i18n.russian_notifications import RUSSIAN_NOTIFICATIONS
 from agent_bridge.i18n.russian_people import RUSSIAN_PEOPLE
 from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
@@ -440,5 +441,6 @@ RUSSIAN = Texts(
     notifications=RUSSIAN_NOTIFICATIONS,
     events=RUSSIAN_EVENTS,
     threads=RUSSIAN_THREADS,
+    models=RUSSIAN_MODELS,
     data=RUSSIAN_DATA,
 )

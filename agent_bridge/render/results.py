@@ -73,6 +73,7 @@ from agent_bridge.render.contexts import context_renderers
 from agent_bridge.render.erasure import erasure_renderers
 from agent_bridge.render.notifications import notification_renderers
 from agent_bridge.render.people import people_renderers
+from agent_bridge.render.reachable import reachable_renderers
 from agent_bridge.render.reloads import render_reload
 from agent_bridge.render.repairs import render_begun, render_plan
 from agent_bridge.render.retirement import retirement_renderers
@@ -191,6 +192,7 @@ class ResultRenderer:
             **event_renderers(texts, prefix),
             **task_renderers(texts, prefix),
             **notification_renderers(texts, prefix),
+            **reachable_renderers(texts, prefix),
             **server_renderers(texts, prefix),
             **vote_renderers(texts, prefix),
             **thread_renderers(texts, prefix),

@@ -62,6 +62,14 @@ class GivenAnswer:
     ghost: str | None
     #: Whether a signal tells its end.
     awaited: bool
+    #: Row id of the turn; None: a person answers.
+    turn: int | None
+    #: User id of the person who is asked; None: it is no person.
+    person: str | None
+    #: Tokens that the upstream reported; None: none.
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int | None
     #: The events that show it.
     shown: Sequence[str]
 

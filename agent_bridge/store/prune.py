@@ -19,13 +19,13 @@ FEED_DAYS = 7.0
 async def prune(database: Database, *, turns_days: float, transcript_days: float) -> int:
     """Delete the rows whose retention time is over, and return their number.
 
-    Messages of transcripts stay for *transcript_days*, but for those that people saved; closed turns, notes of
-    ignored events, dead letters, finished operations, notifications, posted agent events, accepted requests of
-    triggers and of programs, spent callback URLs, tokens and votes that ended stay for *turns_days*, entries of the
-    feed for a week at most. Links to conversations on upstreams stay as long as their agent: a person may go on with
-    one after any time. They are deleted when the agent has been gone for *transcript_days* and no turn of it is open.
-    So their number is bounded by that of the lanes of the agents that are left, and of the kinds that their upstreams
-    had.
+    Messages of transcripts, but for those that people saved, and threads of programs stay for *transcript_days*;
+    closed turns, notes of ignored events, dead letters, finished operations, notifications, posted agent events,
+    accepted requests of triggers and of programs, questions to people, spent callback URLs, tokens and votes that
+    ended stay for *turns_days*, entries of the feed for a week at most. Links to conversations on upstreams stay as
+    long as their agent: a person may go on with one after any time. They are deleted when the agent has been gone
+    for *transcript_days* and no turn of it is open. So their number is bounded by that of the lanes of the agents
+    that are left, and of the kinds that their upstreams had.
 
     Raises:
         StoreError: some of the rows may be deleted.
@@ -43,6 +43,8 @@ async def prune(database: Database, *, turns_days: float, transcript_days: float
         "notifications": turns_days,
         "agent_events": turns_days,
         "program_requests": turns_days,
+        "people_questions": turns_days,
+        "model_threads": transcript_days,
         "feed": min(turns_days, FEED_DAYS),
         "tokens": turns_days,
         "operations": turns_days,

@@ -31,6 +31,7 @@ from agent_bridge.wiring.collaboration import build_work_services
 from agent_bridge.wiring.groups import build_hand_on
 
 if TYPE_CHECKING:
+    from agent_bridge.bridge.feed.growth import AnswerGrowth
     from agent_bridge.clients import Clients
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.metering import Metering
@@ -47,7 +48,9 @@ class Answering:
     reports: ContextReports
 
 
-def build_answering(settings: Settings, stores: Stores, clients: Clients, metering: Metering) -> Answering:
+def build_answering(
+    settings: Settings, stores: Stores, clients: Clients, metering: Metering, growth: AnswerGrowth
+) -> Answering:
     """Build them."""
     config, texts, turns, homeserver = settings.config, settings.texts, stores.turns, clients.homeserver
     cancellations, outboxes = Cancellations(turns, stores.signals), Outboxes(homeserver, turns)
@@ -84,6 +87,7 @@ def build_answering(settings: Settings, stores: Stores, clients: Clients, meteri
         MatrixTools(homeserver, settings.roles, turns, uploads, build_work_services(settings, stores, clients), texts),
         metering.recorder,
         metering.gate,
+        growth,
         texts,
     )
     reactions, stop_offers = StatusReactions(homeserver), StopOffers(homeserver, turns)

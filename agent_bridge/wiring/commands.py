@@ -24,6 +24,7 @@ from agent_bridge.store.forks import Forks
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.people_questions import PeopleQuestions
 from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
@@ -144,6 +145,7 @@ def build_commands(
         notifications=Notifications(stores.database),
         agent_events=build_agent_events(settings, stores, clients),
         agent_event_store=AgentEventStore(stores.database),
+        people_questions=PeopleQuestions(stores.database),
         place_maker=build_place_maker(settings, stores, clients),
         votes=build_votes(settings, stores),
         threads=build_threads(settings, stores, clients),

@@ -13,6 +13,7 @@ from agent_bridge.bridge.inbound.bot_budget import BotBudget
 from agent_bridge.bridge.inbound.ghost_invites import GhostInvites
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.invites import InviteHandler
+from agent_bridge.bridge.inbound.people_intake import PeopleIntake
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
 from agent_bridge.bridge.inbound.vote_intake import VoteIntake
@@ -20,6 +21,7 @@ from agent_bridge.commands.handler import all_commands
 from agent_bridge.store.choices import Choices
 from agent_bridge.store.feed import Feed
 from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.people_questions import PeopleQuestions
 from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.selections import Selections
@@ -79,6 +81,7 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
         RoleStore(stores.database),
         BotBudget(intake_store, settings.roles, settings.live.part(lambda each: each.budgets.budget)),
         VoteIntake(VoteStore(stores.database), rules),
+        PeopleIntake(PeopleQuestions(stores.database), settings.namespace),
         FeedWriter(Feed(stores.database), settings.feed),
         ThreadStore(stores.database),
         build_tasks(settings, stores, clients),

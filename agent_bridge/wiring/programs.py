@@ -20,16 +20,22 @@ from agent_bridge.bridge.programs.connected import ConnectedAgents
 from agent_bridge.bridge.programs.directory import Directory
 from agent_bridge.bridge.programs.feed import FeedService
 from agent_bridge.bridge.programs.messages import Messages
+from agent_bridge.bridge.programs.model_calls import ModelCalls
+from agent_bridge.bridge.programs.model_threads import ThreadMaker
 from agent_bridge.bridge.programs.names import Names
 from agent_bridge.bridge.programs.places import Places
 from agent_bridge.bridge.programs.reading import Reading
 from agent_bridge.bridge.programs.requests import Requests
 from agent_bridge.bridge.programs.token_maker import TokenMaker
 from agent_bridge.bridge.programs.work import Work
+from agent_bridge.bridge.rooms.bot_chats import BotChats
 from agent_bridge.commands.durations import parse_duration
 from agent_bridge.store.client_agents import ClientAgents
+from agent_bridge.store.model_threads import ModelThreads
+from agent_bridge.store.people_questions import PeopleQuestions
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.program_rooms import ProgramRooms
+from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
@@ -108,6 +114,25 @@ def build_api_services(
         settings.roles,
         homeserver,
     )
+    watch = AnswerWatch(store, stores.signals)
+    threads, known = ModelThreads(stores.database), ProgramRooms(stores.database)
+    bot_chats = BotChats(homeserver, stores.rooms, RoleStore(stores.database), settings.roles, config.rooms.version)
+    models = ModelCalls(
+        access,
+        requests,
+        messages,
+        directory,
+        ThreadMaker(access, threads, known, requests, direct, bot_chats, homeserver, settings.texts),
+        threads,
+        stores.agents,
+        PeopleQuestions(stores.database),
+        store,
+        watch,
+        feed.growth,
+        settings.roles,
+        settings.namespace,
+        settings.texts,
+    )
     connected = ConnectedAgents(
         stores.agents, ClientAgents(stores.database), homeserver, shows_presence=config.presence is not False
     )
@@ -116,7 +141,8 @@ def build_api_services(
         access=access,
         requests=requests,
         messages=messages,
-        asks=Asks(access, messages, store, AnswerWatch(store, stores.signals), settings.namespace),
+        asks=Asks(access, messages, store, watch, settings.namespace),
+        models=models,
         reading=reading,
         directory=directory,
         places=Places(

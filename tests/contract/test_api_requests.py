@@ -138,6 +138,7 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
             requests=Requests(ProgramRequests(database), homeserver),
             messages=messages,  # type: ignore[arg-type]
             asks=Asks(None, None, None, AnswerWatch(ProgramRequests(database), Signals()), NAMES),  # type: ignore[arg-type]
+            models=None,  # type: ignore[arg-type]
             reading=None,  # type: ignore[arg-type]
             directory=None,  # type: ignore[arg-type]
             places=_Silent(),  # type: ignore[arg-type]

@@ -108,6 +108,7 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
             "model",
         ),
         *("save", "saves", "forget", "export", "fork", "queue", "help", "token", "tokens", "usage", "notify"),
+        "reachable",
     ]
     assert await names_of(services, Role.ADMIN) == list(REGISTRY.commands)
 

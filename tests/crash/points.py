@@ -23,7 +23,7 @@ from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.core.agent_events import EVENT
-from agent_bridge.core.ids import IMPORTED
+from agent_bridge.core.ids import IMPORTED, THREAD_HEAD
 from agent_bridge.core.polls import POLL_END, POLL_START, VOTE
 from agent_bridge.core.programs import BY_PROGRAM, SAID_BY
 from agent_bridge.core.tasks import TASK
@@ -42,6 +42,7 @@ from agent_bridge.store.groups import Groups
 from agent_bridge.store.imports import ImportedMessages
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.model_threads import ModelThreads
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.operations import OperationStore
@@ -118,6 +119,14 @@ def _imported(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) 
 
 def _by_programs(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return SAID_BY in content or BY_PROGRAM in content
+
+
+def _thread_heads(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return THREAD_HEAD in content
+
+
+def _of_programs(_self: Intake, name: str, *_: Any, **__: Any) -> bool:
+    return name.startswith("program ")
 
 
 def _files(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
@@ -261,6 +270,10 @@ STEPS = {
     "api_sent": Step(ProgramRequests, "sent", is_anywhere=True),
     "api_taken": Step(Intake, "take_sent", is_anywhere=True),
     "api_finish": Step(ProgramRequests, "finish", is_anywhere=True),
+    "thread_added": Step(ModelThreads, "add", is_anywhere=True),
+    "thread_head": Step(Homeserver, "send", _thread_heads, is_anywhere=True),
+    "thread_rooted": Step(ModelThreads, "rooted", is_anywhere=True),
+    "thread_said": Step(ModelThreads, "said", is_anywhere=True),
     "api_tell": Step(TokenSecrets, "tell"),
     "api_told": Step(Tokens, "told"),
     # The leader shows, ends and counts votes.

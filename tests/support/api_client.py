@@ -87,6 +87,18 @@ class Program:
             is_json = response.content_type.endswith("json")
             return Answer(response.status, json.loads(text) if is_json else text, dict(response.headers))
 
+    async def stream(
+        self, path: str, body: object, *, headers: dict[str, str] | None = None, heard: list[str] | None = None
+    ) -> str:
+        """Return the text of a stream that a JSON *body* asks for; *heard* gets the pieces that have arrived."""
+        pieces = [] if heard is None else heard
+        given = {"Authorization": f"Bearer {self.token}", **(headers or {})}
+        async with aiohttp.request("POST", f"{self.url}{path}", json=body, headers=given) as response:
+            assert response.content_type == "text/event-stream", await response.text()
+            async for piece in response.content.iter_any():
+                pieces.append(piece.decode())
+        return "".join(pieces)
+
     async def send(self, room: str, text: str, key: str | None = None, **more: object) -> Answer:
         """Send a message to a room."""
         return await self.post(f"/v1/rooms/{quote(room, safe='')}/messages", key, text=text, **more)

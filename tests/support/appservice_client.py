@@ -17,6 +17,7 @@ from agent_bridge.bridge.feed.writer import FeedWriter
 from agent_bridge.bridge.groups.hand_on import HandOn
 from agent_bridge.bridge.inbound.bot_budget import BotBudget
 from agent_bridge.bridge.inbound.intake import Intake
+from agent_bridge.bridge.inbound.people_intake import PeopleIntake
 from agent_bridge.bridge.inbound.rules import Rules
 from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
 from agent_bridge.bridge.inbound.vote_intake import VoteIntake
@@ -34,6 +35,7 @@ from agent_bridge.store.edits import Edits
 from agent_bridge.store.feed import Feed
 from agent_bridge.store.history import Histories
 from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.people_questions import PeopleQuestions
 from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
@@ -133,6 +135,7 @@ def real_intake(
         RoleStore(database),
         BotBudget(intake_store, roles, Live(budget)),
         VoteIntake(VoteStore(database), rules),
+        PeopleIntake(PeopleQuestions(database), NAMES),
         FeedWriter(Feed(database), FeedSwitch(is_fed)),
         ThreadStore(database),
         max_queued=max_queued,

@@ -55,6 +55,7 @@ from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.people_questions import PeopleQuestions
 from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.queue import Queue
@@ -141,6 +142,7 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             agent_events=AgentEvents(homeserver, AgentEventStore(database), roles, ENGLISH),
             agent_event_store=AgentEventStore(database),
             threads=Threads(ThreadStore(database), homeserver, roles, ENGLISH),
+            people_questions=PeopleQuestions(database),
             place_maker=PlaceMaker(homeserver, Servers(database), KeyValues(database), Live(example()), roles, ENGLISH),
             votes=Votes(VoteStore(database), roles),
             reloads=ReloadStore(database),

@@ -118,6 +118,7 @@ def test_the_commands() -> None:
         "status": Role.ADMIN,
         "usage": Role.MEMBER,
         "notify": Role.MEMBER,
+        "reachable": Role.MEMBER,
         "plan": Role.ADMIN,
         "repair": Role.ADMIN,
         "reload": Role.ADMIN,

@@ -97,6 +97,7 @@ from agent_bridge.core.results.people import (
     RoleShown,
     Unmuted,
 )
+from agent_bridge.core.results.reachable import ReachableSet
 from agent_bridge.core.results.reloads import ProcessReload, ReloadOutcome, ReloadReport
 from agent_bridge.core.results.repairs import PassPlan, RepairBegun
 from agent_bridge.core.results.retirement import (
@@ -343,6 +344,7 @@ SAMPLES: list[Result] = [
     MirrorSet("log", None, is_changed=True),
     MirrorSet("log", ("Ada", "Bea"), is_changed=False),
     *(MirrorSet("log", (), is_changed=is_changed) for is_changed in (True, False)),
+    *(ReachableSet(is_on, is_changed) for is_on in (True, False) for is_changed in (True, False)),
     *(NotificationsSet(is_on, is_changed) for is_on in (True, False) for is_changed in (True, False)),
     NotReconnected("Ada", "up", ("Bea",)),
     OpenTurns((TURN,), has_more=False),

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.delivery.edit_budget import EditBudget
     from agent_bridge.bridge.delivery.outbox import Outbox
     from agent_bridge.bridge.delivery.uploads import Uploads
+    from agent_bridge.bridge.feed.growth import AnswerGrowth
     from agent_bridge.bridge.metering.gate import Gate
     from agent_bridge.bridge.metering.recorder import UsageRecorder
     from agent_bridge.config.conversations import AnswersConfig
@@ -113,8 +114,10 @@ class Generation:
         tools: MatrixTools,
         recorder: UsageRecorder,
         gate: Gate,
+        growth: AnswerGrowth,
         texts: Texts,
     ) -> None:
+        self._growth = growth
         self._approvals = approvals
         self._recorder = recorder
         self._tools = tools
@@ -257,7 +260,8 @@ class Generation:
             call.buffer.approvals = approvals.ops
             approvals.on_allowed = lambda call_id: call.buffer.activity.allow(call_id, time.monotonic())
             try:
-                await self._read(call, streamer, approvals)
+                with self._growth.writing(call.turn.id, lambda: call.buffer.text):
+                    await self._read(call, streamer, approvals)
             except AnswerEmpty:
                 if not call.outbox.acts:
                     raise
@@ -316,6 +320,7 @@ class Generation:
                     if isinstance(delta, RunStarted):
                         await self._record_run(call, delta.ref)
                     streamer.changed()
+                    self._growth.grew(call.turn.id)
                     if left < 0:
                         raise AnswerTooLong(Text("too_long", limit=limit))
         except TimeoutError:

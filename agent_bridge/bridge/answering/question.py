@@ -12,6 +12,7 @@ from agent_bridge.bridge.answering.recap import Recaps
 from agent_bridge.bridge.rooms.kinds import is_of_several_kind
 from agent_bridge.core.answers import Part
 from agent_bridge.core.errors import HomeserverUnavailable
+from agent_bridge.core.ids import THREAD_HEAD
 from agent_bridge.core.names import one_line
 from agent_bridge.core.transcript import NO_CATCH_UP, ChatMessage
 from agent_bridge.matrix.events import content_today
@@ -268,6 +269,8 @@ class Questions:
         if event is None or not self._roles.reads(str(event.get("sender")), room_id):
             return None
         content = event.get("content")
+        if isinstance(content, dict) and THREAD_HEAD in content and self._namespace.is_ours(str(event.get("sender"))):
+            return None
         said = message_of(str(event.get("type")), content_today(event))
         text = "" if said is None else said.body or ", ".join(one_line(each.name) for each in said.files)
         if isinstance(content, dict):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.feed.writer import FeedWriter
     from agent_bridge.bridge.groups.hand_on import HandOn
     from agent_bridge.bridge.inbound.bot_budget import BotBudget
+    from agent_bridge.bridge.inbound.people_intake import PeopleIntake
     from agent_bridge.bridge.inbound.rules import Rules
     from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
     from agent_bridge.bridge.inbound.vote_intake import VoteIntake
@@ -97,6 +98,7 @@ class Intake:
         roles: RoleStore,
         bot_budget: BotBudget,
         votes: VoteIntake,
+        people: PeopleIntake,
         feed: FeedWriter,
         threads: ThreadStore,
         tasks: TaskService | None = None,
@@ -120,6 +122,7 @@ class Intake:
         self._bot_budget = bot_budget
         self._votes = votes
         self._tasks = tasks
+        self._people = people
         self._feed = feed
         self._hand_on = hand_on
         self._threads = threads
@@ -221,13 +224,14 @@ class Intake:
         await self._unstored.store(events)
         rooms = await self._rooms_of(events)
         await self._begin_chains(events, rooms)
-        decided = self._decided(events, rooms)
+        answers = await self._people.asked(events, rooms)
+        decided = self._decided([event for event in events if event.event_id not in answers], rooms)
         asked = [each for each in decided if isinstance(each, NewTurn | ChangeRequest)]
         new = await self._queue_limit.applied(asked, rooms)
         ignored = [each for each in decided if isinstance(each, Ignored)]
         asked_else = asked_by(events, rooms, self._rules)
         votes = self._votes.asked(events, rooms)
-        if not (new or ignored or asked_else or votes or backfilled):
+        if not (new or ignored or asked_else or votes or answers or backfilled):
             return 0
         async with self._database.transaction() as connection:
             locked = {event.room_id for event in events} | ({backfilled.room.room_id} if backfilled else set())
@@ -257,6 +261,7 @@ class Intake:
             for resume in asked_else.resumes:
                 woken |= await self._changes.resume(connection, resume, rooms[resume.room_id], ignored)
             await self._votes.write(connection, votes, new, rooms)
+            ignored += await self._people.write(connection, answers, new, rooms)
             ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
             ignored += [each for claim in asked_else.claims for each in await self._claimed(connection, claim)]
             await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])

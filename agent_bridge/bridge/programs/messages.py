@@ -96,14 +96,20 @@ class Messages:
         """
 
         async def act(request: ProgramRequest) -> dict[str, Any]:
-            reached = await self._writable(call.token, room)
-            content = await self._content(call, reached, words)
-            self._check_answer(call.token, await self._with_context(reached, words), content, asks=asks)
-            event_id = await self._requests.send(call, request, reached.room_id, content, _MESSAGE, reached.voice)
-            await self._take(reached, event_id, _MESSAGE, content)
-            return {"room_id": reached.room_id, "event_id": event_id}
+            return await self.say(call, request, room, words, asks=asks)
 
         return await self._requests.once(call, act)
+
+    async def say(
+        self, call: Call, request: ProgramRequest, room: str, words: Words, *, asks: bool = False
+    ) -> dict[str, Any]:
+        """Send the message of a *request*, see :meth:`send`, within :meth:`Requests.once`; return its place."""
+        reached = await self._writable(call.token, room)
+        content = await self._content(call, reached, words)
+        self._check_answer(call.token, await self._with_context(reached, words), content, asks=asks)
+        event_id = await self._requests.send(call, request, reached.room_id, content, _MESSAGE, reached.voice)
+        await self._take(reached, event_id, _MESSAGE, content)
+        return {"room_id": reached.room_id, "event_id": event_id}
 
     async def share(self, call: Call, room: str, data: bytes, name: str, content_type: str, words: Words) -> Outcome:
         """Send a file; its caption is the text of *words*."""

@@ -16,6 +16,7 @@ from agent_bridge.matrix.events import mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
 
     from agent_bridge.core.programs import Token
     from agent_bridge.matrix.client import Homeserver
@@ -109,16 +110,16 @@ class Requests:
         """
         if request.event_id is not None:
             return request.event_id
-        found = None if request.is_new else await self._found(request, room_id, voice, mark(call.name, 0))
+        found = None if request.is_new else await self.found(request.created_at, room_id, voice, mark(call.name, 0))
         event_id = found or await self._homeserver.send(
             room_id, content, txn_id=f"ab.{call.name}", kind=kind, as_user=voice
         )
         await self._store.sent(request.id, room_id, event_id)
         return event_id
 
-    async def _found(self, request: ProgramRequest, room_id: str, voice: str, marked: str) -> str | None:
-        """Return the event of an interrupted call; None if the room has none."""
-        oldest = (request.created_at - _CLOCKS).timestamp() * 1000
+    async def found(self, since: datetime, room_id: str, voice: str, marked: str) -> str | None:
+        """Return the event of *voice* with a mark that was sent *since*; None: the room has none."""
+        oldest = (since - _CLOCKS).timestamp() * 1000
         start: str | None = None
         for _ in range(_PAGES):
             events, start = await self._homeserver.messages(room_id, limit=_PAGE, start=start, as_user=voice)

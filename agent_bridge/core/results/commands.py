@@ -22,6 +22,7 @@ from agent_bridge.core.results.exports import ExportResult
 from agent_bridge.core.results.mirrors import MirrorResult
 from agent_bridge.core.results.notifications import NotificationsSet
 from agent_bridge.core.results.people import PeopleResult
+from agent_bridge.core.results.reachable import ReachableSet
 from agent_bridge.core.results.reloads import ReloadReport
 from agent_bridge.core.results.repairs import PassPlan, RepairBegun
 from agent_bridge.core.results.retirement import RetirementResult
@@ -376,6 +377,7 @@ Result: TypeAlias = (
     | NotPermitted
     | NotReconnected
     | NotificationsSet
+    | ReachableSet
     | PeopleResult
     | PassPlan
     | Reconnected

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 CHANNEL = "agent_bridge"
 #: Channel of live events; the payload is the event.
 LIVE_CHANNEL = "agent_bridge_live"
+#: Channel of growing answers that programs read; the payload is a piece of one.
+GROWTH_CHANNEL = "agent_bridge_growth"
 
 
 class Topic(StrEnum):
@@ -91,6 +93,8 @@ class Signals:
         self._subscribed: list[tuple[frozenset[str], asyncio.Event]] = []
         #: Called with the payload of each live event.
         self.on_live: list[Callable[[str], None]] = []
+        #: Called with each payload about a growing answer.
+        self.on_growth: list[Callable[[str], None]] = []
 
     @contextmanager
     def subscription(self, *topics: Topic) -> Iterator[asyncio.Event]:

@@ -190,6 +190,12 @@ WITH asked AS (
     DELETE FROM feed WHERE sender = %(user)s OR user_id = %(user)s
 ), notified AS (
     DELETE FROM notified_person WHERE user_id = %(user)s
+), reachable AS (
+    DELETE FROM reachable_person WHERE user_id = %(user)s
+), asked_people AS (
+    DELETE FROM person_question WHERE person = %(user)s OR owner = %(user)s
+), model_threads AS (
+    DELETE FROM model_thread WHERE target = %(user)s OR owner = %(user)s
 ), budget AS (
     DELETE FROM bot_budget WHERE user_id = %(user)s
 ), ballots AS (

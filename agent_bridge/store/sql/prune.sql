@@ -81,6 +81,20 @@ DELETE FROM agent_event WHERE id = ANY(ARRAY(
     ORDER BY closed_at LIMIT %(batch)s
 ))
 
+-- people_questions --
+-- Delete questions to people that are older than %(days)s days, at most %(batch)s.
+DELETE FROM person_question WHERE id = ANY(ARRAY(
+    SELECT id FROM person_question WHERE asked_at < now() - make_interval(secs => %(days)s * 86400.0)
+    ORDER BY asked_at LIMIT %(batch)s
+))
+
+-- model_threads --
+-- Delete the names of conversations that were not used for %(days)s days, at most %(batch)s.
+DELETE FROM model_thread WHERE id = ANY(ARRAY(
+    SELECT id FROM model_thread WHERE used_at < now() - make_interval(secs => %(days)s * 86400.0)
+    ORDER BY used_at LIMIT %(batch)s
+))
+
 -- program_requests --
 -- Delete requests of programs that are older than %(days)s days, at most %(batch)s.
 DELETE FROM api_request WHERE id = ANY(ARRAY(

@@ -1,0 +1,166 @@
+"""Endpoints in the form of the OpenAI API: agents and people are models."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from agent_bridge.api.endpoint import ApiCall, Responded, StreamedTexts, endpoint
+from agent_bridge.api.model import ApiModel
+from agent_bridge.api.openai_bodies import ChatRequest, ConversationRef, ResponseRequest, chat_prompt, response_prompt
+from agent_bridge.api.openai_forms import ChatChunks, ChatCompletion, ResponseForm, ResponseResource, chat_completion
+from agent_bridge.api.streams import HEARTBEAT, STILL_HERE
+from agent_bridge.core.errors import StoreError
+from agent_bridge.core.model_calls import ModelAnswer
+from agent_bridge.core.permissions import Permission
+from agent_bridge.core.program_problems import Problem, ProgramRefused
+from agent_bridge.core.programs import Capability
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from agent_bridge.core.model_calls import ModelCall
+
+_TAG = "OpenAI API"
+_PROBLEMS = (
+    Problem.UNSUPPORTED_PARAMETER,
+    Problem.AGENT_NOT_FOUND,
+    Problem.USER_NOT_FOUND,
+    Problem.AGENT_AMBIGUOUS,
+    Problem.AGENT_AT_REST,
+    Problem.ROOM_NOT_FOUND,
+    Problem.NOBODY_ANSWERS,
+    Problem.ROLE_MISSING,
+    Problem.MUTED,
+    Problem.ROOM_FULL,
+    Problem.TEXT_TOO_LONG,
+    Problem.ANSWER_TIMEOUT,
+    Problem.ANSWER_FAILED,
+    Problem.ANSWER_STOPPED,
+)
+
+
+class ModelItem(ApiModel):
+    """A model."""
+
+    id: str
+    object: str = "model"
+    created: int
+    owned_by: str
+    name: str
+
+
+class ModelList(ApiModel):
+    """The models."""
+
+    object: str = "list"
+    data: list[ModelItem]
+
+
+@endpoint("GET", "/v1/models", tag=_TAG, capability=Capability.ASK, permission=Permission.SEND, is_openai=True)
+async def models(call: ApiCall) -> ModelList:
+    """List the agents in rooms of the token, and the people who let programs ask them.
+
+    The id of an agent is the localpart of its user, which stays when its name changes. The id of a person is the user
+    id. ``owned_by`` is the upstream of the agent, or ``person``.
+    """
+    found = await call.services.models.models(call.token)
+    return ModelList(
+        data=[
+            ModelItem(id=each.id, created=int(each.created_at.timestamp()), owned_by=each.owner, name=each.name)
+            for each in found
+        ]
+    )
+
+
+@endpoint(
+    "POST",
+    "/v1/chat/completions",
+    tag=_TAG,
+    capability=Capability.ASK,
+    permission=Permission.SEND,
+    problems=_PROBLEMS,
+    waits=True,
+    is_openai=True,
+)
+async def chat_completions(call: ApiCall, body: ChatRequest) -> ChatCompletion | StreamedTexts | Responded:
+    """Ask a model, and return its answer as a chat completion.
+
+    The question and the answer are in a thread of a room. See docs/openai-api.md.
+    """
+    asked = await call.services.models.ask(call.once, body.model, chat_prompt(body, call.headers))
+    if not body.stream:
+        return chat_completion(asked, await _whole(call, asked))
+    with_usage = body.stream_options is not None and bool(body.stream_options.include_usage)
+    return StreamedTexts(_streamed(call, asked, ChatChunks(asked, with_usage=with_usage)))
+
+
+@endpoint(
+    "POST",
+    "/v1/responses",
+    tag=_TAG,
+    capability=Capability.ASK,
+    permission=Permission.SEND,
+    problems=(*_PROBLEMS, Problem.HANDLE_NOT_FOUND),
+    waits=True,
+    is_openai=True,
+)
+async def responses(call: ApiCall, body: ResponseRequest) -> ResponseResource | StreamedTexts | Responded:
+    """Ask a model, and return its answer as a response of the Open Responses specification.
+
+    The question and the answer are in a thread of a room. See docs/openai-api.md.
+    """
+    asked = await call.services.models.ask(call.once, body.model, response_prompt(body, call.headers))
+    given = body.model_dump(include={"instructions", "previous_response_id", "metadata"})
+    name = body.conversation
+    given["conversation"] = None if name is None else {"id": name.id if isinstance(name, ConversationRef) else name}
+    form = ResponseForm(asked, given)
+    if not body.stream:
+        return form.whole(await _whole(call, asked))
+    return StreamedTexts(_streamed(call, asked, form))
+
+
+async def _whole(call: ApiCall, asked: ModelCall) -> ModelAnswer:
+    """Return the answer.
+
+    Raises:
+        ProgramRefused: there is none.
+    """
+    answer = await call.services.models.answer(asked, call.services.longest_wait)
+    if answer is None:
+        raise ProgramRefused(Problem.ANSWER_TIMEOUT, _later(asked))
+    if answer.status != "answered" and not answer.text:
+        raise ProgramRefused(
+            Problem.ANSWER_STOPPED if answer.status == "stopped" else Problem.ANSWER_FAILED, answer.error
+        )
+    return answer
+
+
+async def _streamed(call: ApiCall, asked: ModelCall, form: ChatChunks | ResponseForm) -> AsyncGenerator[str, None]:
+    yield form.begin()
+    shown = 0
+    pieces = call.services.models.growing(asked, call.services.longest_wait, HEARTBEAT)
+    try:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if piece is not None and not await call.services.tokens.counts(call.token.id):
+                    # It was revoked meanwhile.
+                    yield form.failed(Problem.TOKEN_INVALID, "")
+                    return
+                if isinstance(piece, ModelAnswer):
+                    rest = piece.text[shown:]
+                    yield (form.piece(rest) if rest else "") + form.end(piece)
+                    return
+                shown += len(piece or "")
+                yield STILL_HERE if piece is None else form.piece(piece)
+    except ProgramRefused as error:
+        yield form.failed(error.problem, error.detail)
+        return
+    except StoreError:
+        yield form.failed(Problem.UNAVAILABLE, "")
+        return
+    yield form.failed(Problem.ANSWER_TIMEOUT, _later(asked))
+
+
+def _later(asked: ModelCall) -> str:
+    return f"GET /v1/asks/{asked.handle} has the answer later, and so has a repeat with the same Idempotency-Key"

@@ -1,0 +1,81 @@
+"""What programs that speak the OpenAI API say to agents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from agent_bridge.api.openai_bodies import ChatRequest, ResponseRequest, chat_prompt, response_prompt
+from agent_bridge.core.model_calls import Prompt, Said
+from agent_bridge.core.program_problems import Problem, ProgramRefused
+
+ONE = [Said("user", "a"), Said("assistant", "b"), Said("user", "c"), Said("user", "d")]
+
+
+def test_a_known_conversation_gets_the_last_messages_alone() -> None:
+    prompt = Prompt(messages=ONE, instructions="Be kind.")
+    assert prompt.words(is_known=True, instructions=prompt.fingerprint) == "c\n\nd"
+    assert prompt.words(is_known=True, instructions=None) == "> **system:** Be kind.\n\nc\n\nd"
+    known = "> **system:** Be kind.\n>\n> **user:** a\n>\n> **assistant:** b\n\nc\n\nd"
+    assert prompt.words(is_known=False, instructions=None) == known
+
+
+def test_a_long_conversation_is_shortened() -> None:
+    said = [Said("user", "x" * 5_000), Said("assistant", "y" * 5_000)] * 10
+    words = Prompt(messages=[*said, Said("user", "now")], instructions="Rule.").words(is_known=False, instructions=None)
+    assert words.startswith("> …\n>\n> **")
+    assert len(words) < 13_000
+    assert words.endswith("\n\nnow")
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"n": 3}, "n"),
+        ({"stop": ["x"]}, "stop"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"messages": [{"role": "tool", "content": "x"}, {"role": "user", "content": "x"}]}, "messages[0].role"),
+    ],
+)
+def test_unsupported_parameters_are_named(more: dict[str, Any], param: str) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}]} | more
+    with pytest.raises(ProgramRefused) as refused:
+        chat_prompt(ChatRequest.model_validate(body), {})
+    assert refused.value.problem is Problem.UNSUPPORTED_PARAMETER
+    assert refused.value.more["errors"][0]["field"] == param
+
+
+def test_harmless_parameters_are_ignored() -> None:
+    plain = {
+        "tools": [],
+        "n": 1,
+        "stop": None,
+        "temperature": 0,
+        "max_tokens": 5,
+        "user": "u",
+        "reasoning_effort": "low",
+    }
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}]} | plain
+    assert chat_prompt(ChatRequest.model_validate(body), {"X-Chat-Key": " k ", "X-Room": "lobby"}) == Prompt(
+        messages=[Said("user", "x")], conversation="k", room="lobby"
+    )
+
+
+def test_the_input_of_a_response() -> None:
+    items = [
+        {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "rule"}]},
+        {"role": "assistant", "content": [{"type": "output_text", "text": "b"}]},
+        {"role": "user", "content": [{"type": "input_text", "text": "c"}, {"type": "input_text", "text": "d"}]},
+    ]
+    body = {"model": "m", "input": items, "instructions": "first", "previous_response_id": "resp_7"}
+    assert response_prompt(ResponseRequest.model_validate(body), {"X-Chat-Key": "ignored"}) == Prompt(
+        messages=[Said("assistant", "b"), Said("user", "c\n\nd")], instructions="first\n\nrule", previous="7"
+    )
+    for wrong in ({"text": {"format": {"type": "json_schema"}}}, {"input": [{"type": "function_call_output"}]}):
+        with pytest.raises(ProgramRefused):
+            response_prompt(ResponseRequest.model_validate(body | wrong), {})
+    with pytest.raises(ValidationError):
+        ResponseRequest.model_validate(body | {"conversation": " "})
