@@ -27,7 +27,7 @@ COMMANDS = {
     "read": "agents agent chats answer role context instructions model saves queue help usage export server channel "
     "votes tasks thread",
     "join": "new rename archive unarchive delete yes invite leave stop approve deny save forget fork trigger triggers "
-    "notify schedule schedules pause resume unschedule token tokens vote task event",
+    "notify reachable schedule schedules pause resume unschedule token tokens vote task event",
     "settings": "busy stream reset load import",
     "mute": "mute unmute",
     "pin": "pin unpin",
