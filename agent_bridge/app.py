@@ -136,7 +136,7 @@ async def build(
         )
         operations = build_operations(settings, stores, clients, agents)
         others: list[Routes] = [_sync_webhook(config, agents.status), build_trigger_routes(settings, stores, clients)]
-        api = build_api(settings, stores, clients, inbound, agents.chats.direct, feed)
+        api = build_api(settings, stores, clients, inbound, agents.chats.direct, agents.inviter, feed)
         has_own_port = config.api.port is not None
         leader = build_leader(settings, stores, clients, inbound, agents, metering, refresher, operations)
         health = _health_pages(stores, clients, endpoint, leader, agents.status)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from agent_bridge.bridge.programs.access import Access
     from agent_bridge.bridge.programs.asks import Asks
+    from agent_bridge.bridge.programs.channel_events import ChannelEvents
     from agent_bridge.bridge.programs.client_agents import ClientAgentDesk
     from agent_bridge.bridge.programs.connected import ConnectedAgents
     from agent_bridge.bridge.programs.directory import Directory
@@ -34,6 +35,7 @@ class ApiServices:
     reading: Reading
     directory: Directory
     places: Places
+    channel_events: ChannelEvents
     feed: FeedService
     client_agents: ClientAgentDesk
     connected: ConnectedAgents

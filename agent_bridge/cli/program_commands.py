@@ -25,6 +25,8 @@ Seconds = Annotated[float, typer.Option("--timeout", help="Seconds to wait for t
 Thread = Annotated[str | None, typer.Option("--thread", help="Event id of the root of a thread.")]
 #: Exit code of a question without an answer in time.
 NO_ANSWER = 3
+#: Seconds that an event has to appear.
+_POST = 10
 
 
 @program_commands.command("who")
@@ -157,8 +159,8 @@ def post(
     except ValueError:
         raise typer.BadParameter("is no JSON", param_hint="--data") from None
     client = Client()
-    sent = client.post(client.channel_events(channel), {"kind": kind, "text": text, "data": values})
-    say(json.dumps(sent, ensure_ascii=False) if as_json else sent["event_id"])
+    sent = client.post(client.channel_events(channel), {"kind": kind, "text": text, "data": values, "wait": _POST})
+    say(json.dumps(sent, ensure_ascii=False) if as_json else sent["event_id"] or "The room shows it soon.")
 
 
 @program_commands.command("status")

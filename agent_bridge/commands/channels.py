@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.channels.changes import MOST_CHANNELS
 from agent_bridge.bridge.rooms.invitations import bring_in
 from agent_bridge.commands.argument_kinds import PlaceWords, the_agent
 from agent_bridge.commands.arguments import words_of
@@ -17,8 +18,6 @@ from agent_bridge.commands.places import (
     address,
     channel_here,
     channel_named,
-    checked_name,
-    may,
     refusal_in,
     refused,
     server_here,
@@ -44,7 +43,7 @@ from agent_bridge.core.results.servers import (
     PlaceRefused,
     ServerResult,
 )
-from agent_bridge.core.servers import Channel, ChannelType, NewPlace, PlaceStatus
+from agent_bridge.core.servers import Channel, ChannelType
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -53,10 +52,6 @@ if TYPE_CHECKING:
     from agent_bridge.core.servers import Server
     from agent_bridge.store.postgres.database import Connection
 
-#: Channels of a server.
-_MOST = 200
-#: Characters of a topic.
-_TOPIC = 500
 _AGENT = Argument("agent", required=True)
 #: Types of channels in which agents cannot write.
 _SILENT = frozenset({ChannelType.ANNOUNCEMENT, ChannelType.VOICE})
@@ -103,7 +98,7 @@ async def channel(
     found, rest = await _meant(ctx, action, words)
     if isinstance(found, PlaceRefused):
         return found
-    if not may(ctx, _NEEDED[action], found.server):
+    if not ctx.services.place_changes.may(ctx.sender, _NEEDED[action], found.server):
         return NotPermitted(f"channel {action}", lowest_role(_NEEDED[action]))
     act: Mapping[ChannelAction, Callable[[CommandContext, Found, str], Awaitable[ServerResult | MirrorResult]]] = {
         ChannelAction.RENAME: _rename,
@@ -164,23 +159,13 @@ async def _new(ctx: CommandContext, words: Sequence[str]) -> ChannelMade | Place
     server = await server_named(ctx, one_line(before)) if slash else await server_here(ctx)
     if isinstance(server, PlaceRefused):
         return server
-    if not may(ctx, Permission.CHANNELS, server):
+    if not ctx.services.place_changes.may(ctx.sender, Permission.CHANNELS, server):
         return NotPermitted("channel new", lowest_role(Permission.CHANNELS))
-    services, number = ctx.services, None if server is None else server.number
+    services, named = ctx.services, after if slash else text
 
     async def act(connection: Connection) -> Effect:
-        await services.servers.lock(connection)
-        present = None if number is None else await services.servers.server(number, connection)
-        if number is not None and (present is None or present.status is PlaceStatus.DELETING):
-            return refused(PlaceRefused(PlaceProblem.NO_SERVER, before))
-        known = await services.servers.channels(number, connection)
-        name = checked_name(after if slash else text, known)
-        if isinstance(name, PlaceRefused):
-            return refused(name)
-        if len(known) >= _MOST:
-            return refused(PlaceRefused(PlaceProblem.TOO_MANY_CHANNELS, name, _MOST))
-        new = NewPlace(ctx.key, name)
-        return {"channel": await services.servers.add_channel(connection, new, number, kind or ChannelType.TEXT)}
+        made = await services.place_changes.new_channel(connection, ctx.key, server, named, kind or ChannelType.TEXT)
+        return refused(made) if isinstance(made, PlaceRefused) else {"channel": made}
 
     effect = await once(ctx, act)
     made = await services.servers.find(effect["channel"]) if "channel" in effect else None
@@ -193,30 +178,22 @@ async def _new(ctx: CommandContext, words: Sequence[str]) -> ChannelMade | Place
 
 
 async def _rename(ctx: CommandContext, found: Found, text: str) -> ChannelChanged | PlaceRefused:
-    services, channel = ctx.services, found.channel
+    channel = found.channel
 
     async def act(connection: Connection) -> Effect:
-        await services.servers.lock(connection)
-        others = [each for each in await services.servers.channels(channel.server, connection) if each.id != channel.id]
-        name = checked_name(text, others)
-        if isinstance(name, PlaceRefused):
-            return refused(name)
-        await services.servers.change(connection, channel.id, name=name)
-        return {"name": name}
+        name = await ctx.services.place_changes.rename(connection, channel, text)
+        return refused(name) if isinstance(name, PlaceRefused) else {"name": name}
 
     effect = await once(ctx, act)
     return refusal_in(effect) or ChannelChanged(channel.name, ChannelChange.RENAMED, effect["name"])
 
 
 async def _topic(ctx: CommandContext, found: Found, text: str) -> ChannelChanged:
-    topic = one_line(text)[:_TOPIC]
-
     async def act(connection: Connection) -> Effect:
-        await ctx.services.servers.change(connection, found.channel.id, topic=topic)
-        return {"topic": topic}
+        return {"topic": await ctx.services.place_changes.set_topic(connection, found.channel, text)}
 
-    await once(ctx, act)
-    return ChannelChanged(found.channel.name, ChannelChange.TOPIC, topic)
+    effect = await once(ctx, act)
+    return ChannelChanged(found.channel.name, ChannelChange.TOPIC, effect["topic"])
 
 
 async def _move(ctx: CommandContext, found: Found, text: str) -> ChannelChanged | PlaceRefused:
@@ -224,17 +201,16 @@ async def _move(ctx: CommandContext, found: Found, text: str) -> ChannelChanged 
     most = len(await services.servers.channels(channel.server))
     if not text:
         return PlaceRefused(PlaceProblem.NO_POSITION, channel.name, most)
-    position = int(text) if text.isdecimal() and len(text) <= len(str(_MOST)) else 0
-    if not 1 <= position <= most:
+    if not (text.isdecimal() and len(text) <= len(str(MOST_CHANNELS))):
         return PlaceRefused(PlaceProblem.BAD_POSITION, text, most)
+    position = int(text)
 
     async def act(connection: Connection) -> Effect:
-        await services.servers.lock(connection)
-        await services.servers.move(connection, channel.id, position)
-        return {"position": position}
+        refusal = await services.place_changes.move(connection, channel, position)
+        return {"position": position} if refusal is None else refused(refusal)
 
-    await once(ctx, act)
-    return ChannelChanged(channel.name, ChannelChange.MOVED, str(position))
+    effect = await once(ctx, act)
+    return refusal_in(effect) or ChannelChanged(channel.name, ChannelChange.MOVED, str(position))
 
 
 async def _delete(ctx: CommandContext, found: Found, text: str) -> PlaceDeleted | DeletionQuestion:

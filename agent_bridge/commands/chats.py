@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from agent_bridge.commands.argument_kinds import AgentAndTitle, ArgumentError, ChatTitle, PageNumber, the_agent
 from agent_bridge.commands.arguments import words_of
 from agent_bridge.commands.effects import once
-from agent_bridge.commands.lookup import folded
 from agent_bridge.commands.pages import number_of_pages
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.commands.selection import in_order, listed, numbered, present
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.chats import ChatStatus, ListedChat, NewChat
-from agent_bridge.core.names import one_line
+from agent_bridge.core.names import folded, one_line
 from agent_bridge.core.permissions import Permission, lowest_role
 from agent_bridge.core.results.chats import (
     ChatEntry,

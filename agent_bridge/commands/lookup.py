@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.names import folded
 from agent_bridge.core.permissions import Permission
 
 if TYPE_CHECKING:
@@ -91,11 +91,6 @@ def similar_agents(name: str, agents: Sequence[AgentRoom]) -> list[AgentRoom]:
     ratios = [(difflib.SequenceMatcher(None, sought, folded(each.agent.name)).ratio(), each) for each in agents]
     near = sorted((each for each in ratios if each[0] >= _SUGGESTED), key=lambda each: -each[0])
     return [agent_room for _, agent_room in near[:_SUGGESTIONS]]
-
-
-def folded(name: str) -> str:
-    """Return *name* for comparisons: keyboards compose the same letter from different code points."""
-    return unicodedata.normalize("NFC", name.casefold())
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent_bridge.commands.lookup import folded
-from agent_bridge.core.names import one_line
-from agent_bridge.core.permissions import CAN, Permission
+from agent_bridge.bridge.channels.changes import SLASH
+from agent_bridge.core.names import folded, one_line
 from agent_bridge.core.results.commands import RoomAddress
 from agent_bridge.core.results.servers import PlaceProblem, PlaceRefused
-from agent_bridge.core.roles import Role
 from agent_bridge.core.servers import Channel, Server
 
 if TYPE_CHECKING:
@@ -19,12 +17,8 @@ if TYPE_CHECKING:
     from agent_bridge.commands.effects import Effect
     from agent_bridge.commands.registry import CommandContext
 
-#: Characters of a name.
-LONGEST = 80
 #: The last word that confirms a deletion.
 YES = "yes"
-#: Between the name of a server and that of a channel.
-_SLASH = "/"
 #: Digits of the number of a channel.
 _DIGITS = 4
 
@@ -39,22 +33,7 @@ class Found:
     @property
     def name(self) -> str:
         """The name by which people mean the channel from anywhere."""
-        return self.channel.name if self.server is None else f"{self.server.name}{_SLASH}{self.channel.name}"
-
-
-def role_in(ctx: CommandContext, server: Server | None) -> Role:
-    """Return the role of the caller in *server*; None: in the main Space. The owner of a server is its owner."""
-    if server is None:
-        return ctx.services.roles.of(ctx.sender)
-    book = ctx.services.roles.book.in_server(server.number)
-    # This process may not have read the roles of a new server yet.
-    is_new = server.number not in ctx.services.roles.book.servers
-    return Role.OWNER if is_new and server.owner == ctx.sender else book.role_of(ctx.sender)
-
-
-def may(ctx: CommandContext, permission: Permission, server: Server | None) -> bool:
-    """Tell whether the caller has *permission* in *server*; None: in the main Space."""
-    return permission in CAN[role_in(ctx, server)]
+        return self.channel.name if self.server is None else f"{self.server.name}{SLASH}{self.channel.name}"
 
 
 def address(ctx: CommandContext, place: Server | Channel) -> RoomAddress | None:
@@ -98,7 +77,7 @@ async def channel_named(ctx: CommandContext, text: str) -> Found | PlaceRefused:
     A name alone means a channel of the server of the room, then of the main Space, then of any server. A number behind
     the slash, or behind ``#``, is the place in the list: names that people gave in clients may be equal.
     """
-    *front, name = text.removeprefix("#").split(_SLASH, 1)
+    *front, name = text.removeprefix("#").split(SLASH, 1)
     if front:
         server = await server_named(ctx, front[0].strip())
         if isinstance(server, PlaceRefused):
@@ -131,18 +110,6 @@ def _of_name(text: str, found: Sequence[Found], name: str, *, numbered: bool = T
     if not meant and numbered and name.isdecimal() and len(name) <= _DIGITS and 1 <= int(name) <= len(found):
         return found[int(name) - 1]
     return PlaceRefused(PlaceProblem.SEVERAL if meant else PlaceProblem.NO_CHANNEL, text)
-
-
-def checked_name(text: str, taken: Sequence[Server | Channel]) -> str | PlaceRefused:
-    """Return the name of a new place, which is none of *taken*, or why *text* cannot be one."""
-    name = one_line(text).removeprefix("#").strip()
-    if not name:
-        return PlaceRefused(PlaceProblem.NO_NAME)
-    if len(name) > LONGEST or _SLASH in name or name.isdecimal():
-        return PlaceRefused(PlaceProblem.BAD_NAME, name[:LONGEST], LONGEST)
-    if any(folded(each.name) == folded(name) for each in taken):
-        return PlaceRefused(PlaceProblem.TAKEN, name)
-    return name
 
 
 def refused(refusal: PlaceRefused) -> Effect:

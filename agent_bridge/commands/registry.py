@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.agents.pass_plan import PassPlanner
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
     from agent_bridge.bridge.answering.context_report import ContextReports
+    from agent_bridge.bridge.channels.changes import PlaceChanges
     from agent_bridge.bridge.channels.maker import PlaceMaker
     from agent_bridge.bridge.chats.binding import Binding
     from agent_bridge.bridge.chats.direct import DirectChats
@@ -163,6 +164,7 @@ class CommandServices:
     agent_event_store: AgentEventStore
     people_questions: PeopleQuestions
     place_maker: PlaceMaker
+    place_changes: PlaceChanges
     votes: Votes
     threads: Threads
     #: Whether the rooms of agents that are retired are deleted.

@@ -11,12 +11,13 @@ from agent_bridge.bridge.collaboration.schedules import ScheduleRequest, Schedul
 from agent_bridge.commands.argument_kinds import PageNumber, ScheduleNumber, ScheduleWords
 from agent_bridge.commands.arguments import first_quoted
 from agent_bridge.commands.effects import once
-from agent_bridge.commands.lookup import folded, visible_agents
+from agent_bridge.commands.lookup import visible_agents
 from agent_bridge.commands.pages import number_of_pages
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.commands.waking import WakingPlace, agents_here, waking_place
 from agent_bridge.commands.zones import zone_of
 from agent_bridge.core.actors import Actor
+from agent_bridge.core.names import folded
 from agent_bridge.core.permissions import Permission, lowest_role
 from agent_bridge.core.results.commands import Argument, Group, NotPermitted
 from agent_bridge.core.results.schedules import (

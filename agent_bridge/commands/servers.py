@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from agent_bridge.commands.argument_kinds import PlaceWords
 from agent_bridge.commands.arguments import words_of
 from agent_bridge.commands.effects import once
-from agent_bridge.commands.places import YES, address, checked_name, may, refusal_in, refused, role_in, server_named
+from agent_bridge.commands.places import YES, address, refusal_in, refused, server_named
 from agent_bridge.commands.registry import CommandContext, command
-from agent_bridge.core.names import one_line
 from agent_bridge.core.permissions import CAN, Permission, lowest_role
 from agent_bridge.core.results.commands import Group, NotPermitted, RoomAddress
 from agent_bridge.core.results.servers import (
@@ -28,19 +26,13 @@ from agent_bridge.core.results.servers import (
     ServerResult,
     ServerUpdated,
 )
-from agent_bridge.core.servers import NewPlace, PlaceStatus, Server
+from agent_bridge.core.servers import PlaceStatus, Server
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from agent_bridge.commands.effects import Effect
     from agent_bridge.store.postgres.database import Connection
-
-#: Servers of a bridge.
-_MOST = 100
-#: Characters of a description.
-_DESCRIPTION = 500
-_ICON = re.compile(r"mxc://[^\s/]+/[^\s/]+")
 
 
 class ServerAction(StrEnum):
@@ -83,7 +75,7 @@ async def _list(ctx: CommandContext, _words: str) -> ServerList:
                 topic=each.topic,
                 owner=each.owner,
                 room=address(ctx, each),
-                role=role_in(ctx, each),
+                role=ctx.services.place_changes.role(ctx.sender, each),
                 channels=len(channels.get(each.number, ())),
             )
             for each in await ctx.services.servers.servers()
@@ -97,17 +89,8 @@ async def _new(ctx: CommandContext, words: str) -> ServerMade | PlaceRefused | N
     services = ctx.services
 
     async def act(connection: Connection) -> Effect:
-        await services.servers.lock(connection)
-        known = await services.servers.servers(connection)
-        name = checked_name(" ".join(words_of(words)), known)
-        if isinstance(name, PlaceRefused):
-            return refused(name)
-        if len(known) >= _MOST:
-            return refused(PlaceRefused(PlaceProblem.TOO_MANY_SERVERS, name, _MOST))
-        book = await services.role_store.lock(connection) or services.roles.book
-        number = await services.servers.add_server(connection, NewPlace(ctx.key, name), ctx.sender)
-        await services.role_store.renew(connection, book)
-        return {"number": number}
+        number = await services.place_changes.new_server(connection, ctx.key, ctx.sender, " ".join(words_of(words)))
+        return refused(number) if isinstance(number, PlaceRefused) else {"number": number}
 
     effect = await once(ctx, act)
     if (refusal := refusal_in(effect)) is not None:
@@ -171,29 +154,14 @@ async def _update(ctx: CommandContext, words: str) -> ServerUpdated | PlaceRefus
     found = await server_named(ctx, named)
     if isinstance(found, PlaceRefused):
         return found
-    if not may(ctx, Permission.CHANNELS, found):
+    if not ctx.services.place_changes.may(ctx.sender, Permission.CHANNELS, found):
         return NotPermitted("server update", lowest_role(Permission.CHANNELS))
     if field is None:
         return PlaceRefused(PlaceProblem.NO_FIELD, found.name)
-    if field is ServerField.ICON and value and _ICON.fullmatch(value) is None:
-        return PlaceRefused(PlaceProblem.BAD_ICON, value)
-    services = ctx.services
 
     async def act(connection: Connection) -> Effect:
-        await services.servers.lock(connection)
-        if field is ServerField.NAME:
-            others = [each for each in await services.servers.servers(connection) if each.number != found.number]
-            name = checked_name(value, others)
-            if isinstance(name, PlaceRefused):
-                return refused(name)
-            await services.servers.change(connection, found.id, name=name)
-            return {"value": name}
-        text = one_line(value)[:_DESCRIPTION]
-        if field is ServerField.DESCRIPTION:
-            await services.servers.change(connection, found.id, topic=text)
-        else:
-            await services.servers.set_icon(connection, found, value or None)
-        return {"value": text}
+        changed = await ctx.services.place_changes.update_server(connection, found, field, value)
+        return refused(changed) if isinstance(changed, PlaceRefused) else {"value": changed}
 
     effect = await once(ctx, act)
     return refusal_in(effect) or ServerUpdated(found.name, field, effect["value"])
@@ -217,7 +185,7 @@ async def _delete(ctx: CommandContext, words: str) -> PlaceDeleted | DeletionQue
     found = await server_named(ctx, named)
     if isinstance(found, PlaceRefused):
         return found
-    if not may(ctx, Permission.OWN, found) and Permission.OWN not in CAN[ctx.services.roles.of(ctx.sender)]:
+    if not ctx.services.place_changes.may_delete(ctx.sender, found):
         return NotPermitted("server delete", lowest_role(Permission.OWN))
     if not confirmed:
         channels = await ctx.services.servers.channels(found.number)
@@ -228,13 +196,9 @@ async def _delete(ctx: CommandContext, words: str) -> PlaceDeleted | DeletionQue
 
 async def delete_place(ctx: CommandContext, place: int) -> None:
     """Have the server or the channel with the room *place* deleted, once for this command."""
-    services = ctx.services
 
     async def act(connection: Connection) -> Effect:
-        # Nobody adds a channel to a server that goes.
-        await services.servers.lock(connection)
-        lanes = await services.servers.delete(connection, place, ctx.key)
-        await services.lanes.wake(connection, lanes)
+        await ctx.services.place_changes.delete(connection, place, ctx.key)
         return {"status": PlaceStatus.DELETING}
 
     await once(ctx, act)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from agent_bridge.commands.argument_kinds import PageNumber, TriggerWords
 from agent_bridge.commands.arguments import words_of
 from agent_bridge.commands.effects import once
-from agent_bridge.commands.lookup import folded
 from agent_bridge.commands.pages import number_of_pages
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.commands.waking import WakingPlace, waking_place
-from agent_bridge.core.names import one_line
+from agent_bridge.core.names import folded, one_line
 from agent_bridge.core.permissions import Permission, lowest_role
 from agent_bridge.core.results.commands import Argument, Group, NotPermitted
 from agent_bridge.core.results.triggers import (

@@ -49,6 +49,11 @@ def one_line(text: str) -> str:
     return line if any(sign not in _JOINERS and not unicodedata.category(sign).startswith("M") for sign in line) else ""
 
 
+def folded(name: str) -> str:
+    """Return *name* for comparisons: keyboards compose the same letter from different code points."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
 def undecorated(name: str) -> str:
     """Return *name* in one line without emoji and other symbols, which people leave out when they write it.
 

@@ -39,6 +39,7 @@ class Problem(StrEnum):
     MESSAGE_NOT_FOUND = "message_not_found"
     AGENT_NOT_FOUND = "agent_not_found"
     USER_NOT_FOUND = "user_not_found"
+    SERVER_NOT_FOUND = "server_not_found"
     HANDLE_NOT_FOUND = "handle_not_found"
     #: Several agents have the name.
     AGENT_AMBIGUOUS = "agent_ambiguous"
@@ -65,6 +66,8 @@ class Problem(StrEnum):
     COMMANDS_ONLY = "commands_only"
     #: The messages of the room are encrypted.
     ENCRYPTED = "encrypted"
+    #: There are as many as are allowed.
+    TOO_MANY = "too_many"
     TOO_MANY_CHATS = "too_many_chats"
     TOO_MANY_AGENTS = "too_many_agents"
     #: Another one has the name.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.channels.changes import PlaceChanges
 from agent_bridge.bridge.channels.keeper import PlaceKeeper
 from agent_bridge.bridge.channels.lost_places import LostPlaces
 from agent_bridge.bridge.channels.maker import PlaceMaker
@@ -24,6 +25,11 @@ def build_place_maker(settings: Settings, stores: Stores, clients: Clients) -> P
     """Build the part that makes the rooms of servers and channels."""
     servers = Servers(stores.database)
     return PlaceMaker(clients.homeserver, servers, stores.kv, settings.live, settings.roles, settings.texts)
+
+
+def build_place_changes(settings: Settings, stores: Stores) -> PlaceChanges:
+    """Build the functions that change servers and channels."""
+    return PlaceChanges(Servers(stores.database), RoleStore(stores.database), settings.roles, stores.lanes)
 
 
 def build_place_keeper(settings: Settings, stores: Stores, clients: Clients, admin_room: AdminRoom) -> PlaceKeeper:

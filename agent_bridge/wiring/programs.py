@@ -15,6 +15,7 @@ from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.programs.access import Access
 from agent_bridge.bridge.programs.answer_watch import AnswerWatch
 from agent_bridge.bridge.programs.asks import Asks
+from agent_bridge.bridge.programs.channel_events import ChannelEvents
 from agent_bridge.bridge.programs.client_agents import ClientAgentDesk
 from agent_bridge.bridge.programs.connected import ConnectedAgents
 from agent_bridge.bridge.programs.directory import Directory
@@ -30,6 +31,7 @@ from agent_bridge.bridge.programs.token_maker import TokenMaker
 from agent_bridge.bridge.programs.work import Work
 from agent_bridge.bridge.rooms.bot_chats import BotChats
 from agent_bridge.commands.durations import parse_duration
+from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.client_agents import ClientAgents
 from agent_bridge.store.model_threads import ModelThreads
 from agent_bridge.store.people_questions import PeopleQuestions
@@ -40,12 +42,14 @@ from agent_bridge.store.servers import Servers
 from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.web.connections import Limits
+from agent_bridge.wiring.channels import build_place_changes, build_place_maker
 from agent_bridge.wiring.collaboration import build_agent_events, build_tasks
 from agent_bridge.wiring.groups import build_hand_on
 from agent_bridge.wiring.votes import build_votes
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.chats.direct import DirectChats
+    from agent_bridge.bridge.rooms.inviter import Inviter
     from agent_bridge.clients import Clients
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.feed import FeedParts
@@ -68,11 +72,17 @@ def build_token_maker(settings: Settings, stores: Stores, clients: Clients) -> T
 
 
 def build_api(
-    settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats, feed: FeedParts
+    settings: Settings,
+    stores: Stores,
+    clients: Clients,
+    inbound: Inbound,
+    direct: DirectChats,
+    inviter: Inviter,
+    feed: FeedParts,
 ) -> tuple[ApiRoutes, A2ARoutes, McpRoutes]:
     """Build the routes of the API."""
     config = settings.config
-    services = build_api_services(settings, stores, clients, inbound, direct, feed)
+    services = build_api_services(settings, stores, clients, inbound, direct, inviter, feed)
     api = ApiRoutes(
         all_endpoints(),
         services,
@@ -84,7 +94,13 @@ def build_api(
 
 
 def build_api_services(
-    settings: Settings, stores: Stores, clients: Clients, inbound: Inbound, direct: DirectChats, feed: FeedParts
+    settings: Settings,
+    stores: Stores,
+    clients: Clients,
+    inbound: Inbound,
+    direct: DirectChats,
+    inviter: Inviter,
+    feed: FeedParts,
 ) -> ApiServices:
     """Build the parts that endpoints call."""
     config, homeserver = settings.config, clients.homeserver
@@ -153,6 +169,21 @@ def build_api_services(
             ChatMaker(homeserver, stores.chats, stores.kv, settings.live, settings.texts),
             direct,
             settings.roles,
+            settings.namespace,
+        ),
+        channel_events=ChannelEvents(
+            access,
+            requests,
+            build_agent_events(settings, stores, clients),
+            AgentEventStore(stores.database),
+            reading,
+            Servers(stores.database),
+            build_place_changes(settings, stores),
+            build_place_maker(settings, stores, clients),
+            inviter,
+            stores.agents,
+            stores.database,
+            stores.signals,
             settings.namespace,
         ),
         client_agents=ClientAgentDesk(

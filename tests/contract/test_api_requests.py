@@ -142,6 +142,7 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
             reading=None,  # type: ignore[arg-type]
             directory=None,  # type: ignore[arg-type]
             places=_Silent(),  # type: ignore[arg-type]
+            channel_events=None,  # type: ignore[arg-type]
             feed=None,  # type: ignore[arg-type]
             client_agents=_Silent(),  # type: ignore[arg-type]
             connected=None,  # type: ignore[arg-type]

@@ -147,6 +147,7 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
             messages=functions,  # type: ignore[arg-type]
             asks=functions,  # type: ignore[arg-type]
             models=None,  # type: ignore[arg-type]
+            channel_events=None,  # type: ignore[arg-type]
             reading=None,  # type: ignore[arg-type]
             directory=None,  # type: ignore[arg-type]
             places=functions,  # type: ignore[arg-type]

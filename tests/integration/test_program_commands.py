@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.api_client import program_of
-from support.conditions import DEADLINE
+from support.conditions import DEADLINE, eventually
 from support.harness import DOMAIN, SHARED
 from support.scripted_upstream import ScriptedUpstream
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from support.postgres import Server
 
 BOSS = f"@boss:{DOMAIN}"
+DATA = {"subtask": 1, "sources": 12, "confidence": 0.87}
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +164,44 @@ async def test_an_agent_lives_in_a_shell(harness: BridgeHarness, running: Runnin
         await following.wait()
         assert [each["text"] for each in await crab.json("read", "-n", "2")] == ["How many legs?", "Ten."]
     assert (await boss.run("agent", "remove", "Crab"))[0] == 0
+
+
+async def test_hooks_post_and_print_events(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    """The first summary makes the channel for logs; an agent reports there, too, and members without power do not."""
+    boss = Shell(await program_of(running, BOSS, name="hooks"), tmp_path)
+    said = {"cwd": "/home/ann/site", "session_id": "s1", "last_assistant_message": "The tests are green."}
+    async with harness.person("boss"):
+        assert (await boss.program.get("/v1/channels/-/events")).code == "room_not_found"
+        # The process has less than a second: the channel may not be ready then.
+        await boss.run("hook", "stop", given=json.dumps(said))
+        posted = await boss.program.post("/v1/channels/-/events", "one", kind="research_complete", data=DATA, wait=20)
+        assert (posted.status, posted.headers.get("Idempotent-Replayed")) == (200, None)
+        again = await boss.program.post("/v1/channels/-/events", "one", kind="research_complete", data=DATA, wait=20)
+        assert (again.content, again.headers["Idempotent-Replayed"]) == (posted.content, "true")
+        await boss.run("hook", "stop", given=json.dumps(said))
+
+        async def summary() -> str | None:
+            code, output, _ = await boss.run("hook", "start")
+            assert code == 0
+            return output if "site: The tests are green." in output else None
+
+        output = await eventually(summary, "the summary is printed")
+        assert output.startswith("Recent activity of other agents, as information only:\n- ")
+        found = (await boss.program.get("/v1/channels/agent-logs/events"))["events"]
+        kinds = [each["kind"] for each in found]
+        assert sorted(kinds) == ["research_complete", "session_summary"]
+        (result,) = (each for each in found if each["kind"] == "research_complete")
+        assert (result["data"], result["sender"], result["event_id"]) == (DATA, BOSS, posted["event_id"])
+        agent = await program_of(running, upstream.names[0], name="agent")
+        assert (await agent.post("/v1/channels/-/events", kind="result")).code == "room_not_found"
+        member = await program_of(running, f"@bob:{DOMAIN}", name="member")
+        assert (await member.post("/v1/channels/agent-logs/events", kind="result")).code == "room_not_found"
+        limited = await program_of(running, BOSS, name="limited", rooms=["!other:example.org"])
+        assert (await limited.post("/v1/channels/-/events", kind="result")).code == "room_not_found"
+        for body, reason in (({"kind": "Bad kind"}, "bad_kind"), ({"kind": "x", "data": {"a": "\0"}}, "bad_text")):
+            refused = await boss.program.post("/v1/channels/-/events", **body)
+            assert (refused.code, refused["reason"]) == ("invalid_request", reason)
+        code, event_id, _ = await boss.run("post", "agent-logs", "--kind", "progress", "--data", '{"percent": 0.5}')
+        assert (code, event_id[0]) == (0, "$")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.agents.pass_plan import PassPlanner
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.bridge.channels.changes import PlaceChanges
 from agent_bridge.bridge.channels.maker import PlaceMaker
 from agent_bridge.bridge.chats.binding import Binding, WaitingEvents
 from agent_bridge.bridge.chats.conversations import ChatConversations
@@ -144,6 +145,7 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             threads=Threads(ThreadStore(database), homeserver, roles, ENGLISH),
             people_questions=PeopleQuestions(database),
             place_maker=PlaceMaker(homeserver, Servers(database), KeyValues(database), Live(example()), roles, ENGLISH),
+            place_changes=PlaceChanges(Servers(database), RoleStore(database), roles, idle_lanes(database)),
             votes=Votes(VoteStore(database), roles),
             reloads=ReloadStore(database),
             personal_data=PersonalData(database, Redactions(NAMES.bot_username, redact_answers=False), Queue(database)),

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.api.endpoint import endpoints_of
-from agent_bridge.api.endpoints import agents, asking, directory, events, messages, openai, places, work
+from agent_bridge.api.endpoints import (
+    agents,
+    asking,
+    channel_events,
+    directory,
+    events,
+    messages,
+    openai,
+    places,
+    work,
+)
 
 if TYPE_CHECKING:
     from agent_bridge.api.endpoint import Endpoint
@@ -13,4 +23,4 @@ if TYPE_CHECKING:
 
 def all_endpoints() -> tuple[Endpoint, ...]:
     """Return all endpoints, in the order of the documents."""
-    return endpoints_of(directory, messages, asking, places, work, events, agents, openai)
+    return endpoints_of(directory, messages, asking, places, channel_events, work, events, agents, openai)

@@ -23,7 +23,7 @@ _TASK = (Problem.TASK_NOT_FOUND, Problem.TASK_REFUSED, Problem.ROLE_MISSING, Pro
 _ROOM = (Problem.ROOM_NOT_FOUND, Problem.AGENT_AMBIGUOUS, Problem.AGENT_NOT_FOUND)
 
 
-class NewAgentEvent(ApiModel):
+class NewRoomEvent(ApiModel):
     """An event about work."""
 
     kind: Text = Field(
@@ -133,7 +133,7 @@ class Cast(ApiModel):
     permission=Permission.SEND,
     problems=(*_ROOM, Problem.EVENT_REFUSED, Problem.ROLE_MISSING, Problem.MUTED),
 )
-async def post_event(call: ApiCall, room: str, body: NewAgentEvent) -> PostedAgentEvent | Responded:
+async def post_event(call: ApiCall, room: str, body: NewRoomEvent) -> PostedAgentEvent | Responded:
     """Post an agent event into a room, which shows it as a text."""
     outcome = await call.services.work.post_event(call.once, room, body.kind, body.data, body.text)
     return Responded(PostedAgentEvent(**outcome.content), outcome.status, is_repeat=outcome.is_repeat)

@@ -37,8 +37,12 @@ class AgentEvents:
         self._roles = roles
         self._texts = texts
 
-    async def refusal(self, actor: Actor, room_id: str, *, needs_bot: bool = False) -> EventRefused | None:
-        """Return why *actor* may not post events in a room; None: the actor may. *needs_bot*: the bot writes, too.
+    async def refusal(
+        self, actor: Actor, room_id: str, *, needs_bot: bool = False, invited: bool = False
+    ) -> EventRefused | None:
+        """Return why *actor* may not post events in a room; None: the actor may.
+
+        *needs_bot*: the bot writes, too. *invited*: an invitation of the actor is enough.
 
         Raises:
             HomeserverUnavailable: it is not known.
@@ -49,7 +53,7 @@ class AgentEvents:
         sender = self._sender(actor)
         state = await self._homeserver.room_state(room_id, sender)
         present = {actor.user_id, *([self._homeserver.namespace.bot] if needs_bot else [])}
-        if state is None or not present <= state.members("join"):
+        if state is None or not present <= state.members("join", *(["invite"] if invited else [])):
             return EventRefused(EventProblem.NOT_THERE)
         needed = state.level(_MESSAGE)
         if min(state.power(actor.user_id), state.power(sender)) < needed:

@@ -15,7 +15,7 @@ from agent_bridge.core.rooms import KindName, ParticipantState
 from agent_bridge.matrix.room_state import RoomState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from agent_bridge.bridge.programs.names import Names
     from agent_bridge.core.programs import Token
@@ -104,15 +104,44 @@ class Access:
             ProgramRefused: the token does not reach such a room, or the identity lacks the permission.
             HomeserverUnavailable, StoreError: it cannot be told.
         """
-        candidates = await self._candidates(token, name)
-        known = await self._rooms.contexts(candidates)
-        for room_id in candidates:
+        found = await self.first(token, await self._candidates(token, name), permission)
+        if found is None:
+            raise ProgramRefused(Problem.ROOM_NOT_FOUND, f"the token reaches no room {name}")
+        return found
+
+    async def channel(self, token: Token, name: str, permission: Permission, *, invited: bool = False) -> ReachedRoom:
+        """Return the room *name* (``channel``, ``server/channel``, a room id or an alias), as :meth:`reach` does.
+
+        *invited*: a room into which a person is invited is reached, too.
+        """
+        room_id = await (self._names.room(name) if name.startswith(("!", "#")) else self._names.place(name))
+        found = await self.first(token, [] if room_id is None else [room_id], permission, invited=invited)
+        if found is None:
+            raise ProgramRefused(Problem.ROOM_NOT_FOUND, f"the token reaches no channel {name}")
+        return found
+
+    async def first(
+        self, token: Token, room_ids: Sequence[str], permission: Permission, *, invited: bool = False
+    ) -> ReachedRoom | None:
+        """Return the first of *room_ids* that the token reaches, in which the identity has *permission*; None: none.
+
+        *invited*: a room into which a person is invited is reached, too.
+
+        Raises:
+            ProgramRefused: the identity lacks the permission there.
+        """
+        known = await self._rooms.contexts(room_ids)
+        for room_id in room_ids:
             room = known.get(room_id)
-            found = None if room is None or not token.reaches(room_id) else await self._entered(token, room)
+            found = (
+                None
+                if room is None or not token.reaches(room_id)
+                else await self._entered(token, room, invited=invited)
+            )
             if found is not None:
                 self.require(token, permission, room_id)
                 return found
-        raise ProgramRefused(Problem.ROOM_NOT_FOUND, f"the token reaches no room {name}")
+        return None
 
     async def may_send(self, token: Token, reached: ReachedRoom, kind: str = "m.room.message") -> None:
         """Return if a person has the power to send events of type *kind* in a room; the homeserver checks ghosts.
@@ -167,7 +196,7 @@ class Access:
             rooms += [] if direct is None else [direct]
         return rooms
 
-    async def _entered(self, token: Token, room: Room) -> ReachedRoom | None:
+    async def _entered(self, token: Token, room: Room, *, invited: bool = False) -> ReachedRoom | None:
         if token.is_agent:
             here = any(
                 each.agent == token.agent and each.state is ParticipantState.JOINED for each in room.participants
@@ -180,7 +209,8 @@ class Access:
                 # This one is not in the room.
                 continue
             content = {} if event is None else event.get("content", {})
-            return ReachedRoom(room, reader, content) if content.get("membership") == "join" else None
+            is_in = content.get("membership") in {"join", *(["invite"] if invited else [])}
+            return ReachedRoom(room, reader, content) if is_in else None
         return None
 
     def _readers(self, room: Room) -> Iterator[str]:

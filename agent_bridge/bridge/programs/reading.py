@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.bridge.collaboration.events import parsed_event
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.program_problems import Problem, ProgramRefused
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from agent_bridge.bridge.programs.access import Access, ReachedRoom
+    from agent_bridge.core.agent_events import PostedEvent
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.programs import Token
     from agent_bridge.matrix.client import Homeserver
@@ -120,6 +122,24 @@ class Reading:
             is_complete = is_complete and not before
         found.sort(key=lambda each: each.sent_at, reverse=True)
         return FoundMessages(messages=tuple(found[:limit]), rooms=len(reached[:_ROOMS]), is_complete=is_complete)
+
+    async def agent_events(self, token: Token, reached: ReachedRoom, *, limit: int) -> list[PostedEvent]:
+        """Return up to *limit* agent events of a room, newest first.
+
+        Events of other users than ghosts and the bot are none: anybody can send such content.
+        """
+        sight, start = await self._sight(token, reached, None), None
+        found: list[PostedEvent] = []
+        for _ in range(_PAGES):
+            events, start = await self._homeserver.messages(
+                reached.room_id, limit=_PAGE, start=start, as_user=reached.voice, only={"types": _TYPES}
+            )
+            own = (each for each in events if sight.sees(each) and self._namespace.is_ours(str(each.get("sender"))))
+            parsed = (parsed_event(reached.room_id, each) for each in own)
+            found += [each for each in parsed if each is not None]
+            if start is None or len(found) >= limit:
+                break
+        return found[:limit]
 
     async def _sight(self, token: Token, reached: ReachedRoom, cursor: _Cursor | None) -> Sight:
         if token.is_agent:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
+    from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,3 +111,21 @@ class RoomSeen:
     unread: int | None = None
     #: Whether there are more unread messages than were counted.
     unread_more: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelEvent:
+    """An agent event of a channel."""
+
+    event_id: str
+    room_id: str
+    #: User id of the agent, or of the person, that it comes from.
+    sender: str
+    sender_name: str
+    #: Milliseconds since 1970, by the homeserver.
+    sent_at: int
+    kind: str
+    #: Name of the turn that it is about; None: of none.
+    turn: str | None
+    text: str
+    data: Mapping[str, Any]

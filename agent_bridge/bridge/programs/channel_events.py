@@ -1,0 +1,194 @@
+"""Programs post agent events into channels, and read them there."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from agent_bridge.bridge.programs.refusals import of_event, of_place
+from agent_bridge.core.agent_events import MOST_TEXT, NewEvent, event_problem
+from agent_bridge.core.ids import parse_user_id
+from agent_bridge.core.permissions import Permission
+from agent_bridge.core.program_problems import Problem, ProgramRefused
+from agent_bridge.core.results.programs import ChannelEvent
+from agent_bridge.core.results.servers import PlaceRefused
+from agent_bridge.core.servers import Channel, ChannelType
+from agent_bridge.store.postgres.signals import Topic
+
+if TYPE_CHECKING:
+    from agent_bridge.bridge.channels.changes import PlaceChanges
+    from agent_bridge.bridge.channels.maker import PlaceMaker
+    from agent_bridge.bridge.collaboration.events import AgentEvents
+    from agent_bridge.bridge.programs.access import Access, ReachedRoom
+    from agent_bridge.bridge.programs.reading import Reading
+    from agent_bridge.bridge.programs.requests import Call, Outcome, Requests
+    from agent_bridge.bridge.rooms.inviter import Inviter
+    from agent_bridge.core.ids import Namespace
+    from agent_bridge.core.programs import Token
+    from agent_bridge.store.agent_events import AgentEventStore
+    from agent_bridge.store.agents import Agents
+    from agent_bridge.store.postgres.database import Database
+    from agent_bridge.store.postgres.signals import Signals
+    from agent_bridge.store.program_requests import ProgramRequest
+    from agent_bridge.store.servers import Servers
+
+#: The name of the first channel of the type ``log``, and of the one that is made if there is none.
+DEFAULT, LOGS = "-", "agent-logs"
+#: Seconds between two looks at an event that is to appear, if no signal comes.
+_LOOK = 0.5
+
+
+class ChannelEvents:
+    """The functions. :data:`DEFAULT` is the first log channel that the identity of the token reaches."""
+
+    def __init__(
+        self,
+        access: Access,
+        requests: Requests,
+        events: AgentEvents,
+        store: AgentEventStore,
+        reading: Reading,
+        servers: Servers,
+        changes: PlaceChanges,
+        maker: PlaceMaker,
+        inviter: Inviter,
+        agents: Agents,
+        database: Database,
+        signals: Signals,
+        namespace: Namespace,
+    ) -> None:
+        self._access = access
+        self._requests = requests
+        self._events = events
+        self._store = store
+        self._reading = reading
+        self._servers = servers
+        self._changes = changes
+        self._maker = maker
+        self._inviter = inviter
+        self._agents = agents
+        self._database = database
+        self._signals = signals
+        self._namespace = namespace
+
+    async def post(
+        self, call: Call, channel: str, kind: str, text: str, data: dict[str, Any], *, wait: float
+    ) -> tuple[Outcome, str | None]:
+        """Post an event, once; return also its event id, None if it does not appear within *wait* seconds.
+
+        A repeat with the same key returns the event id as soon as there is one.
+
+        Raises:
+            ProgramRefused: also because the homeserver refuses the event.
+            HomeserverError, StoreError: see :meth:`Requests.once`.
+        """
+        if (fault := event_problem(kind, data)) is not None:
+            raise of_event(fault)
+
+        async def act(_request: ProgramRequest) -> dict[str, Any]:
+            reached = await self._reached(call.token, channel, Permission.SEND, call)
+            is_invited = reached.member.get("membership") == "invite"
+            refused = await self._events.refusal(call.token.actor, reached.room_id, invited=is_invited)
+            if refused is not None:
+                raise of_event(refused)
+            new = NewEvent(
+                key=call.name,
+                room_id=reached.room_id,
+                actor=call.token.actor,
+                kind=kind,
+                data=data,
+                text=text[:MOST_TEXT],
+            )
+            async with self._database.transaction() as connection:
+                await self._events.post(connection, new, _name(call.token, reached))
+            return {"room_id": reached.room_id}
+
+        outcome = await self._requests.once(call, act)
+        return outcome, await self._appeared(call.name, wait)
+
+    async def read(self, token: Token, channel: str, *, limit: int) -> list[ChannelEvent]:
+        """Return up to *limit* of the newest events of a channel, oldest first.
+
+        Raises:
+            ProgramRefused, HomeserverError, StoreError: they cannot be read.
+        """
+        reached = await self._reached(token, channel, Permission.READ)
+        found = await self._reading.agent_events(token, reached, limit=limit)
+        names = {self._namespace.user_id(each.agent.ghost): each.agent.name for each in await self._agents.all()}
+        return [
+            ChannelEvent(
+                event_id=each.event_id,
+                room_id=reached.room_id,
+                sender=(sender := each.agent or each.by or self._namespace.bot),
+                sender_name=names.get(sender) or parse_user_id(sender)[0],
+                sent_at=each.timestamp,
+                kind=each.kind,
+                turn=each.turn,
+                text=each.text,
+                data=each.data,
+            )
+            for each in found[::-1]
+        ]
+
+    async def _reached(
+        self, token: Token, channel: str, permission: Permission, call: Call | None = None
+    ) -> ReachedRoom:
+        """Return the channel. *call*: the default one is made if there is none."""
+        # The maker of a channel need not have accepted the invitation.
+        decides = not token.is_agent and self._changes.may(token.user_id, Permission.CHANNELS, None)
+        if channel != DEFAULT:
+            return await self._access.channel(token, channel, permission, invited=decides)
+        by_server = await self._servers.by_server()
+        logs = [each for found in (by_server.pop(None, []), *by_server.values()) for each in found if _is_log(each)]
+        rooms = [each.room_id for each in logs if each.room_id is not None]
+        found = await self._access.first(token, rooms, permission, invited=decides)
+        if found is None and decides and token.rooms is None and call is not None and not rooms:
+            found = await self._access.first(token, [await self._made(call)], permission, invited=True)
+        if found is None:
+            raise ProgramRefused(Problem.ROOM_NOT_FOUND, "the token reaches no channel for logs of agents")
+        return found
+
+    async def _made(self, call: Call) -> str:
+        """Return the room of the new default channel, into which the person is invited."""
+        async with self._database.transaction() as connection:
+            await self._servers.lock(connection)
+            # Another program may have made it.
+            present = [each for each in await self._servers.channels(None, connection) if _is_log(each)]
+            made = (
+                present[0].id
+                if present
+                else await self._changes.new_channel(connection, call.name, None, LOGS, ChannelType.LOG)
+            )
+            if isinstance(made, PlaceRefused):
+                raise of_place(made)
+        channel = await self._servers.find(made)
+        if channel is None:
+            raise ProgramRefused(Problem.ROOM_NOT_FOUND, "the channel was deleted meanwhile")
+        room_id = await self._maker.make(channel)
+        await self._inviter.bring(room_id, call.token.user_id, [self._namespace.bot])
+        return room_id
+
+    async def _appeared(self, key: str, seconds: float) -> str | None:
+        with self._signals.subscription(Topic.EVENTS) as wake, suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    found = await self._store.find(key)
+                    if found is not None and found.is_closed:
+                        if found.event_id is None:
+                            raise ProgramRefused(Problem.REFUSED, "the homeserver refuses the event")
+                        return found.event_id
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_LOOK):
+                            await wake.wait()
+                    wake.clear()
+        return None
+
+
+def _is_log(channel: Channel) -> bool:
+    return channel.type is ChannelType.LOG
+
+
+def _name(token: Token, reached: ReachedRoom) -> str:
+    shown = reached.member.get("displayname")
+    return token.agent_name or (shown if isinstance(shown, str) and shown else token.user_id)

@@ -1,0 +1,54 @@
+"""Refusals of functions that commands share, as problems of programs."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from agent_bridge.core.program_problems import Problem, ProgramRefused
+from agent_bridge.core.results.events import EventProblem
+from agent_bridge.core.results.servers import PlaceProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent_bridge.core.results.events import EventRefused
+    from agent_bridge.core.results.servers import PlaceRefused
+
+_EVENTS: Mapping[EventProblem, Problem] = MappingProxyType(
+    {EventProblem.NOT_THERE: Problem.ROOM_NOT_FOUND, EventProblem.NOT_ALLOWED: Problem.NOT_PERMITTED}
+)
+_PLACES: Mapping[PlaceProblem, Problem] = MappingProxyType(
+    {
+        PlaceProblem.NO_SERVER: Problem.SERVER_NOT_FOUND,
+        PlaceProblem.NO_CHANNEL: Problem.ROOM_NOT_FOUND,
+        PlaceProblem.TAKEN: Problem.NAME_TAKEN,
+        PlaceProblem.TOO_MANY_SERVERS: Problem.TOO_MANY,
+        PlaceProblem.TOO_MANY_CHANNELS: Problem.TOO_MANY,
+        PlaceProblem.NOT_READY: Problem.UNAVAILABLE,
+        PlaceProblem.NO_AGENT: Problem.AGENT_NOT_FOUND,
+        PlaceProblem.SILENT: Problem.NOT_PERMITTED,
+        PlaceProblem.NOT_ENTERED: Problem.REFUSED,
+        PlaceProblem.POWERLESS: Problem.REFUSED,
+    }
+)
+
+
+def of_event(refused: EventRefused) -> ProgramRefused:
+    """Return the problem of an event that was not posted; ``reason`` and ``place`` tell more."""
+    problem = _EVENTS.get(refused.problem, Problem.INVALID_REQUEST)
+    return _problem(problem, refused.problem, place=refused.place, most=refused.most)
+
+
+def of_place(refused: PlaceRefused) -> ProgramRefused:
+    """Return the problem of a server or a channel to which nothing was done; ``reason`` tells more."""
+    problem = _PLACES.get(refused.problem, Problem.INVALID_REQUEST)
+    return _problem(problem, refused.problem, name=refused.name, most=refused.most)
+
+
+def _problem(problem: Problem, reason: str, **more: str | int | None) -> ProgramRefused:
+    """Return *problem*; *reason* is a stable name, and the values of *more* that are not empty are fields."""
+    detail = str(reason).replace("_", " ")
+    return ProgramRefused(
+        problem, detail, more={"reason": str(reason)} | {key: each for key, each in more.items() if each}
+    )
