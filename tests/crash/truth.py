@@ -35,7 +35,9 @@ _TEXTS = """
 
 
 async def until_closed(database: Database, spots: Sequence[Spot], patience: float) -> int:
-    """Wait until every question is a closed turn; return how many turns are open when *patience* (seconds) ends.
+    """Wait until every question is a closed turn without ⏳; return how many turns are open when *patience* ends.
+
+    *patience* is in seconds.
 
     A question that was redacted before the homeserver delivered it is no turn.
     """
@@ -44,7 +46,11 @@ async def until_closed(database: Database, spots: Sequence[Spot], patience: floa
 
     async def closed() -> bool:
         with contextlib.suppress(StoreError):
-            query = "SELECT count(*) AS turns FROM turn WHERE kind = 'message' AND event_id = ANY(%s)"
+            # The reaction ⏳ goes a moment after its turn.
+            query = """
+                SELECT count(*) AS turns FROM turn
+                WHERE kind = 'message' AND event_id = ANY(%s) AND waiting_event_id IS NULL
+            """
             row = await database.row(query, (wanted,))
             return row is not None and row["turns"] == len(wanted) and not await turns.count_open()
         return False

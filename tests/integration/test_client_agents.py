@@ -120,7 +120,7 @@ async def test_an_answer_that_people_end_waits_no_more(
         await eventually(running.idle, "no turn is open")
         rows = await snail.database.rows("SELECT text, reply FROM client_question WHERE model = 'client-snail'", {})
         assert rows == []
-        assert [each.body for each in talk.answers] == ["(stopped)"]
+        await boss.wait_for(lambda: [each.body for each in talk.answers] == ["(stopped)"])
 
 
 async def test_the_room_is_told_of_silence(harness: BridgeHarness, running: Running, config: Config) -> None:
