@@ -124,6 +124,7 @@ async def test_a_vote_is_not_lost(harness: BridgeHarness, database_url: str, tmp
             assert await room.votes(poll) == [0, 1]
 
 
+@pytest.mark.long
 async def test_a_vote_ends_while_the_bridge_is_away(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream("Ada") as upstream, harness.person() as bob, harness.person() as carol:
         config = _configured(harness, database_url, upstream)

@@ -157,6 +157,7 @@ async def test_a_limit_is_waited_out_by_its_room_alone(behind_proxy: Company) ->
     assert all(later - earlier > 1.4 for earlier, later in pairwise(tries[:3]))
 
 
+@pytest.mark.long
 async def test_a_gateway_that_fails_doubles_nothing(behind_proxy: Company) -> None:
     """A gateway answers 502 if the homeserver is away, and if it took too long; here by turns."""
     _, proxy, talks = behind_proxy

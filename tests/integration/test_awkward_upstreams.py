@@ -134,6 +134,7 @@ async def test_a_picture_in_the_markdown_is_a_picture(shared: SharedBridge) -> N
         ]
 
 
+@pytest.mark.long
 async def test_waits_for_an_upstream_are_no_failures_and_take_no_time_of_a_bridge_that_is_down(
     harness: BridgeHarness, database_url: str
 ) -> None:

@@ -271,6 +271,7 @@ async def renamed(agents: Agents, key: str, label: str) -> str | None:
     return None
 
 
+@pytest.mark.long
 async def test_a_kill_at_the_moment_of_a_change_loses_nothing(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:

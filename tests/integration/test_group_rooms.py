@@ -143,6 +143,7 @@ async def test_the_bot_tells_that_a_ghost_may_not_speak(harness: BridgeHarness, 
         assert talk.said() == [[], []]
 
 
+@pytest.mark.long
 async def test_both_go_on_after_a_kill_and_say_nothing_twice(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:

@@ -52,6 +52,7 @@ async def test_a_click_on_the_offer_asks_again_and_the_offer_goes(shared: Shared
         assert upstream.questions == ["please", "please"]
 
 
+@pytest.mark.long
 async def test_an_answer_is_committed_before_the_offer_goes(harness: BridgeHarness, database_url: str) -> None:
     """Without the homeserver the offer stays for a while, and the agent is not asked again."""
     async with ScriptedUpstream("once") as upstream, Proxy(harness.synapse.url) as proxy:

@@ -290,6 +290,7 @@ async def test_people_without_polls_and_moderators_with_them(harness: BridgeHarn
         assert await room.command("vote for 1") == "No vote is open here. !ab vote new begins one."
 
 
+@pytest.mark.long
 async def test_two_leaders_at_once(harness: BridgeHarness, running: Running) -> None:
     """A leader that was frozen goes on beside the new one: each event is sent once all the same."""
     signals, store = Signals(), VoteStore(running.database)
