@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from aiohttp import web
@@ -200,18 +200,28 @@ async def frozen(port: int) -> Callable[[], Awaitable[None]]:
 async def trickling(port: int) -> AsyncIterator[None]:
     """Serve a byte at a time, for ever."""
 
+    serving: set[asyncio.Task[None]] = set()
+
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(cast("asyncio.Task[None]", asyncio.current_task()))
         try:
             while True:
                 writer.write(b"H")
                 await writer.drain()
                 await asyncio.sleep(0.1)
         except ConnectionError:
-            writer.close()
+            pass
+        finally:
+            writer.transport.abort()
 
     server = await asyncio.start_server(serve, "127.0.0.1", port)
     yield
     server.close()
+    for each in serving:
+        each.cancel()
+    await asyncio.gather(*serving, return_exceptions=True)
+    # The transports close their sockets in the next turn of the loop.
+    await asyncio.sleep(0)
 
 
 async def test_a_bridge_that_is_away_does_not_hinder(tmp_path: Path) -> None:
