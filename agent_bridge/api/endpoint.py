@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.api.services import ApiServices
     from agent_bridge.api.streams import StreamEvent
-    from agent_bridge.bridge.programs.requests import Call
+    from agent_bridge.bridge.programs.requests import Call, Outcome
     from agent_bridge.core.permissions import Permission
     from agent_bridge.core.program_problems import Problem
     from agent_bridge.core.programs import Capability, Token
@@ -55,6 +55,11 @@ class Responded:
     status: int
     #: Whether an earlier request with the same key had it.
     is_repeat: bool = False
+
+    @classmethod
+    def of(cls, outcome: Outcome, model: type[ApiModel], **more: Any) -> Responded:
+        """Return the response that tells *outcome*: its content and the fields *more*, as *model*."""
+        return cls(model(**outcome.content, **more), outcome.status, outcome.is_repeat)
 
 
 @dataclass(frozen=True, slots=True)

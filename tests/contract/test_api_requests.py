@@ -37,7 +37,8 @@ from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.servers import Servers
-from agent_bridge.store.tokens import NewToken, Tokens
+from agent_bridge.store.tokens import Tokens
+from support.api_client import new_secret
 from support.records import NAMES
 from support.turn_rows import BOB, add_agent
 
@@ -98,20 +99,14 @@ class Scene:
         seconds: float | None = None,
     ) -> str:
         """Write a token, and return it."""
-        secret = random_token()
-        async with self.database.transaction() as connection:
-            new = NewToken(
-                name=secret[-8:],
-                identity=identity or Actor(BOB),
-                hash=token_hash(secret),
-                nonce=None,
-                capabilities=capabilities,
-                rooms=None,
-                made_by=BOB,
-                seconds=seconds,
-            )
-            await self.tokens.add(connection, new)
-        return secret
+        return await new_secret(
+            self.tokens,
+            self.database,
+            identity or Actor(BOB),
+            capabilities=capabilities,
+            made_by=BOB,
+            seconds=seconds,
+        )
 
     async def request(
         self, method: str, path: str, *, token: str | None = None, headers: dict[str, str] | None = None, **more: Any

@@ -36,8 +36,8 @@ from agent_bridge.store.direct_chats import DirectChatStore
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.servers import Servers
-from agent_bridge.store.tokens import NewToken, Tokens
-from support.api_client import Program
+from agent_bridge.store.tokens import Tokens
+from support.api_client import Program, new_secret
 from support.mcp_client import AUTO, LEGACY, MODERN, tools_of
 from support.records import NAMES
 from support.turn_rows import BOB, add_agent
@@ -95,19 +95,14 @@ class Scene:
         seconds: float | None = None,
     ) -> Program:
         """Return a program with a new token."""
-        secret = random_token()
-        async with self.database.transaction() as connection:
-            new = NewToken(
-                name=secret[-8:],
-                identity=identity or Actor(BOB),
-                hash=token_hash(secret),
-                nonce=None,
-                capabilities=capabilities,
-                rooms=None,
-                made_by=BOB,
-                seconds=seconds,
-            )
-            await self.tokens.add(connection, new)
+        secret = await new_secret(
+            self.tokens,
+            self.database,
+            identity or Actor(BOB),
+            capabilities=capabilities,
+            made_by=BOB,
+            seconds=seconds,
+        )
         return Program(str(self.client.make_url("")).rstrip("/"), secret)
 
     async def post(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crash.doomed_process import DoomedProcess
-from support.conditions import eventually
 from support.process import BridgeProcess
+from support.turns import until_no_turn_is_open
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -55,8 +55,4 @@ class BotRooms:
 
     async def closed(self) -> None:
         """Wait until no turn is open."""
-
-        async def idle() -> bool:
-            return not await self.database.rows("SELECT 1 FROM turn WHERE open")
-
-        await eventually(idle, "every turn is closed", 120)
+        await until_no_turn_is_open(self.database, 120)

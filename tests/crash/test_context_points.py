@@ -16,6 +16,7 @@ from crash.doomed_process import DoomedProcess
 from support.conditions import eventually
 from support.process import BridgeProcess
 from support.scripted_app_server import ScriptedAppServer
+from support.turns import until_no_turn_is_open
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -130,11 +131,7 @@ class Rooms:
 
     async def closed(self) -> None:
         """Wait until no turn is open."""
-
-        async def idle() -> bool:
-            return not await self._database.rows("SELECT 1 FROM turn WHERE open")
-
-        await eventually(idle, "every turn is closed", 120)
+        await until_no_turn_is_open(self._database, 120)
 
     async def doom(self, case: Case, model: str) -> int | None:
         """Run a process that dies at the point of *case*, and return its exit code."""

@@ -11,10 +11,10 @@ import pytest
 from agent_bridge.store.postgres.database import Database
 from crash.cases import around
 from crash.doomed_process import DoomedProcess
-from support.conditions import eventually
 from support.harness import DOMAIN
 from support.process import BridgeProcess
 from support.scripted_upstream import ScriptedUpstream
+from support.turns import until_no_turn_is_open
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -53,11 +53,7 @@ class Stage:
 
     async def settled(self) -> None:
         """Wait until no turn is open."""
-
-        async def idle() -> bool:
-            return not await self.database.rows("SELECT 1 FROM turn WHERE open")
-
-        await eventually(idle, "no turn is open")
+        await until_no_turn_is_open(self.database)
 
 
 @pytest.fixture(scope="module")

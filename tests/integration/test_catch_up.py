@@ -15,6 +15,7 @@ from support.bot_rooms import named_upstream
 from support.chain_rooms import entered, lobby_alias, make_room
 from support.conditions import eventually
 from support.scripted_upstream import says, waits_for
+from support.turns import until_no_turn_is_open
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -59,10 +60,7 @@ class Talk:
         await self.say(person, text, **more)
         await self.room.person.wait_for(lambda: len(self.room.answers()) > answers)
 
-        async def closed() -> bool:
-            return not await self.room.database.rows("SELECT 1 FROM turn WHERE open")
-
-        await eventually(closed, "the answer is complete")
+        await until_no_turn_is_open(self.room.database)
         (asked,) = [each.asked[-1] for each, count in zip(upstreams, before, strict=True) if len(each.asked) > count]
         return [message for message in asked["messages"] if message["role"] != "system"]
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from agent_bridge.core.programs import Capability
+    from agent_bridge.store.postgres.database import Database
     from support.bot_rooms import BotRoom
     from support.harness import Running
 
@@ -124,17 +125,35 @@ async def program_of(
     if not identity.startswith("@"):
         agent = (await running.contact(identity)).agent
         actor = Actor(running.homeserver.namespace.user_id(agent.ghost), agent.id)
+    secret = await new_secret(
+        tokens, running.database, actor, name=name, capabilities=capabilities, rooms=rooms, seconds=seconds
+    )
+    return Program(running.bridge.config.public_url, secret)
+
+
+async def new_secret(
+    tokens: Tokens,
+    database: Database,
+    actor: Actor,
+    *,
+    name: str = "",
+    capabilities: Collection[Capability] = ALL_CAPABILITIES,
+    rooms: Collection[str] | None = None,
+    made_by: str = "",
+    seconds: float | None = None,
+) -> str:
+    """Write a token of *actor*, and return its secret; *name*: default is a random one."""
     secret = random_token()
-    async with running.database.transaction() as connection:
+    async with database.transaction() as connection:
         new = NewToken(
-            name=name,
+            name=name or secret[-8:],
             identity=actor,
             hash=token_hash(secret),
             nonce=None,
             capabilities=frozenset(capabilities),
             rooms=None if rooms is None else frozenset(rooms),
-            made_by="",
+            made_by=made_by,
             seconds=seconds,
         )
         await tokens.add(connection, new)
-    return Program(running.bridge.config.public_url, secret)
+    return secret

@@ -10,6 +10,7 @@ from support.bot_rooms import named_upstream
 from support.conditions import eventually
 from support.harness import DOMAIN
 from support.scripted_upstream import ScriptedUpstream
+from support.turns import until_no_turn_is_open
 
 if TYPE_CHECKING:
     import asyncio
@@ -79,11 +80,7 @@ class ChainRoom:
 
     async def idle(self) -> None:
         """Wait until no turn is open, and until the person has seen everything."""
-
-        async def closed() -> bool:
-            return not await self.database.rows("SELECT 1 FROM turn WHERE open")
-
-        await eventually(closed, "no turn is open", 60)
+        await until_no_turn_is_open(self.database, 60)
         last = await self.person.say(self.room_id, "that was all")
         await self.person.wait_for(lambda: last in self.room.messages)
 

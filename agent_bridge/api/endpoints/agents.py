@@ -103,8 +103,7 @@ async def register_agent(call: ApiCall, body: NewAgent) -> RegisteredAgent | Res
     """
     desk = call.services.client_agents
     outcome, token = await desk.register(call.once, body.name, body.description, ephemeral=body.ephemeral)
-    made = RegisteredAgent(**outcome.content, token=token)
-    return Responded(made, outcome.status, is_repeat=outcome.is_repeat)
+    return Responded.of(outcome, RegisteredAgent, token=token)
 
 
 @endpoint(

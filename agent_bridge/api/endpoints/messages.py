@@ -149,7 +149,7 @@ class SearchResult(ApiModel):
 
 
 def _sent(outcome: Outcome) -> Responded:
-    return Responded(SentMessage(**outcome.content), outcome.status, is_repeat=outcome.is_repeat)
+    return Responded.of(outcome, SentMessage)
 
 
 @endpoint(
@@ -237,7 +237,7 @@ async def edit_message(call: ApiCall, room: str, event_id: str, body: NewText) -
     with the old one.
     """
     outcome = await call.services.messages.edit(call.once, room, event_id, body.text)
-    return Responded(EditedMessage(**outcome.content), outcome.status, is_repeat=outcome.is_repeat)
+    return Responded.of(outcome, EditedMessage)
 
 
 @endpoint(
@@ -297,4 +297,4 @@ async def share_file(call: ApiCall, room: str, query: FileQuery, file: FileBody)
     """
     words = Words(text=query.caption, thread=query.thread or "", reply_to=query.reply_to or "")
     outcome = await call.services.messages.share(call.once, room, file.data, query.name, file.content_type, words)
-    return Responded(SentFile(**outcome.content), outcome.status, is_repeat=outcome.is_repeat)
+    return Responded.of(outcome, SentFile)

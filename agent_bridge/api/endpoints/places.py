@@ -54,11 +54,11 @@ class DirectChat(ApiModel):
 async def new_chat(call: ApiCall, body: NewChat) -> MadeChat | Responded:
     """Make a private room of the person and an agent."""
     outcome = await call.services.places.new_chat(call.once, body.agent, body.title)
-    return Responded(MadeChat(**outcome.content), outcome.status, is_repeat=outcome.is_repeat)
+    return Responded.of(outcome, MadeChat)
 
 
 @endpoint("POST", "/v1/direct", tag=_TAG, capability=Capability.CREATE, permission=Permission.JOIN, problems=_PROBLEMS)
 async def direct_chat(call: ApiCall, body: DirectWith) -> DirectChat | Responded:
     """Return the direct chat of the person and an agent; it is made if there is none."""
     outcome = await call.services.places.direct_chat(call.once, body.agent)
-    return Responded(DirectChat(**outcome.content), outcome.status, is_repeat=outcome.is_repeat)
+    return Responded.of(outcome, DirectChat)

@@ -136,7 +136,7 @@ class Cast(ApiModel):
 async def post_event(call: ApiCall, room: str, body: NewRoomEvent) -> PostedAgentEvent | Responded:
     """Post an agent event into a room, which shows it as a text."""
     outcome = await call.services.work.post_event(call.once, room, body.kind, body.data, body.text)
-    return Responded(PostedAgentEvent(**outcome.content), outcome.status, is_repeat=outcome.is_repeat)
+    return Responded.of(outcome, PostedAgentEvent)
 
 
 @endpoint("GET", "/v1/tasks", tag=_TAG, capability=Capability.READ, permission=Permission.READ, problems=_ROOM)
@@ -158,7 +158,7 @@ async def tasks(call: ApiCall, query: TasksQuery) -> TaskList:
 async def new_task(call: ApiCall, body: NewTask) -> TaskSeen | Responded:
     """Make a task: the room shows a card, and people and agents can claim it."""
     outcome = await call.services.work.new_task(call.once, body.room, body.title, body.parent)
-    return Responded(TaskSeen(**outcome.content), outcome.status, is_repeat=outcome.is_repeat)
+    return Responded.of(outcome, TaskSeen)
 
 
 @endpoint(
@@ -172,7 +172,7 @@ async def new_task(call: ApiCall, body: NewTask) -> TaskSeen | Responded:
 async def claim_task(call: ApiCall, task: str) -> TaskSeen | Responded:
     """Claim a task that nobody works on. Of several at the same time, one gets it."""
     outcome = await call.services.work.claim(call.once, _number(task))
-    return Responded(TaskSeen(**outcome.content), outcome.status, is_repeat=outcome.is_repeat)
+    return Responded.of(outcome, TaskSeen)
 
 
 @endpoint(
@@ -187,7 +187,7 @@ async def update_task(call: ApiCall, task: str, body: TaskUpdate) -> TaskSeen | 
     """Tell how far a task is, or close it."""
     state = TaskState(body.state)
     outcome = await call.services.work.update(call.once, _number(task), state, body.progress, body.note)
-    return Responded(TaskSeen(**outcome.content), outcome.status, is_repeat=outcome.is_repeat)
+    return Responded.of(outcome, TaskSeen)
 
 
 @endpoint(
@@ -211,7 +211,7 @@ async def votes(call: ApiCall, room: str) -> VoteList:
 async def vote(call: ApiCall, room: str, body: Ballot) -> Cast | Responded:
     """Vote. The last answer of an identity counts."""
     outcome = await call.services.work.vote(call.once, room, body.number, body.answer)
-    return Responded(Cast(**outcome.content), outcome.status, is_repeat=outcome.is_repeat)
+    return Responded.of(outcome, Cast)
 
 
 def _number(text: str) -> int:
