@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: The flags of England, Scotland and Wales: the only emoji that contain tag characters.
 _FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f")
@@ -82,3 +86,9 @@ def printable(text: str, kept: frozenset[str] = _KEPT_IN_TEXT) -> str:
         else sign.encode("unicode_escape").decode("ascii")
         for sign in text
     )
+
+
+def member_name(member: Mapping[str, Any], otherwise: str) -> str:
+    """Return the display name in *member*, the content of a membership, in one line; *otherwise* if there is none."""
+    shown = member.get("displayname")
+    return (one_line(shown) if isinstance(shown, str) else "") or otherwise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.core.names import one_line
+from agent_bridge.core.names import member_name
 from agent_bridge.core.programs import BY_PROGRAM, PROFILE, SAID_BY
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ def by_agent(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _name(user_id: str, member: Mapping[str, Any]) -> str:
-    shown = member.get("displayname")
-    name = one_line(shown)[:_NAME] if isinstance(shown, str) else ""
+    name = member_name(member, "")[:_NAME]
     # A colon would end the name early for readers.
     return name.replace(":", "") or user_id.removeprefix("@").partition(":")[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agent_bridge.bridge.programs.refusals import of_event, of_place
 from agent_bridge.core.agent_events import MOST_TEXT, NewEvent, event_problem
 from agent_bridge.core.ids import parse_user_id
+from agent_bridge.core.names import member_name
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 from agent_bridge.core.results.programs import ChannelEvent
@@ -101,7 +102,8 @@ class ChannelEvents:
                 text=text[:MOST_TEXT],
             )
             async with self._database.transaction() as connection:
-                await self._events.post(connection, new, _name(call.token, reached))
+                name = call.token.agent_name or member_name(reached.member, call.token.user_id)
+                await self._events.post(connection, new, name)
             return {"room_id": reached.room_id}
 
         outcome = await self._requests.once(call, act)
@@ -187,8 +189,3 @@ class ChannelEvents:
 
 def _is_log(channel: Channel) -> bool:
     return channel.type is ChannelType.LOG
-
-
-def _name(token: Token, reached: ReachedRoom) -> str:
-    shown = reached.member.get("displayname")
-    return token.agent_name or (shown if isinstance(shown, str) and shown else token.user_id)

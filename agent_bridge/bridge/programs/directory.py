@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import HomeserverError
-from agent_bridge.core.names import one_line
+from agent_bridge.core.names import member_name
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 from agent_bridge.core.results.programs import RoomSeen, Who
@@ -189,10 +189,9 @@ class Directory:
                 last_seen=presence.seen,
                 room_id=home if home in mine else None,
             )
-        shown = member.get("displayname")
         return Who(
             user_id=user,
-            name=one_line(shown) if isinstance(shown, str) and shown else user,
+            name=member_name(member, user),
             role=self._roles.of(user).name.lower(),
             is_agent=False,
             online=presence.online,

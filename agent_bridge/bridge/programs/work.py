@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.agent_events import MOST_TEXT, NewEvent
-from agent_bridge.core.names import one_line
+from agent_bridge.core.names import member_name, one_line
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 from agent_bridge.core.results.events import EventRefused
@@ -78,8 +78,7 @@ class Work:
             reached = await self._access.reach(call.token, room, Permission.SEND)
             refused = await self._events.refusal(actor, reached.room_id, needs_bot=not actor.is_agent)
             if refused is None:
-                shown = reached.member.get("displayname")
-                name = call.token.agent_name or (one_line(shown) if isinstance(shown, str) else "") or actor.user_id
+                name = call.token.agent_name or member_name(reached.member, actor.user_id)
                 new = NewEvent(
                     key=call.name, room_id=reached.room_id, actor=actor, kind=kind, data=data, text=text[:MOST_TEXT]
                 )
