@@ -40,6 +40,7 @@ from agent_bridge.store.queue import Queue
 from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.schedules import ScheduleStore
+from support.conditions import eventually
 from support.jobs import idle_lanes
 from support.records import NAMES
 from support.turn_rows import BOB, ROOM, add_agent, content
@@ -260,6 +261,11 @@ async def test_without_schedules_there_is_no_statement(stage: Stage) -> None:
     runner._signals = signals
     async with counted(stage.database) as statements:
         task = asyncio.create_task(runner.run())
+
+        async def looked() -> bool:
+            return bool(statements)
+
+        await eventually(looked, "the schedules are looked at")
         # A pause that ended at once would have another statement.
         await asyncio.sleep(0.1)
         task.cancel()
