@@ -162,5 +162,5 @@ async def test_a_process_ends_while_a_tool_waits(
             async with BridgeProcess(tmp_path, config) as process:
                 await process.wait_for("listening")
                 async with tools_of(program, mode) as tools:
-                    found = await tools.call("ask_result", handle=result["handle"])
+                    found = await tools.call("ask", handle=result["handle"])
             assert [each["text"] for each in found["answers"]] == ["First and last."]

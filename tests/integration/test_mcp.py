@@ -62,20 +62,20 @@ async def asks_and_reads(harness: BridgeHarness, running: Running, agent: str, m
             assert (answer["status"], answer["text"]) == ("answered", "Echo: how are you?")
             assert await tools.call("ask", to=agent, text="how are you?", idempotency_key="one") == asked
             assert await tools.code("ask", to=agent, text="and now?", idempotency_key="one") == "idempotency_key_reused"
-            assert await tools.call("ask_result", handle=asked["handle"]) == asked
+            assert await tools.call("ask", handle=asked["handle"]) == asked
             (shown,) = await talk.wait_for_answers(1)
             assert shown.event_id == answer["event_ids"][0]
             (said,) = [each for each in talk.from_bot if SAID_BY in each.versions[0]]
             assert (said.versions[0][SAID_BY], said.event_id) == (person.user_id, asked["event_id"])
             read = await tools.call("read", room=agent)
             assert [each["text"] for each in read["messages"]][-2:] == ["how are you?", "Echo: how are you?"]
-            found = await tools.call("search", q="HOW are")
+            found = await tools.call("read", q="HOW are")
             assert said.event_id in [each["event_id"] for each in found["messages"]]
             reacted = await tools.call("react", room=agent, event_id=shown.event_id, key="👍")
             assert reacted["room_id"] == talk.room_id
             (seen,) = [each for each in (await tools.call("who"))["users"] if each["user_id"] == talk.ghost]
             assert (seen["is_agent"], seen["room_id"]) == (True, talk.room_id)
-            assert talk.room_id in [each["room_id"] for each in (await tools.call("rooms"))["rooms"]]
+            assert talk.room_id in [each["room_id"] for each in (await tools.call("me"))["in_rooms"]]
         rows = await running.database.rows(
             "SELECT r.action FROM api_request r JOIN token t ON t.id = r.token WHERE t.person = %s ORDER BY r.id",
             (person.user_id,),
@@ -118,9 +118,9 @@ async def test_files_chats_and_long_answers(
             assert (late["is_complete"], late["answers"][0]["status"]) == (False, "working")
             other = await program_of(running, BOSS)
             async with tools_of(other) as others:
-                assert await others.code("ask_result", handle=late["handle"]) == "handle_not_found"
+                assert await others.code("ask", handle=late["handle"]) == "handle_not_found"
                 assert await others.code("read", room=made["room_id"]) == "room_not_found"
-            waiting = asyncio.create_task(tools.call("ask_result", handle=late["handle"]))
+            waiting = asyncio.create_task(tools.call("ask", handle=late["handle"]))
             gate.set()
             done = await waiting
             upstream.script = echo
@@ -199,11 +199,11 @@ async def test_agents_and_people_work_together_by_tools(
             assert (made["state"], made["creator"], made["room_id"]) == ("submitted", person.user_id, talk.room_id)
             assert [each["number"] for each in (await workers.call("tasks", room=talk.room_id))["tasks"]] == [number]
             claims = await asyncio.gather(
-                *(each.client.call_tool("task_claim", {"task": number}) for each in (tools, workers))
+                *(each.client.call_tool("task_update", {"task": number, "action": "claim"}) for each in (tools, workers))
             )
             assert sorted(bool(each.is_error) for each in claims) == [False, True]
             winner, loser = (tools, workers) if not claims[0].is_error else (workers, tools)
-            problem = await loser.problem("task_claim", task=number)
+            problem = await loser.problem("task_update", task=number, action="claim")
             assert (problem["code"], problem["reason"]) == ("task_refused", "taken")
             assert (await loser.problem("task_update", task=number, progress=5, state="working"))[
                 "reason"
@@ -212,13 +212,13 @@ async def test_agents_and_people_work_together_by_tools(
             part = await winner.call("task_create", room=talk.room_id, title="Read", parent=number)
             assert part["parent"] == number
             assert (await winner.problem("task_update", task=number, state="completed"))["reason"] == "open_subtasks"
-            await winner.call("task_claim", task=part["number"])
+            await winner.call("task_update", task=part["number"], action="claim")
             await winner.call("task_update", task=part["number"], state="completed")
             done = await winner.call("task_update", task=number, state="completed", note="It is done.")
             assert (done["state"], done["progress"], done["note"]) == ("completed", 100, "It is done.")
             assert (await tools.call("tasks"))["tasks"] == []
-            for call in ({"name": "task_claim"}, {"name": "task_update", "state": "failed"}):
-                assert await others.code(call.pop("name"), task=number, **call) == "task_not_found"
+            for call in ({"action": "claim"}, {"state": "failed"}, {"action": "split", "titles": ["x"]}):
+                assert await others.code("task_update", task=number, **call) == "task_not_found"
             assert await others.code("tasks", room=talk.room_id) == "room_not_found"
             data = {"subtask": 1, "sources": 12, "confidence": 0.87}
             posted = await workers.call("post_event", room=talk.room_id, kind="research_complete", data=data)

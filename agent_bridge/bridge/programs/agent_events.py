@@ -1,4 +1,4 @@
-"""Programs post agent events into channels, and read them there."""
+"""Programs post agent events into rooms, and read them there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent_bridge.core.ids import parse_user_id
 from agent_bridge.core.names import member_name
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.program_problems import Problem, ProgramRefused
-from agent_bridge.core.results.programs import ChannelEvent
+from agent_bridge.core.results.programs import SeenEvent
 from agent_bridge.core.results.servers import PlaceRefused
 from agent_bridge.core.servers import Channel, ChannelType
 from agent_bridge.store.postgres.signals import Topic
@@ -40,7 +40,7 @@ DEFAULT, LOGS = "-", "agent-logs"
 _LOOK = 0.5
 
 
-class ChannelEvents:
+class ProgramEvents:
     """The functions. :data:`DEFAULT` is the first log channel that the identity of the token reaches."""
 
     def __init__(
@@ -74,11 +74,12 @@ class ChannelEvents:
         self._namespace = namespace
 
     async def post(
-        self, call: Call, channel: str, kind: str, text: str, data: dict[str, Any], *, wait: float
+        self, call: Call, room: str, kind: str, text: str, data: dict[str, Any], *, wait: float
     ) -> tuple[Outcome, str | None]:
         """Post an event, once; return also its event id, None if it does not appear within *wait* seconds.
 
-        A repeat with the same key returns the event id as soon as there is one.
+        A repeat with the same key returns the event id as soon as there is one. In a channel of the type ``log`` the
+        role of a person is enough, because the bot writes the event; elsewhere the person needs the power, too.
 
         Raises:
             ProgramRefused: also because the homeserver refuses the event.
@@ -88,18 +89,18 @@ class ChannelEvents:
             raise of_event(fault)
 
         async def act(_request: ProgramRequest) -> dict[str, Any]:
-            reached = await self._reached(call.token, channel, Permission.SEND, call)
-            is_invited = reached.member.get("membership") == "invite"
-            refused = await self._events.refusal(call.token.actor, reached.room_id, invited=is_invited)
+            actor, (reached, is_log) = call.token.actor, await self._reached(call.token, room, Permission.SEND, call)
+            refused = await self._events.refusal(
+                actor,
+                reached.room_id,
+                needs_bot=not actor.is_agent,
+                invited=reached.member.get("membership") == "invite",
+                by_role=is_log,
+            )
             if refused is not None:
                 raise of_event(refused)
             new = NewEvent(
-                key=call.name,
-                room_id=reached.room_id,
-                actor=call.token.actor,
-                kind=kind,
-                data=data,
-                text=text[:MOST_TEXT],
+                key=call.name, room_id=reached.room_id, actor=actor, kind=kind, data=data, text=text[:MOST_TEXT]
             )
             async with self._database.transaction() as connection:
                 name = call.token.agent_name or member_name(reached.member, call.token.user_id)
@@ -109,17 +110,17 @@ class ChannelEvents:
         outcome = await self._requests.once(call, act)
         return outcome, await self._appeared(call.name, wait)
 
-    async def read(self, token: Token, channel: str, *, limit: int) -> list[ChannelEvent]:
-        """Return up to *limit* of the newest events of a channel, oldest first.
+    async def read(self, token: Token, room: str, *, limit: int) -> list[SeenEvent]:
+        """Return up to *limit* of the newest events of a room, oldest first.
 
         Raises:
             ProgramRefused, HomeserverError, StoreError: they cannot be read.
         """
-        reached = await self._reached(token, channel, Permission.READ)
+        reached, _ = await self._reached(token, room, Permission.READ)
         found = await self._reading.agent_events(token, reached, limit=limit)
         names = {self._namespace.user_id(each.agent.ghost): each.agent.name for each in await self._agents.all()}
         return [
-            ChannelEvent(
+            SeenEvent(
                 event_id=each.event_id,
                 room_id=reached.room_id,
                 sender=(sender := each.agent or each.by or self._namespace.bot),
@@ -134,22 +135,26 @@ class ChannelEvents:
         ]
 
     async def _reached(
-        self, token: Token, channel: str, permission: Permission, call: Call | None = None
-    ) -> ReachedRoom:
-        """Return the channel. *call*: the default one is made if there is none."""
-        # The maker of a channel need not have accepted the invitation.
-        decides = not token.is_agent and self._changes.may(token.user_id, Permission.CHANNELS, None)
-        if channel != DEFAULT:
-            return await self._access.channel(token, channel, permission, invited=decides)
+        self, token: Token, name: str, permission: Permission, call: Call | None = None
+    ) -> tuple[ReachedRoom, bool]:
+        """Return the room *name*, and whether it is a log channel. *call*: the default one is made if there is none."""
         by_server = await self._servers.by_server()
-        logs = [each for found in (by_server.pop(None, []), *by_server.values()) for each in found if _is_log(each)]
-        rooms = [each.room_id for each in logs if each.room_id is not None]
-        found = await self._access.first(token, rooms, permission, invited=decides)
-        if found is None and decides and token.rooms is None and call is not None and not rooms:
-            found = await self._access.first(token, [await self._made(call)], permission, invited=True)
+        # Those of the main Space come first.
+        channels = (each for found in (by_server.pop(None, []), *by_server.values()) for each in found)
+        logs = [each.room_id for each in channels if _is_log(each) and each.room_id is not None]
+        # The maker of a log channel need not have accepted the invitation.
+        decides = not token.is_agent and self._changes.may(token.user_id, Permission.CHANNELS, None)
+        invited = logs if decides else []
+        if name != DEFAULT:
+            reached = await self._access.reach(token, name, permission, invited=invited)
+            return reached, reached.room_id in logs
+        found = await self._access.first(token, logs, permission, invited=invited)
+        if found is None and decides and token.rooms is None and call is not None and not logs:
+            made = await self._made(call)
+            found = await self._access.first(token, [made], permission, invited=[made])
         if found is None:
             raise ProgramRefused(Problem.ROOM_NOT_FOUND, "the token reaches no channel for logs of agents")
-        return found
+        return found, True
 
     async def _made(self, call: Call) -> str:
         """Return the room of the new default channel, into which the person is invited."""
