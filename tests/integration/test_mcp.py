@@ -75,7 +75,7 @@ async def asks_and_reads(harness: BridgeHarness, running: Running, agent: str, m
             assert reacted["room_id"] == talk.room_id
             (seen,) = [each for each in (await tools.call("who"))["users"] if each["user_id"] == talk.ghost]
             assert (seen["is_agent"], seen["room_id"]) == (True, talk.room_id)
-            assert talk.room_id in [each["room_id"] for each in (await tools.call("me"))["in_rooms"]]
+            assert talk.room_id in [each["room_id"] for each in (await tools.call("me", list_rooms=True))["in_rooms"]]
         rows = await running.database.rows(
             "SELECT r.action FROM api_request r JOIN token t ON t.id = r.token WHERE t.person = %s ORDER BY r.id",
             (person.user_id,),
@@ -199,7 +199,10 @@ async def test_agents_and_people_work_together_by_tools(
             assert (made["state"], made["creator"], made["room_id"]) == ("submitted", person.user_id, talk.room_id)
             assert [each["number"] for each in (await workers.call("tasks", room=talk.room_id))["tasks"]] == [number]
             claims = await asyncio.gather(
-                *(each.client.call_tool("task_update", {"task": number, "action": "claim"}) for each in (tools, workers))
+                *(
+                    each.client.call_tool("task_update", {"task": number, "action": "claim"})
+                    for each in (tools, workers)
+                )
             )
             assert sorted(bool(each.is_error) for each in claims) == [False, True]
             winner, loser = (tools, workers) if not claims[0].is_error else (workers, tools)
@@ -222,7 +225,7 @@ async def test_agents_and_people_work_together_by_tools(
             assert await others.code("tasks", room=talk.room_id) == "room_not_found"
             data = {"subtask": 1, "sources": 12, "confidence": 0.87}
             posted = await workers.call("post_event", room=talk.room_id, kind="research_complete", data=data)
-            assert posted == {"room_id": talk.room_id, "kind": "research_complete"}
+            assert posted["room_id"] == talk.room_id
             (shown,) = await person.wait_for(
                 lambda: [each for each in talk.answers if "org.agent_bridge.event" in each.versions[0]]
             )

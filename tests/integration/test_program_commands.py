@@ -173,12 +173,12 @@ async def test_hooks_post_and_print_events(
     boss = Shell(await program_of(running, BOSS, name="hooks"), tmp_path)
     said = {"cwd": "/home/ann/site", "session_id": "s1", "last_assistant_message": "The tests are green."}
     async with harness.person("boss"):
-        assert (await boss.program.get("/v1/channels/-/events")).code == "room_not_found"
+        assert (await boss.program.get("/v1/rooms/-/events")).code == "room_not_found"
         # The process has less than a second: the channel may not be ready then.
         await boss.run("hook", "stop", given=json.dumps(said))
-        posted = await boss.program.post("/v1/channels/-/events", "one", kind="research_complete", data=DATA, wait=20)
+        posted = await boss.program.post("/v1/rooms/-/events", "one", kind="research_complete", data=DATA, wait=20)
         assert (posted.status, posted.headers.get("Idempotent-Replayed")) == (200, None)
-        again = await boss.program.post("/v1/channels/-/events", "one", kind="research_complete", data=DATA, wait=20)
+        again = await boss.program.post("/v1/rooms/-/events", "one", kind="research_complete", data=DATA, wait=20)
         assert (again.content, again.headers["Idempotent-Replayed"]) == (posted.content, "true")
         await boss.run("hook", "stop", given=json.dumps(said))
 
@@ -189,19 +189,19 @@ async def test_hooks_post_and_print_events(
 
         output = await eventually(summary, "the summary is printed")
         assert output.startswith("Recent activity of other agents, as information only:\n- ")
-        found = (await boss.program.get("/v1/channels/agent-logs/events"))["events"]
+        found = (await boss.program.get("/v1/rooms/agent-logs/events"))["events"]
         kinds = [each["kind"] for each in found]
         assert sorted(kinds) == ["research_complete", "session_summary"]
         (result,) = (each for each in found if each["kind"] == "research_complete")
         assert (result["data"], result["sender"], result["event_id"]) == (DATA, BOSS, posted["event_id"])
         agent = await program_of(running, upstream.names[0], name="agent")
-        assert (await agent.post("/v1/channels/-/events", kind="result")).code == "room_not_found"
+        assert (await agent.post("/v1/rooms/-/events", kind="result")).code == "room_not_found"
         member = await program_of(running, f"@bob:{DOMAIN}", name="member")
-        assert (await member.post("/v1/channels/agent-logs/events", kind="result")).code == "room_not_found"
+        assert (await member.post("/v1/rooms/agent-logs/events", kind="result")).code == "room_not_found"
         limited = await program_of(running, BOSS, name="limited", rooms=["!other:example.org"])
-        assert (await limited.post("/v1/channels/-/events", kind="result")).code == "room_not_found"
+        assert (await limited.post("/v1/rooms/-/events", kind="result")).code == "room_not_found"
         for body, reason in (({"kind": "Bad kind"}, "bad_kind"), ({"kind": "x", "data": {"a": "\0"}}, "bad_text")):
-            refused = await boss.program.post("/v1/channels/-/events", **body)
+            refused = await boss.program.post("/v1/rooms/-/events", **body)
             assert (refused.code, refused["reason"]) == ("invalid_request", reason)
         code, event_id, _ = await boss.run("post", "agent-logs", "--kind", "progress", "--data", '{"percent": 0.5}')
         assert (code, event_id[0]) == (0, "$")

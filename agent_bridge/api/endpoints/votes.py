@@ -37,12 +37,10 @@ _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\
 
 
 def _moment(value: object) -> object:
-    """Return *value*, which may be a moment: pydantic takes other forms, too, such as numbers."""
-    if isinstance(value, str) and _RFC_3339.fullmatch(value) is None:
+    """Return the moment that a text is: pydantic takes other forms, too, such as numbers."""
+    if not isinstance(value, str) or _RFC_3339.fullmatch(value) is None:
         raise ValueError("is no RFC 3339 time with an offset, such as 2026-12-01T18:00:00+01:00")
-    if not isinstance(value, str | datetime):
-        raise ValueError("is no text")  # noqa: TRY004 - pydantic tells ValueError alone
-    return value
+    return datetime.fromisoformat(value.upper())
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]

@@ -34,7 +34,7 @@ _MOST_READ = 50
 class Identity(Me):
     """The token, its identity, and the rooms in which that is."""
 
-    in_rooms: list[RoomEntry] = Field(description="Rooms, the ones used last first; empty without the capability read.")
+    in_rooms: list[RoomEntry] | None = Field(description="Those that were used last come first; null: not asked for.")
 
 
 class FoundMessages(ApiModel):
@@ -76,15 +76,19 @@ def me() -> Tool:
 
     async def run(call: ApiCall, given: Any) -> ApiModel | Responded:
         identity = await directory.me.run(call)
-        found = await directory.rooms.run(call, query=given) if Capability.READ in call.token.capabilities else None
-        return Identity(**identity.model_dump(), in_rooms=[] if found is None else found.rooms)
+        if not given.list_rooms:
+            return Identity(**identity.model_dump(), in_rooms=None)
+        if Capability.READ not in call.token.capabilities:
+            raise ProgramRefused(Problem.CAPABILITY_MISSING, f"the token is not for {Capability.READ}")
+        return Identity(**identity.model_dump(), in_rooms=(await directory.rooms.run(call, query=given)).rooms)
 
     return tool_of(
         directory.me,
-        "Tell who you are here: your user id and your role; and list your rooms, those that were used last first.",
+        "Tell who you are here: your user id and your role; with list_rooms, also your rooms.",
         run=run,
         also=(directory.rooms,),
         response=Identity,
+        list_rooms=(bool, Field(False, description="Also list your rooms.")),
         unread=(bool, Field(False, description="Count the unread messages: one request for each room.")),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -177,19 +178,20 @@ class ProgramEvents:
         return room_id
 
     async def _appeared(self, key: str, seconds: float) -> str | None:
-        with self._signals.subscription(Topic.EVENTS) as wake, suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while True:
-                    found = await self._store.find(key)
-                    if found is not None and found.is_closed:
-                        if found.event_id is None:
-                            raise ProgramRefused(Problem.REFUSED, "the homeserver refuses the event")
-                        return found.event_id
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(_LOOK):
-                            await wake.wait()
-                    wake.clear()
-        return None
+        deadline = time.monotonic() + seconds
+        with self._signals.subscription(Topic.EVENTS) as wake:
+            while True:
+                wake.clear()
+                found = await self._store.find(key)
+                if found is not None and found.is_closed:
+                    if found.event_id is None:
+                        raise ProgramRefused(Problem.REFUSED, "the homeserver refuses the event")
+                    return found.event_id
+                if (left := deadline - time.monotonic()) <= 0:
+                    return None
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(left, _LOOK)):
+                        await wake.wait()
 
 
 def _is_log(channel: Channel) -> bool:

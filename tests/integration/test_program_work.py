@@ -1,0 +1,434 @@
+"""Programs post agent events, and work on tasks and votes, by the HTTP API and from a shell, on a real Synapse."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.programs import token_hash
+from agent_bridge.core.servers import ChannelType
+from agent_bridge.store.servers import NewPlace, Servers
+from agent_bridge.store.tokens import Tokens
+from integration.test_api_replicas import another
+from integration.test_program_commands import Shell
+from support.api_client import program_of
+from support.bot_rooms import bot_chat, named_upstream
+from support.conditions import eventually
+from support.harness import DOMAIN, SHARED
+from support.places import delete_places
+from support.vote_rooms import VoteRoom
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from agent_bridge.config.model import Config
+    from support.api_client import Answer, Program
+    from support.harness import BridgeHarness, Running
+    from support.person import Person
+    from support.postgres import Server
+
+BOSS = f"@boss:{DOMAIN}"
+DATA = {"subtask": 1, "sources": 12, "confidence": 0.87}
+LOG = "/v1/rooms/-/events"
+#: By the names of people: their roles, and the answers to an event in a log channel, and in one for announcements.
+POSTERS = {
+    "nobody": ("none", "role_missing", "role_missing"),
+    "robot": ("agent", "", "not_permitted"),
+    "plain": ("member", "", "not_permitted"),
+    "mod": ("moderator", "", "not_permitted"),
+    "admin": ("admin", "", ""),
+    "muted": ("member", "muted", "not_permitted"),
+    "silenced": ("member", "not_permitted", "not_permitted"),
+}
+
+
+@pytest.fixture(scope="module")
+async def config(harness: BridgeHarness, postgres: Server) -> AsyncIterator[Config]:
+    roles = {f"@{name}:{DOMAIN}": role for name, (role, *_) in POSTERS.items()}
+    async with named_upstream("Ada", "Bea") as upstream:
+        with postgres.migrated() as url:
+            there = [{"name": "u", "url": upstream.url}]
+            yield harness.config(url, there, service=SHARED, permissions=roles | {DOMAIN: "member", BOSS: "owner"})
+
+
+@pytest.fixture(scope="module")
+async def running(harness: BridgeHarness, config: Config) -> AsyncIterator[Running]:
+    async with harness.bridge(config) as running:
+        yield running
+        await delete_places(running)
+
+
+async def revoke(running: Running, program: Program) -> None:
+    """Revoke the token of a program."""
+    (row,) = await running.database.rows("SELECT id FROM token WHERE hash = %s", (token_hash(program.token),))
+    async with running.database.transaction() as connection:
+        await Tokens(running.database, running.homeserver.namespace).revoke(connection, row["id"])
+
+
+def told(answer: Answer) -> tuple[int, str]:
+    """Return the status of an answer, and its reason or its code."""
+    return answer.status, answer.content.get("reason") or answer.code
+
+
+async def test_an_event_is_accepted_before_the_room_shows_it(harness: BridgeHarness, running: Running) -> None:
+    """The first event makes the channel; a repeat with the same key tells the event id as soon as there is one."""
+    async with harness.person("boss"):
+        program = await program_of(running, BOSS)
+        first = await program.post(LOG, "first", kind="started", wait=0)
+        assert (first.status, first["event_id"]) == (202, None)
+
+        async def shown() -> Answer | None:
+            again = await program.post(LOG, "first", kind="started", wait=0)
+            assert again.headers["Idempotent-Replayed"] == "true"
+            return again if again.status == 200 else None
+
+        assert (await eventually(shown, "the event is shown"))["room_id"] == first["room_id"]
+        assert (await program.post(LOG, "first", kind="result", wait=0)).code == "idempotency_key_reused"
+        found = (await program.get("/v1/rooms/agent-logs/events"))["events"]
+        assert [each["kind"] for each in found] == ["started"]
+
+
+async def test_who_posts_events_into_a_log_channel(harness: BridgeHarness, running: Running) -> None:
+    """The role is enough in a log channel, for events and nowhere else; mutes count, also those of clients."""
+    bot = running.homeserver.namespace.bot
+    async with harness.person("boss") as boss, AsyncExitStack() as stack:
+        log = (await (await program_of(running, BOSS)).post(LOG, kind="started", wait=20))["room_id"]
+        await boss.join(log)
+        desk = await bot_chat(running, boss)
+        await desk.ask("channel new news announcement")
+        rows = await running.database.rows("SELECT room_id FROM room WHERE kind = 'channel' AND room_id <> %s", (log,))
+        news = str(rows[0]["room_id"])
+        await boss.join(news)
+        people = {name: await stack.enter_async_context(harness.person(name)) for name in POSTERS}
+        programs = {name: await program_of(running, each.user_id) for name, each in people.items()}
+        plain = programs["plain"]
+        assert (await plain.post("/v1/rooms/agent-logs/events", kind="x")).code == "room_not_found"
+        assert (await plain.get("/v1/rooms/agent-logs/events")).code == "room_not_found"
+        for person in people.values():
+            for room_id in (log, news):
+                await boss.invite(room_id, person.user_id)
+                await person.join(room_id)
+        await boss.say(log, f"!ab mute {people['muted'].user_id}")
+        await boss.wait_for(lambda: [each for each in boss.room(log).said_by(bot) if "muted" in each.body])
+        await silence(running, boss, log, people["silenced"].user_id)
+        for name, (_, in_log, in_news) in POSTERS.items():
+            posted = await programs[name].post(LOG, kind="result", text=f"by {name}", data=DATA, wait=20)
+            assert (name, posted.code, posted.status < 300) == (name, in_log, not in_log)
+            elsewhere = await programs[name].post(f"/v1/rooms/{news}/events", kind="result", wait=20)
+            assert (name, elsewhere.code) == (name, in_news)
+        # A message, a task and a vote need the power.
+        assert (await plain.send(log, "hello")).code == "not_permitted"
+        assert told(await plain.post("/v1/tasks", room=log, title="x")) == (409, "not_there")
+        assert (await plain.post(f"/v1/rooms/{log}/votes", question="x?", answers=["a", "b"])).code == "not_permitted"
+        read = (await plain.get(LOG))["events"]
+        by = [name for each in read for name in POSTERS if f"by {name}" in each["text"]]
+        assert by == [name for name, (_, in_log, _) in POSTERS.items() if not in_log]
+        assert {each["sender"] for each in read if "by plain" in each["text"]} == {people["plain"].user_id}
+
+
+async def silence(running: Running, boss: Person, room_id: str, user_id: str) -> None:
+    """Take the power of a user in a room, as clients mute people."""
+    levels = await running.homeserver.state(room_id, "m.room.power_levels")
+    assert levels is not None
+    users = {**levels["content"]["users"], user_id: -1}
+    await boss.set_state(room_id, "m.room.power_levels", {**levels["content"], "users": users})
+
+
+async def test_an_agent_posts_into_a_log_channel(harness: BridgeHarness, running: Running) -> None:
+    async with harness.person("boss") as boss:
+        log = (await (await program_of(running, BOSS)).post(LOG, kind="started", wait=20))["room_id"]
+        await boss.join(log)
+        agent = await program_of(running, "Ada")
+        assert (await agent.post(LOG, kind="result")).code == "room_not_found"
+        desk = await bot_chat(running, boss)
+        await desk.ask("channel add agent-logs Ada")
+        posted = await agent.post(LOG, kind="research_complete", data=DATA, wait=20)
+        assert posted.status == 200
+        ghost = running.homeserver.namespace.user_id((await running.contact("Ada")).agent.ghost)
+        (shown,) = await boss.wait_for(lambda: boss.room(log).said_by(ghost))
+        assert shown.event_id == posted["event_id"]
+        last = (await agent.get("/v1/rooms/agent-logs/events"))["events"][-1]
+        assert (last["sender"], last["sender_name"], last["data"]) == (ghost, "Ada", DATA)
+        await revoke(running, agent)
+        assert told(await agent.post(LOG, kind="result")) == (401, "token_invalid")
+        assert told(await agent.get(LOG)) == (401, "token_invalid")
+
+
+async def test_a_log_channel_that_the_homeserver_left_half_made_has_the_levels_of_its_type(
+    running: Running, harness: BridgeHarness
+) -> None:
+    """Synapse makes the room and its alias first: another part of the bridge may find it, or Synapse may die."""
+    servers, namespace = Servers(running.database), running.homeserver.namespace
+    async with harness.person("boss"), running.database.transaction() as connection:
+        place = await servers.add_channel(connection, NewPlace("h" * 16, "half"), None, ChannelType.LOG)
+        (channel,) = [each for each in await servers.channels(None, connection) if each.id == place]
+        alias = namespace.channel_alias_localpart(channel.key)
+        bare = {"room_alias_name": alias, "power_level_content_override": {"users_default": "none"}}
+        with pytest.raises(HomeserverRefused):
+            await running.homeserver.create_room(bare)
+
+    async def levels() -> Any:
+        found = await servers.find(place)
+        if found is None or found.room_id is None:
+            return None
+        event = await running.homeserver.state(found.room_id, "m.room.power_levels")
+        return event and event["content"]
+
+    found = await eventually(levels, "the room has levels")
+    assert (found["events_default"], found["events"]["m.reaction"], found["invite"]) == (10, 0, 50)
+
+
+async def test_events_in_other_rooms(harness: BridgeHarness, running: Running) -> None:
+    """The room of an agent takes events of its people and of the agent; a name means what it means elsewhere."""
+    async with harness.person() as person, harness.person() as guest:
+        talk = await running.join(person, "Bea")
+        program, agent = await program_of(running, person.user_id), await program_of(running, "Bea")
+        for each in (program, agent):
+            posted = await each.post("/v1/rooms/Bea/events", kind="progress", data={"percent": 0.5}, wait=20)
+            assert (posted.status, posted["room_id"]) == (200, talk.room_id)
+        assert [each["kind"] for each in (await program.get("/v1/rooms/Bea/events"))["events"]] == ["progress"] * 2
+        outside = await program_of(running, guest.user_id)
+        for path in (f"/v1/rooms/{talk.room_id}/events", "/v1/rooms/Bea/events"):
+            assert (await outside.post(path, kind="progress")).code == "room_not_found"
+            assert (await outside.get(path)).code == "room_not_found"
+        refused = await program.post("/v1/rooms/Bea/events", kind="Bad kind")
+        assert (refused.status, refused.code, refused["reason"], refused["place"]) == (
+            400,
+            "invalid_request",
+            "bad_kind",
+            "Bad kind",
+        )
+        assert (await program.post("/v1/channels/agent-logs/events", kind="progress")).code == "not_found"
+
+
+async def test_two_processes_make_one_channel_for_logs(harness: BridgeHarness, database_url: str) -> None:
+    async with named_upstream("Ada") as upstream, harness.person("boss"):
+        there = [{"name": "u", "url": upstream.url}]
+        config = harness.config(database_url, there, permissions={DOMAIN: "member", BOSS: "owner"})
+        other = another(config)
+        async with harness.bridge(config) as running, harness.bridge(other):
+            one = await program_of(running, BOSS)
+            both = (one, one.at(other.public_url))
+            posted = await asyncio.gather(*(each.post(LOG, kind="progress", wait=20) for each in both * 4))
+            assert {each.status for each in posted} == {200}
+            assert len({each["room_id"] for each in posted}) == 1
+            assert len({each["event_id"] for each in posted}) == len(posted)
+            rows = await running.database.rows("SELECT name FROM channel WHERE type = 'log'")
+            assert [row["name"] for row in rows] == ["agent-logs"]
+            await delete_places(running)
+
+
+async def test_tasks_are_assigned_and_split(harness: BridgeHarness, running: Running) -> None:
+    async with harness.person() as person, harness.person() as other, harness.person() as guest:
+        talk = await running.join(person, "Ada")
+        await running.join(other, "Ada")
+        ghost = talk.ghost
+        mine, agents = await program_of(running, person.user_id), await program_of(running, "Ada")
+        theirs, outside = await program_of(running, other.user_id), await program_of(running, guest.user_id)
+        made = await mine.post("/v1/tasks", room="Ada", title="Write the report")
+        path = f"/v1/tasks/{made['number']}"
+        split = await mine.post(f"{path}/split", "parts", titles=["tables", "the figures"])
+        assert (split["number"], [each["title"] for each in split["subtasks"]]) == (
+            made["number"],
+            ["tables", "the figures"],
+        )
+        again = await mine.post(f"{path}/split", "parts", titles=["tables", "the figures"])
+        assert (again.content, again.headers["Idempotent-Replayed"]) == (split.content, "true")
+        for name, user_id in (("Ada", ghost), (ghost, ghost), (other.user_id, other.user_id)):
+            assigned = await mine.post(f"{path}/assign", assignee=name)
+            assert (assigned.status, assigned["assignee"]) == (200, user_id)
+        assert told(await agents.post(f"{path}/claim")) == (409, "taken")
+        # The assignee hands it on; one who has nothing to do with it does not.
+        assert (await theirs.post(f"{path}/assign", assignee="Ada"))["assignee"] == ghost
+        assert told(await theirs.post(f"{path}/assign", assignee=other.user_id)) == (403, "not_yours")
+        assert told(await theirs.post(f"{path}/split", titles=["x"])) == (403, "not_yours")
+        assert (await agents.post(f"{path}/split", titles=["sources"]))["subtasks"][0]["creator"] == ghost
+        for assignee, problem in (
+            (guest.user_id, (409, "assignee_outside")),
+            ("Bea", (409, "assignee_outside")),
+            ("Nobody", (404, "agent_not_found")),
+            ("@:", (404, "user_not_found")),
+        ):
+            assert told(await mine.post(f"{path}/assign", assignee=assignee)) == problem
+        for body in ({"titles": []}, {"titles": [""]}, {"titles": ["x" * 201]}, {"titles": ["x"] * 51}, {}):
+            assert (await mine.post(f"{path}/split", **body)).code == "invalid_request"
+        assert told(await mine.post(f"{path}/split", titles=["x"] * 48)) == (409, "too_many_subtasks")
+        for act, body in (("assign", {"assignee": "Ada"}), ("split", {"titles": ["x"]})):
+            assert (await outside.post(f"{path}/{act}", **body)).code == "task_not_found"
+            assert (await mine.post(f"/v1/tasks/{2**64}/{act}", **body)).code == "task_not_found"
+        await revoke(running, theirs)
+        assert (await theirs.post(f"{path}/assign", assignee="Ada")).code == "token_invalid"
+
+
+async def test_votes_begin_and_end(harness: BridgeHarness, running: Running) -> None:
+    async with harness.person("plain") as plain, harness.person() as person, harness.person("mod") as mod:
+        talk = await running.join(plain, "Bea")
+        await running.join(person, "Bea")
+        await running.join(mod, "Bea")
+        room = VoteRoom(running.homeserver, talk.room_id)
+        agent, mods = await program_of(running, "Bea"), await program_of(running, mod.user_id)
+        mine, theirs = await program_of(running, plain.user_id), await program_of(running, person.user_id)
+        path = "/v1/rooms/Bea/votes"
+        until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+        begun = await mine.post(path, "lunch", question="Lunch?", answers=["pizza", "pasta"], until=until, quorum=2)
+        assert (begun.status, begun["answers"], begun["quorum"]) == (201, ["pizza", "pasta"], 2)
+        assert datetime.fromisoformat(begun["ends_at"]) == datetime.fromisoformat(until)
+        again = await mine.post(path, "lunch", question="Lunch?", answers=["pizza", "pasta"], until=until, quorum=2)
+        assert again.content == begun.content
+        poll = await room.poll("Lunch?")
+        for program, answer in ((agent, "pizza"), (theirs, "2")):
+            assert (await program.post("/v1/rooms/Bea/ballots", answer=answer)).status == 200
+        close = f"/v1/votes/{begun['number']}/close"
+        for program in (agent, theirs):
+            assert told(await program.post(close)) == (403, "not_yours")
+        closed = await mine.post(close, "close")
+        assert (closed.status, closed["number"]) == (200, begun["number"])
+        assert (await mine.post(close, "close")).content == closed.content
+        assert told(await mine.post(close)) == (409, "ended")
+        assert await room.votes(poll) == [1, 1]
+        assert len(await room.polls()) == 1
+        # Agents begin votes, too, and moderators end those of others.
+        second = await agent.post(path, question="And now?", answers=["yes", "no"])
+        assert second["ends_at"] is None
+        assert (await mods.post(f"/v1/votes/{second['number']}/close")).status == 200
+        for body, code, reason in (
+            ({"answers": ["a", "A"]}, "invalid_request", "same_answers"),
+            ({"until": "2020-01-01T00:00:00Z"}, "invalid_request", "past"),
+            ({"until": "2999-01-01T00:00:00Z"}, "invalid_request", "too_far"),
+            ({"until": "tomorrow"}, "invalid_request", None),
+            ({"until": "2030-01-01T00:00:00"}, "invalid_request", None),
+            ({"until": 1900000000}, "invalid_request", None),
+            ({"until": "1900000000"}, "invalid_request", None),
+            ({"answers": ["a"]}, "invalid_request", None),
+            ({"quorum": 0}, "invalid_request", None),
+        ):
+            refused = await mine.post(path, **({"question": "x?", "answers": ["a", "b"]} | body))
+            assert (refused.code, refused.content.get("reason")) == (code, reason), body
+        async with harness.person() as guest:
+            outside = await program_of(running, guest.user_id)
+            assert (await outside.post(f"/v1/rooms/{talk.room_id}/votes", question="x?", answers=["a", "b"])).code == (
+                "room_not_found"
+            )
+            for number in (begun["number"], 2**62, 2**64, "x"):
+                assert (await outside.post(f"/v1/votes/{number}/close")).code == "vote_not_found"
+        await revoke(running, agent)
+        assert (await agent.post(path, question="x?", answers=["a", "b"])).code == "token_invalid"
+
+
+async def test_a_moderator_of_a_room_that_people_made_ends_votes(harness: BridgeHarness, running: Running) -> None:
+    async with harness.person() as owner, harness.person() as helper, harness.person() as member:
+        ghost = running.homeserver.namespace.user_id((await running.contact("Ada")).agent.ghost)
+        invite = [running.homeserver.namespace.bot, ghost, helper.user_id, member.user_id]
+        levels = {"users": {owner.user_id: 100, helper.user_id: 50}}
+        room_id = await owner.create_room(
+            preset="private_chat", invite=invite, power_level_content_override=levels, room_version="11"
+        )
+        await helper.join(room_id)
+        await member.join(room_id)
+        await owner.wait_for(lambda: {invite[0], ghost} <= set(owner.room(room_id).members()))
+        programs = [await program_of(running, each.user_id) for each in (owner, member, helper)]
+        path = f"/v1/rooms/{quote(room_id, safe='')}/votes"
+
+        async def begun() -> Any:
+            answer = await programs[0].post(path, question="Which?", answers=["a", "b"])
+            return answer["number"] if answer.status == 201 else None
+
+        number = await eventually(begun, "the bridge knows the room")
+        answers = [(await each.post(f"/v1/votes/{number}/close")).status for each in programs[1:]]
+        assert answers == [403, 200]
+
+
+async def test_tasks_and_votes_from_a_shell(harness: BridgeHarness, running: Running, tmp_path: Path) -> None:
+    async with harness.person() as person:
+        talk = await running.join(person, "Bea")
+        shell = Shell(await program_of(running, person.user_id), tmp_path)
+        agent = Shell(await program_of(running, "Bea", name="shell"), tmp_path)
+        (made,) = await shell.json("task", "new", "--room", "Bea", "Write", "it")
+        number = str(made["number"])
+        assert (made["title"], made["room_id"]) == ("Write it", talk.room_id)
+        # The own room of an agent is the default.
+        code, output, _ = await agent.run("task", "claim", number)
+        assert (code, output) == (0, f"#{number} Write it: working\n")
+        assert await agent.run("task", "progress", number, "40%", "half", "of", "it") == (
+            0,
+            f"#{number} Write it: working 40%\n",
+            "",
+        )
+        assert [each["note"] for each in await agent.json("task", "list")] == ["half of it"]
+        (vote,) = await agent.json("vote", "new", "Lunch?", "pizza", "pasta", "--quorum", "1")
+        assert (await shell.run("vote", "for", "pizza", "--room", "Bea"))[0] == 0
+        assert await shell.run("vote", "close", str(vote["number"])) == (
+            5,
+            "",
+            f"agent-bridge: not yours: {vote['number']}\n",
+        )
+        assert (await agent.run("vote", "close", str(vote["number"])))[0] == 0
+        assert (await shell.run("task", "done", "999999999"))[0] == 4
+
+
+@pytest.mark.long
+async def test_further_commands_and_exit_codes(harness: BridgeHarness, running: Running, tmp_path: Path) -> None:
+    async with harness.person() as person:
+        await running.join(person, "Ada")
+        shell = Shell(await program_of(running, person.user_id), tmp_path)
+        agent = Shell(await program_of(running, "Ada", name="shell"), tmp_path)
+        await agent.run("task", "new", given="Read\nall\n")
+        (made,) = [each for each in await shell.json("task", "list", "Ada") if each["title"] == "Read all"]
+        number = str(made["number"])
+        code, output, _ = await agent.run("task", "split", number, "one", "the other")
+        assert (code, [line.partition(" ")[2] for line in output.splitlines()]) == (
+            0,
+            ["one: submitted", "the other: submitted"],
+        )
+        (part,) = await agent.json("task", "new", "third", "--parent", number)
+        assert part["parent"] == made["number"]
+        (assigned,) = await agent.json("task", "assign", number, person.user_id)
+        assert assigned["assignee"] == person.user_id
+        assert (await agent.run("task", "fail", number))[0] == 5
+        assert (await shell.run("task", "progress", number, "fine"))[0] == 0
+        assert (await shell.run("task", "done", number))[0] == 1
+        assert (await agent.run("task", "cancel", number))[0] == 0
+        listed = await shell.json("task", "list", "Ada", "--closed")
+        assert [(each["note"], each["state"]) for each in listed if each["number"] == made["number"]] == [
+            ("fine", "canceled")
+        ]
+        code, output, _ = await shell.run("task", "list", "Ada", "--closed")
+        assert (code, output.split()[:5]) == (0, ["NUMBER", "STATE", "DONE", "ASSIGNEE", "TITLE"])
+        for arguments, code in (
+            (("task", "new", "x"), 2),
+            (("task", "new", "--room", "Nobody", "x"), 4),
+            (("task", "claim", "x"), 2),
+            (("task", "assign", number, "Nobody"), 4),
+            (("task", "claim", number), 1),
+            (("vote", "new", "x?", "a", "--room", "Ada"), 2),
+            (("vote", "new", "x?", "a", "a", "--room", "Ada"), 2),
+            (("vote", "new", "x?", "a", "b", "--until", "tomorrow", "--room", "Ada"), 2),
+            (("vote", "for", "a", "--vote", "999999999", "--room", "Ada"), 4),
+            (("vote", "close", "999999999"), 4),
+        ):
+            found = await shell.run(*arguments)
+            assert (arguments, found[0], found[1]) == (arguments, code, "")
+        bad = Shell(shell.program.__class__(shell.program.url, "ab_wrong"), tmp_path)
+        for each in ("task", "vote"):
+            assert (await bad.run(each, "close" if each == "vote" else "claim", "1"))[0] == 5
+        code, output, _ = await shell.run(
+            "vote", "new", "Tea?", "yes", "no", "--until", "2026-12-24T18:00:00+01:00", "--room", "Ada"
+        )
+        begun = output.strip()
+        (row,) = [each for each in await shell.json("vote", "list", "Ada") if str(each["number"]) == begun]
+        assert datetime.fromisoformat(row["ends_at"]) == datetime(2026, 12, 24, 17, tzinfo=UTC)
+        (cast,) = await shell.json("vote", "for", "1", "--vote", begun, "--room", "Ada")
+        assert cast == {"number": int(begun), "answer": "yes"}
+        code, output, _ = await shell.run("vote", "list", "Ada")
+        assert code == 0
+        assert "Tea?" in output
+        assert "yes 1, no 0" in output
+        assert json.loads((await shell.run("vote", "close", begun, "--json"))[1])["number"] == int(begun)
