@@ -186,7 +186,7 @@ def build_api_services(
             stores.agents,
             stores.database,
             stores.signals,
-            settings.namespace,
+            homeserver,
         ),
         client_agents=ClientAgentDesk(
             ClientAgents(stores.database),

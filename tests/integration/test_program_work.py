@@ -56,7 +56,8 @@ async def config(harness: BridgeHarness, postgres: Server) -> AsyncIterator[Conf
     async with named_upstream("Ada", "Bea") as upstream:
         with postgres.migrated() as url:
             there = [{"name": "u", "url": upstream.url}]
-            yield harness.config(url, there, service=SHARED, permissions=roles | {DOMAIN: "member", BOSS: "owner"})
+            more = {DOMAIN: "member", BOSS: "owner", f"@second:{DOMAIN}": "admin"}
+            yield harness.config(url, there, service=SHARED, permissions=roles | more)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,13 @@ async def test_an_event_is_accepted_before_the_room_shows_it(harness: BridgeHarn
         assert (await program.post(LOG, "first", kind="result", wait=0)).code == "idempotency_key_reused"
         found = (await program.get("/v1/rooms/agent-logs/events"))["events"]
         assert [each["kind"] for each in found] == ["started"]
+        # Another one who may make channels is invited into it, too; one who has left it is not.
+        async with harness.person("second") as second:
+            others = await program_of(running, second.user_id)
+            assert (await others.post(LOG, kind="started", wait=20))["room_id"] == first["room_id"]
+            await second.join(first["room_id"])
+            await second.leave(first["room_id"])
+            assert (await others.post(LOG, kind="started")).code == "room_not_found"
 
 
 async def test_who_posts_events_into_a_log_channel(harness: BridgeHarness, running: Running) -> None:
@@ -258,12 +266,13 @@ async def test_tasks_are_assigned_and_split(harness: BridgeHarness, running: Run
             ("@:", (404, "user_not_found")),
         ):
             assert told(await mine.post(f"{path}/assign", assignee=assignee)) == problem
-        for body in ({"titles": []}, {"titles": [""]}, {"titles": ["x" * 201]}, {"titles": ["x"] * 51}, {}):
-            assert (await mine.post(f"{path}/split", **body)).code == "invalid_request"
+        for titles in ([], [""], ["x" * 201], ["x"] * 51, None, "x"):
+            assert (await mine.post(f"{path}/split", titles=titles)).code == "invalid_request"
         assert told(await mine.post(f"{path}/split", titles=["x"] * 48)) == (409, "too_many_subtasks")
-        for act, body in (("assign", {"assignee": "Ada"}), ("split", {"titles": ["x"]})):
-            assert (await outside.post(f"{path}/{act}", **body)).code == "task_not_found"
-            assert (await mine.post(f"/v1/tasks/{2**64}/{act}", **body)).code == "task_not_found"
+        acts: dict[str, dict[str, Any]] = {"assign": {"assignee": "Ada"}, "split": {"titles": ["x"]}}
+        for act, given in acts.items():
+            assert (await outside.post(f"{path}/{act}", **given)).code == "task_not_found"
+            assert (await mine.post(f"/v1/tasks/{2**64}/{act}", **given)).code == "task_not_found"
         await revoke(running, theirs)
         assert (await theirs.post(f"{path}/assign", assignee="Ada")).code == "token_invalid"
 

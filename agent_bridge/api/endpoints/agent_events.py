@@ -86,9 +86,9 @@ async def post_event(call: ApiCall, room: str, body: NewAgentEvent) -> AcceptedE
     """Post an agent event into a room.
 
     The room is a channel (`name`, `server/name`), an agent's name, a room id, an alias, or `-`: the first channel of
-    the type *log* that the identity reaches. If there is none, and the identity may make channels, `-` makes
-    `agent-logs`, and invites the person. In channels of the type *log*, people need the role alone; elsewhere also the
-    power to write messages.
+    the type *log* that the identity reaches. A person who may make channels is invited into the first one, and if there
+    is none, `-` makes `agent-logs`. In channels of the type *log*, people need the role alone; elsewhere also the power
+    to write messages.
     """
     outcome, event_id = await call.services.agent_events.post(
         call.once, room, body.kind, body.text, body.data, wait=body.wait

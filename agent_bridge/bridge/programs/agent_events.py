@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.programs.reading import Reading
     from agent_bridge.bridge.programs.requests import Call, Outcome, Requests
     from agent_bridge.bridge.rooms.inviter import Inviter
-    from agent_bridge.core.ids import Namespace
     from agent_bridge.core.programs import Token
+    from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agent_events import AgentEventStore
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.postgres.database import Database
@@ -58,7 +58,7 @@ class ProgramEvents:
         agents: Agents,
         database: Database,
         signals: Signals,
-        namespace: Namespace,
+        homeserver: Homeserver,
     ) -> None:
         self._access = access
         self._requests = requests
@@ -72,7 +72,8 @@ class ProgramEvents:
         self._agents = agents
         self._database = database
         self._signals = signals
-        self._namespace = namespace
+        self._homeserver = homeserver
+        self._namespace = homeserver.namespace
 
     async def post(
         self, call: Call, room: str, kind: str, text: str, data: dict[str, Any], *, wait: float
@@ -138,7 +139,10 @@ class ProgramEvents:
     async def _reached(
         self, token: Token, name: str, permission: Permission, call: Call | None = None
     ) -> tuple[ReachedRoom, bool]:
-        """Return the room *name*, and whether it is a log channel. *call*: the default one is made if there is none."""
+        """Return the room *name*, and whether it is a log channel. *call*: the default one is made if there is none.
+
+        A person who may make channels is invited into the default one.
+        """
         by_server = await self._servers.by_server()
         # Those of the main Space come first.
         channels = (each for found in (by_server.pop(None, []), *by_server.values()) for each in found)
@@ -150,15 +154,16 @@ class ProgramEvents:
             reached = await self._access.reach(token, name, permission, invited=invited)
             return reached, reached.room_id in logs
         found = await self._access.first(token, logs, permission, invited=invited)
-        if found is None and decides and token.rooms is None and call is not None and not logs:
-            made = await self._made(call)
-            found = await self._access.first(token, [made], permission, invited=[made])
+        if found is None and decides and token.rooms is None and call is not None:
+            log = logs[0] if logs else await self._made(call)
+            await self._welcome(token, log)
+            found = await self._access.first(token, [log], permission, invited=[log])
         if found is None:
             raise ProgramRefused(Problem.ROOM_NOT_FOUND, "the token reaches no channel for logs of agents")
         return found, True
 
     async def _made(self, call: Call) -> str:
-        """Return the room of the new default channel, into which the person is invited."""
+        """Return the room of the new default channel."""
         async with self._database.transaction() as connection:
             await self._servers.lock(connection)
             # Another program may have made it.
@@ -173,9 +178,16 @@ class ProgramEvents:
         channel = await self._servers.find(made)
         if channel is None:
             raise ProgramRefused(Problem.ROOM_NOT_FOUND, "the channel was deleted meanwhile")
-        room_id = await self._maker.make(channel)
-        await self._inviter.bring(room_id, call.token.user_id, [self._namespace.bot])
-        return room_id
+        return await self._maker.make(channel)
+
+    async def _welcome(self, token: Token, room_id: str) -> None:
+        """Invite a person into a log channel, unless the person has left it or was removed.
+
+        The request that has made the channel may have been interrupted before its invitation.
+        """
+        state = await self._homeserver.room_state(room_id)
+        if state is not None and state.membership(token.user_id) is None:
+            await self._inviter.bring(room_id, token.user_id, [self._namespace.bot])
 
     async def _appeared(self, key: str, seconds: float) -> str | None:
         deadline = time.monotonic() + seconds
