@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import pytest
 from support.api_client import program_of
 from support.conditions import DEADLINE, eventually
 from support.harness import DOMAIN, SHARED
+from support.places import delete_places
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ async def config(harness: BridgeHarness, postgres: Server, upstream: ScriptedUps
 async def running(harness: BridgeHarness, config: Config) -> AsyncIterator[Running]:
     async with harness.bridge(config) as running:
         yield running
+        await delete_places(running)
 
 
 @dataclass
@@ -205,3 +208,86 @@ async def test_hooks_post_and_print_events(
             assert (refused.code, refused["reason"]) == ("invalid_request", reason)
         code, event_id, _ = await boss.run("post", "agent-logs", "--kind", "progress", "--data", '{"percent": 0.5}')
         assert (code, event_id[0]) == (0, "$")
+
+
+async def test_tasks_and_votes_from_a_shell(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    name = upstream.names[1]
+    async with harness.person() as person:
+        talk = await running.join(person, name)
+        shell = Shell(await program_of(running, person.user_id), tmp_path)
+        # The own room of an agent is the default.
+        agent = Shell(await program_of(running, name, name="shell"), tmp_path)
+        (made,) = await agent.json("task", "new", "Write", "it")
+        number = str(made["number"])
+        assert (made["title"], made["room_id"]) == ("Write it", talk.room_id)
+        assert (await agent.run("task", "claim", number))[1] == f"#{number} Write it: working\n"
+        (vote,) = await agent.json("vote", "new", "Lunch?", "pizza", "pasta", "--quorum", "1")
+        found = await shell.run("vote", "close", str(vote["number"]))
+        assert found == (5, "", f"agent-bridge: not yours: {vote['number']}\n")
+
+
+@pytest.mark.long
+async def test_further_commands_about_tasks_and_votes(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    name = upstream.names[0]
+    async with harness.person() as person:
+        await running.join(person, name)
+        shell = Shell(await program_of(running, person.user_id), tmp_path)
+        agent = Shell(await program_of(running, name, name="shell"), tmp_path)
+        await agent.run("task", "new", given="Read\nall\n")
+        (made,) = [each for each in await shell.json("task", "list", name) if each["title"] == "Read all"]
+        number = str(made["number"])
+        code, output, _ = await agent.run("task", "split", number, "one", "the other")
+        assert (code, [line.partition(" ")[2] for line in output.splitlines()]) == (
+            0,
+            ["one: submitted", "the other: submitted"],
+        )
+        (part,) = await agent.json("task", "new", "third", "--parent", number)
+        assert part["parent"] == made["number"]
+        (assigned,) = await agent.json("task", "assign", number, person.user_id)
+        assert assigned["assignee"] == person.user_id
+        assert (await agent.run("task", "fail", number))[0] == 5
+        assert (await shell.run("task", "progress", number, "40%", "half"))[1] == f"#{number} Read all: working\n"
+        assert (await shell.run("task", "progress", number, "fine"))[0] == 0
+        assert [each["note"] for each in await shell.json("task", "list")] == ["fine"]
+        assert (await shell.run("task", "done", number))[0] == 1
+        assert (await agent.run("task", "cancel", number))[0] == 0
+        listed = await shell.json("task", "list", name, "--closed")
+        assert [(each["note"], each["state"]) for each in listed if each["number"] == made["number"]] == [
+            ("fine", "canceled")
+        ]
+        code, output, _ = await shell.run("task", "list", name, "--closed")
+        assert (code, output.split()[:5]) == (0, ["NUMBER", "STATE", "DONE", "ASSIGNEE", "TITLE"])
+        for arguments, code in (
+            (("task", "new", "x"), 2),
+            (("task", "new", "--room", "Nobody", "x"), 4),
+            (("task", "claim", "x"), 2),
+            (("task", "assign", number, "Nobody"), 4),
+            (("task", "claim", number), 1),
+            (("vote", "new", "x?", "a", "--room", name), 2),
+            (("vote", "new", "x?", "a", "a", "--room", name), 2),
+            (("vote", "new", "x?", "a", "b", "--until", "tomorrow", "--room", name), 2),
+            (("vote", "for", "a", "--vote", "999999999", "--room", name), 4),
+            (("vote", "close", "999999999"), 4),
+        ):
+            found = await shell.run(*arguments)
+            assert (arguments, found[0], found[1]) == (arguments, code, "")
+        bad = Shell(shell.program.__class__(shell.program.url, "ab_wrong"), tmp_path)
+        for each in ("task", "vote"):
+            assert (await bad.run(each, "close" if each == "vote" else "claim", "1"))[0] == 5
+        code, output, _ = await shell.run(
+            "vote", "new", "Tea?", "yes", "no", "--until", "2026-12-24T18:00:00+01:00", "--room", name
+        )
+        begun = output.strip()
+        (row,) = [each for each in await shell.json("vote", "list", name) if str(each["number"]) == begun]
+        assert datetime.fromisoformat(row["ends_at"]) == datetime(2026, 12, 24, 17, tzinfo=UTC)
+        (cast,) = await shell.json("vote", "for", "1", "--vote", begun, "--room", name)
+        assert cast == {"number": int(begun), "answer": "yes"}
+        code, output, _ = await shell.run("vote", "list", name)
+        assert code == 0
+        assert "Tea?" in output
+        assert "yes 1, no 0" in output
+        assert json.loads((await shell.run("vote", "close", begun, "--json"))[1])["number"] == int(begun)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ from agent_bridge.core.servers import ChannelType, NewPlace
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.tokens import Tokens
 from integration.test_api_replicas import another
-from integration.test_program_commands import Shell
 from support.api_client import program_of
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
@@ -27,7 +25,6 @@ from support.vote_rooms import VoteRoom
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from agent_bridge.config.model import Config
     from support.api_client import Answer, Program
@@ -355,78 +352,38 @@ async def test_a_moderator_of_a_room_that_people_made_ends_votes(harness: Bridge
         assert answers == [403, 200]
 
 
-async def test_tasks_and_votes_from_a_shell(harness: BridgeHarness, running: Running, tmp_path: Path) -> None:
-    async with harness.person() as person:
-        talk = await running.join(person, "Bea")
-        shell = Shell(await program_of(running, person.user_id), tmp_path)
-        # The own room of an agent is the default.
-        agent = Shell(await program_of(running, "Bea", name="shell"), tmp_path)
-        (made,) = await agent.json("task", "new", "Write", "it")
-        number = str(made["number"])
-        assert (made["title"], made["room_id"]) == ("Write it", talk.room_id)
-        assert (await agent.run("task", "claim", number))[1] == f"#{number} Write it: working\n"
-        (vote,) = await agent.json("vote", "new", "Lunch?", "pizza", "pasta", "--quorum", "1")
-        found = await shell.run("vote", "close", str(vote["number"]))
-        assert found == (5, "", f"agent-bridge: not yours: {vote['number']}\n")
+async def test_what_each_role_may_do_with_tasks_and_votes(harness: BridgeHarness, running: Running) -> None:
+    """Everybody with a role makes, splits and assigns own tasks, and begins and closes own votes; nobody else does."""
+    ghost = running.homeserver.namespace.user_id((await running.contact("Ada")).agent.ghost)
+    async with harness.person() as owner, AsyncExitStack() as stack:
+        names = [name for name in POSTERS if name not in {"muted", "silenced"}]
+        people = [await stack.enter_async_context(harness.person(name)) for name in names]
+        invite = [running.homeserver.namespace.bot, ghost, *(each.user_id for each in people)]
+        room_id = await owner.create_room(preset="private_chat", invite=invite)
+        await owner.wait_for(lambda: {invite[0], ghost} <= set(owner.room(room_id).members()))
+        room = quote(room_id, safe="")
+        agent = await program_of(running, "Ada")
 
+        async def known() -> bool:
+            return (await agent.get(f"/v1/rooms/{room}/votes")).status == 200
 
-@pytest.mark.long
-async def test_further_commands_and_exit_codes(harness: BridgeHarness, running: Running, tmp_path: Path) -> None:
-    async with harness.person() as person:
-        await running.join(person, "Ada")
-        shell = Shell(await program_of(running, person.user_id), tmp_path)
-        agent = Shell(await program_of(running, "Ada", name="shell"), tmp_path)
-        await agent.run("task", "new", given="Read\nall\n")
-        (made,) = [each for each in await shell.json("task", "list", "Ada") if each["title"] == "Read all"]
-        number = str(made["number"])
-        code, output, _ = await agent.run("task", "split", number, "one", "the other")
-        assert (code, [line.partition(" ")[2] for line in output.splitlines()]) == (
-            0,
-            ["one: submitted", "the other: submitted"],
-        )
-        (part,) = await agent.json("task", "new", "third", "--parent", number)
-        assert part["parent"] == made["number"]
-        (assigned,) = await agent.json("task", "assign", number, person.user_id)
-        assert assigned["assignee"] == person.user_id
-        assert (await agent.run("task", "fail", number))[0] == 5
-        assert (await shell.run("task", "progress", number, "40%", "half"))[1] == f"#{number} Read all: working\n"
-        assert (await shell.run("task", "progress", number, "fine"))[0] == 0
-        assert [each["note"] for each in await shell.json("task", "list")] == ["fine"]
-        assert (await shell.run("task", "done", number))[0] == 1
-        assert (await agent.run("task", "cancel", number))[0] == 0
-        listed = await shell.json("task", "list", "Ada", "--closed")
-        assert [(each["note"], each["state"]) for each in listed if each["number"] == made["number"]] == [
-            ("fine", "canceled")
-        ]
-        code, output, _ = await shell.run("task", "list", "Ada", "--closed")
-        assert (code, output.split()[:5]) == (0, ["NUMBER", "STATE", "DONE", "ASSIGNEE", "TITLE"])
-        for arguments, code in (
-            (("task", "new", "x"), 2),
-            (("task", "new", "--room", "Nobody", "x"), 4),
-            (("task", "claim", "x"), 2),
-            (("task", "assign", number, "Nobody"), 4),
-            (("task", "claim", number), 1),
-            (("vote", "new", "x?", "a", "--room", "Ada"), 2),
-            (("vote", "new", "x?", "a", "a", "--room", "Ada"), 2),
-            (("vote", "new", "x?", "a", "b", "--until", "tomorrow", "--room", "Ada"), 2),
-            (("vote", "for", "a", "--vote", "999999999", "--room", "Ada"), 4),
-            (("vote", "close", "999999999"), 4),
-        ):
-            found = await shell.run(*arguments)
-            assert (arguments, found[0], found[1]) == (arguments, code, "")
-        bad = Shell(shell.program.__class__(shell.program.url, "ab_wrong"), tmp_path)
-        for each in ("task", "vote"):
-            assert (await bad.run(each, "close" if each == "vote" else "claim", "1"))[0] == 5
-        code, output, _ = await shell.run(
-            "vote", "new", "Tea?", "yes", "no", "--until", "2026-12-24T18:00:00+01:00", "--room", "Ada"
-        )
-        begun = output.strip()
-        (row,) = [each for each in await shell.json("vote", "list", "Ada") if str(each["number"]) == begun]
-        assert datetime.fromisoformat(row["ends_at"]) == datetime(2026, 12, 24, 17, tzinfo=UTC)
-        (cast,) = await shell.json("vote", "for", "1", "--vote", begun, "--room", "Ada")
-        assert cast == {"number": int(begun), "answer": "yes"}
-        code, output, _ = await shell.run("vote", "list", "Ada")
-        assert code == 0
-        assert "Tea?" in output
-        assert "yes 1, no 0" in output
-        assert json.loads((await shell.run("vote", "close", begun, "--json"))[1])["number"] == int(begun)
+        await eventually(known, "the bridge knows the room")
+        (foreign,) = [(await agent.post("/v1/tasks", room=room_id, title="x"))["number"]]
+        vote = (await agent.post(f"/v1/rooms/{room}/votes", question="x?", answers=["a", "b"]))["number"]
+        for name, person in zip(names, people, strict=True):
+            await person.join(room_id)
+            program, refused = await program_of(running, person.user_id), POSTERS[name][1]
+            made = await program.post("/v1/tasks", room=room_id, title="Read")
+            begun = await program.post(f"/v1/rooms/{room}/votes", question=f"{name}?", answers=["a", "b"])
+            assert (name, made.code, begun.code) == (name, refused, refused)
+            # Moderators also decide about those of others.
+            own = name in {"robot", "plain"}
+            task, closes = (made["number"], begun["number"]) if own else (foreign, vote)
+            codes = [
+                (await program.post(f"/v1/tasks/{task}/assign", assignee=person.user_id)).code,
+                (await program.post(f"/v1/tasks/{task}/split", titles=["x"])).code,
+                (await program.post(f"/v1/votes/{closes}/close")).code,
+            ]
+            # The vote of the agent ends once.
+            assert (name, codes[:2]) == (name, [refused] * 2)
+            assert (name, codes[2]) == (name, "vote_refused" if name == "admin" else refused)
