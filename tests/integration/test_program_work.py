@@ -116,14 +116,13 @@ async def test_who_posts_events_into_a_log_channel(harness: BridgeHarness, runni
         programs = {name: await program_of(running, each.user_id) for name, each in people.items()}
         plain = programs["plain"]
         assert (await plain.post("/v1/rooms/agent-logs/events", kind="x")).code == "room_not_found"
-        assert (await plain.get("/v1/rooms/agent-logs/events")).code == "room_not_found"
         for person in people.values():
             for room_id in (log, news):
                 await boss.invite(room_id, person.user_id)
                 await person.join(room_id)
         await boss.say(log, f"!ab mute {people['muted'].user_id}")
         await boss.wait_for(lambda: [each for each in boss.room(log).said_by(bot) if "muted" in each.body])
-        await silence(running, boss, log, people["silenced"].user_id)
+        await set_power(running, boss, log, people["silenced"].user_id, -1)
         for name, (_, in_log, in_news) in POSTERS.items():
             posted = await programs[name].post(LOG, kind="result", text=f"by {name}", data=DATA, wait=20)
             assert (name, posted.code, posted.status < 300) == (name, in_log, not in_log)
@@ -139,11 +138,11 @@ async def test_who_posts_events_into_a_log_channel(harness: BridgeHarness, runni
         assert {each["sender"] for each in read if "by plain" in each["text"]} == {people["plain"].user_id}
 
 
-async def silence(running: Running, boss: Person, room_id: str, user_id: str) -> None:
-    """Take the power of a user in a room, as clients mute people."""
+async def set_power(running: Running, boss: Person, room_id: str, user_id: str, power: int) -> None:
+    """Give a user a power level in a room, as clients do; -1 mutes."""
     levels = await running.homeserver.state(room_id, "m.room.power_levels")
     assert levels is not None
-    users = {**levels["content"]["users"], user_id: -1}
+    users = {**levels["content"]["users"], user_id: power}
     await boss.set_state(room_id, "m.room.power_levels", {**levels["content"], "users": users})
 
 
@@ -155,8 +154,13 @@ async def test_an_agent_posts_into_a_log_channel(harness: BridgeHarness, running
         assert (await agent.post(LOG, kind="result")).code == "room_not_found"
         desk = await bot_chat(running, boss)
         await desk.ask("channel add agent-logs Ada")
-        posted = await agent.post(LOG, kind="research_complete", data=DATA, wait=20)
-        assert posted.status == 200
+
+        async def post() -> Answer | None:
+            answer = await agent.post(LOG, kind="research_complete", data=DATA, wait=20)
+            return answer if answer.status == 200 else None
+
+        # The ghost gets its power a moment after it has entered.
+        posted = await eventually(post, "the agent may post")
         ghost = running.homeserver.namespace.user_id((await running.contact("Ada")).agent.ghost)
         (shown,) = await boss.wait_for(lambda: boss.room(log).said_by(ghost))
         assert shown.event_id == posted["event_id"]
@@ -205,13 +209,7 @@ async def test_events_in_other_rooms(harness: BridgeHarness, running: Running) -
             assert (await outside.post(path, kind="progress")).code == "room_not_found"
             assert (await outside.get(path)).code == "room_not_found"
         refused = await program.post("/v1/rooms/Bea/events", kind="Bad kind")
-        assert (refused.status, refused.code, refused["reason"], refused["place"]) == (
-            400,
-            "invalid_request",
-            "bad_kind",
-            "Bad kind",
-        )
-        assert (await program.post("/v1/channels/agent-logs/events", kind="progress")).code == "not_found"
+        assert (refused.code, refused["place"], *told(refused)) == ("invalid_request", "Bad kind", 400, "bad_kind")
 
 
 async def test_two_processes_make_one_channel_for_logs(harness: BridgeHarness, database_url: str) -> None:
@@ -300,7 +298,6 @@ async def test_votes_begin_and_end(harness: BridgeHarness, running: Running) -> 
         assert (await mine.post(close, "close")).content == closed.content
         assert told(await mine.post(close)) == (409, "ended")
         assert await room.votes(poll) == [1, 1]
-        assert len(await room.polls()) == 1
         # Agents begin votes, too, and moderators end those of others.
         second = await agent.post(path, question="And now?", answers=["yes", "no"])
         assert second["ends_at"] is None
@@ -352,6 +349,21 @@ async def test_a_moderator_of_a_room_that_people_made_ends_votes(harness: Bridge
         assert answers == [403, 200]
 
 
+async def test_the_power_in_a_channel_ends_no_votes_of_others(harness: BridgeHarness, running: Running) -> None:
+    """In rooms that the bridge makes, the power follows the role."""
+    async with harness.person("boss") as boss, harness.person() as member:
+        desk = await bot_chat(running, boss)
+        await desk.ask("channel new talk")
+        program, bosses = await program_of(running, member.user_id), await program_of(running, BOSS)
+        invited = await boss.wait_for(lambda: [each for each, room in boss.invites.items() if room.name == "talk"])
+        await boss.join(invited[0])
+        await boss.invite(invited[0], member.user_id)
+        await member.join(invited[0])
+        await set_power(running, boss, invited[0], member.user_id, 50)
+        vote = await bosses.post("/v1/rooms/talk/votes", question="Which?", answers=["a", "b"])
+        assert told(await program.post(f"/v1/votes/{vote['number']}/close")) == (403, "not_yours")
+
+
 async def test_what_each_role_may_do_with_tasks_and_votes(harness: BridgeHarness, running: Running) -> None:
     """Everybody with a role makes, splits and assigns own tasks, and begins and closes own votes; nobody else does."""
     ghost = running.homeserver.namespace.user_id((await running.contact("Ada")).agent.ghost)
@@ -368,7 +380,7 @@ async def test_what_each_role_may_do_with_tasks_and_votes(harness: BridgeHarness
             return (await agent.get(f"/v1/rooms/{room}/votes")).status == 200
 
         await eventually(known, "the bridge knows the room")
-        (foreign,) = [(await agent.post("/v1/tasks", room=room_id, title="x"))["number"]]
+        foreign = (await agent.post("/v1/tasks", room=room_id, title="x"))["number"]
         vote = (await agent.post(f"/v1/rooms/{room}/votes", question="x?", answers=["a", "b"]))["number"]
         for name, person in zip(names, people, strict=True):
             await person.join(room_id)
@@ -379,11 +391,9 @@ async def test_what_each_role_may_do_with_tasks_and_votes(harness: BridgeHarness
             # Moderators also decide about those of others.
             own = name in {"robot", "plain"}
             task, closes = (made["number"], begun["number"]) if own else (foreign, vote)
-            codes = [
-                (await program.post(f"/v1/tasks/{task}/assign", assignee=person.user_id)).code,
-                (await program.post(f"/v1/tasks/{task}/split", titles=["x"])).code,
-                (await program.post(f"/v1/votes/{closes}/close")).code,
-            ]
+            assigned = await program.post(f"/v1/tasks/{task}/assign", assignee=person.user_id)
+            split = await program.post(f"/v1/tasks/{task}/split", titles=["x"])
+            assert (name, assigned.code, split.code) == (name, refused, refused)
             # The vote of the agent ends once.
-            assert (name, codes[:2]) == (name, [refused] * 2)
-            assert (name, codes[2]) == (name, "vote_refused" if name == "admin" else refused)
+            closed = await program.post(f"/v1/votes/{closes}/close")
+            assert (name, closed.code) == (name, "vote_refused" if name == "admin" else refused)
