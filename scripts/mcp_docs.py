@@ -28,7 +28,7 @@ def document() -> str:
     lines += ["| tool | effect | capability | function of the API |", "|---|---|---|---|"]
     for tool in tools:
         capability = f"`{tool.endpoint.capability}`" if tool.endpoint.capability else ""
-        route = f"`{tool.endpoint.method} {tool.endpoint.path}`"
+        route = ", ".join(f"`{each.method} {each.path}`" for each in (tool.endpoint, *tool.also))
         lines.append(f"| [`{tool.name}`](#{tool.name}) | {tool.description} | {capability} | {route} |")
     lines += ["", "The results are those of the functions of the [API](api.md).", ""]
     for tool in tools:

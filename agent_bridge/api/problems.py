@@ -56,7 +56,7 @@ STATUSES: Mapping[Problem, tuple[int, str]] = MappingProxyType(
         Problem.NAME_TAKEN: (409, "Another one has the name"),
         Problem.QUESTION_OVER: (409, "The question does not wait any more"),
         Problem.TASK_NOT_FOUND: (404, "The token reaches no such task"),
-        Problem.EVENT_REFUSED: (409, "The event cannot be posted: reason tells why"),
+        Problem.VOTE_NOT_FOUND: (404, "The token reaches no such vote"),
         Problem.TASK_REFUSED: (409, "The task cannot be made or changed so: reason tells why"),
         Problem.VOTE_REFUSED: (409, "The vote is not accepted: reason tells why"),
         Problem.TOO_MANY: (409, "There are as many as are allowed"),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.programs.access import Access
+    from agent_bridge.bridge.programs.agent_events import ProgramEvents
     from agent_bridge.bridge.programs.asks import Asks
-    from agent_bridge.bridge.programs.channel_events import ChannelEvents
     from agent_bridge.bridge.programs.client_agents import ClientAgentDesk
     from agent_bridge.bridge.programs.connected import ConnectedAgents
     from agent_bridge.bridge.programs.directory import Directory
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.programs.places import Places
     from agent_bridge.bridge.programs.reading import Reading
     from agent_bridge.bridge.programs.requests import Requests
-    from agent_bridge.bridge.programs.work import Work
+    from agent_bridge.bridge.programs.tasks import ProgramTasks
+    from agent_bridge.bridge.programs.votes import ProgramVotes
     from agent_bridge.store.tokens import Tokens
 
 
@@ -35,10 +36,11 @@ class ApiServices:
     reading: Reading
     directory: Directory
     places: Places
-    channel_events: ChannelEvents
+    agent_events: ProgramEvents
     feed: FeedService
     client_agents: ClientAgentDesk
     connected: ConnectedAgents
-    work: Work
+    tasks: ProgramTasks
+    votes: ProgramVotes
     #: Seconds for which a request may wait for an answer.
     longest_wait: float = 300.0

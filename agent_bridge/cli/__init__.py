@@ -20,6 +20,7 @@ from agent_bridge.cli.program_commands import agent_commands, program_commands
 from agent_bridge.cli.serving import serve_bridge, until_stopped
 from agent_bridge.cli.terminal import ask_operator, note, say, show_progress, use_any_encoding
 from agent_bridge.cli.token_commands import token_commands
+from agent_bridge.cli.work_commands import task_commands, vote_commands
 from agent_bridge.core.errors import BridgeError, ConfigError
 from agent_bridge.core.names import printable
 
@@ -41,6 +42,8 @@ cli.add_typer(database_commands, name="database")
 cli.add_typer(token_commands, name="token")
 cli.add_typer(program_commands)
 cli.add_typer(agent_commands, name="agent")
+cli.add_typer(task_commands, name="task")
+cli.add_typer(vote_commands, name="vote")
 
 ConfigFile = Annotated[
     Path,

@@ -1,7 +1,7 @@
 """The commands for people and programs that use the API: ``who``, ``send``, ``ask``, ``read``, ``tail``, ``post``.
 
 Exit code 0: done, or answered; 1: failed; 2: not configured, or wrong arguments; 3: no answer in time; 4: there is no
-such agent, room or message; 5: not permitted.
+such agent, room, message, task or vote; 5: not permitted.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def post(
     except ValueError:
         raise typer.BadParameter("is no JSON", param_hint="--data") from None
     client = Client()
-    sent = client.post(client.channel_events(channel), {"kind": kind, "text": text, "data": values, "wait": _POST})
+    sent = client.post(client.events_of(channel), {"kind": kind, "text": text, "data": values, "wait": _POST})
     say(json.dumps(sent, ensure_ascii=False) if as_json else sent["event_id"] or "The room shows it soon.")
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Exit codes.
 FAILED, NOT_CONFIGURED, UNKNOWN, FORBIDDEN = 1, 2, 4, 5
 #: HTTP statuses, and the exit codes of their problems; of all others it is :data:`FAILED`.
-_CODES = {401: FORBIDDEN, 403: FORBIDDEN, 404: UNKNOWN}
+_CODES = {400: NOT_CONFIGURED, 401: FORBIDDEN, 403: FORBIDDEN, 404: UNKNOWN}
 #: Seconds for which a write without a response is repeated, with the same key, and between two attempts.
 _REPEATS, _PAUSE = 20.0, 1.0
 #: Seconds after which a stream is opened again, and seconds that a request waits at most beside its own wait.
@@ -62,9 +62,14 @@ class Client:
         """Return the path of an agent."""
         return f"/v1/agents/{quote(name, safe='')}"
 
-    def channel_events(self, channel: str | None) -> str:
-        """Return the path of the events of *channel*; None: of the configured one, or the first log of agents."""
-        return f"/v1/channels/{quote(channel or self._channel or '-', safe='')}/events"
+    @staticmethod
+    def room(name: str, part: str) -> str:
+        """Return the path of a part of the room *name*, such as its votes."""
+        return f"/v1/rooms/{quote(name, safe='')}/{part}"
+
+    def events_of(self, room: str | None) -> str:
+        """Return the path of the agent events of *room*; None: of the configured one, or the first log of agents."""
+        return self.room(room or self._channel or "-", "events")
 
     def get(self, path: str, query: Mapping[str, str | float] | None = None, *, patience: float = 0.0) -> Any:
         """Return the JSON of a path. *patience*: seconds that the bridge may wait."""
@@ -95,7 +100,7 @@ class Client:
 
     def messages(self, room: str, query: Mapping[str, str | float]) -> list[dict[str, Any]]:
         """Return messages of *room*, oldest first."""
-        found: list[dict[str, Any]] = self.get(f"/v1/rooms/{quote(room, safe='')}/messages", query)["messages"]
+        found: list[dict[str, Any]] = self.get(self.room(room, "messages"), query)["messages"]
         return found
 
     def own_room(self) -> str:

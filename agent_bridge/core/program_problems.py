@@ -72,10 +72,10 @@ class Problem(StrEnum):
     TOO_MANY_AGENTS = "too_many_agents"
     #: Another one has the name.
     NAME_TAKEN = "name_taken"
-    #: There is no such task in a room that the token reaches.
+    #: There is no such task or vote in a room that the token reaches.
     TASK_NOT_FOUND = "task_not_found"
-    #: The event, the change of a task, or the vote is not accepted; *reason* is why.
-    EVENT_REFUSED = "event_refused"
+    VOTE_NOT_FOUND = "vote_not_found"
+    #: The change of a task, or the vote, is not accepted as they are now; *reason* is why.
     TASK_REFUSED = "task_refused"
     VOTE_REFUSED = "vote_refused"
     #: The question does not wait for a reply any more.

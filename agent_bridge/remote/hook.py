@@ -118,7 +118,7 @@ def _line(event: Mapping[str, Any]) -> str:
 def _events_of(channel: str) -> str:
     from urllib.parse import quote
 
-    return f"/v1/channels/{quote(channel, safe='')}/events"
+    return f"/v1/rooms/{quote(channel, safe='')}/events"
 
 
 def _session() -> Mapping[str, Any]:

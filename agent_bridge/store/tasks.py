@@ -49,6 +49,11 @@ class Tasks:
         rows = await rows_of(connection, _SQL["count_open"], {"room_id": room_id})
         return int(rows[0]["number"]) if rows else None
 
+    async def requested(self, connection: Connection, key: str) -> int | None:
+        """Return the number of the task that the request *key* has made; None: it has made none."""
+        rows = await rows_of(connection, _SQL["requested"], {"key": key})
+        return int(rows[0]["number"]) if rows else None
+
     async def add(self, connection: Connection, new: NewTask) -> int:
         """Write a task, unless there is one with the same key; return its number. The room is known."""
         values = {

@@ -89,6 +89,11 @@ class VoteStore:
         rows = await rows_of(connection, _SQL["place"], {"room_id": room_id, "agent": agent})
         return VotePlace(**rows[0]) if rows else None
 
+    async def requested(self, connection: Connection, key: str) -> int | None:
+        """Return the row id of the vote that the request *key* has begun; None: it has begun none."""
+        rows = await rows_of(connection, _SQL["requested"], {"key": key})
+        return int(rows[0]["id"]) if rows else None
+
     async def open(self, connection: Connection, new: NewVote, place: VotePlace) -> int:
         """Write a vote within the caller's transaction, which has locked its *place*; return its row id.
 

@@ -13,9 +13,9 @@ from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.programs.access import Access
+from agent_bridge.bridge.programs.agent_events import ProgramEvents
 from agent_bridge.bridge.programs.answer_watch import AnswerWatch
 from agent_bridge.bridge.programs.asks import Asks
-from agent_bridge.bridge.programs.channel_events import ChannelEvents
 from agent_bridge.bridge.programs.client_agents import ClientAgentDesk
 from agent_bridge.bridge.programs.connected import ConnectedAgents
 from agent_bridge.bridge.programs.directory import Directory
@@ -27,8 +27,9 @@ from agent_bridge.bridge.programs.names import Names
 from agent_bridge.bridge.programs.places import Places
 from agent_bridge.bridge.programs.reading import Reading
 from agent_bridge.bridge.programs.requests import Requests
+from agent_bridge.bridge.programs.tasks import ProgramTasks
 from agent_bridge.bridge.programs.token_maker import TokenMaker
-from agent_bridge.bridge.programs.work import Work
+from agent_bridge.bridge.programs.votes import ProgramVotes
 from agent_bridge.bridge.rooms.bot_chats import BotChats
 from agent_bridge.commands.durations import parse_duration
 from agent_bridge.store.agent_events import AgentEventStore
@@ -41,6 +42,7 @@ from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
+from agent_bridge.store.votes import VoteStore
 from agent_bridge.web.connections import Limits
 from agent_bridge.wiring.channels import build_place_changes, build_place_maker
 from agent_bridge.wiring.collaboration import build_agent_events, build_tasks
@@ -171,7 +173,7 @@ def build_api_services(
             settings.roles,
             settings.namespace,
         ),
-        channel_events=ChannelEvents(
+        agent_events=ProgramEvents(
             access,
             requests,
             build_agent_events(settings, stores, clients),
@@ -184,7 +186,7 @@ def build_api_services(
             stores.agents,
             stores.database,
             stores.signals,
-            settings.namespace,
+            homeserver,
         ),
         client_agents=ClientAgentDesk(
             ClientAgents(stores.database),
@@ -201,14 +203,21 @@ def build_api_services(
             most=config.clients.max_agents,
         ),
         connected=connected,
-        work=Work(
+        tasks=ProgramTasks(
             access,
             requests,
             stores.database,
-            build_agent_events(settings, stores, clients),
             build_tasks(settings, stores, clients),
             Tasks(stores.database),
+            homeserver,
+        ),
+        votes=ProgramVotes(
+            access,
+            requests,
+            stores.database,
             build_votes(settings, stores),
+            VoteStore(stores.database),
+            build_agent_events(settings, stores, clients),
         ),
         feed=FeedService(feed.feed, feed.reader, feed.live, directory),
         longest_wait=config.api.longest_wait,

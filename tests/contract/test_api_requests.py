@@ -137,11 +137,12 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
             reading=None,  # type: ignore[arg-type]
             directory=None,  # type: ignore[arg-type]
             places=_Silent(),  # type: ignore[arg-type]
-            channel_events=None,  # type: ignore[arg-type]
+            agent_events=None,  # type: ignore[arg-type]
             feed=None,  # type: ignore[arg-type]
             client_agents=_Silent(),  # type: ignore[arg-type]
             connected=None,  # type: ignore[arg-type]
-            work=None,  # type: ignore[arg-type]
+            tasks=None,  # type: ignore[arg-type]
+            votes=None,  # type: ignore[arg-type]
         )
         routes = ApiRoutes(
             all_endpoints(), services, requests_per_minute=PER_MINUTE, trusted_proxies=[ip_network("127.0.0.0/8")]

@@ -42,7 +42,7 @@ class FakeApi:
         """Take an event."""
         if self.silent:
             await asyncio.sleep(30)
-        self.posted.append((request.match_info["channel"], await request.json(), dict(request.headers)))
+        self.posted.append((request.match_info["room"], await request.json(), dict(request.headers)))
         return web.json_response({"event_id": "$1"}, status=self.status)
 
     async def get(self, _request: web.Request) -> web.Response:
@@ -54,8 +54,8 @@ class FakeApi:
 async def api() -> AsyncIterator[tuple[FakeApi, str]]:
     fake, port = FakeApi(), free_port()
     app = web.Application()
-    app.router.add_post("/v1/channels/{channel}/events", fake.post)
-    app.router.add_get("/v1/channels/{channel}/events", fake.get)
+    app.router.add_post("/v1/rooms/{room}/events", fake.post)
+    app.router.add_get("/v1/rooms/{room}/events", fake.get)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

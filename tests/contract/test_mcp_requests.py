@@ -142,14 +142,15 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
             messages=functions,  # type: ignore[arg-type]
             asks=functions,  # type: ignore[arg-type]
             models=None,  # type: ignore[arg-type]
-            channel_events=None,  # type: ignore[arg-type]
+            agent_events=None,  # type: ignore[arg-type]
             reading=None,  # type: ignore[arg-type]
             directory=None,  # type: ignore[arg-type]
             places=functions,  # type: ignore[arg-type]
             feed=None,  # type: ignore[arg-type]
             client_agents=None,  # type: ignore[arg-type]
             connected=None,  # type: ignore[arg-type]
-            work=None,  # type: ignore[arg-type]
+            tasks=None,  # type: ignore[arg-type]
+            votes=None,  # type: ignore[arg-type]
         )
         api = ApiRoutes(all_endpoints(), services, requests_per_minute=PER_MINUTE)
         app = web.Application()
@@ -177,7 +178,7 @@ async def test_the_official_client_calls_tools(scene: Scene, mode: str) -> None:
         assert await tools.names() == [each.name for each in all_tools() if each.name not in others]
         problem = await tools.problem("read", room="!x:x.org", limit=1000)
         assert (problem["code"], problem["errors"][0]["field"]) == ("invalid_request", "limit")
-        working = await tools.call("ask_result", handle="h", wait=500)
+        working = await tools.call("ask", handle="h", timeout=500)
         assert (working["is_complete"], scene.functions.calls) == (False, [("h", 50.0)])
         assert await tools.code("send", to="#r:x.org", text="x", idempotency_key="one") == "room_not_found"
         call = scene.functions.calls[-1][0]
@@ -204,11 +205,11 @@ async def test_tools_are_those_of_the_identity(scene: Scene) -> None:
     everything = {each.name for each in all_tools()}
     assert found["boss"] == everything - {"inbox", "reply"}
     assert found["agent"] == everything - {"register_agent", "create_chat"}
-    assert found["reader"] == {"me", "who", "rooms", "read", "search", "tasks", "votes"}
-    assert found["stranger"] == {"read", "react", "share_file", "post_event", "votes", "vote"}
+    assert found["reader"] == {"me", "who", "read", "tasks", "votes"}
+    assert found["stranger"] == {"read", "react", "share_file", "post_event", "votes", "vote_create", "vote"}
     await scene.database.execute("UPDATE agent SET state = 'gone'")
     async with tools_of(programs["agent"], MODERN) as tools:
-        assert await tools.code("rooms") == "agent_at_rest"
+        assert await tools.code("read", q="x") == "agent_at_rest"
 
 
 async def test_a_request_needs_a_token_that_counts(scene: Scene) -> None:

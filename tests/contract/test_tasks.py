@@ -110,6 +110,16 @@ async def test_a_repeat_makes_one_task(desk: Desk) -> None:
     (number, *more) = await desk.parts(await desk.make("b"), "x", "y")
     assert await desk.parts(await desk.make("b"), "x", "y") == [number, *more]
     assert await desk.split(number, BY_BOB) == TaskRefused(TaskProblem.NO_TITLE, number, "submitted")
+    # Also in a room that has as many tasks as it can have.
+    await desk.database.execute(
+        "INSERT INTO task (key, room, title, creator) SELECT 'n' || n, r.id, 'x', '@bob:example.org' "
+        "FROM room r, generate_series(1, 1000) n WHERE r.room_id = %s",
+        (ROOM,),
+    )
+    again = await desk.do(lambda connection: desk.service.create(connection, BY_BOB, "n1", ROOM, "x"))
+    assert isinstance(again, Task)
+    other = await desk.do(lambda connection: desk.service.create(connection, BY_BOB, "other", ROOM, "x"))
+    assert other == TaskRefused(TaskProblem.TOO_MANY, most=1000)
 
 
 async def test_an_agent_works_on_a_task(desk: Desk) -> None:

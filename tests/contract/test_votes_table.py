@@ -163,6 +163,10 @@ async def test_many_votes_at_once_keep_to_the_limit(database: Database) -> None:
     opened = [each for each in results if isinstance(each, VoteOpened)]
     assert len(opened) == len({each.number for each in opened}) == MOST_OPEN
     assert VoteRefused(VoteProblem.MANY_VOTES, most=MOST_OPEN) in results
+    # A repeat of the first request, which has lost the answer, has its result, also when the time of the end is over.
+    over = VoteDraft("Lunch?", ("pizza", "pasta"), datetime(2020, 1, 1, tzinfo=UTC))
+    repeats = [await begin(database, f"key {number}", over) for number in range(MOST_OPEN + 5)]
+    assert [each.number for each in repeats if isinstance(each, VoteOpened)] == [each.number for each in opened]
     # An edit of a command takes the place of its vote.
     await close(database, opened[0].number)
     first = await begin(database, "first", asked_in="$asked")

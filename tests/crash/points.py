@@ -299,6 +299,8 @@ STEPS = {
     "bring": Step(Homeserver, "set_state", _invitations, is_anywhere=True),
     "brought": Step(Agents, "invited", is_anywhere=True),
     "space_invited": Step(KeyValues, "set", _space_invited, is_anywhere=True),
+    # The API makes the channel for logs.
+    "log_made": Step(Servers, "made", is_anywhere=True),
     # The leader posts agent events.
     "event_add": Step(AgentEventStore, "add", is_anywhere=True),
     "event_trying": Step(AgentEventStore, "trying", is_anywhere=True),

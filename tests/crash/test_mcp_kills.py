@@ -73,7 +73,9 @@ async def test_a_process_is_killed_in_the_middle_of_ask(
 
 CALLS: dict[str, dict[str, Any]] = {
     "task_create": {"title": "Read"},
-    "task_claim": {},
+    "task_claim": {"action": "claim"},
+    "task_assign": {"action": "assign", "assignee": "me"},
+    "task_split": {"action": "split", "titles": ["Read"]},
     "task_update": {"state": "completed", "note": "It is done."},
     "post_event": {"kind": "research_complete", "data": {"confidence": 0.87}},
 }
@@ -95,10 +97,12 @@ async def test_a_process_dies_while_a_tool_works(
                 program = await program_of(running, person.user_id)
                 made = await program.post("/v1/tasks", room=agent, title="Work")
             place = {"room": agent} if name in {"task_create", "post_event"} else {"task": made["number"]}
+            given = CALLS[name] | ({"assignee": person.user_id} if name == "task_assign" else {})
+            tool = name if name in {"task_create", "post_event"} else "task_update"
 
             async def call() -> dict[str, object]:
                 async with tools_of(program, MODERN) as tools:
-                    return await tools.call(name, **place, **CALLS[name], idempotency_key="one")
+                    return await tools.call(tool, **place, **given, idempotency_key="one")
 
             if name == "task_update":
                 async with harness.bridge(config):
@@ -114,8 +118,9 @@ async def test_a_process_dies_while_a_tool_works(
                 result = await call()
                 assert await call() == result
                 rows = await database.rows("SELECT title, state, assignee, changes FROM task ORDER BY id")
-                assert [row["title"] for row in rows] == (["Work", "Read"] if name == "task_create" else ["Work"])
-                states = {"task_claim": "working", "task_update": "completed"}
+                both = ["Work", "Read"]
+                assert [row["title"] for row in rows] == (both if name in {"task_create", "task_split"} else ["Work"])
+                states = {"task_claim": "working", "task_update": "completed", "task_assign": "submitted"}
                 assert rows[0]["state"] == states.get(name, "submitted")
                 assert rows[0]["assignee"] == (person.user_id if name in states else None)
                 if name == "post_event":
@@ -162,5 +167,5 @@ async def test_a_process_ends_while_a_tool_waits(
             async with BridgeProcess(tmp_path, config) as process:
                 await process.wait_for("listening")
                 async with tools_of(program, mode) as tools:
-                    found = await tools.call("ask_result", handle=result["handle"])
+                    found = await tools.call("ask", handle=result["handle"])
             assert [each["text"] for each in found["answers"]] == ["First and last."]

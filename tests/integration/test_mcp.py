@@ -13,8 +13,7 @@ from agent_bridge.core.programs import SAID_BY
 from agent_bridge.demo.synapse import free_port
 from agent_bridge.store.tokens import Tokens
 from support.api_client import Program, program_of
-from support.conditions import eventually
-from support.harness import DOMAIN, PREFIX, SHARED
+from support.harness import DOMAIN, SHARED
 from support.mcp_client import LEGACY, MODERN, tools_of
 from support.scripted_upstream import ScriptedUpstream, echo, waits_for
 
@@ -32,7 +31,7 @@ BOSS = f"@boss:{DOMAIN}"
 @pytest.fixture(scope="module")
 async def upstream() -> AsyncIterator[ScriptedUpstream]:
     """An upstream with an agent for each test."""
-    async with ScriptedUpstream(*(f"agent{letter}" for letter in "abcde")) as upstream:
+    async with ScriptedUpstream(*(f"agent{letter}" for letter in "abcdef")) as upstream:
         yield upstream
 
 
@@ -62,20 +61,20 @@ async def asks_and_reads(harness: BridgeHarness, running: Running, agent: str, m
             assert (answer["status"], answer["text"]) == ("answered", "Echo: how are you?")
             assert await tools.call("ask", to=agent, text="how are you?", idempotency_key="one") == asked
             assert await tools.code("ask", to=agent, text="and now?", idempotency_key="one") == "idempotency_key_reused"
-            assert await tools.call("ask_result", handle=asked["handle"]) == asked
+            assert await tools.call("ask", handle=asked["handle"]) == asked
             (shown,) = await talk.wait_for_answers(1)
             assert shown.event_id == answer["event_ids"][0]
             (said,) = [each for each in talk.from_bot if SAID_BY in each.versions[0]]
             assert (said.versions[0][SAID_BY], said.event_id) == (person.user_id, asked["event_id"])
             read = await tools.call("read", room=agent)
             assert [each["text"] for each in read["messages"]][-2:] == ["how are you?", "Echo: how are you?"]
-            found = await tools.call("search", q="HOW are")
+            found = await tools.call("read", q="HOW are")
             assert said.event_id in [each["event_id"] for each in found["messages"]]
             reacted = await tools.call("react", room=agent, event_id=shown.event_id, key="👍")
             assert reacted["room_id"] == talk.room_id
             (seen,) = [each for each in (await tools.call("who"))["users"] if each["user_id"] == talk.ghost]
             assert (seen["is_agent"], seen["room_id"]) == (True, talk.room_id)
-            assert talk.room_id in [each["room_id"] for each in (await tools.call("rooms"))["rooms"]]
+            assert talk.room_id in [each["room_id"] for each in (await tools.call("me", list_rooms=True))["in_rooms"]]
         rows = await running.database.rows(
             "SELECT r.action FROM api_request r JOIN token t ON t.id = r.token WHERE t.person = %s ORDER BY r.id",
             (person.user_id,),
@@ -118,9 +117,9 @@ async def test_files_chats_and_long_answers(
             assert (late["is_complete"], late["answers"][0]["status"]) == (False, "working")
             other = await program_of(running, BOSS)
             async with tools_of(other) as others:
-                assert await others.code("ask_result", handle=late["handle"]) == "handle_not_found"
+                assert await others.code("ask", handle=late["handle"]) == "handle_not_found"
                 assert await others.code("read", room=made["room_id"]) == "room_not_found"
-            waiting = asyncio.create_task(tools.call("ask_result", handle=late["handle"]))
+            waiting = asyncio.create_task(tools.call("ask", handle=late["handle"]))
             gate.set()
             done = await waiting
             upstream.script = echo
@@ -183,7 +182,6 @@ async def test_agents_and_people_work_together_by_tools(
     agent = upstream.names[4]
     async with harness.person() as person, harness.person() as guest:
         talk = await running.join(person, agent)
-        contact = await running.contact(agent)
         program, worker = await program_of(running, person.user_id), await program_of(running, agent)
         outside = await program_of(running, guest.user_id)
         async with (
@@ -199,11 +197,14 @@ async def test_agents_and_people_work_together_by_tools(
             assert (made["state"], made["creator"], made["room_id"]) == ("submitted", person.user_id, talk.room_id)
             assert [each["number"] for each in (await workers.call("tasks", room=talk.room_id))["tasks"]] == [number]
             claims = await asyncio.gather(
-                *(each.client.call_tool("task_claim", {"task": number}) for each in (tools, workers))
+                *(
+                    each.client.call_tool("task_update", {"task": number, "action": "claim"})
+                    for each in (tools, workers)
+                )
             )
             assert sorted(bool(each.is_error) for each in claims) == [False, True]
             winner, loser = (tools, workers) if not claims[0].is_error else (workers, tools)
-            problem = await loser.problem("task_claim", task=number)
+            problem = await loser.problem("task_update", task=number, action="claim")
             assert (problem["code"], problem["reason"]) == ("task_refused", "taken")
             assert (await loser.problem("task_update", task=number, progress=5, state="working"))[
                 "reason"
@@ -212,26 +213,55 @@ async def test_agents_and_people_work_together_by_tools(
             part = await winner.call("task_create", room=talk.room_id, title="Read", parent=number)
             assert part["parent"] == number
             assert (await winner.problem("task_update", task=number, state="completed"))["reason"] == "open_subtasks"
-            await winner.call("task_claim", task=part["number"])
+            assert (await winner.call("task_update", task=number, action="assign", assignee=agent))["assignee"] == (
+                talk.ghost
+            )
+            back = await tools.call("task_update", task=number, action="assign", assignee=made["creator"])
+            assert back["assignee"] == person.user_id
+            await tools.call("task_update", task=number, action="claim")
+            winner = tools
+            split = await winner.call("task_update", task=number, action="split", titles=["one"], idempotency_key="s")
+            (one,) = split["subtasks"]
+            assert (split["number"], one["parent"], one["title"]) == (number, number, "one")
+            assert (await winner.call("task_update", task=one["number"], state="canceled"))["state"] == "canceled"
+            for missing in ({"action": "assign"}, {"action": "split"}):
+                assert await winner.code("task_update", task=number, **missing) == "invalid_request"
+            await winner.call("task_update", task=part["number"], action="claim")
             await winner.call("task_update", task=part["number"], state="completed")
             done = await winner.call("task_update", task=number, state="completed", note="It is done.")
             assert (done["state"], done["progress"], done["note"]) == ("completed", 100, "It is done.")
             assert (await tools.call("tasks"))["tasks"] == []
-            for call in ({"name": "task_claim"}, {"name": "task_update", "state": "failed"}):
-                assert await others.code(call.pop("name"), task=number, **call) == "task_not_found"
+            for call in ({"action": "claim"}, {"state": "failed"}, {"action": "split", "titles": ["x"]}):
+                assert await others.code("task_update", task=number, **call) == "task_not_found"
             assert await others.code("tasks", room=talk.room_id) == "room_not_found"
+        # The HTTP API has the same functions.
+        listed = await program.get("/v1/tasks", room=agent, closed=True)
+        assert [each["state"] for each in listed["tasks"]] == ["completed", "completed", "canceled"]
+        assert (await program.post("/v1/tasks/x/claim")).code == "task_not_found"
+
+
+async def test_events_and_votes_by_tools(harness: BridgeHarness, running: Running, upstream: ScriptedUpstream) -> None:
+    agent = upstream.names[5]
+    async with harness.person() as person, harness.person() as guest:
+        talk = await running.join(person, agent)
+        program, worker = await program_of(running, person.user_id), await program_of(running, agent)
+        outside = await program_of(running, guest.user_id)
+        async with (
+            tools_of(program, MODERN) as tools,
+            tools_of(worker, MODERN) as workers,
+            tools_of(outside, MODERN) as others,
+        ):
             data = {"subtask": 1, "sources": 12, "confidence": 0.87}
             posted = await workers.call("post_event", room=talk.room_id, kind="research_complete", data=data)
-            assert posted == {"room_id": talk.room_id, "kind": "research_complete"}
+            assert posted["room_id"] == talk.room_id
             (shown,) = await person.wait_for(
                 lambda: [each for each in talk.answers if "org.agent_bridge.event" in each.versions[0]]
             )
             said = shown.versions[0]["org.agent_bridge.event"]
-            assert (said["agent"], said["data"]["confidence"]) == (f"@{contact.agent.ghost}:{DOMAIN}", "0.87")
+            assert (said["agent"], said["data"]["confidence"]) == (talk.ghost, "0.87")
             assert (await workers.problem("post_event", room=talk.room_id, kind="No word"))["reason"] == "bad_kind"
             assert (await tools.problem("vote", room=agent, answer="a"))["reason"] == "no_votes"
-            await talk.say(f'{PREFIX} vote new "Which?" first | second')
-            (vote,) = await eventually(lambda: votes_of(workers, talk.room_id), "there is a vote")
+            vote = await tools.call("vote_create", room=agent, question="Which?", answers=["first", "second"])
             assert await workers.call("vote", room=talk.room_id, answer="second") == {
                 "number": vote["number"],
                 "answer": "second",
@@ -242,10 +272,13 @@ async def test_agents_and_people_work_together_by_tools(
             }
             assert (await votes_of(tools, talk.room_id))[0]["votes"] == [1, 1]
             assert (await others.code("vote", room=talk.room_id, answer="1")) == "room_not_found"
-        # The HTTP API has the same functions.
-        listed = await program.get("/v1/tasks", room=agent, closed=True)
-        assert [each["state"] for each in listed["tasks"]] == ["completed", "completed"]
-        assert (await program.post("/v1/tasks/x/claim")).code == "task_not_found"
+            assert await tools.code("vote", room=agent) == "invalid_request"
+            assert (await tools.call("vote", room=agent, action="take_back"))["answer"] is None
+            assert (await votes_of(tools, talk.room_id))[0]["votes"] == [0, 1]
+            close = {"room": agent, "action": "close", "number": vote["number"]}
+            assert (await workers.problem("vote", **{**close, "room": talk.room_id}))["reason"] == "not_yours"
+            assert await others.code("vote", **close) == "vote_not_found"
+            assert (await tools.call("vote", **close))["number"] == vote["number"]
 
 
 async def votes_of(tools: Tools, room_id: str) -> list[dict[str, Any]]:

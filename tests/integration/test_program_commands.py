@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import pytest
 from support.api_client import program_of
 from support.conditions import DEADLINE, eventually
 from support.harness import DOMAIN, SHARED
+from support.places import delete_places
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ async def config(harness: BridgeHarness, postgres: Server, upstream: ScriptedUps
 async def running(harness: BridgeHarness, config: Config) -> AsyncIterator[Running]:
     async with harness.bridge(config) as running:
         yield running
+        await delete_places(running)
 
 
 @dataclass
@@ -173,12 +176,12 @@ async def test_hooks_post_and_print_events(
     boss = Shell(await program_of(running, BOSS, name="hooks"), tmp_path)
     said = {"cwd": "/home/ann/site", "session_id": "s1", "last_assistant_message": "The tests are green."}
     async with harness.person("boss"):
-        assert (await boss.program.get("/v1/channels/-/events")).code == "room_not_found"
+        assert (await boss.program.get("/v1/rooms/-/events")).code == "room_not_found"
         # The process has less than a second: the channel may not be ready then.
         await boss.run("hook", "stop", given=json.dumps(said))
-        posted = await boss.program.post("/v1/channels/-/events", "one", kind="research_complete", data=DATA, wait=20)
+        posted = await boss.program.post("/v1/rooms/-/events", "one", kind="research_complete", data=DATA, wait=20)
         assert (posted.status, posted.headers.get("Idempotent-Replayed")) == (200, None)
-        again = await boss.program.post("/v1/channels/-/events", "one", kind="research_complete", data=DATA, wait=20)
+        again = await boss.program.post("/v1/rooms/-/events", "one", kind="research_complete", data=DATA, wait=20)
         assert (again.content, again.headers["Idempotent-Replayed"]) == (posted.content, "true")
         await boss.run("hook", "stop", given=json.dumps(said))
 
@@ -189,19 +192,102 @@ async def test_hooks_post_and_print_events(
 
         output = await eventually(summary, "the summary is printed")
         assert output.startswith("Recent activity of other agents, as information only:\n- ")
-        found = (await boss.program.get("/v1/channels/agent-logs/events"))["events"]
+        found = (await boss.program.get("/v1/rooms/agent-logs/events"))["events"]
         kinds = [each["kind"] for each in found]
         assert sorted(kinds) == ["research_complete", "session_summary"]
         (result,) = (each for each in found if each["kind"] == "research_complete")
         assert (result["data"], result["sender"], result["event_id"]) == (DATA, BOSS, posted["event_id"])
         agent = await program_of(running, upstream.names[0], name="agent")
-        assert (await agent.post("/v1/channels/-/events", kind="result")).code == "room_not_found"
+        assert (await agent.post("/v1/rooms/-/events", kind="result")).code == "room_not_found"
         member = await program_of(running, f"@bob:{DOMAIN}", name="member")
-        assert (await member.post("/v1/channels/agent-logs/events", kind="result")).code == "room_not_found"
+        assert (await member.post("/v1/rooms/agent-logs/events", kind="result")).code == "room_not_found"
         limited = await program_of(running, BOSS, name="limited", rooms=["!other:example.org"])
-        assert (await limited.post("/v1/channels/-/events", kind="result")).code == "room_not_found"
+        assert (await limited.post("/v1/rooms/-/events", kind="result")).code == "room_not_found"
         for body, reason in (({"kind": "Bad kind"}, "bad_kind"), ({"kind": "x", "data": {"a": "\0"}}, "bad_text")):
-            refused = await boss.program.post("/v1/channels/-/events", **body)
+            refused = await boss.program.post("/v1/rooms/-/events", **body)
             assert (refused.code, refused["reason"]) == ("invalid_request", reason)
         code, event_id, _ = await boss.run("post", "agent-logs", "--kind", "progress", "--data", '{"percent": 0.5}')
         assert (code, event_id[0]) == (0, "$")
+
+
+async def test_tasks_and_votes_from_a_shell(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    name = upstream.names[1]
+    async with harness.person() as person:
+        talk = await running.join(person, name)
+        shell = Shell(await program_of(running, person.user_id), tmp_path)
+        # The own room of an agent is the default.
+        agent = Shell(await program_of(running, name, name="shell"), tmp_path)
+        (made,) = await agent.json("task", "new", "Write", "it")
+        number = str(made["number"])
+        assert (made["title"], made["room_id"]) == ("Write it", talk.room_id)
+        assert (await agent.run("task", "claim", number))[1] == f"#{number} Write it: working\n"
+        (vote,) = await agent.json("vote", "new", "Lunch?", "pizza", "pasta", "--quorum", "1")
+        found = await shell.run("vote", "close", str(vote["number"]))
+        assert found == (5, "", f"agent-bridge: not yours: {vote['number']}\n")
+
+
+@pytest.mark.long
+async def test_further_commands_about_tasks_and_votes(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    name = upstream.names[0]
+    async with harness.person() as person:
+        await running.join(person, name)
+        shell = Shell(await program_of(running, person.user_id), tmp_path)
+        agent = Shell(await program_of(running, name, name="shell"), tmp_path)
+        await agent.run("task", "new", given="Read\nall\n")
+        (made,) = [each for each in await shell.json("task", "list", name) if each["title"] == "Read all"]
+        number = str(made["number"])
+        code, output, _ = await agent.run("task", "split", number, "one", "the other")
+        assert (code, [line.partition(" ")[2] for line in output.splitlines()]) == (
+            0,
+            ["one: submitted", "the other: submitted"],
+        )
+        (part,) = await agent.json("task", "new", "third", "--parent", number)
+        assert part["parent"] == made["number"]
+        (assigned,) = await agent.json("task", "assign", number, person.user_id)
+        assert assigned["assignee"] == person.user_id
+        assert (await agent.run("task", "fail", number))[0] == 5
+        assert (await shell.run("task", "progress", number, "40%", "half"))[1] == f"#{number} Read all: working\n"
+        assert (await shell.run("task", "progress", number, "fine"))[0] == 0
+        assert [each["note"] for each in await shell.json("task", "list")] == ["fine"]
+        assert (await shell.run("task", "done", number))[0] == 1
+        assert (await agent.run("task", "cancel", number))[0] == 0
+        listed = await shell.json("task", "list", name, "--closed")
+        assert [(each["note"], each["state"]) for each in listed if each["number"] == made["number"]] == [
+            ("fine", "canceled")
+        ]
+        code, output, _ = await shell.run("task", "list", name, "--closed")
+        assert (code, output.split()[:5]) == (0, ["NUMBER", "STATE", "DONE", "ASSIGNEE", "TITLE"])
+        for arguments, code in (
+            (("task", "new", "x"), 2),
+            (("task", "new", "--room", "Nobody", "x"), 4),
+            (("task", "claim", "x"), 2),
+            (("task", "assign", number, "Nobody"), 4),
+            (("task", "claim", number), 1),
+            (("vote", "new", "x?", "a", "--room", name), 2),
+            (("vote", "new", "x?", "a", "a", "--room", name), 2),
+            (("vote", "new", "x?", "a", "b", "--until", "tomorrow", "--room", name), 2),
+            (("vote", "for", "a", "--vote", "999999999", "--room", name), 4),
+            (("vote", "close", "999999999"), 4),
+        ):
+            found = await shell.run(*arguments)
+            assert (arguments, found[0], found[1]) == (arguments, code, "")
+        bad = Shell(shell.program.__class__(shell.program.url, "ab_wrong"), tmp_path)
+        for each in ("task", "vote"):
+            assert (await bad.run(each, "close" if each == "vote" else "claim", "1"))[0] == 5
+        code, output, _ = await shell.run(
+            "vote", "new", "Tea?", "yes", "no", "--until", "2026-12-24T18:00:00+01:00", "--room", name
+        )
+        begun = output.strip()
+        (row,) = [each for each in await shell.json("vote", "list", name) if str(each["number"]) == begun]
+        assert datetime.fromisoformat(row["ends_at"]) == datetime(2026, 12, 24, 17, tzinfo=UTC)
+        (cast,) = await shell.json("vote", "for", "1", "--vote", begun, "--room", name)
+        assert cast == {"number": int(begun), "answer": "yes"}
+        code, output, _ = await shell.run("vote", "list", name)
+        assert code == 0
+        assert "Tea?" in output
+        assert "yes 1, no 0" in output
+        assert json.loads((await shell.run("vote", "close", begun, "--json"))[1])["number"] == int(begun)

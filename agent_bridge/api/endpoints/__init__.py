@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.api.endpoint import endpoints_of
 from agent_bridge.api.endpoints import (
+    agent_events,
     agents,
     asking,
-    channel_events,
     directory,
     events,
     messages,
     openai,
     places,
-    work,
+    tasks,
+    votes,
 )
 
 if TYPE_CHECKING:
@@ -23,4 +24,4 @@ if TYPE_CHECKING:
 
 def all_endpoints() -> tuple[Endpoint, ...]:
     """Return all endpoints, in the order of the documents."""
-    return endpoints_of(directory, messages, asking, places, channel_events, work, events, agents, openai)
+    return endpoints_of(directory, messages, asking, places, agent_events, tasks, votes, events, agents, openai)

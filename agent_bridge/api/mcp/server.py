@@ -26,8 +26,9 @@ from agent_bridge import __version__
 from agent_bridge.api.bodies import parsed_values
 from agent_bridge.api.endpoint import ApiCall, Responded
 from agent_bridge.api.mcp.exchange import TOKEN
+from agent_bridge.api.mcp.joined_tools import LONGEST_WAIT
 from agent_bridge.api.mcp.tool import KEY
-from agent_bridge.api.mcp.tools import LONGEST_WAIT, all_tools
+from agent_bridge.api.mcp.tools import all_tools
 from agent_bridge.api.problems import problem_content
 from agent_bridge.api.refusals import refusal
 from agent_bridge.bridge.programs.requests import Call, random_key

@@ -36,7 +36,7 @@ _KEY_FIELD: tuple[Any, Any] = (
 )
 #: Arguments that are parts of paths.
 _PARTS: Mapping[str, tuple[Any, Any]] = {
-    "room": (RoomName, Field(description="A room id, an alias, or the name of an agent, which means its room.")),
+    "room": (RoomName, Field(description="A room id, an alias, or the name of an agent or a channel.")),
     "event_id": (EventId, Field(description="Event id of the message.")),
     "handle": (Text, Field(min_length=1, max_length=MAX_ID_BYTES, description="The handle that ask has returned.")),
     "question": (int, Field(ge=1, lt=2**63, description="The id of the question in the inbox.")),
@@ -56,6 +56,9 @@ class Tool:
     endpoint: Endpoint
     arguments: type[ApiModel]
     run: Run
+    #: Further functions, which some arguments mean.
+    also: Sequence[Endpoint]
+    response: type[ApiModel]
 
     def is_for(self, token: Token, role: Role) -> bool:
         """Tell whether *token*, whose identity has *role* outside of servers, can do anything with the tool."""
@@ -73,21 +76,30 @@ class Tool:
 
     def output_schema(self) -> dict[str, Any]:
         """Return the JSON schema of the result."""
-        schema: dict[str, Any] = _bare(self.endpoint.response.model_json_schema(mode="serialization"))
+        schema: dict[str, Any] = _bare(self.response.model_json_schema(mode="serialization"))
         return schema
 
 
 def tool_of(
-    endpoint: Endpoint, description: str, *, name: str = "", run: Run | None = None, **fields: tuple[Any, Any]
+    endpoint: Endpoint,
+    description: str,
+    *,
+    name: str = "",
+    run: Run | None = None,
+    also: Sequence[Endpoint] = (),
+    response: type[ApiModel] | None = None,
+    body: type[ApiModel] | None = None,
+    **fields: tuple[Any, Any],
 ) -> Tool:
     """Return the tool of *endpoint*; *name*: another one than that of the endpoint.
 
     *fields*: arguments that models get in another form than programs, as types with pydantic's ``Field``. *run*: a
-    function for an endpoint whose arguments are not those of the tool.
+    function for an endpoint whose arguments are not those of the tool. *also*: further endpoints for which the tool
+    stands. *response*, *body*: other models than those of the endpoint.
     """
     title = name or endpoint.name
     parts: dict[str, Any] = {each: _PARTS[each] for each in endpoint.parts}
-    models: Sequence[type[ApiModel]] = [each for each in (endpoint.query, endpoint.body) if each is not None]
+    models: Sequence[type[ApiModel]] = [each for each in (endpoint.query, body or endpoint.body) if each is not None]
     more: dict[str, Any] = fields | ({KEY: _KEY_FIELD} if endpoint.writes else {})
     # The fields of the last base come first.
     bases = (*models, create_model("Parts", __base__=ApiModel, **parts))
@@ -97,6 +109,8 @@ def tool_of(
         endpoint=endpoint,
         arguments=create_model(f"{title}_arguments", __base__=bases, **more),
         run=run or _runs(endpoint),
+        also=also,
+        response=response or endpoint.response,
     )
 
 

@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from agent_bridge.api.endpoint import ApiCall, FileBody, Responded
-from agent_bridge.api.endpoints import agents, asking, directory, messages, places, work
+from agent_bridge.api.endpoints import agent_events, agents, directory, messages, places, tasks, votes
+from agent_bridge.api.mcp import joined_tools
+from agent_bridge.api.mcp.joined_tools import LONGEST_WAIT
 from agent_bridge.api.mcp.tool import Tool, tool_of
-from agent_bridge.api.model import ApiModel, Text
+from agent_bridge.api.model import ApiModel, RoomName, Text
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Seconds for which a tool waits at most, and by default: well-known clients give a call up after 60 seconds.
-LONGEST_WAIT, _WAIT = 50.0, 45.0
 #: Bytes of a file.
 MAX_FILE = 1024 * 1024
-_WAITS = Field(_WAIT, ge=0, description=f"Seconds to wait, at most {LONGEST_WAIT:g}.")
 
 
 async def _share_file(call: ApiCall, given: Any) -> ApiModel | Responded:
@@ -42,37 +41,18 @@ async def _share_file(call: ApiCall, given: Any) -> ApiModel | Responded:
 def all_tools() -> Sequence[Tool]:
     """Return all tools, in the order of the documents."""
     return (
-        tool_of(directory.me, "Tell who you are here: your user id, your role, and the rooms of your token."),
+        joined_tools.me(),
         tool_of(
             directory.who,
             "List the agents and the people you can talk to: name, role, description, whether online, last seen.",
         ),
-        tool_of(directory.rooms, "List your rooms, those that were used last first."),
         tool_of(
             messages.send,
             "Send a message to an agent, a person or a room, without waiting. In rooms of several, agents answer only "
             "if you mention them. To get an answer, use ask.",
         ),
-        tool_of(
-            asking.ask,
-            "Ask an agent, and wait for its answer. If is_complete is false, the agent still works: call ask_result "
-            "with the handle. Do not ask again.",
-            timeout=(float, _WAITS),
-        ),
-        tool_of(
-            asking.answers,
-            "Wait for the answer to an earlier question. Call it again while is_complete is false.",
-            name="ask_result",
-            wait=(float, _WAITS),
-        ),
-        tool_of(
-            messages.read_messages,
-            "Read the newest messages of a room, oldest first. For older ones, pass `before` of the result; for newer "
-            "ones, the last event id as `after`.",
-            name="read",
-            limit=(int, Field(20, ge=1, le=50)),
-        ),
-        tool_of(messages.search, "Search the messages of your rooms, or of one room, for words."),
+        joined_tools.ask(),
+        joined_tools.read(),
         tool_of(messages.react, "React to a message with an emoji. 🛑 stops the answer of an agent, 🔁 asks it again."),
         tool_of(
             messages.share_file,
@@ -87,23 +67,25 @@ def all_tools() -> Sequence[Tool]:
         ),
         tool_of(places.new_chat, "Make a new private room of your person and an agent.", name="create_chat"),
         tool_of(
-            work.post_event,
+            agent_events.post_event,
             "Post an event about your work into a room, for people and programs: how far you are, or a result as data.",
+            room=(
+                RoomName,
+                Field(
+                    description="A room id, an alias, or the name of an agent or a channel; `-`: the log of the agents."
+                ),
+            ),
         ),
-        tool_of(work.tasks, "List the open tasks of a room, or those that are assigned to you."),
+        tool_of(tasks.tasks, "List the open tasks of a room, or those that are assigned to you."),
         tool_of(
-            work.new_task,
+            tasks.new_task,
             "Make a task in a room, which people and agents can claim; with `parent`, a part of a task.",
             name="task_create",
         ),
-        tool_of(work.claim_task, "Claim a task that nobody works on, before you begin with it.", name="task_claim"),
-        tool_of(
-            work.update_task,
-            "Tell how far a task is that you have claimed, or close it with its result.",
-            name="task_update",
-        ),
-        tool_of(work.votes, "List the votes of a room, with their answers and the numbers of votes."),
-        tool_of(work.vote, "Vote in a room. Your last answer counts."),
+        joined_tools.task_update(),
+        tool_of(votes.votes, "List the votes of a room, with their answers and the numbers of votes."),
+        tool_of(votes.new_vote, "Begin a vote of people and agents in a room.", name="vote_create"),
+        joined_tools.vote(),
         tool_of(
             agents.inbox,
             "Get the messages that wait for your reply, if you are an agent that connects itself. They stay until you "

@@ -12,6 +12,7 @@ from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.entry import enter_again, leave_for_good
 from agent_bridge.bridge.rooms.invitations import bring_in
 from agent_bridge.bridge.rooms.level_repairs import change_levels, repair_access
+from agent_bridge.bridge.rooms.power_levels import repaired_levels, role_powers
 from agent_bridge.bridge.rooms.removal import Removal, RoomRemoval
 from agent_bridge.bridge.rooms.successor import enter_successor, invite_members
 from agent_bridge.core.errors import HomeserverRefused
@@ -29,6 +30,8 @@ from agent_bridge.matrix.rooms import (
     PARENT,
     POWER_LEVELS,
     channel_child_content,
+    channel_event_levels,
+    message_level,
     parent_content,
     server_child_content,
 )
@@ -163,6 +166,7 @@ class PlaceReconciler:
     async def _repair(self, editor: StateEditor, place: Server | Channel, state: RoomState) -> None:
         parent = await self._maker.parent(place)
         steps = (
+            partial(self._begin_levels, editor, place, state),
             partial(self._admit, editor, place, state),
             partial(repair_access, editor, state, self._roles),
             partial(self._mark, editor, place, state),
@@ -179,6 +183,20 @@ class PlaceReconciler:
             except HomeserverRefused as error:
                 _log.warning("a server or channel cannot be repaired", room=state.room_id, error=str(error))
                 await self._tell_powerless(editor, place, state)
+
+    async def _begin_levels(self, editor: StateEditor, place: Server | Channel, state: RoomState) -> None:
+        """Give a channel without levels those of its type: the homeserver left it half-made, or makes it just now."""
+        if isinstance(place, Channel) and not state.has_levels:
+            await change_levels(editor, state, self._namespace.bot, partial(self._with_first_levels, place.type))
+
+    def _with_first_levels(self, kind: ChannelType, state: RoomState) -> tuple[str, dict[str, Any]] | None:
+        powers = role_powers(self._roles.book_in(state.room_id))
+        repaired = None if state.has_levels else repaired_levels(state, self._namespace.bot, powers)
+        if repaired is None:
+            return None
+        user, levels = repaired
+        events = levels["events"] | channel_event_levels(kind)
+        return user, levels | {"events_default": message_level(kind), "events": events}
 
     async def _tell_powerless(self, editor: StateEditor, place: Server | Channel, state: RoomState) -> None:
         """Tell the administrators once that the bot has no power in a room: a person has upgraded it."""

@@ -38,11 +38,18 @@ class AgentEvents:
         self._texts = texts
 
     async def refusal(
-        self, actor: Actor, room_id: str, *, needs_bot: bool = False, invited: bool = False
+        self,
+        actor: Actor,
+        room_id: str,
+        *,
+        needs_bot: bool = False,
+        invited: bool = False,
+        by_role: bool = False,
     ) -> EventRefused | None:
         """Return why *actor* may not post events in a room; None: the actor may.
 
-        *needs_bot*: the bot writes, too. *invited*: an invitation of the actor is enough.
+        *needs_bot*: the bot writes, too. *invited*: an invitation of the actor is enough. *by_role*: the power of the
+        actor does not count, unless somebody has set it below that of others.
 
         Raises:
             HomeserverUnavailable: it is not known.
@@ -56,7 +63,8 @@ class AgentEvents:
         if state is None or not present <= state.members("join", *(["invite"] if invited else [])):
             return EventRefused(EventProblem.NOT_THERE)
         needed = state.level(_MESSAGE)
-        if min(state.power(actor.user_id), state.power(sender)) < needed:
+        own = min(needed, state.default_level) if by_role else needed
+        if state.power(actor.user_id) < own or state.power(sender) < needed:
             return EventRefused(EventProblem.NOT_ALLOWED)
         return None
 

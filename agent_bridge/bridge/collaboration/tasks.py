@@ -87,6 +87,8 @@ class TaskService:
         present = await self._store.count_open(connection, room_id)
         if present is None:
             return TaskRefused(TaskProblem.NOT_THERE)
+        if (known := await self._store.requested(connection, key)) is not None:
+            return (await self._store.lock(connection, known))[known]
         if present >= MOST_OPEN:
             return TaskRefused(TaskProblem.TOO_MANY, most=MOST_OPEN)
         number = await self._store.add(connection, NewTask(key, room_id, title, actor.user_id))

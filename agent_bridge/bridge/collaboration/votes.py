@@ -58,10 +58,13 @@ class Votes:
         into the request: its open vote gives way. Moments of the result are in *zone*.
         """
         now = datetime.now(UTC)
+        await self._store.lock_place(connection, room_id)
+        known = await self._store.requested(connection, key)
+        if known is not None and (vote := await self._store.lock(connection, known)) is not None:
+            return VoteOpened(vote.id, vote.ends_at, now.astimezone(zone), vote.quorum)
         ready = checked(draft, now)
         if isinstance(ready, Fault):
             return VoteRefused(ready.problem, ready.words, ready.most)
-        await self._store.lock_place(connection, room_id)
         place = await self._place(connection, actor, room_id)
         if place is None:
             return VoteRefused(VoteProblem.OUTSIDE)

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.programs.names import LOBBY
+from agent_bridge.bridge.rooms.kinds import is_made
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.permissions import CAN, Permission, lowest_role
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 from agent_bridge.core.roles import EVERYWHERE, Role
 from agent_bridge.core.rooms import KindName, ParticipantState
 from agent_bridge.matrix.room_state import RoomState
+from agent_bridge.matrix.rooms import MODERATOR_POWER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from agent_bridge.bridge.programs.names import Names
     from agent_bridge.core.programs import Token
@@ -95,8 +97,10 @@ class Access:
             raise ProgramRefused(Problem.AGENT_NOT_FOUND, f"no agent or channel is called {name}")
         return found[0]
 
-    async def reach(self, token: Token, name: str, permission: Permission) -> ReachedRoom:
-        """Return the room *name* (a room id, an alias, or an agent's name), in which the identity has *permission*.
+    async def reach(
+        self, token: Token, name: str, permission: Permission, *, invited: Collection[str] = ()
+    ) -> ReachedRoom:
+        """Return the room *name* (a room id, an alias, the name of an agent or a channel), see :meth:`first`.
 
         The name of an agent means, for a person, the home of the agent if the person is there, else their direct chat.
 
@@ -104,28 +108,17 @@ class Access:
             ProgramRefused: the token does not reach such a room, or the identity lacks the permission.
             HomeserverUnavailable, StoreError: it cannot be told.
         """
-        found = await self.first(token, await self._candidates(token, name), permission)
+        found = await self.first(token, await self._candidates(token, name), permission, invited=invited)
         if found is None:
             raise ProgramRefused(Problem.ROOM_NOT_FOUND, f"the token reaches no room {name}")
         return found
 
-    async def channel(self, token: Token, name: str, permission: Permission, *, invited: bool = False) -> ReachedRoom:
-        """Return the room *name* (``channel``, ``server/channel``, a room id or an alias), as :meth:`reach` does.
-
-        *invited*: a room into which a person is invited is reached, too.
-        """
-        room_id = await (self._names.room(name) if name.startswith(("!", "#")) else self._names.place(name))
-        found = await self.first(token, [] if room_id is None else [room_id], permission, invited=invited)
-        if found is None:
-            raise ProgramRefused(Problem.ROOM_NOT_FOUND, f"the token reaches no channel {name}")
-        return found
-
     async def first(
-        self, token: Token, room_ids: Sequence[str], permission: Permission, *, invited: bool = False
+        self, token: Token, room_ids: Sequence[str], permission: Permission, *, invited: Collection[str] = ()
     ) -> ReachedRoom | None:
         """Return the first of *room_ids* that the token reaches, in which the identity has *permission*; None: none.
 
-        *invited*: a room into which a person is invited is reached, too.
+        *invited*: rooms that are also reached by a person who is invited into them.
 
         Raises:
             ProgramRefused: the identity lacks the permission there.
@@ -136,7 +129,7 @@ class Access:
             found = (
                 None
                 if room is None or not token.reaches(room_id)
-                else await self._entered(token, room, invited=invited)
+                else await self._entered(token, room, invited=room_id in invited)
             )
             if found is not None:
                 self.require(token, permission, room_id)
@@ -149,20 +142,28 @@ class Access:
         Raises:
             ProgramRefused: the person lacks it.
         """
-        if token.is_agent:
-            return
-        levels = await self._recent_state(reached, "m.room.power_levels")
-        state = RoomState.of(reached.room_id, [] if levels is None else [levels])
-        if state.level(kind) <= state.power(token.user_id) and levels is not None:
-            return
-        create = await self._recent_state(reached, "m.room.create")
-        state = RoomState.of(reached.room_id, [each for each in (levels, create) if each is not None])
-        if state.power(token.user_id) < state.level(kind):
+        if not token.is_agent and not await self._has_power(token, reached, lambda state: state.level(kind)):
             raise ProgramRefused(Problem.NOT_PERMITTED, "the room lets others write alone")
+
+    async def moderates(self, token: Token, reached: ReachedRoom) -> bool:
+        """Tell whether a person moderates a room: by the role, or by the power in a room that people made."""
+        if token.is_agent or Permission.SETTINGS in CAN[self.role(token, reached.room_id)]:
+            return not token.is_agent
+        return not is_made(reached.room) and await self._has_power(token, reached, lambda _: MODERATOR_POWER)
 
     async def is_encrypted(self, reached: ReachedRoom) -> bool:
         """Tell whether clients encrypt the messages of a room."""
         return await self._recent_state(reached, "m.room.encryption") is not None
+
+    async def _has_power(self, token: Token, reached: ReachedRoom, needed: Callable[[RoomState], int]) -> bool:
+        """Tell whether a person has the power in a room that *needed* returns for its state."""
+        levels = await self._recent_state(reached, "m.room.power_levels")
+        state = RoomState.of(reached.room_id, [] if levels is None else [levels])
+        if levels is not None and state.power(token.user_id) >= needed(state):
+            return True
+        create = await self._recent_state(reached, "m.room.create")
+        state = RoomState.of(reached.room_id, [each for each in (levels, create) if each is not None])
+        return state.power(token.user_id) >= needed(state)
 
     async def _recent_state(self, reached: ReachedRoom, kind: str) -> dict[str, Any] | None:
         """Return a state event of a room, as it was within the last :data:`_RECENT` seconds; None: there is none."""

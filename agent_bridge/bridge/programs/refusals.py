@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 from agent_bridge.core.results.events import EventProblem
 from agent_bridge.core.results.servers import PlaceProblem
+from agent_bridge.core.results.tasks import TaskProblem
+from agent_bridge.core.votes import VoteProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent_bridge.core.results.events import EventRefused
     from agent_bridge.core.results.servers import PlaceRefused
+    from agent_bridge.core.results.tasks import TaskRefused
+    from agent_bridge.core.results.votes import VoteRefused
 
 _EVENTS: Mapping[EventProblem, Problem] = MappingProxyType(
     {EventProblem.NOT_THERE: Problem.ROOM_NOT_FOUND, EventProblem.NOT_ALLOWED: Problem.NOT_PERMITTED}
@@ -32,23 +36,77 @@ _PLACES: Mapping[PlaceProblem, Problem] = MappingProxyType(
         PlaceProblem.POWERLESS: Problem.REFUSED,
     }
 )
+_TASKS: Mapping[TaskProblem, Problem] = MappingProxyType(
+    {
+        TaskProblem.UNKNOWN: Problem.TASK_NOT_FOUND,
+        TaskProblem.NOT_YOURS: Problem.NOT_PERMITTED,
+        TaskProblem.NO_TITLE: Problem.INVALID_REQUEST,
+        TaskProblem.TITLE_TOO_LONG: Problem.INVALID_REQUEST,
+        TaskProblem.BAD_PERCENT: Problem.INVALID_REQUEST,
+    }
+)
+#: Those of drafts are problems of the request; the others are those of the vote as it is.
+_VOTES: Mapping[VoteProblem, Problem] = MappingProxyType(
+    {
+        VoteProblem.NO_VOTE: Problem.VOTE_NOT_FOUND,
+        VoteProblem.NO_VOTES: Problem.VOTE_NOT_FOUND,
+        VoteProblem.NOT_YOURS: Problem.NOT_PERMITTED,
+        VoteProblem.OUTSIDE: Problem.NOT_PERMITTED,
+        VoteProblem.WHICH_VOTE: Problem.VOTE_REFUSED,
+        VoteProblem.MANY_VOTES: Problem.VOTE_REFUSED,
+        VoteProblem.ENDED: Problem.VOTE_REFUSED,
+        VoteProblem.NO_ANSWER: Problem.VOTE_REFUSED,
+    }
+)
 
 
 def of_event(refused: EventRefused) -> ProgramRefused:
     """Return the problem of an event that was not posted; ``reason`` and ``place`` tell more."""
     problem = _EVENTS.get(refused.problem, Problem.INVALID_REQUEST)
-    return _problem(problem, refused.problem, place=refused.place, most=refused.most)
+    return _problem(problem, refused.problem, place=refused.place, limit=refused.most)
 
 
 def of_place(refused: PlaceRefused) -> ProgramRefused:
     """Return the problem of a server or a channel to which nothing was done; ``reason`` tells more."""
     problem = _PLACES.get(refused.problem, Problem.INVALID_REQUEST)
-    return _problem(problem, refused.problem, name=refused.name, most=refused.most)
+    return _problem(problem, refused.problem, name=refused.name, limit=refused.most)
 
 
-def _problem(problem: Problem, reason: str, **more: str | int | None) -> ProgramRefused:
-    """Return *problem*; *reason* is a stable name, and the values of *more* that are not empty are fields."""
-    detail = str(reason).replace("_", " ")
-    return ProgramRefused(
-        problem, detail, more={"reason": str(reason)} | {key: each for key, each in more.items() if each}
+def of_task(refused: TaskRefused) -> ProgramRefused:
+    """Return the problem of a task that was not made or changed; ``reason``, ``state`` and ``assignee`` tell more."""
+    problem = _TASKS.get(refused.problem, Problem.TASK_REFUSED)
+    by = f" ({refused.by})" if refused.by else ""
+    return _problem(
+        problem,
+        refused.problem,
+        f"task {refused.number}: {_words(refused.problem)}{by}" if refused.number else "",
+        state=refused.state,
+        assignee=refused.by,
+        limit=refused.most,
     )
+
+
+def of_vote(refused: VoteRefused) -> ProgramRefused:
+    """Return the problem of a vote that was not begun, given or closed; ``reason`` and ``words`` tell more."""
+    problem = _VOTES.get(refused.problem, Problem.INVALID_REQUEST)
+    told = f": {refused.words}" if refused.words else ""
+    return _problem(
+        problem,
+        refused.problem,
+        f"{_words(refused.problem)}{told}",
+        words=refused.words,
+        limit=refused.most,
+    )
+
+
+def _problem(problem: Problem, reason: str, detail: str = "", **more: str | int | None) -> ProgramRefused:
+    """Return *problem*; *reason* is a stable name, and the values of *more* that are not empty are fields."""
+    return ProgramRefused(
+        problem,
+        detail or _words(reason),
+        more={"reason": str(reason)} | {key: each for key, each in more.items() if each},
+    )
+
+
+def _words(reason: str) -> str:
+    return str(reason).replace("_", " ")

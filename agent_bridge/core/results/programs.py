@@ -114,8 +114,8 @@ class RoomSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelEvent:
-    """An agent event of a channel."""
+class SeenEvent:
+    """An agent event of a room."""
 
     event_id: str
     room_id: str

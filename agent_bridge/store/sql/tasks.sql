@@ -8,6 +8,10 @@ WITH added AS (
 )
 SELECT id FROM added UNION ALL SELECT id FROM task WHERE key = %(key)s LIMIT 1
 
+-- requested --
+-- Return the number of the task of the request with the key %(key)s.
+SELECT id AS number FROM task WHERE key = %(key)s
+
 -- count_open --
 -- Return the number of open tasks of the room %(room_id)s, and let no other transaction add any until this one ends.
 SELECT (SELECT count(*) FROM task t WHERE t.room = r.id AND t.closed_at IS NULL) AS number

@@ -13,6 +13,10 @@ SELECT r.id, CASE WHEN r.kind IN ('dm', 'group') AND NOT r.bot_joined THEN (
        (SELECT count(*) FROM vote v WHERE v.room = r.id AND v.state = 'open') AS open
 FROM room r WHERE r.room_id = %(room_id)s
 
+-- requested --
+-- Return the vote of the request with the key %(key)s.
+SELECT id FROM vote WHERE key = %(key)s
+
 -- open --
 -- Write a vote; return its row id. A repeat of its request, which has the key, returns the first one.
 WITH added AS (

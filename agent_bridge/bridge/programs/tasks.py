@@ -1,30 +1,27 @@
-"""Programs work together: they post agent events, take on tasks, and vote, in rooms that their tokens reach."""
+"""Programs work on tasks, in rooms that their tokens reach."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agent_bridge.core.agent_events import MOST_TEXT, NewEvent
-from agent_bridge.core.names import member_name, one_line
+from agent_bridge.bridge.programs.refusals import of_task
+from agent_bridge.core.ids import checked_user_id
+from agent_bridge.core.names import one_line
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.program_problems import Problem, ProgramRefused
-from agent_bridge.core.results.events import EventRefused
-from agent_bridge.core.results.tasks import TaskRefused
-from agent_bridge.core.results.votes import VoteRefused
+from agent_bridge.core.results.tasks import TaskProblem, TaskRefused
 from agent_bridge.core.tasks import TaskAction, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from datetime import tzinfo
+    from typing import Any
 
-    from agent_bridge.bridge.collaboration.events import AgentEvents
     from agent_bridge.bridge.collaboration.tasks import TaskService
-    from agent_bridge.bridge.collaboration.votes import Votes
     from agent_bridge.bridge.programs.access import Access
     from agent_bridge.bridge.programs.requests import Call, Outcome, Requests
     from agent_bridge.core.programs import Token
-    from agent_bridge.core.results.votes import VoteList
     from agent_bridge.core.tasks import Task
+    from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.postgres.database import Connection, Database
     from agent_bridge.store.program_requests import ProgramRequest
     from agent_bridge.store.tasks import Tasks
@@ -45,52 +42,26 @@ _ACTIONS = {
 }
 
 
-class Work:
-    """The functions. A refusal of the services is a problem with its *reason*."""
+class ProgramTasks:
+    """The functions. Those that change something act once, and raise what :meth:`Requests.once` raises."""
 
     def __init__(
         self,
         access: Access,
         requests: Requests,
         database: Database,
-        events: AgentEvents,
         tasks: TaskService,
         store: Tasks,
-        votes: Votes,
+        homeserver: Homeserver,
     ) -> None:
         self._access = access
         self._requests = requests
         self._database = database
-        self._events = events
         self._tasks = tasks
         self._store = store
-        self._votes = votes
+        self._homeserver = homeserver
 
-    async def post_event(self, call: Call, room: str, kind: str, data: Mapping[str, Any], text: str) -> Outcome:
-        """Post an agent event into a room, once.
-
-        Raises:
-            ProgramRefused, HomeserverError, StoreError: see :meth:`Requests.once`.
-        """
-        actor = call.token.actor
-
-        async def act(_request: ProgramRequest) -> dict[str, Any]:
-            reached = await self._access.reach(call.token, room, Permission.SEND)
-            refused = await self._events.refusal(actor, reached.room_id, needs_bot=not actor.is_agent)
-            if refused is None:
-                name = call.token.agent_name or member_name(reached.member, actor.user_id)
-                new = NewEvent(
-                    key=call.name, room_id=reached.room_id, actor=actor, kind=kind, data=data, text=text[:MOST_TEXT]
-                )
-                async with self._database.transaction() as connection:
-                    refused = await self._events.post(connection, new, name)
-            if refused is not None:
-                raise _refusal(refused)
-            return {"room_id": reached.room_id, "kind": kind}
-
-        return await self._requests.once(call, act)
-
-    async def tasks(self, token: Token, room: str, *, closed: bool) -> Sequence[Mapping[str, Any]]:
+    async def listed(self, token: Token, room: str, *, closed: bool) -> Sequence[Mapping[str, Any]]:
         """Return up to 100 tasks of a room, or those that are assigned to the identity (empty); *closed*: all of them.
 
         Raises:
@@ -103,8 +74,8 @@ class Work:
             found, _ = await self._store.of_person(token.user_id, closed=closed, limit=_LISTED)
         return [_task(each) for each in found if each.room_id is None or token.reaches(each.room_id)]
 
-    async def new_task(self, call: Call, room: str, title: str, parent: int | None) -> Outcome:
-        """Make a task in a room, once; *parent*: the number of a task there of which it is a part."""
+    async def new(self, call: Call, room: str, title: str, parent: int | None) -> Outcome:
+        """Make a task in a room; *parent*: the number of a task there of which it is a part."""
         actor, words = call.token.actor, one_line(title)
 
         async def act(_request: ProgramRequest) -> Mapping[str, Any]:
@@ -115,11 +86,8 @@ class Work:
                     lambda connection: self._tasks.create(connection, actor, call.name, reached.room_id, words)
                 )
             await self._found(call.token, parent, reached.room_id)
-            async with self._database.transaction() as connection:
-                made = await self._tasks.split(connection, actor, call.name, parent, [words])
-            if isinstance(made, TaskRefused):
-                raise _refusal(made)
-            return _task(await self._found(call.token, made[1][0], reached.room_id))
+            _, (made,) = await self._split(call, parent, [words])
+            return made
 
         return await self._requests.once(call, act, status=201)
 
@@ -152,29 +120,58 @@ class Work:
 
         return await self._requests.once(call, act)
 
-    async def votes(self, token: Token, room: str, zone: tzinfo) -> VoteList:
-        """Return the votes of a room."""
-        reached = await self._access.reach(token, room, Permission.READ)
-        return await self._votes.listed(reached.room_id, zone)
+    async def assign(self, call: Call, number: int, assignee: str) -> Outcome:
+        """Keep a task for *assignee*, the user id of a person or the name of an agent in its room.
 
-    async def vote(self, call: Call, room: str, number: int | None, answer: str | None) -> Outcome:
-        """Give a vote of the identity, once; None: take it back. *number*: None is the only open vote."""
+        The creator, the assignee and moderators may do that. A person is notified.
+        """
 
-        async def act(_request: ProgramRequest) -> dict[str, Any]:
-            reached = await self._access.reach(call.token, room, Permission.SEND)
-            async with self._database.transaction() as connection:
-                cast = await self._votes.cast(
-                    connection, call.token.actor, reached.room_id, number, answer, key=call.name
-                )
-            if isinstance(cast, VoteRefused):
-                raise _refusal(cast)
-            return {"number": cast.number, "answer": cast.answer}
+        async def act(_request: ProgramRequest) -> Mapping[str, Any]:
+            task = await self._found(call.token, number)
+            user_id = await self._user(assignee)
+            if await self._homeserver.membership(task.room_id or "", user_id) != "join":
+                raise of_task(TaskRefused(TaskProblem.ASSIGNEE_OUTSIDE, number, by=user_id))
+            return await self._changed(
+                lambda connection: self._tasks.assign(connection, call.token.actor, number, user_id)
+            )
 
         return await self._requests.once(call, act)
 
+    async def split(self, call: Call, number: int, titles: Sequence[str]) -> Outcome:
+        """Give a task subtasks, which the result has as ``subtasks``. Who may assign the task may do that."""
+        words = [one_line(each) for each in titles]
+
+        async def act(_request: ProgramRequest) -> Mapping[str, Any]:
+            await self._found(call.token, number)
+            task, made = await self._split(call, number, words)
+            return {**task, "subtasks": made}
+
+        return await self._requests.once(call, act)
+
+    async def _split(
+        self, call: Call, number: int, titles: Sequence[str]
+    ) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
+        """Split a task, and return it with those of its subtasks that the call has made."""
+        async with self._database.transaction() as connection:
+            split = await self._tasks.split(connection, call.token.actor, call.name, number, titles)
+            if isinstance(split, TaskRefused):
+                raise of_task(split)
+            task, numbers = split
+            subtasks = await self._store.subtasks(number, connection)
+        return _task(task), [_task(each) for each in subtasks if each.number in numbers]
+
+    async def _user(self, name: str) -> str:
+        """Return the user id of a person, or of the agent called *name*."""
+        if name.startswith("@") and ":" in name and not self._homeserver.namespace.is_ours(name):
+            try:
+                return checked_user_id(name)
+            except ValueError:
+                raise ProgramRefused(Problem.USER_NOT_FOUND, f"{name} is no user id") from None
+        return self._homeserver.namespace.user_id((await self._access.agent(name)).agent.ghost)
+
     async def _permit(self, token: Token, room_id: str | None) -> None:
         if (refused := await self._tasks.refusal(token.actor, room_id)) is not None:
-            raise _refusal(refused)
+            raise of_task(refused)
 
     async def _found(self, token: Token, number: int, room_id: str = "") -> Task:
         """Return the task *number* in a room in which the identity may work."""
@@ -194,7 +191,7 @@ class Work:
         async with self._database.transaction() as connection:
             changed = await change(connection)
         if isinstance(changed, TaskRefused):
-            raise _refusal(changed)
+            raise of_task(changed)
         return _task(changed)
 
 
@@ -210,14 +207,3 @@ def _task(task: Task) -> Mapping[str, Any]:
         "parent": task.parent,
         "room_id": task.room_id,
     }
-
-
-def _refusal(refused: TaskRefused | EventRefused | VoteRefused) -> ProgramRefused:
-    more: dict[str, Any] = {"reason": str(refused.problem)} | ({"limit": refused.most} if refused.most else {})
-    if isinstance(refused, TaskRefused):
-        more |= {"state": refused.state} if refused.state else {}
-        more |= {"assignee": refused.by} if refused.by else {}
-        return ProgramRefused(Problem.TASK_REFUSED, more=more)
-    if isinstance(refused, EventRefused):
-        return ProgramRefused(Problem.EVENT_REFUSED, more=more | ({"place": refused.place} if refused.place else {}))
-    return ProgramRefused(Problem.VOTE_REFUSED, more=more | ({"words": refused.words} if refused.words else {}))

@@ -1,4 +1,4 @@
-"""Endpoints of agent events in channels."""
+"""Endpoints of agent events in rooms."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ from agent_bridge.core.programs import Capability
 _TAG = "Agent events"
 #: Seconds that a program may wait for an event to appear.
 _LONGEST_WAIT = 30
-_PROBLEMS = (Problem.ROOM_NOT_FOUND, Problem.ROLE_MISSING, Problem.AGENT_AT_REST)
+_PROBLEMS = (
+    Problem.ROOM_NOT_FOUND,
+    Problem.AGENT_NOT_FOUND,
+    Problem.AGENT_AMBIGUOUS,
+    Problem.ROLE_MISSING,
+    Problem.AGENT_AT_REST,
+)
 
 
 class NewAgentEvent(ApiModel):
@@ -42,7 +48,7 @@ class AcceptedEvent(ApiModel):
     event_id: str | None = Field(description="Null: it is not shown yet; a repeat with the same key tells it.")
 
 
-class EventsOfChannelQuery(ApiModel):
+class EventsQuery(ApiModel):
     """The query of events."""
 
     limit: int = Field(20, ge=1, le=100)
@@ -69,21 +75,23 @@ class AgentEvents(ApiModel):
 
 @endpoint(
     "POST",
-    "/v1/channels/{channel}/events",
+    "/v1/rooms/{room}/events",
     tag=_TAG,
     capability=Capability.SEND,
     permission=Permission.SEND,
     others=((202, "The room does not show the event yet."),),
-    problems=(*_PROBLEMS, Problem.MUTED, Problem.NOT_PERMITTED),
+    problems=(*_PROBLEMS, Problem.MUTED, Problem.NOT_PERMITTED, Problem.REFUSED),
 )
-async def post_event(call: ApiCall, channel: str, body: NewAgentEvent) -> AcceptedEvent | Responded:
-    """Post an agent event into a channel.
+async def post_event(call: ApiCall, room: str, body: NewAgentEvent) -> AcceptedEvent | Responded:
+    """Post an agent event into a room.
 
-    The channel is a name, `server/name`, a room id, or `-`: the first channel of the type *log* that the identity
-    reaches. If there is none, and the identity may make channels, `-` makes `agent-logs`, and invites the person.
+    The room is a channel (`name`, `server/name`), an agent's name, a room id, an alias, or `-`: the first channel of
+    the type *log* that the identity reaches. A person who may make channels is invited into the first one, and if there
+    is none, `-` makes `agent-logs`. In channels of the type *log*, people need the role alone; elsewhere also the power
+    to write messages.
     """
-    outcome, event_id = await call.services.channel_events.post(
-        call.once, channel, body.kind, body.text, body.data, wait=body.wait
+    outcome, event_id = await call.services.agent_events.post(
+        call.once, room, body.kind, body.text, body.data, wait=body.wait
     )
     made = AcceptedEvent(room_id=outcome.content["room_id"], event_id=event_id)
     return Responded(made, 202 if event_id is None else 200, is_repeat=outcome.is_repeat)
@@ -91,15 +99,15 @@ async def post_event(call: ApiCall, channel: str, body: NewAgentEvent) -> Accept
 
 @endpoint(
     "GET",
-    "/v1/channels/{channel}/events",
+    "/v1/rooms/{room}/events",
     tag=_TAG,
     capability=Capability.READ,
     permission=Permission.READ,
     problems=_PROBLEMS,
 )
-async def read_events(call: ApiCall, channel: str, query: EventsOfChannelQuery) -> AgentEvents:
-    """Read the newest agent events of a channel, named as for posting."""
-    found = await call.services.channel_events.read(call.token, channel, limit=query.limit)
+async def read_events(call: ApiCall, room: str, query: EventsQuery) -> AgentEvents:
+    """Read the newest agent events of a room, named as for posting."""
+    found = await call.services.agent_events.read(call.token, room, limit=query.limit)
     return AgentEvents(events=[_event(asdict(each)) for each in found])
 
 
