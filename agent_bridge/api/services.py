@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.programs.access import Access
     from agent_bridge.bridge.programs.agent_events import ProgramEvents
     from agent_bridge.bridge.programs.asks import Asks
+    from agent_bridge.bridge.programs.channels import ProgramChannels
     from agent_bridge.bridge.programs.client_agents import ClientAgentDesk
     from agent_bridge.bridge.programs.connected import ConnectedAgents
     from agent_bridge.bridge.programs.directory import Directory
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.programs.places import Places
     from agent_bridge.bridge.programs.reading import Reading
     from agent_bridge.bridge.programs.requests import Requests
+    from agent_bridge.bridge.programs.servers import ProgramServers
     from agent_bridge.bridge.programs.tasks import ProgramTasks
+    from agent_bridge.bridge.programs.threads import ProgramThreads
     from agent_bridge.bridge.programs.votes import ProgramVotes
     from agent_bridge.store.tokens import Tokens
 
@@ -37,6 +40,9 @@ class ApiServices:
     directory: Directory
     places: Places
     agent_events: ProgramEvents
+    servers: ProgramServers
+    channels: ProgramChannels
+    threads: ProgramThreads
     feed: FeedService
     client_agents: ClientAgentDesk
     connected: ConnectedAgents

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent_bridge import __version__
+from agent_bridge.cli.place_commands import channel_commands, server_commands, thread_commands
 from agent_bridge.cli.program_commands import agent_commands, program_commands
 from agent_bridge.cli.serving import serve_bridge, until_stopped
 from agent_bridge.cli.terminal import ask_operator, note, say, show_progress, use_any_encoding
@@ -44,6 +45,9 @@ cli.add_typer(program_commands)
 cli.add_typer(agent_commands, name="agent")
 cli.add_typer(task_commands, name="task")
 cli.add_typer(vote_commands, name="vote")
+cli.add_typer(server_commands, name="server")
+cli.add_typer(channel_commands, name="channel")
+cli.add_typer(thread_commands, name="thread")
 
 ConfigFile = Annotated[
     Path,

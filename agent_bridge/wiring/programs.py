@@ -10,12 +10,14 @@ from agent_bridge.api.mcp.routes import McpRoutes
 from agent_bridge.api.routes import ApiRoutes
 from agent_bridge.api.services import ApiServices
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.bridge.channels.lookup import PlaceLookup
 from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.programs.access import Access
 from agent_bridge.bridge.programs.agent_events import ProgramEvents
 from agent_bridge.bridge.programs.answer_watch import AnswerWatch
 from agent_bridge.bridge.programs.asks import Asks
+from agent_bridge.bridge.programs.channels import ProgramChannels
 from agent_bridge.bridge.programs.client_agents import ClientAgentDesk
 from agent_bridge.bridge.programs.connected import ConnectedAgents
 from agent_bridge.bridge.programs.directory import Directory
@@ -24,10 +26,13 @@ from agent_bridge.bridge.programs.messages import Messages
 from agent_bridge.bridge.programs.model_calls import ModelCalls
 from agent_bridge.bridge.programs.model_threads import ThreadMaker
 from agent_bridge.bridge.programs.names import Names
+from agent_bridge.bridge.programs.place_access import PlaceAccess
 from agent_bridge.bridge.programs.places import Places
 from agent_bridge.bridge.programs.reading import Reading
 from agent_bridge.bridge.programs.requests import Requests
+from agent_bridge.bridge.programs.servers import ProgramServers
 from agent_bridge.bridge.programs.tasks import ProgramTasks
+from agent_bridge.bridge.programs.threads import ProgramThreads
 from agent_bridge.bridge.programs.token_maker import TokenMaker
 from agent_bridge.bridge.programs.votes import ProgramVotes
 from agent_bridge.bridge.rooms.bot_chats import BotChats
@@ -44,9 +49,10 @@ from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.votes import VoteStore
 from agent_bridge.web.connections import Limits
-from agent_bridge.wiring.channels import build_place_changes, build_place_maker
+from agent_bridge.wiring.channels import build_place_changes, build_place_maker, build_place_members
 from agent_bridge.wiring.collaboration import build_agent_events, build_tasks
 from agent_bridge.wiring.groups import build_hand_on
+from agent_bridge.wiring.threads import build_threads
 from agent_bridge.wiring.votes import build_votes
 
 if TYPE_CHECKING:
@@ -154,6 +160,12 @@ def build_api_services(
     connected = ConnectedAgents(
         stores.agents, ClientAgents(stores.database), homeserver, shows_presence=config.presence is not False
     )
+    place_store, changes = Servers(stores.database), build_place_changes(settings, stores)
+    maker, members = (
+        build_place_maker(settings, stores, clients),
+        build_place_members(settings, stores, clients, inviter),
+    )
+    place_access = PlaceAccess(access, _names(stores, clients), PlaceLookup(place_store), changes)
     return ApiServices(
         tokens=Tokens(stores.database, settings.namespace),
         access=access,
@@ -173,15 +185,20 @@ def build_api_services(
             settings.roles,
             settings.namespace,
         ),
+        servers=ProgramServers(access, place_access, requests, place_store, changes, maker, members),
+        channels=ProgramChannels(
+            access, place_access, requests, place_store, changes, maker, members, settings.namespace
+        ),
+        threads=ProgramThreads(access, requests, build_threads(settings, stores, clients)),
         agent_events=ProgramEvents(
             access,
             requests,
             build_agent_events(settings, stores, clients),
             AgentEventStore(stores.database),
             reading,
-            Servers(stores.database),
-            build_place_changes(settings, stores),
-            build_place_maker(settings, stores, clients),
+            place_store,
+            changes,
+            maker,
             inviter,
             stores.agents,
             stores.database,

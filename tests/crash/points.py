@@ -13,6 +13,7 @@ from structlog.contextvars import bound_contextvars, get_contextvars
 
 from agent_bridge.bridge.chats.binding import WaitingEvents
 from agent_bridge.bridge.collaboration.tasks import TaskService
+from agent_bridge.bridge.collaboration.threads import THREAD
 from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.trigger_intake import TriggerIntake
@@ -119,6 +120,10 @@ def _imported(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) 
 
 def _by_programs(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return SAID_BY in content or BY_PROGRAM in content
+
+
+def _threads(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return THREAD in content
 
 
 def _thread_heads(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
@@ -270,6 +275,13 @@ STEPS = {
     "api_sent": Step(ProgramRequests, "sent", is_anywhere=True),
     "api_taken": Step(Intake, "take_sent", is_anywhere=True),
     "api_finish": Step(ProgramRequests, "finish", is_anywhere=True),
+    "api_step": Step(ProgramRequests, "step", is_anywhere=True),
+    "create_room_for_program": Step(Homeserver, "create_room", is_anywhere=True),
+    "api_place_made": Step(Servers, "made", is_anywhere=True),
+    "api_thread_send": Step(Homeserver, "send", _threads, is_anywhere=True),
+    "api_thread_shown": Step(ThreadStore, "shown", is_anywhere=True),
+    "ghost_kicked": Step(Homeserver, "kick", is_anywhere=True),
+    "ghost_left": Step(Servers, "left", is_anywhere=True),
     "thread_added": Step(ModelThreads, "add", is_anywhere=True),
     "thread_head": Step(Homeserver, "send", _thread_heads, is_anywhere=True),
     "thread_rooted": Step(ModelThreads, "rooted", is_anywhere=True),

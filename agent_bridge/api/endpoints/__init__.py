@@ -9,12 +9,15 @@ from agent_bridge.api.endpoints import (
     agent_events,
     agents,
     asking,
+    channels,
     directory,
     events,
     messages,
     openai,
     places,
+    servers,
     tasks,
+    threads,
     votes,
 )
 
@@ -24,4 +27,18 @@ if TYPE_CHECKING:
 
 def all_endpoints() -> tuple[Endpoint, ...]:
     """Return all endpoints, in the order of the documents."""
-    return endpoints_of(directory, messages, asking, places, agent_events, tasks, votes, events, agents, openai)
+    return endpoints_of(
+        directory,
+        messages,
+        asking,
+        places,
+        servers,
+        channels,
+        threads,
+        agent_events,
+        tasks,
+        votes,
+        events,
+        agents,
+        openai,
+    )

@@ -9,6 +9,7 @@ from agent_bridge.core.program_problems import Problem, ProgramRefused
 from agent_bridge.core.results.events import EventProblem
 from agent_bridge.core.results.servers import PlaceProblem
 from agent_bridge.core.results.tasks import TaskProblem
+from agent_bridge.core.results.threads import ThreadProblem
 from agent_bridge.core.votes import VoteProblem
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.results.events import EventRefused
     from agent_bridge.core.results.servers import PlaceRefused
     from agent_bridge.core.results.tasks import TaskRefused
+    from agent_bridge.core.results.threads import ThreadRefused
     from agent_bridge.core.results.votes import VoteRefused
 
 _EVENTS: Mapping[EventProblem, Problem] = MappingProxyType(
@@ -33,6 +35,8 @@ _PLACES: Mapping[PlaceProblem, Problem] = MappingProxyType(
         PlaceProblem.NO_AGENT: Problem.AGENT_NOT_FOUND,
         PlaceProblem.SILENT: Problem.NOT_PERMITTED,
         PlaceProblem.NOT_ENTERED: Problem.REFUSED,
+        PlaceProblem.OUTSIDE: Problem.ROOM_NOT_FOUND,
+        PlaceProblem.CLOSED: Problem.NOT_PERMITTED,
         PlaceProblem.POWERLESS: Problem.REFUSED,
     }
 )
@@ -56,6 +60,16 @@ _VOTES: Mapping[VoteProblem, Problem] = MappingProxyType(
         VoteProblem.MANY_VOTES: Problem.VOTE_REFUSED,
         VoteProblem.ENDED: Problem.VOTE_REFUSED,
         VoteProblem.NO_ANSWER: Problem.VOTE_REFUSED,
+    }
+)
+_THREADS: Mapping[ThreadProblem, Problem] = MappingProxyType(
+    {
+        ThreadProblem.UNNAMED: Problem.THREAD_NOT_FOUND,
+        ThreadProblem.NO_ROOT: Problem.MESSAGE_NOT_FOUND,
+        ThreadProblem.NOT_YOURS: Problem.NOT_PERMITTED,
+        ThreadProblem.NOT_PERMITTED: Problem.ROLE_MISSING,
+        ThreadProblem.IN_USE: Problem.THREAD_IN_USE,
+        ThreadProblem.TOO_MANY: Problem.TOO_MANY,
     }
 )
 
@@ -84,6 +98,12 @@ def of_task(refused: TaskRefused) -> ProgramRefused:
         assignee=refused.by,
         limit=refused.most,
     )
+
+
+def of_thread(refused: ThreadRefused) -> ProgramRefused:
+    """Return the problem of a thread to which nothing was done; ``reason`` tells more."""
+    problem = _THREADS.get(refused.problem, Problem.INVALID_REQUEST)
+    return _problem(problem, refused.problem, limit=refused.most)
 
 
 def of_vote(refused: VoteRefused) -> ProgramRefused:
