@@ -43,12 +43,18 @@ class Event(ApiModel):
     room_id: str | None = None
     event_id: str | None = None
     sender: str | None = Field(None, description="User id.")
-    user_id: str | None = Field(None, description="The user who enters or leaves, or whose presence it is.")
+    user_id: str | None = Field(
+        None, description="The user who enters or leaves, whose presence it is, or for whom the notification is."
+    )
     sent_at: datetime | None = None
     thread: str | None = Field(None, description="Root of its thread.")
-    target: str | None = Field(None, description="The event that is edited, redacted or reacted to.")
+    target: str | None = Field(
+        None, description="The event that is edited, redacted or reacted to; the card of a task, the poll of a vote."
+    )
     text: str | None = Field(None, description="The text of a message, or of its edit; the emoji of a reaction.")
-    content: dict[str, Any] | None = Field(None, description="The content of the Matrix event.")
+    content: dict[str, Any] | None = Field(
+        None, description="The content of the Matrix event; the task, the vote, the notification or the channel."
+    )
     typing: list[str] | None = Field(None, description="The users who are typing.")
     presence: str | None = None
 

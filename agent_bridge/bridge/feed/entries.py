@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.feed import FeedType, NewEntry
-from agent_bridge.core.polls import POLL_ENDS, POLL_RESPONSES, POLL_START, VOTE
+from agent_bridge.core.polls import POLL_START
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 _LONGEST = 80_000
 _MESSAGES = ("m.room.message", "m.sticker")
 _POLLS = (POLL_START, "m.poll.start")
-#: What is said about a poll: votes, and its end.
-_ABOUT_POLLS = (*POLL_RESPONSES, *POLL_ENDS)
 #: Memberships as entries. A ban is a leave.
 _MEMBERSHIPS = {
     "invite": FeedType.INVITE,
@@ -31,14 +29,15 @@ _MEMBERSHIPS = {
 def entry_of(event: RoomEvent) -> NewEntry | None:
     """Return the entry of *event*; None if programs are not told of it.
 
-    An encrypted event has none: nobody here can read it.
+    An encrypted event has none: nobody here can read it. Single votes and the ends of polls have none: programs are
+    told of the votes of the bridge.
     """
     found = _type_and_content(event)
     if found is None:
         return None
     type_, content = found
     target = event.redacts if type_ is FeedType.REDACTION else None
-    if type_ in {FeedType.EDIT, FeedType.REACTION} or event.type in _ABOUT_POLLS:
+    if type_ in {FeedType.EDIT, FeedType.REACTION}:
         target = event.target
     return NewEntry(
         type=type_,
@@ -73,11 +72,6 @@ def _type_of(event: RoomEvent) -> FeedType | None:
         return FeedType.REACTION if event.target is not None else None
     if event.type in _MESSAGES and event.relation == "m.replace":
         return FeedType.EDIT
-    if event.type in _ABOUT_POLLS:
-        return FeedType.VOTE if event.target is not None else None
-    if event.type in _POLLS and VOTE in event.content:
-        # A vote of the bridge; other polls are messages of people.
-        return FeedType.VOTE
     return FeedType.MESSAGE if event.type in _MESSAGES or event.type in _POLLS else None
 
 

@@ -222,6 +222,20 @@ class Access:
         if room.kind is KindName.DM:
             yield self._namespace.bot
 
+    async def lists(self, token: Token, server: int | None) -> bool:
+        """Tell whether the identity is shown the channels of a server (a row id; None: of the main Space).
+
+        People are who have a role there, agents those that are in one of its channels; all agents are in the main Space.
+
+        Raises:
+            StoreError: it cannot be told.
+        """
+        if token.is_at_rest:
+            return False
+        if token.agent is not None:
+            return server is None or await self._names.takes_part(token.agent, server)
+        return Permission.READ in CAN[self._roles.book.in_server(server).role_of(token.user_id)]
+
     def for_feed(self, token: Token) -> FeedAccess:
         """Return the rooms that a subscription with *token* may read."""
         return FeedAccess(self, token)
@@ -250,3 +264,11 @@ class FeedAccess:
     async def is_member(self, room_id: str) -> bool:
         """Tell whether the identity is in a room now."""
         return await self.access.is_member(self.token, room_id)
+
+    def reaches(self, room_id: str) -> bool:
+        """Tell whether the token may be used for a room, as far as its own limits go."""
+        return self.token.reaches(room_id)
+
+    async def lists(self, server: int | None) -> bool:
+        """Tell whether the identity is shown the channels of a server (a row id; None: of the main Space) now."""
+        return await self.access.lists(self.token, server)
