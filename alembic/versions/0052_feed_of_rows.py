@@ -1,4 +1,4 @@
-"""Changes of tasks, votes, notifications and channels become entries of the feed, in the transactions that make them."""
+"""Changes of tasks, votes, notifications and channels become entries of the feed, in their transactions."""
 
 from __future__ import annotations
 
@@ -38,14 +38,16 @@ $$;
 
 CREATE FUNCTION agent_bridge_feed_task() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    place text;
+    now_is record;
 BEGIN
     IF NOT agent_bridge_is_fed() THEN
         RETURN NULL;
     END IF;
-    SELECT room_id INTO place FROM room WHERE id = NEW.room;
-    IF place IS NOT NULL THEN
-        PERFORM agent_bridge_feed('task', place, NULL, CASE WHEN NEW.card_room = place THEN NEW.card END, '', NEW.id,
+    SELECT r.room_id, t.withdrawn, t.changes INTO now_is FROM task t JOIN room r ON r.id = t.room WHERE t.id = NEW.id;
+    -- A transaction that withdraws a task has changed it before, when it still had its words.
+    IF now_is.room_id IS NOT NULL AND (NOT now_is.withdrawn OR NEW.changes = now_is.changes) THEN
+        PERFORM agent_bridge_feed('task', now_is.room_id, NULL,
+            CASE WHEN NEW.card_room = now_is.room_id THEN NEW.card END, '', NEW.id,
             jsonb_build_object(
                 'id', NEW.id, 'state', NEW.state, 'title', NEW.title, 'creator', NEW.creator, 'assignee', NEW.assignee,
                 'progress', NEW.percent, 'note', nullif(NEW.note, ''), 'parent', NEW.parent, 'revision', NEW.changes));
@@ -91,8 +93,10 @@ BEGIN
         facts := facts || (
             SELECT jsonb_build_object(
                 'voters', voters, 'quorum_reached', NEW.quorum IS NULL OR voters >= NEW.quorum,
-                'winners', coalesce(jsonb_agg(number::text ORDER BY number) FILTER (WHERE count = most AND most > 0), '[]'),
-                'answers', jsonb_agg(jsonb_build_object('id', number::text, 'text', answer, 'votes', count) ORDER BY number))
+                'winners', coalesce(jsonb_agg(number::text ORDER BY number) FILTER (WHERE count = most AND most > 0),
+                                    '[]'),
+                'answers', jsonb_agg(jsonb_build_object('id', number::text, 'text', answer, 'votes', count)
+                                     ORDER BY number))
             FROM (SELECT answer, number, (NEW.result -> 'votes' ->> (number - 1)::integer)::integer AS count
                   FROM jsonb_array_elements(NEW.answers) WITH ORDINALITY AS each (answer, number)) AS counted);
     END IF;

@@ -225,7 +225,7 @@ class Access:
     async def lists(self, token: Token, server: int | None) -> bool:
         """Tell whether the identity is shown the channels of a server (a row id; None: of the main Space).
 
-        People are who have a role there, agents those that are in one of its channels; all agents are in the main Space.
+        People are who have a role there. Agents are that are in one of its channels; all are in the main Space.
 
         Raises:
             StoreError: it cannot be told.
