@@ -109,15 +109,15 @@ SELECT t.id AS number FROM task t
 WHERE (t.card = %(target)s AND t.card_room = %(room_id)s) OR t.key = ANY(%(keys)s) ORDER BY t.id
 
 -- withdraw --
--- Forget the words of the task %(number)s, also in the feed. Its card is gone if that is the redacted event %(target)s, else it is
+-- Forget the words of the task %(number)s, also in the feed; a repeat changes nothing. Its card is gone if that is the redacted event %(target)s, else it is
 -- to be redacted.
-WITH told AS (
-    UPDATE feed SET content = '{}' WHERE type = 'task' AND subject = %(number)s
+WITH withdrawn AS (
+    UPDATE task SET title = %(title)s, note = '', withdrawn = true, changes = changes + 1,
+           shown = CASE WHEN card = %(target)s THEN changes + 1 ELSE shown END
+    WHERE id = %(number)s AND NOT withdrawn
+    RETURNING id, pg_notify('agent_bridge', 'tasks')
 )
-UPDATE task SET title = %(title)s, note = '', withdrawn = true, changes = changes + 1,
-       shown = CASE WHEN card = %(target)s THEN changes + 1 ELSE shown END
-WHERE id = %(number)s AND NOT withdrawn
-RETURNING pg_notify('agent_bridge', 'tasks')
+UPDATE feed SET content = '{}' FROM withdrawn WHERE feed.type = 'task' AND feed.subject = withdrawn.id
 
 -- expired --
 -- Return up to %(limit)s tasks whose claims are to end next, and the seconds until then.
