@@ -210,6 +210,6 @@ def build_api_services(
             Tasks(stores.database),
             build_votes(settings, stores),
         ),
-        feed=FeedService(feed.feed, feed.reader, feed.live, directory),
+        feed=FeedService(feed.feed, feed.reader, feed.live, directory, settings.namespace),
         longest_wait=config.api.longest_wait,
     )

@@ -194,9 +194,9 @@ async def test_a_vote_is_told_when_it_opens_and_ends(desk: Desk) -> None:
     vote = await desk.votes.find(number)
     assert vote is not None
     assert len(await desk.told(FeedType.VOTE)) == 1
-    result = Tally(((BOB,), (EVE, "@joe:x")), (1, 2))
+    ended, result = vote, Tally(((BOB,), (EVE, "@joe:x")), (1, 2))
     for _ in range(2):
-        await desk.do(lambda connection: desk.votes.decide(connection, vote, result))
+        await desk.do(lambda connection: desk.votes.decide(connection, ended, result))
     opened, closed = await desk.told(FeedType.VOTE)
     answers = [{"id": "1", "text": "pizza"}, {"id": "2", "text": "pasta"}]
     assert opened == {
@@ -257,12 +257,12 @@ async def test_channels_are_told_when_they_exist_change_and_go(desk: Desk) -> No
     await desk.do(lambda connection: places.change(connection, news.id, topic="What is new"))
     await desk.do(lambda connection: places.move(connection, other.id, 1))
     # A room that is lost is made again.
-    other = await places.find(other.id)
-    assert isinstance(other, Channel)
-    await places.lost(other)
-    await places.made(other, "!other2:x", roles=1, seen=None)
-    for place in (news, never):
-        await desk.do(lambda connection, place=place: places.delete(connection, place.id, "k"))
+    lost = await places.find(other.id)
+    assert isinstance(lost, Channel)
+    await places.lost(lost)
+    await places.made(lost, "!other2:x", roles=1, seen=None)
+    await desk.do(lambda connection: places.delete(connection, news.id, "k"))
+    await desk.do(lambda connection: places.delete(connection, never.id, "k"))
     entries = await desk.entries(*FeedType)
     server = {"number": lab, "name": "Lab"}
     told = [(each.type.value, each.room_id, json.loads(each.content)) for each in entries]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.feed import FeedType, NewEntry
-from agent_bridge.core.polls import POLL_START
+from agent_bridge.core.polls import EXTENSIBLE_TEXT, POLL_START
+from agent_bridge.matrix.said import without_fallback
+from agent_bridge.render.content import LIVE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +52,33 @@ def entry_of(event: RoomEvent) -> NewEntry | None:
         thread=event.thread,
         content=_encoded(content),
         sent_at=event.timestamp,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The words of a message, or of its edit, as a program reads them."""
+
+    #: None: it has none.
+    text: str | None
+    reply_to: str | None
+    #: Whether it is an answer that goes on to grow.
+    is_live: bool
+
+
+def said_in(content: Mapping[str, Any]) -> Said:
+    """Return the words of a message or of an edit with *content*, without the quotation of a reply."""
+    new, related = content.get("m.new_content"), content.get("m.relates_to")
+    words = new if isinstance(new, dict) else content
+    texts = (words.get("body"), words.get("m.text"), words.get(EXTENSIBLE_TEXT))
+    text = next((each for each in texts if isinstance(each, str)), None)
+    reply = related.get("m.in_reply_to") if isinstance(related, dict) else None
+    is_thread = isinstance(related, dict) and related.get("is_falling_back") is True
+    target = reply.get("event_id") if isinstance(reply, dict) and not is_thread else None
+    return Said(
+        text=None if text is None else without_fallback(text, content),
+        reply_to=target if isinstance(target, str) else None,
+        is_live=LIVE in words or LIVE in content,
     )
 
 

@@ -25,8 +25,8 @@ class Access(Protocol):
     def permits(self, room_id: str) -> bool:
         """Tell whether the token, and the role of its user, permit to read in a room now."""
 
-    async def is_member(self, room_id: str) -> bool:
-        """Tell whether the user is in a room now."""
+    async def is_member(self, room_id: str) -> bool | None:
+        """Tell whether the user is in a room now; None: it cannot be told yet."""
 
     def reaches(self, room_id: str) -> bool:
         """Tell whether the token may be used for a room, as far as its own limits go."""
@@ -100,12 +100,15 @@ class Subscription:
         if not self.access.permits(room_id) or (self.wanted.rooms is not None and room_id not in self.wanted.rooms):
             return False
         known = self._inside.get(room_id)
-        return await self.access.is_member(room_id) if known is None else known
+        return bool(await self.access.is_member(room_id) if known is None else known)
 
     async def _is_visible(self, entry: FeedEntry) -> bool:
         is_own = entry.user_id == self.user_id
         if is_own and entry.room_id is not None and entry.type in {FeedType.JOIN, FeedType.LEAVE}:
             self._inside[entry.room_id] = entry.type is FeedType.JOIN
+        elif entry.sender == self.user_id and entry.room_id is not None:
+            # Who is outside cannot send. The bridge may not have been in the room yet when its maker entered.
+            self._inside[entry.room_id] = True
         if not self.wanted.wants(entry):
             return False
         if entry.type is FeedType.NOTIFICATION:
@@ -119,10 +122,13 @@ class Subscription:
         return self.access.permits(entry.room_id) and (is_own or await self._is_inside(entry.room_id, entry.position))
 
     async def _is_inside(self, room_id: str, position: int) -> bool:
-        if room_id not in self._inside:
+        known = self._inside.get(room_id)
+        if known is None:
             known = await self.feed.was_inside(self.user_id, room_id, position)
-            self._inside[room_id] = await self.access.is_member(room_id) if known is None else known
-        return self._inside[room_id]
+            known = await self.access.is_member(room_id) if known is None else known
+            if known is not None:
+                self._inside[room_id] = known
+        return bool(known)
 
 
 def cursor_at(bounds: Bounds) -> Cursor:

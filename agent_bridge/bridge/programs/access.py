@@ -15,7 +15,7 @@ from agent_bridge.core.rooms import KindName, ParticipantState
 from agent_bridge.matrix.room_state import RoomState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from agent_bridge.bridge.programs.names import Names
     from agent_bridge.core.programs import Token
@@ -198,19 +198,25 @@ class Access:
 
     async def _entered(self, token: Token, room: Room, *, invited: bool = False) -> ReachedRoom | None:
         if token.is_agent:
-            here = any(
-                each.agent == token.agent and each.state is ParticipantState.JOINED for each in room.participants
-            )
-            return ReachedRoom(room, token.user_id, {}) if here else None
-        for reader in self._readers(room):
+            return ReachedRoom(room, token.user_id, {}) if _takes_part(token, room) else None
+        found = await self._membership(token, room.room_id, self._readers(room))
+        if found is None:
+            return None
+        reader, content = found
+        is_in = content.get("membership") in {"join", *(["invite"] if invited else [])}
+        return ReachedRoom(room, reader, content) if is_in else None
+
+    async def _membership(
+        self, token: Token, room_id: str, readers: Iterable[str]
+    ) -> tuple[str, Mapping[str, Any]] | None:
+        """Return the reader that sees a room, and the content of the person's membership; None: none sees it."""
+        for reader in readers:
             try:
-                event = await self._homeserver.state(room.room_id, "m.room.member", token.user_id, reader)
+                event = await self._homeserver.state(room_id, "m.room.member", token.user_id, reader)
             except HomeserverRefused:
                 # This one is not in the room.
                 continue
-            content = {} if event is None else event.get("content", {})
-            is_in = content.get("membership") in {"join", *(["invite"] if invited else [])}
-            return ReachedRoom(room, reader, content) if is_in else None
+            return reader, {} if event is None else event.get("content", {})
         return None
 
     def _readers(self, room: Room) -> Iterator[str]:
@@ -240,10 +246,19 @@ class Access:
         """Return the rooms that a subscription with *token* may read."""
         return FeedAccess(self, token)
 
-    async def is_member(self, token: Token, room_id: str) -> bool:
-        """Tell whether the identity is in a room that the bridge knows."""
+    async def is_member(self, token: Token, room_id: str) -> bool | None:
+        """Tell whether the identity is in a room; None: it cannot be told, for the bridge enters the room only now."""
         room = (await self._rooms.contexts([room_id])).get(room_id)
-        return room is not None and await self._entered(token, room) is not None
+        if token.is_agent:
+            return None if room is None else _takes_part(token, room)
+        readers = [self._namespace.bot] if room is None else self._readers(room)
+        found = await self._membership(token, room_id, readers)
+        return None if found is None else found[1].get("membership") == "join"
+
+
+def _takes_part(token: Token, room: Room) -> bool:
+    """Tell whether the agent of *token* is in a room."""
+    return any(each.agent == token.agent and each.state is ParticipantState.JOINED for each in room.participants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +276,8 @@ class FeedAccess:
             return False
         return self.token.reaches(room_id)
 
-    async def is_member(self, room_id: str) -> bool:
-        """Tell whether the identity is in a room now."""
+    async def is_member(self, room_id: str) -> bool | None:
+        """Tell whether the identity is in a room now; None: it cannot be told yet."""
         return await self.access.is_member(self.token, room_id)
 
     def reaches(self, room_id: str) -> bool:

@@ -109,8 +109,8 @@ SELECT t.id AS number FROM task t
 WHERE (t.card = %(target)s AND t.card_room = %(room_id)s) OR t.key = ANY(%(keys)s) ORDER BY t.id
 
 -- withdraw --
--- Forget the words of the task %(number)s, also in the feed; a repeat changes nothing. Its card is gone if that is the redacted event %(target)s, else it is
--- to be redacted.
+-- Forget the words of the task %(number)s, also in the feed; a repeat changes nothing. Its card is gone if that is the redacted
+-- event %(target)s, else it is to be redacted.
 WITH withdrawn AS (
     UPDATE task SET title = %(title)s, note = '', withdrawn = true, changes = changes + 1,
            shown = CASE WHEN card = %(target)s THEN changes + 1 ELSE shown END
