@@ -78,8 +78,9 @@ async def events(call: ApiCall, query: Subscribed, last_id: str) -> AsyncGenerat
     The first event is ``ready``. The id of each event is a cursor: after a lost connection the stream goes on behind
     the header ``Last-Event-ID``, in any process of the bridge, without a gap and without a repetition. Without a cursor
     it begins with the next event. The bridge keeps events for 7 days; a cursor that is older, or of another database,
-    is refused. Events of a room are those of the time in which the identity was there. ``typing`` and ``presence`` have
-    no id, and those of the time without a connection are lost.
+    is refused. Events of a room are those of the time in which the identity was there. Those of a channel are for the
+    identities that are shown it, and a notification is for its person. ``typing`` and ``presence`` have no id, and
+    those of the time without a connection are lost.
     """
     services = call.services
     wanted = await _filter(call, query)

@@ -112,7 +112,8 @@ class Subscription:
         if not self.wanted.wants(entry):
             return False
         if entry.type is FeedType.NOTIFICATION:
-            return is_own and (entry.room_id is None or self.access.reaches(entry.room_id))
+            room_id = entry.room_id
+            return is_own and (await self.access.lists(None) if room_id is None else self.access.permits(room_id))
         if entry.room_id is None:
             return False
         if entry.type in CHANNEL_TYPES:
