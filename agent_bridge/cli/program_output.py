@@ -48,8 +48,24 @@ def moment(text: str | None) -> str:
 def message_line(each: Mapping[str, Any]) -> str:
     """Return a message, or an event of a subscription."""
     text = each.get("text")
-    shown = text if isinstance(text, str) and text else f"({each.get('type') or each.get('kind')})"
+    shown = text if isinstance(text, str) and text else f"({each.get('type') or each.get('kind')}{_facts(each)})"
     return f"{moment(each.get('sent_at'))}  {each.get('sender') or each.get('user_id') or ''}: {shown}"
+
+
+def _facts(each: Mapping[str, Any]) -> str:
+    """Return the content of a task, a vote, a channel or a notification in a line; empty for other events."""
+    content = each.get("content") or {}
+    match each.get("type"):
+        case "task" if "title" in content:
+            return f" {content['id']}, {content['state']}, {content['progress']} %: {content['title']}"
+        case "vote" if "state" in content:
+            return f" {content['id']}, {content['state']}: {content.get('question', '')}"
+        case "notification" if "values" in content:
+            return f" {content['kind']}: {', '.join(str(value) for value in content['values'].values())}"
+        case "channel_created" | "channel_changed" | "channel_deleted":
+            server = content.get("server")
+            return f": {'' if server is None else server['name'] + '/'}{content.get('name', '')}"
+    return ""
 
 
 def is_growing(event: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ _CURSOR: Final = re.compile(rf"([0-9a-f]{{{EPOCH}}})-([0-9]{{1,19}})")
 
 
 class FeedType(StrEnum):
-    """The kind of an entry."""
+    """The kind of an entry. Those of channels, tasks, votes and notifications come from rows, and not from events."""
 
     MESSAGE = "message"
     EDIT = "edit"
@@ -28,6 +28,10 @@ class FeedType(StrEnum):
     TASK = "task"
     VOTE = "vote"
     NOTIFICATION = "notification"
+
+
+#: Types of entries about channels.
+CHANNEL_TYPES: Final = frozenset({FeedType.CHANNEL_CREATED, FeedType.CHANNEL_CHANGED, FeedType.CHANNEL_DELETED})
 
 
 @dataclass(slots=True)
@@ -50,7 +54,7 @@ class NewEntry:
     sender: str = ""
     #: The user whom it concerns: the member of a membership, and the only reader of a notification.
     user_id: str | None = None
-    #: The event that it edits, redacts or reacts to, or the poll that it answers or ends.
+    #: The event that it edits, redacts or reacts to; of a task the card, of a vote the poll, as far as they are shown.
     target: str | None = None
     #: Root of its thread; empty: the room itself.
     thread: str = ""

@@ -148,6 +148,8 @@ class Room:
     people: int | None = None
     #: Whether votes are open.
     has_votes: bool = False
+    #: Whether there are tasks, also closed ones.
+    has_tasks: bool = False
     #: Whether programs have asked people there.
     has_questions: bool = False
 

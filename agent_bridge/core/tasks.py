@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 TASK = "org.agent_bridge.task"
 #: Characters of a title and of a note; subtasks of a task, tasks in one another, and open tasks of a room.
 MOST_TITLE, MOST_NOTE, MOST_SUBTASKS, MOST_DEPTH, MOST_OPEN = 200, 1_000, 50, 5, 1_000
+#: The title of a task whose card, or the command that made it, was redacted.
+WITHDRAWN_TITLE = "—"
 #: The percentage of a task that is complete.
 WHOLE = 100
 
@@ -151,3 +153,15 @@ def joint_percent(subtasks: Iterable[tuple[TaskState, int]]) -> int | None:
         if state not in {TaskState.CANCELED, TaskState.REJECTED}
     ]
     return sum(counted) // len(counted) if counted else None
+
+
+def parts_of(family: Mapping[int, Task], number: int) -> list[Task]:
+    """Return those of *family* that are parts of the task *number*, or parts of its parts."""
+    found: list[Task] = []
+    inside = {number}
+    # A part is newer than the task to which it belongs.
+    for each in sorted(family.values(), key=lambda task: task.number):
+        if each.parent in inside:
+            inside.add(each.number)
+            found.append(each)
+    return found

@@ -42,7 +42,7 @@ class Notifications:
         self._database = database
 
     async def add(self, connection: Connection, new: Notification) -> None:
-        """Write a notification within the caller's transaction. A person who wants none gets none."""
+        """Write a notification within the caller's transaction. The bot tells it nobody who wants none."""
         values = {
             "user_id": new.user_id,
             "kind": new.kind,

@@ -21,6 +21,8 @@ _SQL = Statements("personal_data")
 _LOCK = Statements("intake")
 #: Events that one transaction forgets, turns that one statement deletes, and speakers that are looked up in a row.
 _EVENTS, _TURNS, _SPEAKERS = 20, 500, 100
+#: The kinds of rows that are forgotten last, each with a statement.
+_REST = ("triggers", "schedules", "tokens", "tasks", "notifications", "feed", "usage", "dead_letters")
 #: The statements about a room that is gone, in their order.
 _ROOM = ("forget_feed", "forget_copies", "forget_messages", "forget_contexts", "forget_turns", "forget_room")
 
@@ -208,7 +210,9 @@ class PersonalData:
         values = {"user": user, "until": until}
         counts: dict[str, int] = {}
         async with self._database.transaction() as connection:
-            for kind in ("triggers", "schedules", "tokens", "usage", "dead_letters"):
+            await connection.execute(_SQL["quoted"], values)
+            await connection.execute(_SQL["notified_by"], values)
+            for kind in _REST:
                 counts[kind] = (await connection.execute(_SQL[kind], values)).rowcount
             counts["usage"] += (await connection.execute(_SQL["usage_days"], values)).rowcount
             counts["choices"] = int((await rows_of(connection, _SQL["choices"], values))[0]["number"])

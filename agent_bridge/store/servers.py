@@ -230,6 +230,10 @@ class Servers:
         """Record that the ghost of an agent is in a channel."""
         await self._database.execute(_SQL["take_part"], {"id": channel, "agent": agent})
 
+    async def takes_part(self, agent: int, server: int) -> bool:
+        """Tell whether the ghost of an agent is in a channel of *server* (row ids)."""
+        return await self._database.row(_SQL["takes_part"], {"agent": agent, "server": server}) is not None
+
     async def left(self, channel: Channel, ghosts: Collection[str], why: str) -> None:
         """Record that *ghosts* (localparts) are not in *channel* any more; their turns fail because of *why*."""
         step = encode_step("failed", parts=0, error=why)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.core.tasks import Task, TaskState
+from agent_bridge.core.tasks import WITHDRAWN_TITLE, Task, TaskState
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
@@ -29,6 +29,8 @@ class UnshownTask:
     card: str | None
     #: An older event of the room, if the card may have been sent; None: it was not.
     since: str | None
+    #: Whether the command that made it was redacted, so that the card is to be redacted, too.
+    is_withdrawn: bool
 
 
 class Tasks:
@@ -129,7 +131,16 @@ class Tasks:
     async def unshown(self, limit: int, others: Collection[int]) -> list[UnshownTask]:
         """Return up to *limit* tasks whose cards do not show them as they are, but for *others* (numbers)."""
         rows = await self._database.rows(_SQL["unshown"], {"limit": limit, "others": list(others)})
-        return [UnshownTask(_task(row), row["card"], row["since"]) for row in rows]
+        return [UnshownTask(_task(row), row["card"], row["since"], row["withdrawn"]) for row in rows]
+
+    async def of_redacted(self, connection: Connection, room_id: str, target: str, keys: Collection[str]) -> list[int]:
+        """Return the numbers of the tasks whose card is the event *target*, or which the requests *keys* have made."""
+        values = {"room_id": room_id, "target": target, "keys": list(keys)}
+        return [int(row["number"]) for row in await rows_of(connection, _SQL["withdrawn"], values)]
+
+    async def withdraw(self, connection: Connection, number: int, target: str) -> None:
+        """Forget the words of a task, which is locked and closed; its card, if not *target*, is to be redacted."""
+        await connection.execute(_SQL["withdraw"], {"number": number, "target": target, "title": WITHDRAWN_TITLE})
 
     async def follow_rooms(self) -> None:
         """Have the cards of open tasks shown in the rooms that replace those of the cards."""

@@ -236,6 +236,6 @@ def build_api_services(
             VoteStore(stores.database),
             build_agent_events(settings, stores, clients),
         ),
-        feed=FeedService(feed.feed, feed.reader, feed.live, directory),
+        feed=FeedService(feed.feed, feed.reader, feed.live, directory, settings.namespace),
         longest_wait=config.api.longest_wait,
     )

@@ -152,12 +152,20 @@ class Rooms:
 
     inside: set[str] = field(default_factory=lambda: {ROOM})
     permitted: set[str] = field(default_factory=lambda: {ROOM, OTHER})
+    #: Row ids of the servers whose channels the user is shown; None: the main Space.
+    servers: set[int | None] = field(default_factory=lambda: {None})
 
     def permits(self, room_id: str) -> bool:
         return room_id in self.permitted
 
     async def is_member(self, room_id: str) -> bool:
         return room_id in self.inside
+
+    def reaches(self, room_id: str) -> bool:
+        return room_id in self.permitted
+
+    async def lists(self, server: int | None) -> bool:
+        return server in self.servers
 
 
 def subscribe(
@@ -202,7 +210,7 @@ async def test_a_subscriber_sees_the_time_in_which_it_was_in_a_room(database: Da
             new(6),
             new(7, OTHER),
             moves(8, FeedType.INVITE, OTHER),
-            new(9, None, type=FeedType.CHANNEL_CREATED),
+            new(9, OTHER, type=FeedType.CHANNEL_CREATED),
             new(10, None, type=FeedType.NOTIFICATION, user_id=BOB),
             new(11, None, type=FeedType.NOTIFICATION, user_id=EVE),
             new(12, type=FeedType.REACTION),
@@ -218,12 +226,46 @@ async def test_a_subscriber_sees_the_time_in_which_it_was_in_a_room(database: Da
     # Who is outside now was inside then.
     assert await first(subscribe(database, signals, rooms=Rooms(inside=set())), 8) == expected
     # The token, and filters.
-    assert await first(subscribe(database, signals, rooms=Rooms(permitted=set())), 2) == ["$9", "$11"]
+    assert await first(subscribe(database, signals, rooms=Rooms(permitted=set())), 1) == ["$11"]
     types = frozenset({FeedType.REACTION, FeedType.JOIN})
     assert await first(subscribe(database, signals, wanted=Filter(types=types)), 2) == ["$5", "$12"]
     only_other = frozenset({OTHER})
+    nowhere = [each for each in expected if each not in {"$9", "$11"}]
+    assert await first(subscribe(database, signals, rooms=Rooms(servers=set())), 6) == nowhere
     both = Rooms(inside={ROOM, OTHER})
-    assert await first(subscribe(database, signals, rooms=both, wanted=Filter(rooms=only_other)), 2) == ["$7", "$8"]
+    assert await first(subscribe(database, signals, rooms=both, wanted=Filter(rooms=only_other)), 3) == [
+        "$7",
+        "$8",
+        "$9",
+    ]
+
+
+async def test_tasks_votes_and_notifications_are_for_those_who_see_them(database: Database) -> None:
+    """An assignee outside of the room sees nothing; a notification about a room outside of the token's is not told."""
+    lab = json.dumps({"server": {"number": 7, "name": "Lab"}})
+    await Feed(database).add(
+        [
+            new(1, OTHER, type=FeedType.TASK, user_id=EVE),
+            new(2, type=FeedType.TASK),
+            new(3, OTHER, type=FeedType.VOTE),
+            new(4, type=FeedType.VOTE),
+            new(5, OTHER, type=FeedType.NOTIFICATION, user_id=EVE),
+            new(6, OTHER, type=FeedType.CHANNEL_CHANGED, content=lab),
+            new(7, None, type=FeedType.TASK),
+            new(8),
+        ]
+    )
+    signals = Signals()
+    assert await first(subscribe(database, signals), 4) == ["$2", "$4", "$5", "$8"]
+    assert await first(subscribe(database, signals, rooms=Rooms(servers={None, 7})), 5) == [
+        "$2",
+        "$4",
+        "$5",
+        "$6",
+        "$8",
+    ]
+    here = Rooms(permitted={ROOM}, servers={None, 7})
+    assert await first(subscribe(database, signals, rooms=here), 3) == ["$2", "$4", "$8"]
 
 
 async def test_no_gap_and_no_repetition_after_many_disconnects(database: Database, store_url: str) -> None:

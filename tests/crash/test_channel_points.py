@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent_bridge.core.feed import FeedType
 from agent_bridge.store.servers import Servers
 from crash.cases import around, short_form
 from crash.doomed_process import DoomedProcess
+from support.api_client import program_of
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
+from support.feed_entries import facts
 from support.harness import DOMAIN
 from support.places import delete_places
 
@@ -54,6 +57,7 @@ async def test_a_killed_command_makes_one_channel(
             desk = await bot_chat(running, admin)
             before = len(desk.said())
             rooms_before = set(await running.homeserver.joined_rooms())
+            await program_of(running, admin.user_id)
         async with DoomedProcess(tmp_path, config, point, "channel new news") as process:
             await process.wait_for("listening")
             await desk.say("channel new news")
@@ -66,6 +70,7 @@ async def test_a_killed_command_makes_one_channel(
             assert set(await running.homeserver.joined_rooms()) - rooms_before == {channel.room_id}
             await desk.settled()
             assert len(desk.said()) == before + 1
+            assert len(await facts(running.database, FeedType.CHANNEL_CREATED)) == 1
             await delete_places(running)
 
 
@@ -82,6 +87,7 @@ async def test_a_killed_deletion_of_a_channel_is_completed(
             await desk.ask("channel new news")
             (channel,) = await Servers(running.database).channels(None)
             await eventually(lambda: _is_listed(running, channel.id), "the Space lists it")
+            await program_of(running, admin.user_id)
             before = len(desk.said())
         async with DoomedProcess(tmp_path, config, point, "channel delete news yes") as process:
             await process.wait_for("listening")
@@ -97,6 +103,7 @@ async def test_a_killed_deletion_of_a_channel_is_completed(
             await desk.settled()
             assert [each.body for each in desk.said()[before:]] == ["The channel news is being deleted."]
             assert await running.homeserver.room_state(channel.room_id or "") is None
+            assert len(await facts(running.database, FeedType.CHANNEL_DELETED)) == 1
 
 
 @pytest.mark.long

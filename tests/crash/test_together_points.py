@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.core.agent_events import EVENT
+from agent_bridge.core.feed import FeedType
 from agent_bridge.core.notifications import Notification, NotificationKind
 from agent_bridge.core.tasks import TASK
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.postgres.database import Database
 from crash.cases import around, short_form
 from crash.doomed_process import DoomedProcess
+from support.api_client import program_of
 from support.bot_rooms import BotRoom, bot_chat
 from support.conditions import eventually
+from support.feed_entries import facts
 from support.process import BridgeProcess
 from support.scripted_upstream import ScriptedUpstream
 
@@ -70,6 +73,9 @@ class Stage:
         )
         await eventually(self.idle, "nothing is to be done")
         (card,) = self.cards(title)
+        told = [each for each in await facts(self.database, FeedType.TASK) if each["title"] == title]
+        assert [each["revision"] for each in told] == [*range(1, card.content[TASK]["revision"] + 1)]
+        assert told[-1] == card.content[TASK]
         return card
 
     async def number(self, title: str) -> int:
@@ -93,6 +99,8 @@ async def stage(harness: BridgeHarness, postgres: Server) -> AsyncIterator[Stage
             async with harness.bridge(config) as running:
                 desk = await bot_chat(running, person)
                 await desk.settled()
+                # A program may subscribe: its entries are checked, too.
+                await program_of(running, person.user_id)
             yield Stage(harness, config, desk, database)
 
 
@@ -111,6 +119,8 @@ async def test_a_killed_notification_is_told_once(stage: Stage, tmp_path: Path, 
             await person.wait_for(lambda: room_id in person.rooms)
             bot = stage.config.namespace.bot
             said = await person.wait_for(lambda: person.room(room_id).said_by(bot))
+        entries = [each["values"]["title"] for each in await facts(stage.database, FeedType.NOTIFICATION)]
+        assert entries[-3:] == ["one", "two", "three"]
         lines = [line.partition("you by")[2].strip(" :") for each in said for line in each.body.splitlines()]
         assert [line for line in lines if line] == ["one", "two", "three"]
 

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent_bridge.core.feed import FeedType
 from agent_bridge.core.polls import VOTE
 from crash.cases import around, short_form
 from crash.doomed_process import DoomedProcess
+from support.api_client import program_of
 from support.bot_rooms import named_upstream
 from support.conditions import eventually
+from support.feed_entries import facts
 from support.harness import DOMAIN
 from support.vote_rooms import VoteRoom, cast, response
 
@@ -53,6 +56,7 @@ async def test_a_vote_begins_once(harness: BridgeHarness, database_url: str, tmp
         config = _configured(harness, database_url, upstream)
         async with harness.bridge(config) as running:
             talk = await running.join(bob, "Ada")
+            await program_of(running, bob.user_id)
         async with DoomedProcess(tmp_path, config, point, NEW) as process:
             await process.wait_for("listening")
             await bob.say(talk.room_id, NEW)
@@ -69,6 +73,10 @@ async def test_a_vote_begins_once(harness: BridgeHarness, database_url: str, tmp
             replies = [each.body.split(".")[0] for each in talk.from_bot if VOTE not in each.content]
             # A number that was given to a lost transaction stays unused.
             assert [each.translate(_DIGITS) for each in replies] == ["Vote  has begun", "Vote  ends"]
+            told = await facts(running.database, FeedType.VOTE)
+            assert [(each["id"], each["state"]) for each in told] == [
+                (told[0]["id"], state) for state in ("open", "closed")
+            ]
 
 
 @pytest.mark.parametrize("point", short_form(_ENDING, _QUICK))
@@ -79,6 +87,7 @@ async def test_a_vote_ends_once(harness: BridgeHarness, database_url: str, tmp_p
             talk = await running.join(bob, "Ada")
             await bob.say(talk.room_id, NEW)
             poll = await VoteRoom(running.homeserver, talk.room_id).poll("Lunch?")
+            await program_of(running, bob.user_id)
             await cast(bob, talk.room_id, poll, "1")
             await cast(bob, talk.room_id, poll, "2")
             await talk.wait_until_idle()
@@ -92,6 +101,8 @@ async def test_a_vote_ends_once(harness: BridgeHarness, database_url: str, tmp_p
             await talk.wait_until_idle()
             await eventually(lambda: _is_settled(running), "the vote is settled")
             assert len(await room.ends(poll)) == len(await room.results(poll)) == 1
+            (told,) = await facts(running.database, FeedType.VOTE)
+            assert (told["state"], told["winners"]) == ("closed", ["2"])
 
 
 @pytest.mark.parametrize("point", short_form(_VOTING, _QUICK))

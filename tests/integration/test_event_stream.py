@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from agent_bridge.core.notifications import Notification, NotificationKind
+from agent_bridge.core.tasks import TASK
 from agent_bridge.demo.synapse import free_port
+from agent_bridge.store.notifications import Notifications
 from support.api_client import Program, program_of
+from support.bot_rooms import BotRoom, bot_chat
 from support.conditions import DEADLINE
-from support.harness import DOMAIN, SHARED
+from support.harness import DOMAIN, PREFIX, SHARED
+from support.places import delete_places
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from agent_bridge.config.model import Config
     from support.harness import BridgeHarness, Running
@@ -163,3 +168,147 @@ async def test_a_stream_goes_on_in_another_process(
 async def _say(talk: Any, number: int) -> None:
     for each in range(number):
         await talk.say(f"word {each}")
+
+
+class Listener:
+    """A subscription that goes on in the background."""
+
+    def __init__(self) -> None:
+        self.heard: list[Event] = []
+        self._news = asyncio.Event()
+
+    async def listen(self, program: Program, ready: asyncio.Event, **query: str) -> None:
+        async with subscribed(program, **query) as events:
+            async for each in events:
+                self.heard.append(each)
+                self._news.set()
+                ready.set()
+
+    def of(self, *types: str) -> list[dict[str, Any]]:
+        """Return the data of the events of *types*."""
+        return [data for _, kind, data in self.heard if kind in types]
+
+    async def until(self, is_there: Callable[[], object]) -> None:
+        """Wait until *is_there* returns something."""
+        async with asyncio.timeout(DEADLINE):
+            while not is_there():
+                self._news.clear()
+                await self._news.wait()
+
+    async def hears(self, text: str, times: int = 1) -> None:
+        """Wait until *times* events have *text* in their content."""
+        await self.until(lambda: sum(text in str(data.get("content")) for _, _, data in self.heard) >= times)
+
+
+@asynccontextmanager
+async def listening(*programs: Program, **query: str) -> AsyncIterator[list[Listener]]:
+    """Give a listener for each of *programs*."""
+    listeners = [Listener() for _ in programs]
+    readies = [asyncio.Event() for _ in programs]
+    tasks = [
+        asyncio.create_task(listener.listen(program, ready, **query))
+        for listener, program, ready in zip(listeners, programs, readies, strict=True)
+    ]
+    try:
+        for ready in readies:
+            await asyncio.wait_for(ready.wait(), DEADLINE)
+        yield listeners
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_program_sees_the_room_that_its_person_makes_meanwhile(
+    harness: BridgeHarness, running: Running
+) -> None:
+    """The person was in the room before the bridge was."""
+    program = await program_of(running, BOSS, name="maker")
+    async with harness.person("boss") as boss, listening(program) as (listener,):
+        desk = await bot_chat(running, boss)
+        await desk.say(f"{PREFIX} agents")
+        await desk.settled()
+        await listener.until(lambda: [each for each in listener.of("message") if "ready" in each["text"]])
+        told = [(each["text"], each["is_agent"]) for each in listener.of("message") if each["room_id"] == desk.room_id]
+        greeting, listed = [each.body for each in desk.said()]
+        assert told == [(greeting, True), (f"{PREFIX} agents", False), (listed, True)]
+
+
+#: The types of entries that come from rows.
+OF_ROWS = ("task", "vote", "notification", "channel_created", "channel_changed", "channel_deleted")
+
+
+async def test_who_sees_changes_of_tasks_votes_and_channels(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    """Members of the room, people and agents of the server, and nobody else; a notification is for one person."""
+    bob, eve, (ada, bea, _) = f"@bob:{DOMAIN}", f"@eve:{DOMAIN}", upstream.names
+    async with harness.person("boss") as boss:
+        desk, talk = await bot_chat(running, boss), await running.join(boss, ada)
+        await desk.ask(f"{PREFIX} server new Lab")
+        programs = [await program_of(running, each, name="sees") for each in (BOSS, bob, eve, ada, bea)]
+        programs.append(await program_of(running, BOSS, name="limited", rooms={desk.room_id}))
+        async with listening(*programs, types=",".join(OF_ROWS)) as found:
+            of_boss, of_bob, of_eve, of_ada, of_bea, limited = found
+            await desk.ask(f"{PREFIX} channel new Lab/news")
+            await of_boss.until(lambda: of_boss.of("channel_created"))
+            news = of_boss.of("channel_created")[0]["room_id"]
+            await boss.join(news)
+            await boss.wait_for(lambda: news in boss.rooms)
+            here = BotRoom(running, boss, news)
+            await here.ask(f"{PREFIX} role {eve} none here")
+            await here.ask(f"{PREFIX} channel add {ada}")
+            await here.ask(f"{PREFIX} channel topic Hot news")
+            await talk.command("task new Write")
+            await of_boss.until(lambda: of_boss.of("task"))
+            number = of_boss.of("task")[0]["content"]["id"]
+            await talk.command(f"task assign {number} {ada}")
+            await talk.command('vote new "Lunch?" pizza | pasta')
+            await talk.command("vote close")
+            await of_boss.until(lambda: len(of_boss.of("vote")) == 2)
+            async with running.database.transaction() as connection:
+                told = Notification(bob, NotificationKind.QUOTA_REACHED, talk.room_id, {"agent": ada, "text": "x"})
+                await Notifications(running.database).add(connection, told)
+            await desk.ask(f"{PREFIX} channel delete Lab/news yes")
+            await desk.ask(f"{PREFIX} channel new plain")
+            await desk.ask(f"{PREFIX} channel move plain 1")
+            for each in found[:-1]:
+                await each.hears("plain")
+            of_room = ["task submitted", "task submitted", "vote open", "vote closed"]
+            lab = ["channel_changed news", "channel_deleted news"]
+            plain = ["channel_created plain"]
+            assert _told(of_boss) == ["channel_created news", lab[0], *of_room, lab[1], *plain]
+            assert _told(of_bob) == ["channel_created news", lab[0], "notification quota_reached", lab[1], *plain]
+            assert _told(of_eve) == ["channel_created news", *plain]
+            assert _told(of_ada) == [lab[0], *of_room, lab[1], *plain]
+            assert _told(of_bea) == plain
+            assert _told(limited) == []
+            assert [each["content"].get("assignee") for each in of_ada.of("task")] == [None, talk.ghost]
+            assert of_boss.of("vote")[1]["content"]["ended_by"] == "person"
+    await delete_places(running)
+
+
+def _told(listener: Listener) -> list[str]:
+    found = [(kind, data["content"]) for _, kind, data in listener.heard if kind in OF_ROWS]
+    return [f"{kind} {facts.get('state') or facts.get('kind') or facts['name']}" for kind, facts in found]
+
+
+async def test_a_redacted_card_or_command_cancels_the_task(harness: BridgeHarness, running: Running) -> None:
+    program = await program_of(running, BOSS, name="cards")
+    async with harness.person("boss") as boss, listening(program, types="task") as (listener,):
+        desk = await bot_chat(running, boss)
+        for of_command in (True, False):
+            said = await desk.say(f"{PREFIX} task new secret {of_command}")
+            await boss.wait_for(lambda: [each for each in desk.said() if TASK in each.content])
+            card = next(each for each in desk.said() if TASK in each.content)
+            await boss.redact(desk.room_id, said if of_command else card.event_id)
+            await listener.hears("—", 2 - of_command)
+            assert [(each["content"]["state"], each["content"]["title"]) for each in listener.of("task")[-1:]] == [
+                ("canceled", "—")
+            ]
+            # The card goes with the command, and no other one comes.
+            await boss.wait_for(lambda: not [each for each in desk.said() if TASK in each.content])
+            await desk.settled()
+        assert "secret" not in (await desk.ask(f"{PREFIX} tasks all")).body
+    async with subscribed(program, listener.heard[0][0], types="task") as events:
+        assert "secret" not in str(await until(events, 4, "task"))

@@ -275,15 +275,15 @@ def test_responses_of_clients(event: dict[str, Any], chosen: tuple[str, ...] | N
 @pytest.mark.parametrize(
     ("kind", "content", "type_", "target"),
     [
-        ("org.matrix.msc3381.poll.start", start_content(vote()), FeedType.VOTE, None),
+        ("org.matrix.msc3381.poll.start", start_content(vote()), FeedType.MESSAGE, None),
         ("org.matrix.msc3381.poll.start", {"org.matrix.msc3381.poll.start": {}}, FeedType.MESSAGE, None),
-        ("org.matrix.msc3381.poll.response", response_content("$poll", ("1",)), FeedType.VOTE, "$poll"),
-        ("m.poll.response", response_content("$poll", ()), FeedType.VOTE, "$poll"),
-        ("org.matrix.msc3381.poll.end", end_content(vote(), ENGLISH), FeedType.VOTE, "$poll"),
+        ("org.matrix.msc3381.poll.response", response_content("$poll", ("1",)), None, None),
+        ("m.poll.response", response_content("$poll", ()), None, None),
+        ("org.matrix.msc3381.poll.end", end_content(vote(), ENGLISH), None, None),
         ("m.poll.response", {}, None, None),
     ],
 )
-def test_programs_are_told_of_votes(
+def test_single_votes_are_no_entries_for_programs(
     kind: str, content: dict[str, Any], type_: FeedType | None, target: str | None
 ) -> None:
     event = parse_event(response({}, kind, event_id="$1", room_id="!r:x", content=content))

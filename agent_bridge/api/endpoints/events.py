@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from pydantic import Field
 from agent_bridge.api.endpoint import ApiCall, stream_endpoint
 from agent_bridge.api.model import ApiModel, Text
 from agent_bridge.api.streams import HEARTBEAT, StreamEvent
+from agent_bridge.bridge.feed.entries import said_in
 from agent_bridge.bridge.feed.subscription import CursorProblem, Filter, Subscription, cursor_at
 from agent_bridge.core.feed import Cursor, FeedType, LiveType, parse_cursor
 from agent_bridge.core.permissions import Permission
@@ -20,6 +21,7 @@ from agent_bridge.core.programs import Capability
 
 if TYPE_CHECKING:
     from agent_bridge.core.feed import FeedEntry, LiveEvent
+    from agent_bridge.core.ids import Namespace
 
 _TAG = "Events"
 _LIVE = tuple(LiveType)
@@ -43,12 +45,21 @@ class Event(ApiModel):
     room_id: str | None = None
     event_id: str | None = None
     sender: str | None = Field(None, description="User id.")
-    user_id: str | None = Field(None, description="The user who enters or leaves, or whose presence it is.")
+    user_id: str | None = Field(
+        None, description="The user who enters or leaves, whose presence it is, or for whom the notification is."
+    )
     sent_at: datetime | None = None
     thread: str | None = Field(None, description="Root of its thread.")
-    target: str | None = Field(None, description="The event that is edited, redacted or reacted to.")
+    target: str | None = Field(
+        None, description="The event that is edited, redacted or reacted to; the card of a task, the poll of a vote."
+    )
     text: str | None = Field(None, description="The text of a message, or of its edit; the emoji of a reaction.")
-    content: dict[str, Any] | None = Field(None, description="The content of the Matrix event.")
+    reply_to: str | None = Field(None, description="The message to which a message is a reply.")
+    is_agent: bool | None = Field(None, description="Whether the sender is an agent, or the bridge.")
+    live: bool | None = Field(None, description="True: the message or the edit is an answer that goes on to grow.")
+    content: dict[str, Any] | None = Field(
+        None, description="The content of the Matrix event; the task, the vote, the notification or the channel."
+    )
     typing: list[str] | None = Field(None, description="The users who are typing.")
     presence: str | None = None
 
@@ -67,8 +78,9 @@ async def events(call: ApiCall, query: Subscribed, last_id: str) -> AsyncGenerat
     The first event is ``ready``. The id of each event is a cursor: after a lost connection the stream goes on behind
     the header ``Last-Event-ID``, in any process of the bridge, without a gap and without a repetition. Without a cursor
     it begins with the next event. The bridge keeps events for 7 days; a cursor that is older, or of another database,
-    is refused. Events of a room are those of the time in which the identity was there. ``typing`` and ``presence`` have
-    no id, and those of the time without a connection are lost.
+    is refused. Events of a room are those of the time in which the identity was there. Those of a channel are for the
+    identities that are shown it, and a notification is for its person. ``typing`` and ``presence`` have no id, and
+    those of the time without a connection are lost.
     """
     services = call.services
     wanted = await _filter(call, query)
@@ -93,7 +105,9 @@ async def events(call: ApiCall, query: Subscribed, last_id: str) -> AsyncGenerat
         merged = services.feed.merged(subscription, call.token, cursor.position, patience=HEARTBEAT)
         async for position, entries, live in merged:
             for each in entries:
-                yield StreamEvent(str(Cursor(bounds.epoch, each.position)), each.type, _event(each))
+                yield StreamEvent(
+                    str(Cursor(bounds.epoch, each.position)), each.type, _event(each, services.feed.namespace)
+                )
             if live is not None:
                 yield StreamEvent(None, live.type, _live(live))
                 continue
@@ -127,26 +141,31 @@ async def _filter(call: ApiCall, query: Subscribed) -> Filter:
     )
 
 
-def _event(entry: FeedEntry) -> Event:
+def _event(entry: FeedEntry, namespace: Namespace) -> Event:
     content: dict[str, Any] = json.loads(entry.content)
-    new = content.get("m.new_content")
-    said = new if entry.type is FeedType.EDIT and isinstance(new, dict) else content
-    text = said.get("body") if entry.type in {FeedType.MESSAGE, FeedType.EDIT} else None
-    if entry.type is FeedType.REACTION:
-        related = content.get("m.relates_to")
-        text = related.get("key") if isinstance(related, dict) else None
+    said = said_in(content) if entry.type in {FeedType.MESSAGE, FeedType.EDIT} else None
     return Event(
         type=entry.type,
         room_id=entry.room_id,
         event_id=entry.event_id,
         sender=entry.sender or None,
+        is_agent=namespace.is_ours(entry.sender) if entry.sender else None,
         user_id=entry.user_id,
         sent_at=datetime.fromtimestamp(entry.sent_at / 1000, UTC),
         thread=entry.thread or None,
         target=entry.target,
-        text=text if isinstance(text, str) else None,
+        reply_to=None if said is None else said.reply_to,
+        text=_emoji(content) if entry.type is FeedType.REACTION else None if said is None else said.text,
+        live=None if said is None else said.is_live or None,
         content=content,
     )
+
+
+def _emoji(content: Mapping[str, Any]) -> str | None:
+    """Return the emoji of a reaction with *content*; None: it is none."""
+    related = content.get("m.relates_to")
+    key = related.get("key") if isinstance(related, dict) else None
+    return key if isinstance(key, str) else None
 
 
 def _live(event: LiveEvent) -> Event:

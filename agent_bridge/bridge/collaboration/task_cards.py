@@ -36,7 +36,7 @@ _FOLLOW = 300.0
 
 
 class TaskCards:
-    """Brings the cards to the state of their rows. A card is sent once; later changes edit it."""
+    """Brings the cards to the state of their rows. A card is sent once; later changes edit it, or redact it."""
 
     def __init__(
         self,
@@ -111,9 +111,14 @@ class TaskCards:
             self._failures.pop(number, None)
 
     async def _show(self, unshown: UnshownTask) -> None:
-        task, content = unshown.task, await self._content(unshown)
-        room_id = task.room_id or ""
+        task, room_id = unshown.task, unshown.task.room_id or ""
         card = unshown.card or await self._sent_before(unshown)
+        if unshown.is_withdrawn:
+            if card is not None:
+                await self._homeserver.redact(room_id, card, txn_id=f"ab.{self._name(unshown)}.redact")
+            await self._store.shown(task, card)
+            return
+        content = await self._content(unshown)
         if card is not None:
             # The transaction id has the content: after a repeat, the newest content is the last one.
             digest = short_hash(f"{task.key} {task.changes}", 16)

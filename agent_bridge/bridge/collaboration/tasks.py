@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.actors import Actor
+from agent_bridge.core.ids import turn_key
 from agent_bridge.core.notifications import Notification, NotificationKind
 from agent_bridge.core.permissions import CAN, Permission
 from agent_bridge.core.results.commands import RoomAddress
@@ -27,6 +28,7 @@ from agent_bridge.core.tasks import (
     TaskAction,
     TaskState,
     joint_percent,
+    parts_of,
 )
 
 if TYPE_CHECKING:
@@ -161,8 +163,25 @@ class TaskService:
             return task
         if (task.state, TaskAction.CANCEL) not in TRANSITIONS:
             return TaskRefused(TaskProblem.BAD_STATE, number, task.state)
+        return await self._cancel(connection, family, task)
+
+    async def withdraw(self, connection: Connection, room_id: str, target: str) -> None:
+        """Cancel the tasks whose card, or command, the redacted event *target* is, and forget their words.
+
+        The homeserver has decided that its sender may redact it. Of a task that is closed, only the words go.
+        """
+        key = f"command.{turn_key(target, self._namespace.bot_username)}"
+        keys = [key, *_part_keys(key, MOST_SUBTASKS)]
+        for number in await self._store.of_redacted(connection, room_id, target, keys):
+            family = await self._store.lock(connection, number, below=True)
+            if number in family and family[number].state.is_open:
+                await self._cancel(connection, family, family[number])
+            await self._store.withdraw(connection, number, target)
+
+    async def _cancel(self, connection: Connection, family: dict[int, Task], task: Task) -> Task | TaskRefused:
+        """Cancel *task*, which is open, with its open subtasks. *family*: the locked tasks."""
         # The lowest first: their states count for those above.
-        for each in sorted(_below(family, number), key=lambda found: -found.number):
+        for each in sorted(parts_of(family, task.number), key=lambda found: -found.number):
             if each.state.is_open:
                 canceled = replace(each, state=TaskState.CANCELED)
                 family[each.number] = canceled
@@ -200,7 +219,7 @@ class TaskService:
         task = family.get(number)
         if task is None or task.room_id is None:
             return _unknown(number)
-        keys = [f"{key}.{place}" for place in range(len(titles))]
+        keys = _part_keys(key, len(titles))
         present = await self._store.subtasks(number, connection)
         made = [each.number for each in present if each.key in keys]
         if made:
@@ -346,6 +365,11 @@ class TaskService:
             await self._store.save(connection, task, seconds=claimed)
 
 
+def _part_keys(key: str, number: int) -> list[str]:
+    """Return the keys of the *number* subtasks that the request *key* makes."""
+    return [f"{key}.{place}" for place in range(number)]
+
+
 def _first(checks: Mapping[TaskProblem, bool]) -> TaskProblem | None:
     """Return the first problem that there is; None without one."""
     return next((problem for problem, is_there in checks.items() if is_there), None)
@@ -358,18 +382,6 @@ def _closed_by(action: TaskAction) -> TaskState:
         TaskAction.REJECT: TaskState.REJECTED,
         TaskAction.CANCEL: TaskState.CANCELED,
     }[action]
-
-
-def _below(family: Mapping[int, Task], number: int) -> list[Task]:
-    """Return those of *family* that are parts of the task *number*, or parts of its parts."""
-    found: list[Task] = []
-    inside = {number}
-    # A part is newer than the task to which it belongs.
-    for each in sorted(family.values(), key=lambda task: task.number):
-        if each.parent in inside:
-            inside.add(each.number)
-            found.append(each)
-    return found
 
 
 def _title_refusal(title: str) -> TaskRefused | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.feed import FeedType, NewEntry
-from agent_bridge.core.polls import POLL_ENDS, POLL_RESPONSES, POLL_START, VOTE
+from agent_bridge.core.polls import EXTENSIBLE_TEXT, POLL_START
+from agent_bridge.matrix.said import without_fallback
+from agent_bridge.render.content import LIVE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +20,6 @@ if TYPE_CHECKING:
 _LONGEST = 80_000
 _MESSAGES = ("m.room.message", "m.sticker")
 _POLLS = (POLL_START, "m.poll.start")
-#: What is said about a poll: votes, and its end.
-_ABOUT_POLLS = (*POLL_RESPONSES, *POLL_ENDS)
 #: Memberships as entries. A ban is a leave.
 _MEMBERSHIPS = {
     "invite": FeedType.INVITE,
@@ -31,14 +32,15 @@ _MEMBERSHIPS = {
 def entry_of(event: RoomEvent) -> NewEntry | None:
     """Return the entry of *event*; None if programs are not told of it.
 
-    An encrypted event has none: nobody here can read it.
+    An encrypted event has none: nobody here can read it. Single votes and the ends of polls have none: programs are
+    told of the votes of the bridge.
     """
     found = _type_and_content(event)
     if found is None:
         return None
     type_, content = found
     target = event.redacts if type_ is FeedType.REDACTION else None
-    if type_ in {FeedType.EDIT, FeedType.REACTION} or event.type in _ABOUT_POLLS:
+    if type_ in {FeedType.EDIT, FeedType.REACTION}:
         target = event.target
     return NewEntry(
         type=type_,
@@ -50,6 +52,33 @@ def entry_of(event: RoomEvent) -> NewEntry | None:
         thread=event.thread,
         content=_encoded(content),
         sent_at=event.timestamp,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The words of a message, or of its edit, as a program reads them."""
+
+    #: None: it has none.
+    text: str | None
+    reply_to: str | None
+    #: Whether it is an answer that goes on to grow.
+    is_live: bool
+
+
+def said_in(content: Mapping[str, Any]) -> Said:
+    """Return the words of a message or of an edit with *content*, without the quotation of a reply."""
+    new, related = content.get("m.new_content"), content.get("m.relates_to")
+    words = new if isinstance(new, dict) else content
+    texts = (words.get("body"), words.get("m.text"), words.get(EXTENSIBLE_TEXT))
+    text = next((each for each in texts if isinstance(each, str)), None)
+    reply = related.get("m.in_reply_to") if isinstance(related, dict) else None
+    is_thread = isinstance(related, dict) and related.get("is_falling_back") is True
+    target = reply.get("event_id") if isinstance(reply, dict) and not is_thread else None
+    return Said(
+        text=None if text is None else without_fallback(text, content),
+        reply_to=target if isinstance(target, str) else None,
+        is_live=LIVE in words or LIVE in content,
     )
 
 
@@ -73,11 +102,6 @@ def _type_of(event: RoomEvent) -> FeedType | None:
         return FeedType.REACTION if event.target is not None else None
     if event.type in _MESSAGES and event.relation == "m.replace":
         return FeedType.EDIT
-    if event.type in _ABOUT_POLLS:
-        return FeedType.VOTE if event.target is not None else None
-    if event.type in _POLLS and VOTE in event.content:
-        # A vote of the bridge; other polls are messages of people.
-        return FeedType.VOTE
     return FeedType.MESSAGE if event.type in _MESSAGES or event.type in _POLLS else None
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from agent_bridge.core.feed import Cursor, FeedType, LiveType
+from agent_bridge.core.feed import CHANNEL_TYPES, Cursor, FeedType, LiveType
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.feed import FeedEntry
     from agent_bridge.store.feed import Bounds, Feed
 
-#: Types of entries about no room that everybody with a token sees.
-_COMMON = frozenset({FeedType.CHANNEL_CREATED, FeedType.CHANNEL_CHANGED, FeedType.CHANNEL_DELETED})
+_MEMBERSHIPS = frozenset({FeedType.INVITE, FeedType.JOIN, FeedType.LEAVE})
 
 
 class Access(Protocol):
@@ -25,8 +25,14 @@ class Access(Protocol):
     def permits(self, room_id: str) -> bool:
         """Tell whether the token, and the role of its user, permit to read in a room now."""
 
-    async def is_member(self, room_id: str) -> bool:
-        """Tell whether the user is in a room now."""
+    async def is_member(self, room_id: str) -> bool | None:
+        """Tell whether the user is in a room now; None: it cannot be told yet."""
+
+    def reaches(self, room_id: str) -> bool:
+        """Tell whether the token may be used for a room, as far as its own limits go."""
+
+    async def lists(self, server: int | None) -> bool:
+        """Tell whether the user is shown the channels of a server (a row id; None: of the main Space) now."""
 
 
 class CursorProblem(StrEnum):
@@ -94,27 +100,44 @@ class Subscription:
         if not self.access.permits(room_id) or (self.wanted.rooms is not None and room_id not in self.wanted.rooms):
             return False
         known = self._inside.get(room_id)
-        return await self.access.is_member(room_id) if known is None else known
+        return bool(await self.access.is_member(room_id) if known is None else known)
 
     async def _is_visible(self, entry: FeedEntry) -> bool:
         is_own = entry.user_id == self.user_id
         if is_own and entry.room_id is not None and entry.type in {FeedType.JOIN, FeedType.LEAVE}:
             self._inside[entry.room_id] = entry.type is FeedType.JOIN
+        elif entry.sender == self.user_id and entry.room_id is not None:
+            # Who is outside cannot send. The bridge may not have been in the room yet when its maker entered.
+            self._inside[entry.room_id] = True
         if not self.wanted.wants(entry):
             return False
         if entry.type is FeedType.NOTIFICATION:
-            return is_own
+            room_id = entry.room_id
+            return is_own and (await self.access.lists(None) if room_id is None else self.access.permits(room_id))
         if entry.room_id is None:
-            return entry.type in _COMMON
+            return False
+        if entry.type in CHANNEL_TYPES:
+            # People see the channels of which they may become members.
+            return self.access.reaches(entry.room_id) and await self.access.lists(_server(entry))
+        is_own = is_own and entry.type in _MEMBERSHIPS
         return self.access.permits(entry.room_id) and (is_own or await self._is_inside(entry.room_id, entry.position))
 
     async def _is_inside(self, room_id: str, position: int) -> bool:
-        if room_id not in self._inside:
+        known = self._inside.get(room_id)
+        if known is None:
             known = await self.feed.was_inside(self.user_id, room_id, position)
-            self._inside[room_id] = await self.access.is_member(room_id) if known is None else known
-        return self._inside[room_id]
+            known = await self.access.is_member(room_id) if known is None else known
+            if known is not None:
+                self._inside[room_id] = known
+        return bool(known)
 
 
 def cursor_at(bounds: Bounds) -> Cursor:
     """Return the cursor behind the newest entry."""
     return Cursor(bounds.epoch, bounds.newest)
+
+
+def _server(entry: FeedEntry) -> int | None:
+    """Return the row id of the server of the channel of *entry*; None: the main Space lists it."""
+    server = json.loads(entry.content).get("server")
+    return None if server is None else int(server["number"])

@@ -14,6 +14,7 @@ from agent_bridge.bridge.inbound.choices import may_choose
 from agent_bridge.bridge.inbound.queue_limit import QueueLimit
 from agent_bridge.bridge.inbound.relayed_events import RelayedEvents
 from agent_bridge.bridge.inbound.state_changes import StateChanges
+from agent_bridge.bridge.inbound.task_intake import TaskIntake
 from agent_bridge.bridge.rooms.kinds import has_only_commands
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.errors import StoreRefused
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.changes import StopRequest
     from agent_bridge.core.rooms import HistoryCursor, Room
-    from agent_bridge.core.tasks import CardClaim
     from agent_bridge.matrix.events import RoomEvent
     from agent_bridge.store.approvals import Approvals
     from agent_bridge.store.chats import Chats
@@ -121,7 +121,7 @@ class Intake:
         self._state_changes = StateChanges(rooms, chats, roles, rules)
         self._bot_budget = bot_budget
         self._votes = votes
-        self._tasks = tasks
+        self._tasks = TaskIntake(tasks, intake_store)
         self._people = people
         self._feed = feed
         self._hand_on = hand_on
@@ -264,7 +264,7 @@ class Intake:
             await self._votes.write(connection, votes, new, rooms)
             ignored += await self._people.write(connection, answers, new, rooms)
             ignored += [Ignored(stop.event_id, stop.room_id, IgnoreReason.STOP) for stop in stops if stop.target]
-            ignored += [each for claim in asked_else.claims for each in await self._claimed(connection, claim)]
+            ignored += await self._tasks.write(connection, asked_else.claims, new, rooms)
             await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])
             if backfilled is not None:
                 if backfilled.order:
@@ -281,13 +281,6 @@ class Intake:
                     event_id=each.event_id,
                 )
         return len(lanes)
-
-    async def _claimed(self, connection: Connection, claim: CardClaim) -> list[Ignored]:
-        """Carry *claim* out, unless it was taken before; return the note about it, none for a reaction to no card."""
-        if self._tasks is None or await self._intake_store.known([claim.event_id], connection):
-            return []
-        is_card = await self._tasks.claim_card(connection, claim)
-        return [Ignored(claim.event_id, claim.room_id, IgnoreReason.CLAIM)] if is_card else []
 
     async def _begin_chains(self, events: Iterable[RoomEvent], rooms: Mapping[str, Room]) -> None:
         """Have the agents asked that the messages of programs of other agents mention."""

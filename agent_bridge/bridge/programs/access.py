@@ -17,7 +17,7 @@ from agent_bridge.matrix.room_state import RoomState
 from agent_bridge.matrix.rooms import MODERATOR_POWER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from agent_bridge.bridge.programs.names import Names
     from agent_bridge.core.programs import Token
@@ -211,19 +211,25 @@ class Access:
 
     async def _entered(self, token: Token, room: Room, *, invited: bool = False) -> ReachedRoom | None:
         if token.is_agent:
-            here = any(
-                each.agent == token.agent and each.state is ParticipantState.JOINED for each in room.participants
-            )
-            return ReachedRoom(room, token.user_id, {}) if here else None
-        for reader in self._readers(room):
+            return ReachedRoom(room, token.user_id, {}) if _takes_part(token, room) else None
+        found = await self._membership(token, room.room_id, self._readers(room))
+        if found is None:
+            return None
+        reader, content = found
+        is_in = content.get("membership") in {"join", *(["invite"] if invited else [])}
+        return ReachedRoom(room, reader, content) if is_in else None
+
+    async def _membership(
+        self, token: Token, room_id: str, readers: Iterable[str]
+    ) -> tuple[str, Mapping[str, Any]] | None:
+        """Return the reader that sees a room, and the content of the person's membership; None: none sees it."""
+        for reader in readers:
             try:
-                event = await self._homeserver.state(room.room_id, "m.room.member", token.user_id, reader)
+                event = await self._homeserver.state(room_id, "m.room.member", token.user_id, reader)
             except HomeserverRefused:
                 # This one is not in the room.
                 continue
-            content = {} if event is None else event.get("content", {})
-            is_in = content.get("membership") in {"join", *(["invite"] if invited else [])}
-            return ReachedRoom(room, reader, content) if is_in else None
+            return reader, {} if event is None else event.get("content", {})
         return None
 
     def _readers(self, room: Room) -> Iterator[str]:
@@ -235,14 +241,37 @@ class Access:
         if room.kind is KindName.DM:
             yield self._namespace.bot
 
+    async def lists(self, token: Token, server: int | None) -> bool:
+        """Tell whether the identity is shown the channels of a server (a row id; None: of the main Space).
+
+        People are who have a role there. Agents are that are in one of its channels; all are in the main Space.
+
+        Raises:
+            StoreError: it cannot be told.
+        """
+        if token.is_at_rest:
+            return False
+        if token.agent is not None:
+            return server is None or await self._names.takes_part(token.agent, server)
+        return Permission.READ in CAN[self._roles.book.in_server(server).role_of(token.user_id)]
+
     def for_feed(self, token: Token) -> FeedAccess:
         """Return the rooms that a subscription with *token* may read."""
         return FeedAccess(self, token)
 
-    async def is_member(self, token: Token, room_id: str) -> bool:
-        """Tell whether the identity is in a room that the bridge knows."""
+    async def is_member(self, token: Token, room_id: str) -> bool | None:
+        """Tell whether the identity is in a room; None: it cannot be told, for the bridge enters the room only now."""
         room = (await self._rooms.contexts([room_id])).get(room_id)
-        return room is not None and await self._entered(token, room) is not None
+        if token.is_agent:
+            return None if room is None else _takes_part(token, room)
+        readers = [self._namespace.bot] if room is None else self._readers(room)
+        found = await self._membership(token, room_id, readers)
+        return None if found is None else found[1].get("membership") == "join"
+
+
+def _takes_part(token: Token, room: Room) -> bool:
+    """Tell whether the agent of *token* is in a room."""
+    return any(each.agent == token.agent and each.state is ParticipantState.JOINED for each in room.participants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +289,14 @@ class FeedAccess:
             return False
         return self.token.reaches(room_id)
 
-    async def is_member(self, room_id: str) -> bool:
-        """Tell whether the identity is in a room now."""
+    async def is_member(self, room_id: str) -> bool | None:
+        """Tell whether the identity is in a room now; None: it cannot be told yet."""
         return await self.access.is_member(self.token, room_id)
+
+    def reaches(self, room_id: str) -> bool:
+        """Tell whether the token may be used for a room, as far as its own limits go."""
+        return self.token.reaches(room_id)
+
+    async def lists(self, server: int | None) -> bool:
+        """Tell whether the identity is shown the channels of a server (a row id; None: of the main Space) now."""
+        return await self.access.lists(self.token, server)

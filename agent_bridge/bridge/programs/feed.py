@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.feed.subscription import Subscription
     from agent_bridge.bridge.programs.directory import Directory
     from agent_bridge.core.feed import FeedEntry, LiveEvent
+    from agent_bridge.core.ids import Namespace
     from agent_bridge.core.programs import Token
     from agent_bridge.store.feed import Feed
 
@@ -28,9 +29,12 @@ Merged = tuple[int, "Sequence[FeedEntry]", "LiveEvent | None"]
 class FeedService:
     """The feed for programs."""
 
-    def __init__(self, feed: Feed, reader: FeedReader, live: LiveEvents, directory: Directory) -> None:
+    def __init__(
+        self, feed: Feed, reader: FeedReader, live: LiveEvents, directory: Directory, namespace: Namespace
+    ) -> None:
         self.feed = feed
         self.reader = reader
+        self.namespace = namespace
         self._live = live
         self._directory = directory
 

@@ -54,6 +54,10 @@ class Names:
             return found[0].home.room_id if len(found) == 1 else None
         return await self.place(name)
 
+    async def takes_part(self, agent: int, server: int) -> bool:
+        """Tell whether an agent is in a channel of a server (row ids)."""
+        return await self._servers.takes_part(agent, server)
+
     async def place(self, name: str) -> str | None:
         """Return the room of the channel *name* (``channel``, ``server/channel``), or of the lobby (``lobby``).
 

@@ -22,6 +22,9 @@ KINDS = (
     "triggers",
     "schedules",
     "tokens",
+    "tasks",
+    "notifications",
+    "feed",
     "usage",
     "dead_letters",
 )

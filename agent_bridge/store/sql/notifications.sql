@@ -1,8 +1,11 @@
 -- add --
--- Write a notification, unless there is one with the same key, or the person %(user_id)s wants none.
-INSERT INTO notification (user_id, kind, room_id, facts, key, approval, due_at)
-SELECT %(user_id)s, %(kind)s, %(room_id)s, %(facts)s, %(key)s, %(approval)s, now() + make_interval(secs => %(delay)s)
-WHERE NOT EXISTS (SELECT 1 FROM notified_person WHERE user_id = %(user_id)s AND is_muted)
+-- Write a notification, unless there is one with the same key. The bot tells the person %(user_id)s nothing who wants none: then
+-- it is written for programs that subscribe alone, and counts as told.
+INSERT INTO notification (user_id, kind, room_id, facts, key, approval, due_at, message, sent_at)
+SELECT %(user_id)s, %(kind)s, %(room_id)s, %(facts)s, %(key)s, %(approval)s, now() + make_interval(secs => %(delay)s),
+       CASE WHEN is_muted THEN '' END, CASE WHEN is_muted THEN now() END
+FROM (SELECT EXISTS (SELECT 1 FROM notified_person WHERE user_id = %(user_id)s AND is_muted) AS is_muted) AS person
+WHERE NOT is_muted OR agent_bridge_is_fed()
 ON CONFLICT (key) DO NOTHING
 RETURNING pg_notify('agent_bridge', 'notifications')
 

@@ -152,6 +152,34 @@ DELETE FROM token WHERE person = %(user)s
 -- End the tokens of programs of the person %(user)s.
 UPDATE token SET revoked_at = now(), nonce = NULL WHERE person = %(user)s AND revoked_at IS NULL
 
+-- tasks --
+-- Forget the person %(user)s in tasks: others can take those that the person worked on.
+UPDATE task SET creator = CASE WHEN creator = %(user)s THEN '' ELSE creator END, assignee = nullif(assignee, %(user)s),
+       note = CASE WHEN assignee = %(user)s THEN '' ELSE note END, changes = changes + 1,
+       state = CASE WHEN assignee = %(user)s AND closed_at IS NULL THEN 'submitted' ELSE state END, deadline = NULL
+WHERE %(user)s IN (creator, assignee)
+
+-- notifications --
+-- Forget the notifications of the person %(user)s.
+DELETE FROM notification WHERE user_id = %(user)s
+
+-- notified_by --
+-- Forget the person %(user)s in the notifications of others.
+UPDATE notification SET facts = facts - 'by' WHERE facts ->> 'by' = %(user)s
+
+-- quoted --
+-- Forget the contents of entries of the feed in rooms where the person %(user)s has said something: answers and other words may
+-- repeat those of the person. Programs read them in the room.
+UPDATE feed SET content = '{}'
+WHERE room_id IN (SELECT said.room_id FROM feed said WHERE said.sender = %(user)s)
+  AND sender <> %(user)s AND NOT starts_with(type, 'channel_')
+
+-- feed --
+-- Forget the entries of the feed about the person %(user)s, and those of tasks, votes and notifications that name the person.
+DELETE FROM feed
+WHERE sender = %(user)s OR user_id = %(user)s
+   OR (subject IS NOT NULL OR type = 'notification') AND strpos(content, to_json(%(user)s::text)::text) > 0
+
 -- usage --
 -- Forget the tokens of requests for the person %(user)s, but for those behind the turn %(until)s.
 DELETE FROM usage WHERE user_id = %(user)s AND (turn IS NULL OR turn <= %(until)s)
@@ -174,20 +202,6 @@ WITH asked AS (
     UPDATE agent SET retired_by = '' WHERE retired_by = %(user)s
 ), instructed AS (
     UPDATE participant SET instructed_by = NULL WHERE instructed_by = %(user)s
-), tasks AS (
-    UPDATE task SET creator = CASE WHEN creator = %(user)s THEN '' ELSE creator END, assignee = nullif(assignee, %(user)s),
-           note = CASE WHEN assignee = %(user)s THEN '' ELSE note END, changes = changes + 1,
-           state = CASE WHEN assignee = %(user)s AND closed_at IS NULL THEN 'submitted' ELSE state END, deadline = NULL
-    WHERE %(user)s IN (creator, assignee)
-), news AS (
-    DELETE FROM notification WHERE user_id = %(user)s
-), said AS (
-    SELECT DISTINCT room_id FROM feed WHERE sender = %(user)s
-), quoted AS (
-    -- Answers and other words may repeat those of the person: programs read them in the room.
-    UPDATE feed SET content = '{}' FROM said WHERE feed.room_id = said.room_id AND feed.sender <> %(user)s
-), heard AS (
-    DELETE FROM feed WHERE sender = %(user)s OR user_id = %(user)s
 ), notified AS (
     DELETE FROM notified_person WHERE user_id = %(user)s
 ), reachable AS (
@@ -252,6 +266,10 @@ SELECT (SELECT count(*) FROM room WHERE person = %(user)s AND kind = 'chat') AS 
        (SELECT count(*) FROM schedule s JOIN room r ON r.id = s.room
         WHERE s.owner = %(user)s AND r.person IS DISTINCT FROM %(user)s) AS schedules,
        (SELECT count(*) FROM token WHERE person = %(user)s) AS tokens,
+       (SELECT count(*) FROM task WHERE %(user)s IN (creator, assignee)) AS tasks,
+       (SELECT count(*) FROM notification WHERE user_id = %(user)s) AS notifications,
+       (SELECT count(*) FROM feed WHERE sender = %(user)s OR user_id = %(user)s
+        OR (subject IS NOT NULL OR type = 'notification') AND strpos(content, to_json(%(user)s::text)::text) > 0) AS feed,
        (SELECT count(*) FROM usage WHERE user_id = %(user)s)
            + (SELECT count(*) FROM usage_day WHERE user_id = %(user)s) AS usage,
        (SELECT count(*) FROM dead_letter WHERE strpos(body, to_json(%(user)s::text)::text) > 0) AS dead_letters

@@ -1,10 +1,11 @@
 -- contexts --
 -- Return those of the rooms %(rooms)s that the bridge knows: their participants, how many messages, changes and requests of triggers wait and
 -- how many commands and refusals of each sender (those of the events %(events)s are not counted), which agents sent the events
--- %(replied_to)s, which were asked in the threads %(threads)s, which of these threads have names, whether votes are open, and whether
--- programs have asked people there.
+-- %(replied_to)s, which were asked in the threads %(threads)s, which of these threads have names, whether votes are open, whether
+-- there are tasks, and whether programs have asked people there.
 SELECT r.room_id, r.kind, r.owner, r.person, r.when_busy, r.request_key IS NOT NULL AS is_ours, r.people,
        EXISTS (SELECT 1 FROM vote v WHERE v.room_id = r.room_id AND v.state = 'open') AS has_votes,
+       EXISTS (SELECT 1 FROM task k WHERE k.room = r.id) AS has_tasks,
        EXISTS (SELECT 1 FROM person_question q WHERE q.room_id = r.room_id) AS has_questions,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state, a.name, a.displayname, a.state IN ('gone', 'retired'),
                                                     p.answers) ORDER BY p.created_at, p.agent), '[]')

@@ -281,6 +281,11 @@ WITH changed AS (
 INSERT INTO participant (room, agent, state) SELECT id, %(agent)s, 'joined' FROM changed
 ON CONFLICT (room, agent) DO UPDATE SET state = 'joined', created_at = now() WHERE participant.state <> 'joined'
 
+-- takes_part --
+-- Return a row if the agent %(agent)s is in a channel of the server %(server)s.
+SELECT 1 FROM channel c JOIN participant p ON p.room = c.room
+WHERE c.server = %(server)s AND p.agent = %(agent)s AND p.state = 'joined' LIMIT 1
+
 -- give_role --
 -- Record the role that a person gave a user in a server.
 INSERT INTO server_role (server, user_id, role, given_by) VALUES (%(number)s, %(user_id)s, %(role)s, %(by)s)

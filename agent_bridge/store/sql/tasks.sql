@@ -87,7 +87,8 @@ ORDER BY t.id LIMIT %(limit)s OFFSET %(offset)s
 -- of the cards. A card in another room than that of the task is none: the room was replaced.
 SELECT
 -- include task_columns --
-       , CASE WHEN t.card_room = r.room_id THEN t.card END AS card, CASE WHEN t.card_room = r.room_id THEN t.since END AS since
+       , CASE WHEN t.card_room = r.room_id THEN t.card END AS card, CASE WHEN t.card_room = r.room_id THEN t.since END AS since,
+       t.withdrawn
 FROM task t JOIN room r ON r.id = t.room
 WHERE t.changes <> t.shown AND r.room_id IS NOT NULL AND t.id <> ALL(%(others)s::bigint[])
 ORDER BY t.id LIMIT %(limit)s
@@ -104,6 +105,23 @@ UPDATE task SET card = NULL, card_room = %(room_id)s, since = %(since)s WHERE id
 -- shown --
 -- Record that the card %(event_id)s shows the first %(changes)s changes of a task; null: the room refuses a card.
 UPDATE task SET card = coalesce(%(event_id)s, card), shown = %(changes)s WHERE id = %(number)s
+
+-- withdrawn --
+-- Return the numbers of the tasks whose card is the redacted event %(target)s in the room %(room_id)s, or whose keys are those of
+-- the redacted command, %(keys)s.
+SELECT t.id AS number FROM task t
+WHERE (t.card = %(target)s AND t.card_room = %(room_id)s) OR t.key = ANY(%(keys)s) ORDER BY t.id
+
+-- withdraw --
+-- Forget the words of the task %(number)s, also in the feed; a repeat changes nothing. Its card is gone if that is the redacted
+-- event %(target)s, else it is to be redacted.
+WITH withdrawn AS (
+    UPDATE task SET title = %(title)s, note = '', withdrawn = true, changes = changes + 1,
+           shown = CASE WHEN card = %(target)s THEN changes + 1 ELSE shown END
+    WHERE id = %(number)s AND NOT withdrawn
+    RETURNING id, pg_notify('agent_bridge', 'tasks')
+)
+UPDATE feed SET content = '{}' FROM withdrawn WHERE feed.type = 'task' AND feed.subject = withdrawn.id
 
 -- expired --
 -- Return up to %(limit)s tasks whose claims are to end next, and the seconds until then.

@@ -18,6 +18,7 @@ feed = Table(
     Column("user_id", Text, comment="the member, or the only reader"),
     Column("target", Text, comment="event that it edits, redacts or reacts to"),
     Column("thread", Text, nullable=False, comment="root of its thread; empty: the room itself"),
+    Column("subject", BigInteger, comment="number of the task or the vote"),
     # Text: PostgreSQL's JSON has neither NUL nor half of a surrogate pair.
     Column("content", Text, nullable=False, comment="an object of JSON"),
     Column("sent_at", BigInteger, nullable=False, comment="milliseconds since 1970"),
@@ -27,3 +28,4 @@ feed = Table(
 Index("feed_target_idx", feed.c.target, postgresql_where=feed.c.target.is_not(None))
 Index("feed_created_at_idx", feed.c.created_at)
 Index("feed_member_idx", feed.c.user_id, feed.c.room_id, feed.c.position, postgresql_where=feed.c.user_id.is_not(None))
+Index("feed_subject_idx", feed.c.subject, feed.c.type, postgresql_where=feed.c.subject.is_not(None))

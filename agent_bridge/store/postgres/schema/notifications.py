@@ -23,7 +23,7 @@ notification = Table(
         comment="without effect once this request is decided",
     ),
     Column("due_at", DateTime(timezone=True), nullable=False, server_default=now),
-    Column("message", Text, comment="key of the message that tells it; null: not told yet"),
+    Column("message", Text, comment="key of the message that tells it; null: not told yet; empty: none tells it"),
     Column("sent_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=now),
     UniqueConstraint("key"),

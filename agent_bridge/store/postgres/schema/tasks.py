@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -37,6 +38,13 @@ task = Table(
     Column("card", Text, comment="event of the card; null: none is known"),
     Column("card_room", Text, comment="room id of the card"),
     Column("since", Text, comment="an older event of the room; null: no card was tried yet"),
+    Column(
+        "withdrawn",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="whether its card, or the command that made it, was redacted",
+    ),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=now),
     Column("closed_at", DateTime(timezone=True)),
     UniqueConstraint("key"),
