@@ -1,0 +1,109 @@
+"""The research swarm of the design: agents that know each other by a channel alone, with kills in between."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent_bridge.core.agent_events import EVENT
+from agent_bridge.core.tasks import TASK
+from support.process import BridgeProcess
+from support.swarm import CHANNEL, ORCHESTRATOR, SUBJECT, TOPICS, WORKERS, Swarm, swarm_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from agent_bridge.config.model import Config
+    from support.harness import BridgeHarness
+
+#: Seconds that a step may take, with restarts of the bridge in between.
+_WITHIN = 60
+_ORCHESTRATE = ("orchestrate", CHANNEL, SUBJECT, *TOPICS)
+
+
+def configured(harness: BridgeHarness, database_url: str, **sections: Any) -> Config:
+    """Return the configuration of a bridge whose agents all connect themselves; a server has to be named, too."""
+    nowhere = {"name": "nowhere", "url": "http://127.0.0.1:9", "poll_interval": 60}
+    return harness.config(database_url, [nowhere], logging={"format": "json"}, **sections)
+
+
+async def restarted(bridge: BridgeProcess, stack: AsyncExitStack, folder: Path, config: Config) -> BridgeProcess:
+    """Kill a process of the bridge, and return its successor."""
+    await bridge.kill()
+    return await stack.enter_async_context(BridgeProcess(folder, config))
+
+
+async def seen(swarm: Swarm, condition: Callable[[], object], within: float = _WITHIN) -> None:
+    """Wait until the watcher sees *condition*."""
+    await swarm.watcher.wait_for(condition, within)
+
+
+async def test_a_swarm_researches_while_the_bridge_is_killed(
+    harness: BridgeHarness, database_url: str, tmp_path: Path
+) -> None:
+    config = configured(harness, database_url)
+    url = config.public_url
+    async with swarm_of(harness, config) as swarm, AsyncExitStack() as stack:
+        bridge = await stack.enter_async_context(BridgeProcess(tmp_path, config))
+        work = ("work", CHANNEL, "--tasks", "1", "--seconds", "0.2")
+        programs = [await stack.enter_async_context(swarm.agent(each, url, *work)) for each in WORKERS]
+        programs.append(await stack.enter_async_context(swarm.agent(ORCHESTRATOR, url, *_ORCHESTRATE)))
+        await seen(swarm, lambda: swarm.events("started"))
+        await restarted(bridge, stack, tmp_path, config)
+        async with asyncio.timeout(_WITHIN):
+            assert [await each.wait() for each in programs] == [0] * len(programs)
+        await seen(swarm, lambda: swarm.task(SUBJECT).get("state") == "completed")
+        swarm.check()
+        begun = [swarm.names[each.sender] for each in swarm.events("started")]
+        assert sorted(begun) == sorted(WORKERS), "each worker has claimed one subtask"
+        by_topic = {each.content[TASK]["id"]: each.content[TASK]["title"] for each in swarm.cards()}
+        found = {by_topic[each["subtask"]]: (each["sources"], float(each["confidence"])) for each in _data(swarm)}
+        assert found == TOPICS
+
+
+def _data(swarm: Swarm) -> list[dict[str, str | int]]:
+    return [each.content[EVENT]["data"] for each in swarm.events("research_complete")]
+
+
+@pytest.mark.long
+async def test_a_killed_worker_is_replaced_and_every_step_survives_a_kill(
+    harness: BridgeHarness, database_url: str, tmp_path: Path
+) -> None:
+    config = configured(harness, database_url, tasks={"claim_timeout": 8})
+    url = config.public_url
+    async with swarm_of(harness, config) as swarm, AsyncExitStack() as stack:
+        bridge = await stack.enter_async_context(BridgeProcess(tmp_path, config))
+        orchestrator = await stack.enter_async_context(swarm.agent(ORCHESTRATOR, url, *_ORCHESTRATE))
+        await seen(swarm, swarm.cards)
+        bridge = await restarted(bridge, stack, tmp_path, config)
+        await seen(swarm, lambda: len(swarm.task(SUBJECT).get("subtasks", ())) == len(TOPICS))
+        # The orchestrator is killed, too: its successor makes nothing again.
+        orchestrator.kill()
+        async with swarm.agent("Agent-A", url, "work", CHANNEL, "--seconds", "600") as doomed:
+            await seen(swarm, lambda: "Agent-A" in swarm.claimed().values())
+            bridge = await restarted(bridge, stack, tmp_path, config)
+            doomed.kill()
+        taken = next(title for title, name in swarm.claimed().items() if name == "Agent-A")
+        orchestrator = await stack.enter_async_context(swarm.agent(ORCHESTRATOR, url, *_ORCHESTRATE))
+        for each in ("Agent-B", "Agent-C"):
+            await stack.enter_async_context(swarm.agent(each, url, "work", CHANNEL, "--seconds", "0.5"))
+        await seen(swarm, lambda: swarm.events("research_complete"))
+        bridge = await restarted(bridge, stack, tmp_path, config)
+        await seen(swarm, lambda: swarm.task(taken)["state"] == "completed")
+        await restarted(bridge, stack, tmp_path, config)
+        async with asyncio.timeout(_WITHIN):
+            assert await orchestrator.wait() == 0
+        await seen(swarm, lambda: swarm.task(SUBJECT)["state"] == "completed")
+        swarm.check()
+        states = [each[TASK]["state"] for each in _card(swarm, taken)]
+        assert states.index("working") < states.index("submitted", 1), "the claim has ended"
+        assert swarm.names[swarm.task(taken)["assignee"]] in {"Agent-B", "Agent-C"}
+
+
+def _card(swarm: Swarm, title: str) -> list[dict[str, dict[str, str]]]:
+    (card,) = [each for each in swarm.cards() if each.content[TASK]["title"] == title]
+    return card.versions
