@@ -162,10 +162,9 @@ class Orchestrator(Swarm):
             if all(known[each]["state"] == "completed" and each in findings for each in subtasks):
                 break
         lines = ["**All subtasks are complete. Final report:**", ""]
-        for number, topic in zip(subtasks, topics, strict=True):
+        for place, (number, topic) in enumerate(zip(subtasks, topics, strict=True), 1):
             event = findings[number]
-            found = f"{event['data']['sources']} sources, confidence {event['data']['confidence']}"
-            lines.append(f"1. {topic} ({event['sender_name']}): {found}")
+            lines.append(f"{place}. {topic} ({event['sender_name']}): {in_words(event['data'])}")
         post(f"{self.bridge.path}/messages", f"swarm/{task}/report", text="\n".join(lines))
         self._claim(task)
         post(f"/v1/tasks/{task}", f"swarm/{task}/done", state="completed", note="The report is in the channel.")
@@ -219,12 +218,13 @@ class Worker(Swarm):
         number, title = task["number"], task["title"]
         try:
             self._post(STARTED, number, {"subtask": number}, f"Claiming subtask {number}: {title}")
-            if number not in self.findings():
-                found = research(title, self._seconds)
+            known = self.findings().get(number)
+            found = research(title, self._seconds) if known is None else known["data"]
+            if known is None:
                 # Refused if the task is another worker's meanwhile.
                 self.bridge.post(f"/v1/tasks/{number}", progress=90, note="The sources are read.")
                 self._post(FOUND, number, {"subtask": number} | found)
-            self.bridge.post(f"/v1/tasks/{number}", f"swarm/{number}/done", state="completed")
+            self.bridge.post(f"/v1/tasks/{number}", f"swarm/{number}/done", state="completed", note=in_words(found))
         except Problem as problem:
             if problem.code != "task_refused":
                 raise
@@ -241,6 +241,11 @@ def research(title: str, seconds: float) -> dict[str, Any]:
     known = {"surface codes": (12, 0.87), "topological codes": (8, 0.92), "recent breakthroughs": (15, 0.78)}
     sources, confidence = known.get(title, (len(title), 0.5))
     return {"sources": sources, "confidence": confidence}
+
+
+def in_words(found: dict[str, Any]) -> str:
+    """Return the result of a research for people."""
+    return f"{found['sources']} sources, confidence {found['confidence']}"
 
 
 def main() -> None:

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 #: Seconds that a step may take, with restarts of the bridge in between.
 _WITHIN = 60
-_ORCHESTRATE = ("orchestrate", CHANNEL, SUBJECT, *TOPICS)
+
+
+def orchestrate(channel: str = CHANNEL) -> tuple[str, ...]:
+    """Return the arguments of the orchestrator's program."""
+    return ("orchestrate", channel, SUBJECT, *TOPICS)
 
 
 def configured(harness: BridgeHarness, database_url: str, **sections: Any) -> Config:
@@ -51,7 +55,7 @@ async def test_a_swarm_researches_while_the_bridge_is_killed(
         bridge = await stack.enter_async_context(BridgeProcess(tmp_path, config))
         work = ("work", CHANNEL, "--tasks", "1", "--seconds", "0.2")
         programs = [await stack.enter_async_context(swarm.agent(each, url, *work)) for each in WORKERS]
-        programs.append(await stack.enter_async_context(swarm.agent(ORCHESTRATOR, url, *_ORCHESTRATE)))
+        programs.append(await stack.enter_async_context(swarm.agent(ORCHESTRATOR, url, *orchestrate())))
         await seen(swarm, lambda: swarm.events("started"))
         await restarted(bridge, stack, tmp_path, config)
         async with asyncio.timeout(_WITHIN):
@@ -74,23 +78,24 @@ async def test_a_killed_worker_is_replaced_and_every_step_survives_a_kill(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:
     config = configured(harness, database_url, tasks={"claim_timeout": 8})
-    url = config.public_url
-    async with swarm_of(harness, config) as swarm, AsyncExitStack() as stack:
+    # The homeserver has the channel of the other test, which a bridge with another database would find again.
+    url, channel = config.public_url, f"{CHANNEL}-again"
+    async with swarm_of(harness, config, channel=channel) as swarm, AsyncExitStack() as stack:
         bridge = await stack.enter_async_context(BridgeProcess(tmp_path, config))
-        orchestrator = await stack.enter_async_context(swarm.agent(ORCHESTRATOR, url, *_ORCHESTRATE))
+        orchestrator = await stack.enter_async_context(swarm.agent(ORCHESTRATOR, url, *orchestrate(channel)))
         await seen(swarm, swarm.cards)
         bridge = await restarted(bridge, stack, tmp_path, config)
         await seen(swarm, lambda: len(swarm.task(SUBJECT).get("subtasks", ())) == len(TOPICS))
         # The orchestrator is killed, too: its successor makes nothing again.
         orchestrator.kill()
-        async with swarm.agent("Agent-A", url, "work", CHANNEL, "--seconds", "600") as doomed:
+        async with swarm.agent("Agent-A", url, "work", channel, "--seconds", "600") as doomed:
             await seen(swarm, lambda: "Agent-A" in swarm.claimed().values())
             bridge = await restarted(bridge, stack, tmp_path, config)
             doomed.kill()
         taken = next(title for title, name in swarm.claimed().items() if name == "Agent-A")
-        orchestrator = await stack.enter_async_context(swarm.agent(ORCHESTRATOR, url, *_ORCHESTRATE))
+        orchestrator = await stack.enter_async_context(swarm.agent(ORCHESTRATOR, url, *orchestrate(channel)))
         for each in ("Agent-B", "Agent-C"):
-            await stack.enter_async_context(swarm.agent(each, url, "work", CHANNEL, "--seconds", "0.5"))
+            await stack.enter_async_context(swarm.agent(each, url, "work", channel, "--seconds", "0.5"))
         await seen(swarm, lambda: swarm.events("research_complete"))
         bridge = await restarted(bridge, stack, tmp_path, config)
         await seen(swarm, lambda: swarm.task(taken)["state"] == "completed")
