@@ -132,6 +132,7 @@ class Swarm:
     def __init__(self, bridge: Bridge) -> None:
         self.bridge = bridge
         self.user_id: str = bridge.get("/v1/me")["user_id"]
+        self._findings: dict[int, dict[str, Any]] = {}
 
     def tasks(self) -> list[dict[str, Any]]:
         """Return the tasks of the channel, closed ones, too."""
@@ -141,7 +142,9 @@ class Swarm:
     def findings(self) -> dict[int, dict[str, Any]]:
         """Return the event with the result of each task, by the numbers of the tasks."""
         events = self.bridge.get(EVENTS.format(quote(self.bridge.room, safe="")), limit="100")["events"]
-        return {each["data"]["subtask"]: each for each in events if each["kind"] == FOUND}
+        # The bridge returns the newest ones: those of earlier looks are known.
+        self._findings |= {each["data"]["subtask"]: each for each in events if each["kind"] == FOUND}
+        return self._findings
 
 
 class Orchestrator(Swarm):

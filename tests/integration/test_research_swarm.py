@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
+import signal
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
 from agent_bridge.core.agent_events import EVENT
 from agent_bridge.core.tasks import TASK
+from agent_bridge.demo.synapse import free_port
+from crash.balancer import Balancer
 from support.process import BridgeProcess
 from support.swarm import CHANNEL, ORCHESTRATOR, SUBJECT, TOPICS, WORKERS, Swarm, swarm_of
 
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Seconds that a step may take, with restarts of the bridge in between.
 _WITHIN = 60
+#: Seconds that a subtask takes while processes are killed; 20 subtasks of 10 workers take twice as long at least.
+_RESEARCH = float(os.environ.get("TEST_SWARM_SECONDS", "8"))
 
 
 def orchestrate(channel: str = CHANNEL) -> tuple[str, ...]:
@@ -112,3 +119,65 @@ async def test_a_killed_worker_is_replaced_and_every_step_survives_a_kill(
 def _card(swarm: Swarm, title: str) -> list[dict[str, dict[str, str]]]:
     (card,) = [each for each in swarm.cards() if each.content[TASK]["title"] == title]
     return card.versions
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_ten_workers_on_two_processes_that_are_killed_and_frozen(
+    harness: BridgeHarness, database_url: str, tmp_path: Path, seed: int
+) -> None:
+    chance, channel = random.Random(seed), f"{CHANNEL}-{seed}"  # noqa: S311 - it chooses faults
+    config = configured(harness, database_url, tasks={"claim_timeout": 30})
+    doors = [free_port(), free_port()]
+    url = config.public_url
+    workers = [f"Agent-{number}" for number in range(10)]
+    topics = [f"topic {number}" for number in range(20)]
+    work = ("work", channel, "--seconds", str(_RESEARCH))
+    async with swarm_of(harness, config, workers, channel) as swarm, AsyncExitStack() as stack:
+        replicas = [await stack.enter_async_context(Replica(tmp_path, config, door)) for door in doors]
+        await stack.enter_async_context(Balancer(config.appservice.port, doors))
+        programs = {each: await stack.enter_async_context(swarm.agent(each, url, *work)) for each in workers}
+        arguments = ("orchestrate", channel, SUBJECT, *topics)
+        orchestrator = await stack.enter_async_context(swarm.agent(ORCHESTRATOR, url, *arguments))
+        while orchestrator.returncode is None:
+            if chance.random() < 0.3:
+                unlucky = chance.choice(workers)
+                programs[unlucky].kill()
+                programs[unlucky] = await stack.enter_async_context(swarm.agent(unlucky, url, *work))
+            else:
+                await chance.choice(replicas).suffer(chance)
+            await asyncio.sleep(chance.uniform(0.2, 2))
+        assert await orchestrator.wait() == 0
+        await seen(swarm, lambda: swarm.task(SUBJECT)["state"] == "completed")
+        swarm.check(SUBJECT, topics)
+
+
+class Replica:
+    """One of the processes of a bridge, which is killed and frozen."""
+
+    def __init__(self, folder: Path, config: Config, door: int) -> None:
+        self._folder = folder / str(door)
+        self._folder.mkdir()
+        service = config.appservice.model_copy(update={"port": door})
+        self._config = config.model_copy(update={"appservice": service})
+
+    async def __aenter__(self) -> Self:
+        self._process = await self._started()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._process.stop()
+
+    async def suffer(self, chance: random.Random) -> None:
+        """Kill the process and start another one, or stop it for some seconds."""
+        if chance.random() < 0.5:
+            await self._process.kill()
+            await asyncio.sleep(chance.uniform(0, 2))
+            self._process = await self._started()
+        else:
+            self._process.signal(signal.SIGSTOP)
+            await asyncio.sleep(chance.uniform(1, 6))
+            self._process.signal(signal.SIGCONT)
+
+    async def _started(self) -> BridgeProcess:
+        return await BridgeProcess(self._folder, self._config).__aenter__()
