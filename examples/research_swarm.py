@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 
 #: Keys of the content of Matrix events: task cards, and agent events.
 TASK, EVENT = "org.agent_bridge.task", "org.agent_bridge.event"
-EVENTS = "/v1/channels/{}/events"
 FOUND, STARTED = "research_complete", "started"
-CLOSED = {"completed", "failed", "canceled", "rejected"}
 #: Statuses after which a repeat may succeed, and seconds before it.
 AGAIN, PAUSE = {429, 502, 503, 504}, 0.5
 #: Seconds without a byte: a stream has a heartbeat every 15 s.
@@ -60,7 +58,7 @@ class Bridge:
 
     def __init__(self, url: str, token: str, room: str) -> None:
         self._url, self._token = url, token
-        self._last_id = ""
+        self._last_id, self._is_away = "", False
         self.room = room
         self.path = f"/v1/rooms/{quote(room, safe='')}"
 
@@ -90,17 +88,25 @@ class Bridge:
                 if problem.code not in {"cursor_unknown", "cursor_expired"}:
                     raise
                 self._last_id = ""
-            except (OSError, http.client.HTTPException):
-                time.sleep(PAUSE)
+            except (OSError, http.client.HTTPException) as error:
+                self._wait(error)
 
     def _sent(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Any:
         while True:
             try:
                 with self._opened(method, path, body, headers) as response:
-                    return json.load(response)
-            except (OSError, http.client.HTTPException, ValueError):
-                # The bridge is away, or was killed before it answered.
-                time.sleep(PAUSE)
+                    found = json.load(response)
+                    self._is_away = False
+                    return found
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self._wait(error)
+
+    def _wait(self, error: Exception) -> None:
+        """Wait for the bridge, which is away, or was killed before it answered."""
+        if not self._is_away:
+            sys.stderr.write(f"waiting for the bridge: {error}\n")
+        self._is_away = True
+        time.sleep(PAUSE)
 
     def _stream(self) -> Iterator[dict[str, Any]]:
         """Yield the data of each server-sent event behind the last one."""
@@ -135,13 +141,13 @@ class Swarm:
         self._findings: dict[int, dict[str, Any]] = {}
 
     def tasks(self) -> list[dict[str, Any]]:
-        """Return the tasks of the channel, closed ones, too."""
-        found: list[dict[str, Any]] = self.bridge.get("/v1/tasks", room=self.bridge.room, closed="true")["tasks"]
+        """Return the open tasks of the channel."""
+        found: list[dict[str, Any]] = self.bridge.get("/v1/tasks", room=self.bridge.room)["tasks"]
         return found
 
     def findings(self) -> dict[int, dict[str, Any]]:
         """Return the event with the result of each task, by the numbers of the tasks."""
-        events = self.bridge.get(EVENTS.format(quote(self.bridge.room, safe="")), limit="100")["events"]
+        events = self.bridge.get(f"{self.bridge.path}/events", limit="100")["events"]
         # The bridge returns the newest ones: those of earlier looks are known.
         self._findings |= {each["data"]["subtask"]: each for each in events if each["kind"] == FOUND}
         return self._findings
@@ -160,9 +166,9 @@ class Orchestrator(Swarm):
             for topic in topics
         ]
         for _ in self.bridge.changes():
-            known = {each["number"]: each for each in self.tasks()}
+            waiting = {each["number"] for each in self.tasks()}
             findings = self.findings()
-            if all(known[each]["state"] == "completed" and each in findings for each in subtasks):
+            if all(each in findings and each not in waiting for each in subtasks):
                 break
         lines = ["**All subtasks are complete. Final report:**", ""]
         for place, (number, topic) in enumerate(zip(subtasks, topics, strict=True), 1):
@@ -199,7 +205,7 @@ class Worker(Swarm):
 
     def _claimed(self) -> dict[str, Any] | None:
         """Return a subtask that is this agent's now; None: there is nothing to do."""
-        parts = [each for each in self.tasks() if each["parent"] is not None and each["state"] not in CLOSED]
+        parts = [each for each in self.tasks() if each["parent"] is not None]
         for each in parts:
             # Of an earlier run of this program.
             if each["assignee"] == self.user_id and each["state"] == "working":
@@ -264,7 +270,10 @@ def main() -> None:
     orchestrator.add_argument("title", help="the task")
     orchestrator.add_argument("topics", nargs="+", help="the subtasks")
     given = parser.parse_args()
-    bridge = Bridge(os.environ["AGENT_BRIDGE_URL"].rstrip("/"), os.environ["AGENT_BRIDGE_TOKEN"], given.room)
+    url, token = os.environ.get("AGENT_BRIDGE_URL"), os.environ.get("AGENT_BRIDGE_TOKEN")
+    if not (url and token):
+        parser.error("set AGENT_BRIDGE_URL and AGENT_BRIDGE_TOKEN")
+    bridge = Bridge(url.rstrip("/"), token, given.room)
     if given.command == "work":
         Worker(bridge, given.seconds).run(given.tasks)
     else:
@@ -276,3 +285,5 @@ if __name__ == "__main__":
         main()
     except Problem as problem:
         sys.exit(str(problem))
+    except KeyboardInterrupt:
+        sys.exit(130)

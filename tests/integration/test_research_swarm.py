@@ -127,7 +127,7 @@ async def test_ten_workers_on_two_processes_that_are_killed_and_frozen(
     harness: BridgeHarness, database_url: str, tmp_path: Path, seed: int
 ) -> None:
     chance, channel = random.Random(seed), f"{CHANNEL}-{seed}"  # noqa: S311 - it chooses faults
-    config = configured(harness, database_url, tasks={"claim_timeout": 30})
+    config = configured(harness, database_url, tasks={"claim_timeout": _RESEARCH + 20})
     doors = [free_port(), free_port()]
     url = config.public_url
     workers = [f"Agent-{number}" for number in range(10)]
