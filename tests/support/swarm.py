@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +55,8 @@ class Swarm:
         try:
             yield process
         finally:
-            if process.returncode is None:
+            # It may have ended at this moment.
+            with suppress(ProcessLookupError):
                 process.kill()
             _, errors = await process.communicate()
             faults = [line for line in errors.decode().splitlines() if not line.startswith("waiting for the bridge")]
