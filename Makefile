@@ -1,5 +1,5 @@
 # Every target does its own set-up: git, make and Python >= 3.11 are enough.
-PYTHON_FILES = agent_bridge tests benchmarks alembic scripts
+PYTHON_FILES = agent_bridge tests benchmarks alembic scripts examples
 # Each process that a test starts would compile the package again.
 export PYTHONDONTWRITEBYTECODE =
 BIN = .venv/bin

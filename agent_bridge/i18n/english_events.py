@@ -13,6 +13,7 @@ ENGLISH_EVENTS = EventTexts(
         "session_summary": "📝 *{name}*: summary of a session",
     },
     other_kind="🔹 *{name}*: `{kind}`",
+    own_kind="🔹 `{kind}`",
     mirrored={
         "started": "▶️ *{name}* answers in the {room}",
         "result": "✅ *{name}* has answered in the {room} ({facts})",

@@ -31,6 +31,7 @@ ENGLISH_VOTES = VoteTexts(
         "outside": "A vote needs a room in which you have a role.",
     },
     opened="Vote **{number}** has begun. {ends}",
+    opened_by_text="Clients that show no polls: `{prefix} vote for <answer>`.",
     opened_until="It ends {moment}, or earlier with `{prefix} vote close {number}`.",
     opened_by_hand="`{prefix} vote close {number}` ends it.",
     opened_quorum="The result counts from {votes} on.",

@@ -16,6 +16,8 @@ class EventTexts:
     #: The beginning of the text of an event, by :class:`~agent_bridge.core.agent_events.EventKind`; of all other kinds.
     kinds: Mapping[str, str]
     other_kind: str
+    #: The same, of an agent that posts it itself: clients show its name as that of the sender.
+    own_kind: str
     #: A turn in a log channel, by the kind of the event, and its facts.
     mirrored: Mapping[str, str]
     stopped: str

@@ -13,6 +13,7 @@ RUSSIAN_EVENTS = EventTexts(
         "session_summary": "📝 *{name}*: итог сеанса",
     },
     other_kind="🔹 *{name}*: `{kind}`",
+    own_kind="🔹 `{kind}`",
     mirrored={
         "started": "▶️ *{name}* отвечает: {room}",
         "result": "✅ *{name}*: ответ готов, {room} ({facts})",

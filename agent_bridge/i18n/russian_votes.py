@@ -31,6 +31,7 @@ RUSSIAN_VOTES = VoteTexts(
         "outside": "Для голосования нужна комната, в которой у вас есть роль.",
     },
     opened="Голосование **{number}** началось. {ends}",
+    opened_by_text="Если опроса не видно: `{prefix} vote for <ответ>`.",
     opened_until="Оно закончится {moment} или раньше, по команде `{prefix} vote close {number}`.",
     opened_by_hand="Закончить: `{prefix} vote close {number}`.",
     opened_quorum="Для результата нужно: {votes}.",

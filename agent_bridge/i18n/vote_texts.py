@@ -18,6 +18,7 @@ class VoteTexts:
     #: By :class:`~agent_bridge.core.votes.VoteProblem`.
     problems: Mapping[str, str]
     opened: str
+    opened_by_text: str
     #: How a vote ends, by the time and by hand.
     opened_until: str
     opened_by_hand: str

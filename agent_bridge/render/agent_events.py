@@ -10,7 +10,8 @@ from agent_bridge.core.results.commands import RoomAddress
 from agent_bridge.core.results.events import EventAccepted, EventProblem, EventRefused
 from agent_bridge.core.results.mirrors import MirrorSet, NoLogChannel
 from agent_bridge.render.chats import chat_link
-from agent_bridge.render.content import escape, in_backticks, message, shortened
+from agent_bridge.render.content import escape, in_backticks, message, shortened, user_link
+from agent_bridge.render.relayed import with_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,8 +24,12 @@ _SHOWN, _VALUE = 1_000, 200
 
 
 def event_message(new: NewEvent, name: str, texts: Texts, *, mark: str) -> dict[str, Any]:
-    """Return the notice that shows *new*, which comes from *name*: its own text, or one made of its kind and data."""
-    return message(_text(new, name, texts)[:MOST_TEXT], mark=mark, notice=True)
+    """Return the notice that shows *new*, which comes from *name*: its own text, or one made of its kind and data.
+
+    The bot posts those of people: their own texts have the name of the person before them.
+    """
+    content = message(_text(new, name, texts)[:MOST_TEXT], mark=mark, notice=True)
+    return with_name(content, new.actor.user_id, name) if new.text and not new.actor.is_agent else content
 
 
 def mirror_message(new: NewEvent, name: str, texts: Texts, domain: str, *, mark: str) -> dict[str, Any]:
@@ -58,11 +63,12 @@ def event_renderers(texts: Texts, prefix: str) -> Mapping[type, Callable[[Any], 
 def _text(new: NewEvent, name: str, texts: Texts) -> str:
     if new.text:
         return new.text
-    head = texts.events.kinds.get(new.kind, texts.events.other_kind)
+    other = texts.events.own_kind if new.actor.is_agent else texts.events.other_kind
+    head = texts.events.kinds.get(new.kind, other)
     parts = [f"{escape(key)}: {_value(value)}" for key, value in new.data.items()]
     text = ", ".join(parts)
     text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-    head = head.format(name=escape(name), kind=in_backticks(new.kind))
+    head = head.format(name=user_link(name), kind=in_backticks(new.kind))
     return f"{head}: {text}" if text and new.kind in set(EventKind) else f"{head} {text}".rstrip()
 
 

@@ -6,8 +6,9 @@ import json
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from agent_bridge.core.ids import MARK
+from agent_bridge.core.ids import MARK, parse_user_id
 from agent_bridge.core.names import one_line
 from agent_bridge.render.markdown.html import is_plain, to_html
 from agent_bridge.render.markdown.plain import to_plain
@@ -162,6 +163,18 @@ def in_backticks(text: str) -> str:
 def link(url: str, text: str) -> str:
     """Return a Markdown link whose *text* is taken literally."""
     return f"[{escape(text)}]({url})"
+
+
+def user_link(name: str) -> str:
+    """Return *name* as Markdown: a user id as a link, which clients show as the user's name; other names literally.
+
+    Such a link notifies nobody: mentions are those in ``m.mentions``.
+    """
+    try:
+        parse_user_id(name)
+    except ValueError:
+        return escape(name)
+    return link(f"https://matrix.to/#/{quote(name, safe='@:')}", name)
 
 
 def fenced(text: str, language: str = "") -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 #: Characters of a name before a text.
 _NAME = 100
+_TEXTS = frozenset({"m.text", "m.notice"})
 
 
 def by_person(content: Mapping[str, Any], user_id: str, member: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,17 +21,22 @@ def by_person(content: Mapping[str, Any], user_id: str, member: Mapping[str, Any
 
     A text gets the name of the person before it, for clients that do not know profiles of messages.
     """
-    name = _name(user_id, member)
-    has_text = content.get("msgtype") == "m.text"
-    profile: dict[str, Any] = {"id": user_id, "displayname": name}
     avatar = member.get("avatar_url")
-    if isinstance(avatar, str) and avatar.startswith("mxc://"):
+    shown = avatar if isinstance(avatar, str) and avatar.startswith("mxc://") else None
+    found = {**content, SAID_BY: user_id}
+    return with_name(found, user_id, member_name(member, ""), shown) if "msgtype" in content else found
+
+
+def with_name(content: Mapping[str, Any], user_id: str, name: str, avatar: str | None = None) -> dict[str, Any]:
+    """Return the message *content* with the profile of a person called *name*, and a text with the name before it."""
+    name = _name(user_id, name)
+    has_text = content["msgtype"] in _TEXTS
+    profile: dict[str, Any] = {"id": user_id, "displayname": name}
+    if avatar is not None:
         profile["avatar_url"] = avatar
     if has_text:
         profile["has_fallback"] = True
-    found = {**content, SAID_BY: user_id}
-    if "msgtype" in content:
-        found[PROFILE] = profile
+    found = {**content, PROFILE: profile}
     if has_text:
         found["body"] = f"{name}: {content['body']}"
         if "formatted_body" in content:
@@ -44,7 +50,7 @@ def by_agent(content: Mapping[str, Any]) -> dict[str, Any]:
     return {**content, BY_PROGRAM: True}
 
 
-def _name(user_id: str, member: Mapping[str, Any]) -> str:
-    name = member_name(member, "")[:_NAME]
+def _name(user_id: str, name: str) -> str:
     # A colon would end the name early for readers.
-    return name.replace(":", "") or user_id.removeprefix("@").partition(":")[0]
+    shown = "" if name == user_id else name[:_NAME].replace(":", "")
+    return shown or user_id.removeprefix("@").partition(":")[0]

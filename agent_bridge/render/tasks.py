@@ -13,7 +13,7 @@ from agent_bridge.core.results.tasks import (
     TaskSplit,
 )
 from agent_bridge.core.tasks import TASK, TaskState
-from agent_bridge.render.content import escape, message
+from agent_bridge.render.content import escape, message, user_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -92,7 +92,7 @@ def task_renderers(texts: Texts, prefix: str) -> Mapping[type, Callable[[Any], s
             number=result.task.number,
             title=escape(result.task.title),
             percent=result.task.percent,
-            user=escape(result.task.assignee or words.nobody),
+            user=user_link(result.task.assignee or words.nobody),
         ),
         TaskSplit: lambda result: words.split.format(
             number=result.task.number, subtasks=", ".join(f"**{each}**" for each in result.subtasks)
@@ -105,7 +105,7 @@ def task_renderers(texts: Texts, prefix: str) -> Mapping[type, Callable[[Any], s
 def _refused(texts: Texts, prefix: str, result: TaskRefused) -> str:
     words = texts.tasks
     state = words.states.get(result.state) or escape(result.state)
-    by = escape(result.by) or words.nobody
+    by = user_link(result.by) if result.by else words.nobody
     return words.problems[result.problem].format(
         number=result.number, state=state, by=by, most=result.most, prefix=prefix
     )
@@ -129,7 +129,7 @@ def _entry(task: TaskEntry, shown: set[int], texts: Texts) -> str:
     words = texts.tasks
     facts = [words.states[task.state]]
     if task.assignee is not None:
-        facts.append(escape(task.assignee))
+        facts.append(user_link(task.assignee))
     if task.percent and task.state.is_begun:
         facts.append(f"{task.percent} %")
     indent = "  " if task.parent in shown else ""
@@ -143,7 +143,7 @@ def _part(task: Task, names: Mapping[str, str]) -> str:
 
 
 def _name(user: str, names: Mapping[str, str]) -> str:
-    return escape(names.get(user, user))
+    return user_link(names.get(user, user))
 
 
 def _bar(percent: int) -> str:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.results.threads import ThreadChanged, ThreadList, ThreadRefused
-from agent_bridge.render.content import escape, link
+from agent_bridge.render.content import escape, link, user_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,5 +52,5 @@ def _others(texts: Texts, prefix: str, result: ThreadList) -> str:
 
 
 def _entry(texts: Texts, entry: ThreadEntry) -> str:
-    by = f" ({texts.threads.by.format(user=escape(entry.creator))})" if entry.creator else ""
+    by = f" ({texts.threads.by.format(user=user_link(entry.creator))})" if entry.creator else ""
     return f"- {_link(entry)}{by}"

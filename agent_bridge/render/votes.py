@@ -9,7 +9,7 @@ from agent_bridge.core.ids import mark
 from agent_bridge.core.polls import DISCLOSED, EXTENSIBLE_TEXT, POLL_END, POLL_RESPONSE, POLL_START, REFERENCE, VOTE
 from agent_bridge.core.results.votes import VoteCast, VoteClosed, VoteList, VoteOpened, VoteRefused
 from agent_bridge.core.votes import Tally, VoteEnd, VoteState, answer_id
-from agent_bridge.render.content import escape, in_reply_to, in_thread, message, shortened
+from agent_bridge.render.content import escape, in_reply_to, in_thread, message, shortened, user_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -199,10 +199,10 @@ def _opened(texts: Texts, prefix: str, result: VoteOpened) -> str:
     else:
         moment = _moment(result.ends_at, result.now, texts)
         ends = words.opened_until.format(moment=moment, prefix=prefix, number=result.number)
-    line = words.opened.format(number=result.number, ends=ends)
-    if result.quorum is None:
-        return line
-    return f"{line} {words.opened_quorum.format(votes=texts.count(result.quorum, words.vote))}"
+    parts = [words.opened.format(number=result.number, ends=ends)]
+    if result.quorum is not None:
+        parts.append(words.opened_quorum.format(votes=texts.count(result.quorum, words.vote)))
+    return " ".join([*parts, words.opened_by_text.format(prefix=prefix)])
 
 
 def _list(texts: Texts, prefix: str, result: VoteList) -> str:
@@ -217,7 +217,7 @@ def _list(texts: Texts, prefix: str, result: VoteList) -> str:
 
 def _entry(texts: Texts, entry: VoteEntry, now: datetime) -> str:
     words = texts.votes
-    facts = [words.by.format(user=escape(entry.creator))] if entry.creator else []
+    facts = [words.by.format(user=user_link(entry.creator))] if entry.creator else []
     if entry.state is VoteState.OPEN and entry.ends_at is not None:
         facts.append(words.until.format(moment=_moment(entry.ends_at, now, texts)))
     if entry.state is not VoteState.OPEN:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.servers import ChannelType, NewPlace
+from agent_bridge.core.tasks import NewTask
 from agent_bridge.core.turns import TurnState
 from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.servers import Servers
+from agent_bridge.store.tasks import Tasks
 from support.turn_rows import BOB, accept, add_agent, finish, new, take, take_part
 
 if TYPE_CHECKING:
@@ -43,6 +45,35 @@ async def test_an_event_is_written_once_and_closed_once(database: Database) -> N
     assert await store.find("z") is None
     rows = await database.rows("SELECT content FROM agent_event WHERE key = 'a'")
     assert rows == [{"content": {}}]
+
+
+async def test_events_of_a_room_come_behind_the_cards_of_older_tasks(database: Database) -> None:
+    store, tasks = AgentEventStore(database), Tasks(database)
+    await add_room(database, "swarm", ChannelType.TEXT)
+
+    async def post(*names: str) -> None:
+        for each in names:
+            async with database.transaction() as connection:
+                await store.add(connection, each, f"!{each.rstrip('0123456789')}", BOT, {})
+
+    async def due() -> list[str]:
+        return [each.key for each in await store.due(1, 9, [])]
+
+    await post("swarm1")
+    async with database.transaction() as connection:
+        await tasks.add(connection, NewTask("t", "!swarm", "surface codes", BOB))
+    await post("swarm2", "other1")
+    (unshown,) = await tasks.unshown(9, [])
+    assert await due() == ["swarm1"]
+    await store.closed((await store.due(1, 9, []))[0], "$event")
+    assert await due() == ["other1"], "a room that waits takes no place of another one"
+    await tasks.shown(unshown.task, "$card")
+    assert await due() == ["swarm2"]
+    # A later change of the card is nothing to wait for, nor is a card that cannot be sent.
+    await database.execute("UPDATE task SET changes = changes + 1")
+    assert await due() == ["swarm2"]
+    await database.execute("UPDATE task SET shown = 0, created_at = created_at - interval '2 minutes'")
+    assert await due() == ["swarm2"]
 
 
 async def add_room(database: Database, name: str, kind: ChannelType, server: int | None = None) -> int:

@@ -317,6 +317,8 @@ async def test_an_agent_works_on_tasks_and_posts_events(
         assert await told(box, "post_event", kind="research_complete", data={"confidence": 0.87}) == (
             "posted research_complete"
         )
+    assert await AgentEventStore(database).due(9, 9, []) == [], "the cards of the tasks come first"
+    await database.execute("UPDATE task SET shown = changes")
     (event,) = await AgentEventStore(database).due(9, 9, [])
     said = event.content["org.agent_bridge.event"]
     assert (event.sender, said["agent"], said["turn"]) == (GHOST, GHOST, turn.key)

@@ -121,7 +121,10 @@ async def test_people_and_agents_vote(harness: BridgeHarness, running: Running) 
         assert "There are no votes here" in await room.command("votes")
         opened = await room.command('vote new "Lunch?" pizza | pasta *1* | soup quorum 3')
         number = int(opened.split()[1])
-        assert opened == f"Vote {number} has begun. !ab vote close {number} ends it. The result counts from 3 votes on."
+        assert opened == (
+            f"Vote {number} has begun. !ab vote close {number} ends it. The result counts from 3 votes on. "
+            "Clients that show no polls: !ab vote for <answer>."
+        )
         poll = await room.poll("Lunch?")
         (start,) = [each for each in await room.polls() if each["event_id"] == poll]
         assert start["sender"] == running.homeserver.namespace.bot

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_bridge.bridge.collaboration.events import parsed_event
 from agent_bridge.core.actors import Actor
 from agent_bridge.core.agent_events import EVENT, NewEvent, decoded, encoded, event_content, event_problem
 from agent_bridge.core.loose_json import NotReadable, load_object
@@ -16,6 +17,8 @@ from agent_bridge.core.results.events import EventProblem, EventRefused
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.render.agent_events import event_message
 
+#: The name before the text, for clients that know no profiles of messages.
+_BEFORE = "<strong data-mx-profile-fallback>{}: </strong>"
 EXAMPLE = {"subtask": 1, "sources": 12, "confidence": 0.87}
 
 
@@ -43,8 +46,32 @@ def test_the_example_of_the_design(text: str) -> None:
     assert decoded(content["data"], content["numbers"]) == EXAMPLE
     shown = event_message(new, "Ada", ENGLISH, mark="m")
     assert shown["msgtype"] == "m.notice"
-    assert shown["body"] == "🔹 Ada: research_complete subtask: 1, sources: 12, confidence: 0.87"
+    assert shown["body"] == "🔹 research_complete subtask: 1, sources: 12, confidence: 0.87"
     assert EVENT not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "body", "html"),
+    [
+        ("", "Ann", "🔹 Ann: k a: 1", "🔹 <em>Ann</em>: <code>k</code> a: 1"),
+        # Clients show the link as the name of the user.
+        (
+            "",
+            "@ann:example.org",
+            "🔹 @ann:example.org: k a: 1",
+            '🔹 <em><a href="https://matrix.to/#/@ann:example.org">@ann:example.org</a></em>: <code>k</code> a: 1',
+        ),
+        ("It is **done**.", "Ann", "Ann: It is done.", f"{_BEFORE.format('Ann')}It is <strong>done</strong>."),
+        ("Done.", "@ann:example.org", "ann: Done.", None),
+    ],
+)
+def test_the_event_of_a_person_names_the_person(text: str, name: str, body: str, html: str | None) -> None:
+    new = NewEvent(key="k", room_id="!r", actor=Actor("@ann:example.org"), kind="k", data={"a": 1}, text=text)
+    shown = event_message(new, name, ENGLISH, mark="m")
+    assert (shown["body"], shown.get("formatted_body")) == (body, html)
+    read = parsed_event("!r", {"content": shown | {EVENT: event_content(new)}, "event_id": "$e", "sender": "@bot:x"})
+    assert read is not None
+    assert read.text == body.removeprefix("Ann: ").removeprefix("ann: ")
 
 
 _VALUES = st.recursive(

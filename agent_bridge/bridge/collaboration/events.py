@@ -10,6 +10,7 @@ from agent_bridge.core.permissions import CAN, Permission
 from agent_bridge.core.results.events import EventProblem, EventRefused
 from agent_bridge.core.roles import Role
 from agent_bridge.matrix.events import content_today
+from agent_bridge.matrix.relayed import own_words
 from agent_bridge.render.agent_events import event_message
 
 if TYPE_CHECKING:
@@ -139,7 +140,8 @@ def parsed_event(room_id: str, event: Mapping[str, Any]) -> PostedEvent | None:
         by=_text(said.get("by")),
         turn=_text(said.get("turn")),
         data=decoded(data if isinstance(data, dict) else {}, numbers if isinstance(numbers, list) else []),
-        text=_text(content.get("body")) or "",
+        # The text of a person has the name before it.
+        text=_text(own_words(content).get("body")) or "",
         timestamp=timestamp if isinstance(timestamp, int) else 0,
     )
 

@@ -109,6 +109,9 @@ class TaskCards:
             log("the card of a task is not shown yet", task=number, error=str(error))
         else:
             self._failures.pop(number, None)
+        if unshown.card is None:
+            # Events of the room wait for the card.
+            self._signals.send(Topic.EVENTS)
 
     async def _show(self, unshown: UnshownTask) -> None:
         task, room_id = unshown.task, unshown.task.room_id or ""

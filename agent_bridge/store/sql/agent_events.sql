@@ -6,14 +6,22 @@ RETURNING pg_notify('agent_bridge', 'events')
 
 -- due --
 -- Return the oldest %(limit)s events of each room that are to be posted, up to %(rooms)s rooms, but for the rooms %(others)s.
-WITH waiting AS (
-    SELECT room_id, min(id) AS first FROM agent_event
-    WHERE closed_at IS NULL AND room_id <> ALL(%(others)s::text[])
-    GROUP BY room_id ORDER BY first LIMIT %(rooms)s
+-- Events about tasks come behind the cards: events of a room wait up to a minute for the cards of tasks that are older.
+WITH task_without_card AS (
+    SELECT r.room_id, min(t.created_at) AS since FROM task t JOIN room r ON r.id = t.room
+    WHERE t.changes <> t.shown AND t.shown = 0 AND t.created_at > now() - interval '1 minute'
+    GROUP BY r.room_id
+), waiting AS (
+    SELECT e.room_id, min(e.id) AS first, min(t.since) AS since
+    FROM agent_event e LEFT JOIN task_without_card t ON t.room_id = e.room_id
+    WHERE e.closed_at IS NULL AND e.room_id <> ALL(%(others)s::text[]) AND (t.since IS NULL OR e.created_at < t.since)
+    GROUP BY e.room_id ORDER BY first LIMIT %(rooms)s
 )
 SELECT e.id, e.key, e.room_id, e.sender, e.content, e.since
 FROM waiting w CROSS JOIN LATERAL (
-    SELECT * FROM agent_event WHERE room_id = w.room_id AND closed_at IS NULL ORDER BY id LIMIT %(limit)s
+    SELECT * FROM agent_event
+    WHERE room_id = w.room_id AND closed_at IS NULL AND (w.since IS NULL OR created_at < w.since)
+    ORDER BY id LIMIT %(limit)s
 ) e
 ORDER BY w.first, e.id
 
