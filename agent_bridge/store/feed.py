@@ -68,7 +68,7 @@ class Feed:
             await connection.execute(_SQL["add"], values)
 
     async def erase(self, event_ids: Collection[str]) -> None:
-        """Forget the content of events that were redacted, and of their edits."""
+        """Forget the content of events that were redacted, of their edits, and of the votes whose polls they are."""
         await self._database.execute(_SQL["erase"], {"events": list(event_ids)})
 
     async def announce(self, payload: str) -> None:

@@ -181,6 +181,19 @@ CREATE CONSTRAINT TRIGGER channel_changed AFTER UPDATE OF server, type, position
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
 WHEN ((OLD.server, OLD.type, OLD.position) IS DISTINCT FROM (NEW.server, NEW.type, NEW.position))
 EXECUTE FUNCTION agent_bridge_feed_channel_row();
+
+CREATE FUNCTION agent_bridge_feed_erased() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM erased) THEN
+        PERFORM pg_notify('agent_bridge', 'feed_erased');
+    END IF;
+    RETURN NULL;
+END;
+$$;
+CREATE TRIGGER feed_emptied AFTER UPDATE ON feed REFERENCING OLD TABLE AS erased FOR EACH STATEMENT
+EXECUTE FUNCTION agent_bridge_feed_erased();
+CREATE TRIGGER feed_deleted AFTER DELETE ON feed REFERENCING OLD TABLE AS erased FOR EACH STATEMENT
+EXECUTE FUNCTION agent_bridge_feed_erased();
 """
 
 

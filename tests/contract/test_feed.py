@@ -313,6 +313,29 @@ async def disconnects(database: Database, store_url: str, times: int) -> None:
         assert seen == [f"${number}" for number in range(total)]
 
 
+async def test_erased_entries_go_from_the_memory_of_a_reader(database: Database, store_url: str) -> None:
+    """One program has read them, and keeps the reader busy; another one goes on behind an older cursor."""
+    feed, signals = Feed(database), Signals()
+    reader = FeedReader(feed, signals)
+    async with Session(store_url, signals), reader.subscribed():
+        await feed.add([new(number, content='{"body":"secret"}') for number in range(2)])
+        read = await reader.after(reader._newest, patience=30)
+        assert [each.content for each in read] == ['{"body":"secret"}'] * 2
+        await feed.erase(["$0"])
+
+        async def contents() -> list[str] | None:
+            found = [each.content for each in await reader.after(read[0].position - 1, patience=5)]
+            return found if "{}" in found else None
+
+        assert await eventually(contents, "the entry is erased") == ["{}", '{"body":"secret"}']
+        await database.execute("DELETE FROM feed WHERE event_id = '$1'")
+
+        async def rest() -> bool:
+            return len(await reader.after(read[0].position - 1, patience=5)) == 1
+
+        await eventually(rest, "the entry is deleted")
+
+
 async def test_many_subscribers_need_one_read(database: Database, store_url: str) -> None:
     feed, signals = CountingFeed(database), Signals()
     reader = FeedReader(feed, signals)

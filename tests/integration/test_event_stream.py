@@ -311,4 +311,5 @@ async def test_a_redacted_card_or_command_cancels_the_task(harness: BridgeHarnes
             await desk.settled()
         assert "secret" not in (await desk.ask(f"{PREFIX} tasks all")).body
     async with subscribed(program, listener.heard[0][0], types="task") as events:
+        # Also what the process has kept for other subscribers.
         assert "secret" not in str(await until(events, 4, "task"))

@@ -72,6 +72,8 @@ class Topic(StrEnum):
     QUESTIONS = "questions"
     #: The feed has another entry.
     FEED = "feed"
+    #: Entries of the feed were deleted, or lost their contents. A trigger of the database sends it.
+    FEED_ERASED = "feed_erased"
     #: A turn ended whose end a program waits for.
     ANSWERS = "answers"
     #: A person decided about a tool call.

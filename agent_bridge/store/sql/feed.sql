@@ -21,9 +21,11 @@ SELECT pg_notify('agent_bridge', 'feed') FROM (SELECT max(position) AS position 
 WHERE position IS NOT NULL
 
 -- erase --
--- Forget the content of the events %(events)s, which were redacted, and of their edits.
+-- Forget the content of the events %(events)s, which were redacted, of their edits, and of the votes whose polls they are.
 UPDATE feed SET content = '{}'
 WHERE event_id = ANY(%(events)s::text[]) OR (target = ANY(%(events)s::text[]) AND type = 'edit')
+   OR (type = 'vote' AND strpos(content, '"question"') > 0 AND subject IN (
+       SELECT poll.subject FROM feed poll WHERE poll.target = ANY(%(events)s::text[]) AND poll.type = 'vote'))
 
 -- after --
 -- Return the entries behind %(position)s, in their order, at most %(most)s.

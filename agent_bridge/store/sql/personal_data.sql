@@ -168,11 +168,13 @@ DELETE FROM notification WHERE user_id = %(user)s
 UPDATE notification SET facts = facts - 'by' WHERE facts ->> 'by' = %(user)s
 
 -- quoted --
--- Forget the contents of entries of the feed in rooms where the person %(user)s has said something: answers and other words may
--- repeat those of the person. Programs read them in the room.
+-- Forget the contents of entries of the feed that name the person %(user)s, and of those in rooms where the person has said
+-- something: answers and other words may repeat those of the person. Programs read them in the room. The statement `feed` deletes
+-- the others.
 UPDATE feed SET content = '{}'
-WHERE room_id IN (SELECT said.room_id FROM feed said WHERE said.sender = %(user)s)
-  AND sender <> %(user)s AND NOT starts_with(type, 'channel_')
+WHERE sender <> %(user)s AND NOT starts_with(type, 'channel_')
+  AND (strpos(content, %(user)s) > 0 OR room_id IN (SELECT said.room_id FROM feed said WHERE said.sender = %(user)s))
+  AND NOT ((subject IS NOT NULL OR type = 'notification') AND strpos(content, to_json(%(user)s::text)::text) > 0)
 
 -- feed --
 -- Forget the entries of the feed about the person %(user)s, and those of tasks, votes and notifications that name the person.
@@ -251,7 +253,7 @@ WITH dropped AS (
 SELECT count(*) AS number FROM dropped
 
 -- count --
--- Return how much there is of the person %(user)s. Triggers and schedules in own rooms go with these.
+-- Return how much there is of the person %(user)s. Triggers, schedules, tasks and entries of the feed in own rooms go with these.
 SELECT (SELECT count(*) FROM room WHERE person = %(user)s AND kind = 'chat') AS chats,
        (SELECT count(*) FROM room WHERE person = %(user)s AND kind = 'dm') AS direct_chats,
        (SELECT count(*) FROM turn WHERE sender = %(user)s) AS messages,
@@ -266,10 +268,13 @@ SELECT (SELECT count(*) FROM room WHERE person = %(user)s AND kind = 'chat') AS 
        (SELECT count(*) FROM schedule s JOIN room r ON r.id = s.room
         WHERE s.owner = %(user)s AND r.person IS DISTINCT FROM %(user)s) AS schedules,
        (SELECT count(*) FROM token WHERE person = %(user)s) AS tokens,
-       (SELECT count(*) FROM task WHERE %(user)s IN (creator, assignee)) AS tasks,
+       (SELECT count(*) FROM task t JOIN room r ON r.id = t.room
+        WHERE %(user)s IN (t.creator, t.assignee) AND r.person IS DISTINCT FROM %(user)s) AS tasks,
        (SELECT count(*) FROM notification WHERE user_id = %(user)s) AS notifications,
-       (SELECT count(*) FROM feed WHERE sender = %(user)s OR user_id = %(user)s
-        OR (subject IS NOT NULL OR type = 'notification') AND strpos(content, to_json(%(user)s::text)::text) > 0) AS feed,
+       (SELECT count(*) FROM feed f WHERE (
+            sender = %(user)s OR user_id = %(user)s
+            OR (subject IS NOT NULL OR type = 'notification') AND strpos(content, to_json(%(user)s::text)::text) > 0
+        ) AND NOT EXISTS (SELECT 1 FROM room r WHERE r.room_id = f.room_id AND r.person = %(user)s)) AS feed,
        (SELECT count(*) FROM usage WHERE user_id = %(user)s)
            + (SELECT count(*) FROM usage_day WHERE user_id = %(user)s) AS usage,
        (SELECT count(*) FROM dead_letter WHERE strpos(body, to_json(%(user)s::text)::text) > 0) AS dead_letters
