@@ -35,6 +35,7 @@ def test_a_start_imports_no_part_that_it_may_not_need(module: str) -> None:
         "agent_bridge.cli.serving",
         "agent_bridge.cli.terminal",
         "agent_bridge.cli.token_commands",
+        "agent_bridge.cli.work_commands",
     }
 
 
