@@ -44,7 +44,7 @@ from agent_bridge.store.tokens import Tokens
 from agent_bridge.web.connections import Limits
 from agent_bridge.wiring.channels import build_place_changes, build_place_maker
 from agent_bridge.wiring.collaboration import build_agent_events, build_tasks
-from agent_bridge.wiring.groups import build_hand_on
+from agent_bridge.wiring.groups import build_hand_on, build_pair_rooms
 from agent_bridge.wiring.votes import build_votes
 
 if TYPE_CHECKING:
@@ -168,8 +168,10 @@ def build_api_services(
             stores.chats,
             ChatMaker(homeserver, stores.chats, stores.kv, settings.live, settings.texts),
             direct,
+            build_pair_rooms(settings, stores, homeserver),
+            _names(stores, clients),
             settings.roles,
-            settings.namespace,
+            homeserver,
         ),
         channel_events=ChannelEvents(
             access,

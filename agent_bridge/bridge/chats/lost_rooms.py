@@ -37,7 +37,7 @@ class LostRooms:
         roles: Roles,
         adopt_place: Callable[[RoomState], Awaitable[bool]],
     ) -> None:
-        """Create it; *adopt_place* writes a room that is a server or a channel, and tells whether it is one."""
+        """Create it; *adopt_place* writes a room of the bot, and tells whether it is a known kind."""
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
         self._direct_chats = direct_chats
@@ -47,7 +47,7 @@ class LostRooms:
         self._adopt_place = adopt_place
 
     async def adopt(self, state: RoomState, reader: str) -> None:
-        """Write the room of *state*, which the database lacks: a server, a channel, a direct chat, or a group.
+        """Write the room of *state*, which the database lacks: a room of the bot, a direct chat, or a group.
 
         Of the rooms that people made, those that have people with a role count.
 

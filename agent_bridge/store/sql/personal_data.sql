@@ -82,7 +82,7 @@ ORDER BY t.id LIMIT %(limit)s
 -- the turns reads the note.
 UPDATE turn SET redactions = redactions || jsonb_build_object(%(user)s::text, 'erased')
 FROM conversation c JOIN room r ON r.room_id = c.room_id
-WHERE c.id = turn.conversation AND turn.open AND turn.kind = 'message' AND r.kind IN ('group', 'lobby', 'channel')
+WHERE c.id = turn.conversation AND turn.open AND turn.kind = 'message' AND r.kind IN ('group', 'lobby', 'channel', 'pair')
 
 -- forget_heard --
 -- Forget what the person %(user)s has said to others.
@@ -179,6 +179,13 @@ WITH asked AS (
            note = CASE WHEN assignee = %(user)s THEN '' ELSE note END, changes = changes + 1,
            state = CASE WHEN assignee = %(user)s AND closed_at IS NULL THEN 'submitted' ELSE state END, deadline = NULL
     WHERE %(user)s IN (creator, assignee)
+), unpaired AS (
+    UPDATE room SET request_key = NULL, name = NULL, name_applied = NULL FROM pair
+    WHERE pair.room = room.id AND %(user)s IN (pair.low, pair.high)
+), pairs AS (
+    DELETE FROM pair WHERE %(user)s IN (low, high)
+), profile AS (
+    DELETE FROM own_profile WHERE user_id = %(user)s
 ), news AS (
     DELETE FROM notification WHERE user_id = %(user)s
 ), said AS (
