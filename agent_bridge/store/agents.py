@@ -98,6 +98,8 @@ def agent_from(row: Mapping[str, Any]) -> Agent:
         entry=row["entry"],
         settings=_settings(row),
         retired_by=row["retired_by"],
+        status_text=row["status_text"],
+        away=row["away"],
     )
 
 

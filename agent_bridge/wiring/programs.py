@@ -24,6 +24,7 @@ from agent_bridge.bridge.programs.messages import Messages
 from agent_bridge.bridge.programs.model_calls import ModelCalls
 from agent_bridge.bridge.programs.model_threads import ThreadMaker
 from agent_bridge.bridge.programs.names import Names
+from agent_bridge.bridge.programs.own_profile import OwnProfileDesk
 from agent_bridge.bridge.programs.places import Places
 from agent_bridge.bridge.programs.reading import Reading
 from agent_bridge.bridge.programs.requests import Requests
@@ -34,6 +35,7 @@ from agent_bridge.commands.durations import parse_duration
 from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.client_agents import ClientAgents
 from agent_bridge.store.model_threads import ModelThreads
+from agent_bridge.store.own_profiles import OwnProfiles
 from agent_bridge.store.people_questions import PeopleQuestions
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.program_rooms import ProgramRooms
@@ -127,6 +129,7 @@ def build_api_services(
         ProgramRooms(stores.database),
         store,
         reading,
+        OwnProfiles(stores.database),
         settings.roles,
         homeserver,
     )
@@ -151,6 +154,20 @@ def build_api_services(
     )
     connected = ConnectedAgents(
         stores.agents, ClientAgents(stores.database), homeserver, shows_presence=config.presence is not False
+    )
+    desk = ClientAgentDesk(
+        ClientAgents(stores.database),
+        stores.agents,
+        Tokens(stores.database, settings.namespace),
+        access,
+        requests,
+        UpstreamStatus(stores.kv, stores.signals),
+        connected,
+        stores.database,
+        stores.signals,
+        settings.namespace,
+        key=config.appservice.as_token.get_secret_value(),
+        most=config.clients.max_agents,
     )
     return ApiServices(
         tokens=Tokens(stores.database, settings.namespace),
@@ -188,19 +205,14 @@ def build_api_services(
             stores.signals,
             settings.namespace,
         ),
-        client_agents=ClientAgentDesk(
-            ClientAgents(stores.database),
-            stores.agents,
-            Tokens(stores.database, settings.namespace),
+        client_agents=desk,
+        profiles=OwnProfileDesk(
             access,
-            requests,
-            UpstreamStatus(stores.kv, stores.signals),
-            connected,
-            stores.database,
-            stores.signals,
-            settings.namespace,
-            key=config.appservice.as_token.get_secret_value(),
-            most=config.clients.max_agents,
+            desk,
+            stores.agents,
+            OwnProfiles(stores.database),
+            homeserver,
+            shows_presence=config.presence is not False,
         ),
         connected=connected,
         work=Work(
