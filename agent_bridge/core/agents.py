@@ -92,4 +92,9 @@ class Agent:
     @property
     def presence(self) -> str:
         """The ``presence`` of the Matrix spec while it is there."""
-        return "unavailable" if self.away else "online"
+        return presence_of(away=self.away)
+
+
+def presence_of(*, away: bool) -> str:
+    """Return the ``presence`` of the Matrix spec of an agent that is there, or has itself shown as away."""
+    return "unavailable" if away else "online"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
-from agent_bridge.core.agents import AgentState
+from agent_bridge.core.agents import AgentState, presence_of
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.client_agents import CLIENT
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
@@ -165,7 +165,7 @@ class Presence:
 
     def _own(self, ghost: str, ready: DesiredPresence) -> DesiredPresence:
         """Return the presence *ready* as the agent of *ghost* has changed it."""
-        state = "unavailable" if ghost in self._away else ready.state
+        state = presence_of(away=ghost in self._away)
         return DesiredPresence(state, self._texts_of.get(ghost, ready.message))
 
     def _due(self, desired: dict[str, DesiredPresence]) -> list[str]:

@@ -107,8 +107,8 @@ class OwnProfileDesk:
         await self._store.set_avatar(agent.id, avatar)
 
     async def _show(self, agent: Agent, ghost: str) -> None:
-        """Show the new presence of an agent that connects itself at once; the leader shows that of others."""
-        if agent.kind != CLIENT or not self._shows_presence:
+        """Show the new presence at once: its program is there. Afterwards the duties show it that show presences."""
+        if not self._shows_presence:
             return
         try:
             await self._homeserver.presence(ghost, agent.presence, agent.status_text or "")
