@@ -120,7 +120,7 @@ class UserRequests(Requester):
         await self.request(Method.PUT, Path.v3.presence[user_id].status, content, as_user=user_id)
 
     async def presence_of(self, user_id: str, as_user: str | None = None) -> Json:
-        """Return the presence of a user who shares a room with *as_user*, default: the bot (Matrix spec, "Presence")."""
+        """Return the presence of a user who shares a room with *as_user* (default: the bot; spec, "Presence")."""
         return await self.request(Method.GET, Path.v3.presence[user_id].status, as_user=as_user)
 
     async def status_message(self, user_id: str) -> str | None:
