@@ -108,8 +108,8 @@ class Endpoint:
 
     @property
     def has_room(self) -> bool:
-        """Whether the path names a room: its function checks the permission there."""
-        return "room" in self.parts
+        """Whether the path names a room, a server or a channel: its function checks the permission there."""
+        return not {"room", "server", "channel"}.isdisjoint(self.parts)
 
 
 def endpoint(

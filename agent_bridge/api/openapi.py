@@ -30,6 +30,9 @@ _COMMON = (
 _ABOUT = {
     "room": "A room id, an alias, or the name of an agent.",
     "event_id": "An event id.",
+    "server": "The name, the number or the room id of a server.",
+    "channel": "The name of a channel, `server/name`, or a room id.",
+    "root": "The first event of a thread.",
     "task": "Number of the task.",
     "handle": "The handle of the question.",
 }

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.programs.access import Access
     from agent_bridge.bridge.programs.asks import Asks
     from agent_bridge.bridge.programs.channel_events import ChannelEvents
+    from agent_bridge.bridge.programs.channels import ProgramChannels
     from agent_bridge.bridge.programs.client_agents import ClientAgentDesk
     from agent_bridge.bridge.programs.connected import ConnectedAgents
     from agent_bridge.bridge.programs.directory import Directory
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.programs.places import Places
     from agent_bridge.bridge.programs.reading import Reading
     from agent_bridge.bridge.programs.requests import Requests
+    from agent_bridge.bridge.programs.servers import ProgramServers
+    from agent_bridge.bridge.programs.threads import ProgramThreads
     from agent_bridge.bridge.programs.work import Work
     from agent_bridge.store.tokens import Tokens
 
@@ -36,6 +39,9 @@ class ApiServices:
     reading: Reading
     directory: Directory
     places: Places
+    servers: ProgramServers
+    channels: ProgramChannels
+    threads: ProgramThreads
     channel_events: ChannelEvents
     feed: FeedService
     client_agents: ClientAgentDesk

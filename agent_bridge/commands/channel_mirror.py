@@ -12,8 +12,8 @@ from agent_bridge.core.results.mirrors import MirrorSet, NoLogChannel
 from agent_bridge.core.servers import ChannelType
 
 if TYPE_CHECKING:
+    from agent_bridge.bridge.channels.lookup import Found
     from agent_bridge.commands.effects import Effect
-    from agent_bridge.commands.places import Found
     from agent_bridge.commands.registry import CommandContext
     from agent_bridge.core.results.mirrors import MirrorResult
     from agent_bridge.store.postgres.database import Connection

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.channels.changes import MOST_CHANNELS
-from agent_bridge.bridge.rooms.invitations import bring_in
+from agent_bridge.bridge.channels.members import SILENT
 from agent_bridge.commands.argument_kinds import PlaceWords, the_agent
 from agent_bridge.commands.arguments import words_of
 from agent_bridge.commands.channel_mirror import mirror
@@ -14,7 +14,6 @@ from agent_bridge.commands.effects import once
 from agent_bridge.commands.lookup import visible_agents
 from agent_bridge.commands.places import (
     YES,
-    Found,
     address,
     channel_here,
     channel_named,
@@ -48,13 +47,12 @@ from agent_bridge.core.servers import Channel, ChannelType
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from agent_bridge.bridge.channels.lookup import Found
     from agent_bridge.commands.effects import Effect
     from agent_bridge.core.servers import Server
     from agent_bridge.store.postgres.database import Connection
 
 _AGENT = Argument("agent", required=True)
-#: Types of channels in which agents cannot write.
-_SILENT = frozenset({ChannelType.ANNOUNCEMENT, ChannelType.VOICE})
 
 
 class ChannelAction(StrEnum):
@@ -222,16 +220,12 @@ async def _delete(ctx: CommandContext, found: Found, text: str) -> PlaceDeleted 
 
 async def _add(ctx: CommandContext, found: Found, text: str) -> AgentAdded | PlaceRefused:
     """Have the ghost of an agent enter the channel. A repeat finds it there."""
-    services, room = ctx.services, address(ctx, found.channel)
+    services = ctx.services
     if not text:
         return PlaceRefused(PlaceProblem.NO_AGENT)
-    if found.channel.type in _SILENT:
+    if found.channel.type in SILENT:
         return PlaceRefused(PlaceProblem.SILENT, found.name)
     agent = (await the_agent(_AGENT, text, await visible_agents(ctx), services.namespace.domain)).agent
-    if room is None:
-        return PlaceRefused(PlaceProblem.NOT_READY, found.name)
     ghost = services.namespace.user_id(agent.ghost)
-    if not await bring_in(services.homeserver, room.room_id, ghost, services.namespace.bot):
-        return PlaceRefused(PlaceProblem.NOT_ENTERED, agent.name)
-    await services.servers.take_part(found.channel.id, agent.id)
-    return AgentAdded(agent.name, found.name)
+    refusal = await services.place_members.add_agent(found.channel, agent.id, agent.name, ghost)
+    return refusal or AgentAdded(agent.name, found.name)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.answering.context_report import ContextReports
     from agent_bridge.bridge.channels.changes import PlaceChanges
     from agent_bridge.bridge.channels.maker import PlaceMaker
+    from agent_bridge.bridge.channels.members import PlaceMembers
     from agent_bridge.bridge.chats.binding import Binding
     from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.bridge.chats.maker import ChatMaker
@@ -167,6 +168,7 @@ class CommandServices:
     people_questions: PeopleQuestions
     place_maker: PlaceMaker
     place_changes: PlaceChanges
+    place_members: PlaceMembers
     votes: Votes
     threads: Threads
     #: Whether the rooms of agents that are retired are deleted.

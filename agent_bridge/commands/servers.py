@@ -26,7 +26,7 @@ from agent_bridge.core.results.servers import (
     ServerResult,
     ServerUpdated,
 )
-from agent_bridge.core.servers import PlaceStatus, Server
+from agent_bridge.core.servers import PlaceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -103,49 +103,28 @@ async def _new(ctx: CommandContext, words: str) -> ServerMade | PlaceRefused | N
     return ServerMade(made.number, made.name, RoomAddress(room_id, services.namespace.domain))
 
 
-async def _ready(ctx: CommandContext, words: str) -> tuple[Server, RoomAddress] | PlaceRefused:
-    """Return the server that *words* mean, and its room."""
-    found = await server_named(ctx, " ".join(words_of(words)))
-    if isinstance(found, PlaceRefused):
-        return found
-    room = address(ctx, found)
-    return PlaceRefused(PlaceProblem.NOT_READY, found.name) if room is None else (found, room)
-
-
 async def _join(ctx: CommandContext, words: str) -> ServerJoined | PlaceRefused | NotPermitted:
     """Invite the caller into the Space of a server, from which its channels can be entered."""
     if not ctx.can(Permission.JOIN):
         return NotPermitted("server join", lowest_role(Permission.JOIN))
-    ready = await _ready(ctx, words)
-    if isinstance(ready, PlaceRefused):
-        return ready
-    found, room = ready
-    arrival = await ctx.services.inviter.bring(room.room_id, ctx.sender, [ctx.services.namespace.bot])
-    if not arrival.is_done:
-        return PlaceRefused(PlaceProblem.POWERLESS, found.name)
-    return ServerJoined(found.name, room, arrival)
+    found = await server_named(ctx, " ".join(words_of(words)))
+    if isinstance(found, PlaceRefused):
+        return found
+    arrival, room = await ctx.services.place_members.invite(found, ctx.sender), address(ctx, found)
+    if isinstance(arrival, PlaceRefused):
+        return arrival
+    return PlaceRefused(PlaceProblem.NOT_READY, found.name) if room is None else ServerJoined(found.name, room, arrival)
 
 
 async def _leave(ctx: CommandContext, words: str) -> ServerLeft | PlaceRefused:
     """Remove the caller from the channels and the Space of a server; a repeat finds that it is done."""
-    ready = await _ready(ctx, words)
-    if isinstance(ready, PlaceRefused):
-        return ready
-    found, room = ready
-    bot, moderation = ctx.services.namespace.bot, ctx.services.moderation
-    is_inside = await _is_inside(ctx, room.room_id)
-    if not is_inside and not ctx.was_interrupted:
-        return PlaceRefused(PlaceProblem.OUTSIDE, found.name)
-    for each in await ctx.services.servers.channels(found.number):
-        if each.room_id is not None and await _is_inside(ctx, each.room_id):
-            await moderation.leave(each.room_id, [bot], ctx.sender, ctx.sender)
-    if is_inside and not await moderation.leave(room.room_id, [bot], ctx.sender, ctx.sender):
-        return PlaceRefused(PlaceProblem.POWERLESS, found.name)
-    return ServerLeft(found.name)
-
-
-async def _is_inside(ctx: CommandContext, room_id: str) -> bool:
-    return await ctx.services.homeserver.membership(room_id, ctx.sender) in {"join", "invite", "knock"}
+    found = await server_named(ctx, " ".join(words_of(words)))
+    if isinstance(found, PlaceRefused):
+        return found
+    if found.room_id is None:
+        return PlaceRefused(PlaceProblem.NOT_READY, found.name)
+    refusal = await ctx.services.place_members.leave_server(found, ctx.sender, again=ctx.was_interrupted)
+    return refusal or ServerLeft(found.name)
 
 
 async def _update(ctx: CommandContext, words: str) -> ServerUpdated | PlaceRefused | NotPermitted:

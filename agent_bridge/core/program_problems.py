@@ -72,6 +72,12 @@ class Problem(StrEnum):
     TOO_MANY_AGENTS = "too_many_agents"
     #: Another one has the name.
     NAME_TAKEN = "name_taken"
+    #: The thread has no name, or there is none.
+    THREAD_NOT_FOUND = "thread_not_found"
+    #: A message came into the thread after the request.
+    THREAD_IN_USE = "thread_in_use"
+    #: A deletion needs the name in *confirm*.
+    CONFIRMATION_MISSING = "confirmation_missing"
     #: There is no such task in a room that the token reaches.
     TASK_NOT_FOUND = "task_not_found"
     #: The event, the change of a task, or the vote is not accepted; *reason* is why.

@@ -43,7 +43,7 @@ class Capability(StrEnum):
     REGISTER = "register"
     #: Subscribe to events.
     SUBSCRIBE = "subscribe"
-    #: Make chats and direct chats.
+    #: Make chats and direct chats; make, change, enter and leave servers and channels.
     CREATE = "create"
 
 

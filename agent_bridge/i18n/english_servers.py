@@ -27,6 +27,7 @@ ENGLISH_SERVERS = ServerTexts(
         "no_agent": "Which agent? `{prefix} channel add` and its name.",
         "not_entered": "*{name}* cannot enter the channel. Its people may have removed the agent.",
         "outside": "You are not in *{name}*.",
+        "closed": "*{name}* can be entered by an invitation of others only.",
         "powerless": "The homeserver does not let me do this in *{name}*.",
     },
     server_made=(

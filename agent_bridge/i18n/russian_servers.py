@@ -28,6 +28,7 @@ RUSSIAN_SERVERS = ServerTexts(
         "no_agent": "Какой агент? `{prefix} channel add` и его имя.",
         "not_entered": "Агент *{name}* не может войти в канал. Возможно, его оттуда удалили.",
         "outside": "Вас нет в *{name}*.",
+        "closed": "В *{name}* можно войти только по приглашению.",
         "powerless": "Домашний сервер не разрешает сделать это в *{name}*.",
     },
     server_made=(

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 
 from agent_bridge.core.answers import Part
+from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from psycopg.rows import DictRow
@@ -38,6 +39,8 @@ class ProgramRequest:
     status: int | None
     response: Any
     created_at: datetime
+    #: The effect of its first step; None: it was not taken.
+    effect: Mapping[str, Any] | None = None
     #: Whether this call has written it.
     is_new: bool = False
 
@@ -104,6 +107,23 @@ class ProgramRequests:
             # A request that had no effect may have been forgotten in between.
             if (found := await self.find(token, key)) is not None:
                 return found
+
+    async def step(
+        self, request: int, act: Callable[[Connection], Awaitable[Mapping[str, Any]]]
+    ) -> Mapping[str, Any] | None:
+        """Return the effect of *act*, the first step of a request, or the one that is stored; None: the token is gone.
+
+        *act* makes its changes in the transaction of the given connection, which also stores the effect.
+        """
+        async with self._database.transaction() as connection:
+            known = await rows_of(connection, _SQL["lock"], {"request": request})
+            if not known:
+                return None
+            if known[0]["effect"] is not None:
+                return dict(known[0]["effect"])
+            effect = await act(connection)
+            await connection.execute(_SQL["put"], {"request": request, "effect": Jsonb(effect)})
+            return effect
 
     async def sent(self, request: int, room_id: str, event_id: str) -> None:
         """Note the event that a request has sent."""

@@ -73,6 +73,10 @@ class ThreadStore:
         """Archive *thread* because of the request *key*; False: somebody wrote in it after the request."""
         return bool(await rows_of(connection, _SQL["archive"], {"id": thread.id, "key": key}))
 
+    async def reopen(self, connection: Connection, thread: Thread) -> None:
+        """Take *thread* out of the archive."""
+        await connection.execute(_SQL["reopen"], {"id": thread.id})
+
     async def heard(self, connection: Connection, messages: Collection[ThreadMessage]) -> None:
         """Note *messages* within the caller's transaction: their threads are not archived any more."""
         if not messages:

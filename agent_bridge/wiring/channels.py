@@ -8,13 +8,16 @@ from agent_bridge.bridge.channels.changes import PlaceChanges
 from agent_bridge.bridge.channels.keeper import PlaceKeeper
 from agent_bridge.bridge.channels.lost_places import LostPlaces
 from agent_bridge.bridge.channels.maker import PlaceMaker
+from agent_bridge.bridge.channels.members import PlaceMembers
 from agent_bridge.bridge.channels.reconciler import PlaceReconciler
+from agent_bridge.bridge.roles.moderation import Moderation
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.servers import Servers
 from agent_bridge.wiring.groups import build_stranger_warning
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
+    from agent_bridge.bridge.rooms.inviter import Inviter
     from agent_bridge.clients import Clients
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.stores import Stores
@@ -30,6 +33,12 @@ def build_place_maker(settings: Settings, stores: Stores, clients: Clients) -> P
 def build_place_changes(settings: Settings, stores: Stores) -> PlaceChanges:
     """Build the functions that change servers and channels."""
     return PlaceChanges(Servers(stores.database), RoleStore(stores.database), settings.roles, stores.lanes)
+
+
+def build_place_members(settings: Settings, stores: Stores, clients: Clients, inviter: Inviter) -> PlaceMembers:
+    """Build the functions by which people and agents enter and leave servers and channels."""
+    moderation = Moderation(clients.homeserver, settings.texts)
+    return PlaceMembers(clients.homeserver, Servers(stores.database), inviter, moderation, settings.texts)
 
 
 def build_place_keeper(settings: Settings, stores: Stores, clients: Clients, admin_room: AdminRoom) -> PlaceKeeper:

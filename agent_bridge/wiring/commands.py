@@ -34,7 +34,7 @@ from agent_bridge.store.servers import Servers
 from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.triggers import Triggers
-from agent_bridge.wiring.channels import build_place_changes, build_place_maker
+from agent_bridge.wiring.channels import build_place_changes, build_place_maker, build_place_members
 from agent_bridge.wiring.collaboration import build_agent_events, build_tasks
 from agent_bridge.wiring.personal_data import build_personal_data
 from agent_bridge.wiring.programs import build_token_maker
@@ -150,6 +150,7 @@ def build_commands(
         people_questions=PeopleQuestions(stores.database),
         place_maker=build_place_maker(settings, stores, clients),
         place_changes=build_place_changes(settings, stores),
+        place_members=build_place_members(settings, stores, clients, inviter),
         votes=build_votes(settings, stores),
         threads=build_threads(settings, stores, clients),
         deletes_retired=settings.live.part(lambda config: config.retire.delete),

@@ -10,12 +10,14 @@ from agent_bridge.api.mcp.routes import McpRoutes
 from agent_bridge.api.routes import ApiRoutes
 from agent_bridge.api.services import ApiServices
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
+from agent_bridge.bridge.channels.lookup import PlaceLookup
 from agent_bridge.bridge.chats.maker import ChatMaker
 from agent_bridge.bridge.delivery.uploads import Uploads
 from agent_bridge.bridge.programs.access import Access
 from agent_bridge.bridge.programs.answer_watch import AnswerWatch
 from agent_bridge.bridge.programs.asks import Asks
 from agent_bridge.bridge.programs.channel_events import ChannelEvents
+from agent_bridge.bridge.programs.channels import ProgramChannels
 from agent_bridge.bridge.programs.client_agents import ClientAgentDesk
 from agent_bridge.bridge.programs.connected import ConnectedAgents
 from agent_bridge.bridge.programs.directory import Directory
@@ -25,9 +27,12 @@ from agent_bridge.bridge.programs.model_calls import ModelCalls
 from agent_bridge.bridge.programs.model_threads import ThreadMaker
 from agent_bridge.bridge.programs.names import Names
 from agent_bridge.bridge.programs.own_profile import OwnProfileDesk
+from agent_bridge.bridge.programs.place_access import PlaceAccess
 from agent_bridge.bridge.programs.places import Places
 from agent_bridge.bridge.programs.reading import Reading
 from agent_bridge.bridge.programs.requests import Requests
+from agent_bridge.bridge.programs.servers import ProgramServers
+from agent_bridge.bridge.programs.threads import ProgramThreads
 from agent_bridge.bridge.programs.token_maker import TokenMaker
 from agent_bridge.bridge.programs.work import Work
 from agent_bridge.bridge.rooms.bot_chats import BotChats
@@ -44,9 +49,10 @@ from agent_bridge.store.servers import Servers
 from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.web.connections import Limits
-from agent_bridge.wiring.channels import build_place_changes, build_place_maker
+from agent_bridge.wiring.channels import build_place_changes, build_place_maker, build_place_members
 from agent_bridge.wiring.collaboration import build_agent_events, build_tasks
 from agent_bridge.wiring.groups import build_hand_on, build_pair_rooms
+from agent_bridge.wiring.threads import build_threads
 from agent_bridge.wiring.votes import build_votes
 
 if TYPE_CHECKING:
@@ -169,6 +175,12 @@ def build_api_services(
         key=config.appservice.as_token.get_secret_value(),
         most=config.clients.max_agents,
     )
+    place_store, changes = Servers(stores.database), build_place_changes(settings, stores)
+    maker, members = (
+        build_place_maker(settings, stores, clients),
+        build_place_members(settings, stores, clients, inviter),
+    )
+    place_access = PlaceAccess(access, _names(stores, clients), PlaceLookup(place_store), changes)
     return ApiServices(
         tokens=Tokens(stores.database, settings.namespace),
         access=access,
@@ -190,15 +202,20 @@ def build_api_services(
             settings.roles,
             homeserver,
         ),
+        servers=ProgramServers(access, place_access, requests, place_store, changes, maker, members),
+        channels=ProgramChannels(
+            access, place_access, requests, place_store, changes, maker, members, settings.namespace
+        ),
+        threads=ProgramThreads(access, requests, build_threads(settings, stores, clients)),
         channel_events=ChannelEvents(
             access,
             requests,
             build_agent_events(settings, stores, clients),
             AgentEventStore(stores.database),
             reading,
-            Servers(stores.database),
-            build_place_changes(settings, stores),
-            build_place_maker(settings, stores, clients),
+            place_store,
+            changes,
+            maker,
             inviter,
             stores.agents,
             stores.database,

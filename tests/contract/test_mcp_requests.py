@@ -149,6 +149,9 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
             reading=None,  # type: ignore[arg-type]
             directory=None,  # type: ignore[arg-type]
             places=functions,  # type: ignore[arg-type]
+            servers=functions,  # type: ignore[arg-type]
+            channels=functions,  # type: ignore[arg-type]
+            threads=functions,  # type: ignore[arg-type]
             feed=None,  # type: ignore[arg-type]
             client_agents=None,  # type: ignore[arg-type]
             profiles=OwnProfileDesk(

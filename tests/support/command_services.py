@@ -10,6 +10,7 @@ from agent_bridge.bridge.agents.pass_plan import PassPlanner
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.channels.changes import PlaceChanges
 from agent_bridge.bridge.channels.maker import PlaceMaker
+from agent_bridge.bridge.channels.members import PlaceMembers
 from agent_bridge.bridge.chats.binding import Binding, WaitingEvents
 from agent_bridge.bridge.chats.conversations import ChatConversations
 from agent_bridge.bridge.chats.deletion import ChatDeletion
@@ -148,6 +149,13 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             people_questions=PeopleQuestions(database),
             place_maker=PlaceMaker(homeserver, Servers(database), KeyValues(database), Live(example()), roles, ENGLISH),
             place_changes=PlaceChanges(Servers(database), RoleStore(database), roles, idle_lanes(database)),
+            place_members=PlaceMembers(
+                homeserver,
+                Servers(database),
+                Inviter(homeserver, no_admin_room, roles, ENGLISH, joins=False),
+                Moderation(homeserver, ENGLISH),
+                ENGLISH,
+            ),
             votes=Votes(VoteStore(database), roles),
             reloads=ReloadStore(database),
             personal_data=PersonalData(database, Redactions(NAMES.bot_username, redact_answers=False), Queue(database)),

@@ -9,11 +9,14 @@ from agent_bridge.api.endpoints import (
     agents,
     asking,
     channel_events,
+    channels,
     directory,
     events,
     messages,
     openai,
     places,
+    servers,
+    threads,
     work,
 )
 
@@ -23,4 +26,17 @@ if TYPE_CHECKING:
 
 def all_endpoints() -> tuple[Endpoint, ...]:
     """Return all endpoints, in the order of the documents."""
-    return endpoints_of(directory, messages, asking, places, channel_events, work, events, agents, openai)
+    return endpoints_of(
+        directory,
+        messages,
+        asking,
+        places,
+        servers,
+        channels,
+        threads,
+        channel_events,
+        work,
+        events,
+        agents,
+        openai,
+    )

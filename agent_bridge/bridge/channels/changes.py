@@ -61,7 +61,9 @@ class PlaceChanges:
         """Tell whether a person may delete *server*: its owner, and the owners of the bridge."""
         return self.may(user, Permission.OWN, server) or Permission.OWN in CAN[self._roles.of(user)]
 
-    async def new_server(self, connection: Connection, key: str, owner: str, text: str) -> int | PlaceRefused:
+    async def new_server(
+        self, connection: Connection, key: str, owner: str, text: str, topic: str = ""
+    ) -> int | PlaceRefused:
         """Write a server called *text*; return its row id. *key* names the request."""
         await self._servers.lock(connection)
         known = await self._servers.servers(connection)
@@ -71,7 +73,7 @@ class PlaceChanges:
         if len(known) >= MOST_SERVERS:
             return PlaceRefused(PlaceProblem.TOO_MANY_SERVERS, name, MOST_SERVERS)
         book = await self._role_store.lock(connection) or self._roles.book
-        number = await self._servers.add_server(connection, NewPlace(key, name), owner)
+        number = await self._servers.add_server(connection, NewPlace(key, name, _topic(topic)), owner)
         await self._role_store.renew(connection, book)
         return number
 

@@ -21,6 +21,7 @@ from agent_bridge.core.results.threads import (
     ThreadProblem,
     ThreadRefused,
 )
+from agent_bridge.core.roles import Role
 from agent_bridge.core.threads import LONGEST_NAME, NewThread
 from agent_bridge.render.content import edit, escape, in_thread, message
 
@@ -107,6 +108,16 @@ class Threads:
             return ThreadRefused(ThreadProblem.IN_USE)
         return await self._found(connection, known.id)
 
+    async def reopen(self, connection: Connection, actor: Actor, room_id: str, root: str) -> Thread | ThreadRefused:
+        """Take a thread out of the archive, as the next message in it does."""
+        known = await self._store.of_root(room_id, root, connection)
+        if known is None:
+            return ThreadRefused(ThreadProblem.UNNAMED)
+        if Permission.SEND not in self._permissions(actor, room_id):
+            return ThreadRefused(ThreadProblem.NOT_PERMITTED)
+        await self._store.reopen(connection, known)
+        return await self._found(connection, known.id)
+
     async def listed(self, room_id: str, *, archived: bool = False, page: int = 1) -> ThreadList:
         """Return a *page*, from 1, of the threads of a room, the last used first. The caller may read the room."""
         numbers = await self._store.count(room_id)
@@ -132,6 +143,10 @@ class Threads:
             return event_id
         root = related.get("event_id")
         return root if related["rel_type"] == "m.thread" and isinstance(root, str) else None
+
+    async def find_root(self, connection: Connection, room_id: str, root: str) -> Thread | None:
+        """Return the thread that begins with the event *root* of a room; None: it has no name."""
+        return await self._store.of_root(room_id, root, connection)
 
     async def find(self, thread: int) -> Thread | None:
         """Return the thread with row id *thread*; None: it is gone with its room."""
@@ -176,7 +191,7 @@ class Threads:
         return ThreadChanged(change, self.entry(thread))
 
     async def _add(self, connection: Connection, actor: Actor, new: NewThread) -> Thread | ThreadRefused:
-        if Permission.SEND not in CAN[self._roles.of(actor.user_id, new.room_id)]:
+        if Permission.SEND not in self._permissions(actor, new.room_id):
             return ThreadRefused(ThreadProblem.NOT_PERMITTED)
         name = _checked(new.name)
         if isinstance(name, ThreadRefused):
@@ -196,9 +211,12 @@ class Threads:
 
     def _may_change(self, actor: Actor, thread: Thread, *, moderates: bool) -> bool:
         """Tell whether *actor* may change *thread*: the creator and moderators may."""
-        permissions = CAN[self._roles.of(actor.user_id, thread.room_id)]
+        permissions = self._permissions(actor, thread.room_id)
         is_own = thread.creator == actor.user_id and Permission.SEND in permissions
         return is_own or moderates or Permission.SETTINGS in permissions
+
+    def _permissions(self, actor: Actor, room_id: str) -> frozenset[Permission]:
+        return CAN[Role.AGENT if actor.is_agent else self._roles.of(actor.user_id, room_id)]
 
     def _speaker(self, voice: str | None) -> str:
         namespace = self._homeserver.namespace

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.programs.names import LOBBY
+from agent_bridge.bridge.rooms.kinds import is_made
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.permissions import CAN, Permission, lowest_role
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 from agent_bridge.core.roles import EVERYWHERE, Role
 from agent_bridge.core.rooms import KindName, ParticipantState
 from agent_bridge.matrix.room_state import RoomState
+from agent_bridge.matrix.rooms import MODERATOR_POWER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from agent_bridge.bridge.programs.names import Names
     from agent_bridge.core.programs import Token
@@ -67,15 +69,18 @@ class Access:
         """Return the role of the identity in a room: an agent never has a higher one than *agent*."""
         return Role.AGENT if token.is_agent else self._roles.of(token.user_id, room_id)
 
-    def require(self, token: Token, permission: Permission, room_id: str = EVERYWHERE) -> None:
-        """Return if the identity has *permission* in a room now.
+    def require(
+        self, token: Token, permission: Permission, room_id: str = EVERYWHERE, *, role: Role | None = None
+    ) -> None:
+        """Return if the identity has *permission* in a room now. *role*: the one of a person there, if it is known.
 
         Raises:
             ProgramRefused: it lacks the role, or is muted, or is an agent at rest.
         """
         if token.is_at_rest:
             raise ProgramRefused(Problem.AGENT_AT_REST, "the agent of the token is gone or retired")
-        if permission not in CAN[self.role(token, room_id)]:
+        present = self.role(token, room_id) if role is None or token.is_agent else role
+        if permission not in CAN[present]:
             needed = lowest_role(permission).name.lower()
             raise ProgramRefused(Problem.ROLE_MISSING, f"this needs the role {needed}")
         if permission is not Permission.READ and self._roles.is_muted(token.user_id, room_id):
@@ -149,20 +154,37 @@ class Access:
         Raises:
             ProgramRefused: the person lacks it.
         """
-        if token.is_agent:
-            return
-        levels = await self._recent_state(reached, "m.room.power_levels")
-        state = RoomState.of(reached.room_id, [] if levels is None else [levels])
-        if state.level(kind) <= state.power(token.user_id) and levels is not None:
-            return
-        create = await self._recent_state(reached, "m.room.create")
-        state = RoomState.of(reached.room_id, [each for each in (levels, create) if each is not None])
-        if state.power(token.user_id) < state.level(kind):
+        if not token.is_agent and not await self._has_power(token, reached, lambda state: state.level(kind)):
             raise ProgramRefused(Problem.NOT_PERMITTED, "the room lets others write alone")
+
+    async def may_write(self, token: Token, reached: ReachedRoom) -> None:
+        """Return if the identity has the power to send messages in a room, where the bridge writes for it.
+
+        Raises:
+            ProgramRefused: it lacks the power.
+        """
+        if not await self._has_power(token, reached, lambda state: state.level("m.room.message")):
+            raise ProgramRefused(Problem.NOT_PERMITTED, "the room lets others write alone")
+
+    async def moderates(self, token: Token, reached: ReachedRoom) -> bool:
+        """Tell whether a person moderates a room: by the role, or by the power in a room that people made."""
+        if token.is_agent or Permission.SETTINGS in CAN[self.role(token, reached.room_id)]:
+            return not token.is_agent
+        return not is_made(reached.room) and await self._has_power(token, reached, lambda _: MODERATOR_POWER)
 
     async def is_encrypted(self, reached: ReachedRoom) -> bool:
         """Tell whether clients encrypt the messages of a room."""
         return await self._recent_state(reached, "m.room.encryption") is not None
+
+    async def _has_power(self, token: Token, reached: ReachedRoom, needed: Callable[[RoomState], int]) -> bool:
+        """Tell whether the identity has the power in a room that *needed* returns for its state."""
+        levels = await self._recent_state(reached, "m.room.power_levels")
+        state = RoomState.of(reached.room_id, [] if levels is None else [levels])
+        if levels is not None and state.power(token.user_id) >= needed(state):
+            return True
+        create = await self._recent_state(reached, "m.room.create")
+        state = RoomState.of(reached.room_id, [each for each in (levels, create) if each is not None])
+        return state.power(token.user_id) >= needed(state)
 
     async def _recent_state(self, reached: ReachedRoom, kind: str) -> dict[str, Any] | None:
         """Return a state event of a room, as it was within the last :data:`_RECENT` seconds; None: there is none."""

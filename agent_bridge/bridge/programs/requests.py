@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.programs import Token
     from agent_bridge.matrix.client import Homeserver
+    from agent_bridge.store.postgres.database import Connection
     from agent_bridge.store.program_requests import ProgramRequest, ProgramRequests
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -100,6 +101,19 @@ class Requests:
         counts, response = await self._store.finish(request.id, status, content)
         _log.info("request of a program", action=call.action, token=call.token.id, request=request.handle)
         return Outcome(counts, response, request.handle, is_repeat=not request.is_new)
+
+    async def step(
+        self, request: ProgramRequest, act: Callable[[Connection], Awaitable[Mapping[str, Any]]]
+    ) -> Mapping[str, Any]:
+        """Return the effect of the first step of a *request*: that of *act*, or the one that an earlier run has stored.
+
+        *act* makes its changes in the transaction of the given connection, which also stores the effect, so they are
+        made once. Further steps need keys that derive from the call. :class:`ProgramRefused` undoes the changes.
+        """
+        effect = await self._store.step(request.id, act)
+        if effect is None:
+            raise ProgramRefused(Problem.TOKEN_INVALID)
+        return effect
 
     async def send(
         self, call: Call, request: ProgramRequest, room_id: str, content: dict[str, Any], kind: str, voice: str

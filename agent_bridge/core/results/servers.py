@@ -44,8 +44,10 @@ class PlaceProblem(StrEnum):
     SILENT = "silent"
     #: The agent cannot enter the channel.
     NOT_ENTERED = "not_entered"
-    #: The caller is not in the server.
+    #: The caller is not in the server or channel.
     OUTSIDE = "outside"
+    #: The caller may enter it by the invitation of others only.
+    CLOSED = "closed"
     #: The homeserver lets nobody of the bridge invite or remove people there.
     POWERLESS = "powerless"
 

@@ -1,13 +1,21 @@
 -- find --
 -- Return the request %(key)s of the token %(token)s.
-SELECT id, digest, handle, event_id, status, response, created_at FROM api_request WHERE token = %(token)s AND key = %(key)s
+SELECT id, digest, handle, event_id, status, response, created_at, effect FROM api_request WHERE token = %(token)s AND key = %(key)s
 
 -- begin --
 -- Write the request %(key)s of the token %(token)s; no row if it is known.
 INSERT INTO api_request (token, key, action, digest, handle, name)
 VALUES (%(token)s, %(key)s, %(action)s, %(digest)s, %(handle)s, %(name)s)
 ON CONFLICT (token, key) DO NOTHING
-RETURNING id, digest, handle, event_id, status, response, created_at
+RETURNING id, digest, handle, event_id, status, response, created_at, effect
+
+-- lock --
+-- Lock the request %(request)s, and return the effect of its first step. No row: the token was erased.
+SELECT effect FROM api_request WHERE id = %(request)s FOR NO KEY UPDATE
+
+-- put --
+-- Record the effect of the first step of the request %(request)s.
+UPDATE api_request SET effect = %(effect)s WHERE id = %(request)s
 
 -- sent --
 -- Note that the request %(request)s has sent the event %(event_id)s in the room %(room_id)s.
@@ -21,11 +29,11 @@ WHERE id = %(request)s RETURNING status, response
 
 -- forget --
 -- Forget the request %(request)s, which had no effect.
-DELETE FROM api_request WHERE id = %(request)s AND status IS NULL AND event_id IS NULL
+DELETE FROM api_request WHERE id = %(request)s AND status IS NULL AND event_id IS NULL AND effect IS NULL
 
 -- by_handle --
 -- Return the request with the handle %(handle)s of a token of the same identity as %(token)s.
-SELECT q.id, q.digest, q.handle, q.event_id, q.status, q.response, q.created_at, q.room_id
+SELECT q.id, q.digest, q.handle, q.event_id, q.status, q.response, q.created_at, q.effect, q.room_id
 FROM api_request q JOIN token theirs ON theirs.id = q.token JOIN token own ON own.id = %(token)s
 WHERE q.handle = %(handle)s AND theirs.person IS NOT DISTINCT FROM own.person AND theirs.agent IS NOT DISTINCT FROM own.agent
 

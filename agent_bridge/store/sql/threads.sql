@@ -34,11 +34,11 @@ ORDER BY coalesce(h.said_at, h.created_at) DESC, h.id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- add --
--- Write a thread of the room %(room_id)s, whose name is to be shown; return its row id. The request has the time of its turn. A
+-- Write a thread of the room %(room_id)s, whose name is to be shown; return its row id. The request has its time. A
 -- repeat of the request finds it.
 INSERT INTO thread (room, room_id, root, name, creator, key, since, said_at)
 SELECT r.id, r.room_id, %(root)s, %(name)s, %(creator)s, %(key)s, %(since)s,
-       (SELECT max(t.said_at) FROM turn t WHERE t.key = %(key)s)
+       coalesce((SELECT max(t.said_at) FROM turn t WHERE t.key = %(key)s), (SELECT q.created_at FROM api_request q WHERE q.name = %(key)s))
 FROM room r WHERE r.room_id = %(room_id)s
 ON CONFLICT (key) DO UPDATE SET key = EXCLUDED.key
 RETURNING id, pg_notify('agent_bridge', 'threads')
@@ -51,13 +51,19 @@ RETURNING id, pg_notify('agent_bridge', 'threads')
 -- archive --
 -- Archive the thread %(id)s because of the request %(key)s, and return it, unless somebody wrote in it after the request.
 WITH request AS (
-    SELECT (SELECT max(t.said_at) FROM turn t WHERE t.key = %(key)s) AS at
+    SELECT coalesce((SELECT max(t.said_at) FROM turn t WHERE t.key = %(key)s),
+                    (SELECT q.created_at FROM api_request q WHERE q.name = %(key)s)) AS at
 )
 UPDATE thread SET archived_at = coalesce(archived_at, now()), said_at = greatest(said_at, request.at),
        changes = changes + (archived_at IS NULL)::integer
 FROM request
 WHERE thread.id = %(id)s AND NOT coalesce(thread.said_at > request.at, false)
 RETURNING thread.id, pg_notify('agent_bridge', 'threads')
+
+-- reopen --
+-- Take the thread %(id)s out of the archive.
+UPDATE thread SET archived_at = NULL, changes = changes + 1 WHERE id = %(id)s AND archived_at IS NOT NULL
+RETURNING id, pg_notify('agent_bridge', 'threads')
 
 -- heard --
 -- Note the newest messages of threads, which are not archived any more then. A message that is known already, or is older than

@@ -70,6 +70,11 @@ api_request = Table(
     Column("response", JSONB),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=now),
     Column("finished_at", DateTime(timezone=True)),
+    Column(
+        "effect",
+        JSONB,
+        comment="of its first step, which is taken once; null: not taken",
+    ),
     UniqueConstraint("token", "key"),
     UniqueConstraint("handle"),
     UniqueConstraint("name"),
