@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.clients import Clients
     from agent_bridge.matrix.client import Homeserver
-    from agent_bridge.matrix.room_state import RoomState
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.settings import Settings
 
@@ -38,11 +37,8 @@ class ChatParts:
 def build_number_repair(settings: Settings, stores: Stores, homeserver: Homeserver) -> NumberRepair:
     """Build the part that finds the chats and rooms which the database lacks."""
     places, pairs = build_lost_places(settings, stores, homeserver), build_pair_rooms(settings, stores, homeserver)
-
-    async def adopt(state: RoomState) -> bool:
-        return await places.adopt(state) or await pairs.adopt(state)
-
-    lost = LostRooms(homeserver, stores.direct_chats, Groups(stores.database), stores.rooms, settings.roles, adopt)
+    groups = Groups(stores.database)
+    lost = LostRooms(homeserver, stores.direct_chats, groups, stores.rooms, settings.roles, places.adopt, pairs.adopt)
     return NumberRepair(
         homeserver, stores.database, stores.chats, stores.agents, lost, places.take_part, stores.signals
     )

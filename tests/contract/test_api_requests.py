@@ -203,7 +203,7 @@ async def test_paths_and_methods_that_do_not_exist(scene: Scene) -> None:
     checked(await scene.request("GET", "/v1/nothing"), Problem.NOT_FOUND)
     answer = await scene.request("DELETE", "/v1/me")
     checked(answer, Problem.METHOD_NOT_ALLOWED)
-    assert answer[2]["Allow"] == "GET"
+    assert answer[2]["Allow"] == "GET, PATCH"
     answer = await scene.request("OPTIONS", "/v1/send", headers={"Origin": "https://evil.example"})
     checked(answer, Problem.METHOD_NOT_ALLOWED)
 

@@ -11,6 +11,9 @@ import pytest
 from agent_bridge.core.programs import token_hash
 from agent_bridge.demo.synapse import free_port
 from agent_bridge.matrix.rooms import PAIR
+from agent_bridge.store.personal_data import PersonalData
+from agent_bridge.store.queue import Queue
+from agent_bridge.store.redactions import Redactions
 from support.api_client import program_of
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
@@ -151,11 +154,17 @@ async def test_two_people_have_one_room(harness: BridgeHarness, stage: Stage) ->
         assert one.user_id in listed
         assert two.user_id in listed
         # After an erasure the two find their room again.
-        await stage.running.database.execute(
-            "WITH gone AS (DELETE FROM pair WHERE %(user)s IN (low, high) RETURNING room) "
-            "UPDATE room SET request_key = NULL FROM gone WHERE room.id = gone.room",
-            {"user": one.user_id},
+        await first.request("PATCH", "/v1/me", body={"bio": "paints"})
+        database = stage.running.database
+        await PersonalData(database, Redactions("bot", redact_answers=False), Queue(database)).forget_rest(
+            one.user_id, 0
         )
+        for table, column in (("pair", "low"), ("pair", "high"), ("own_profile", "user_id"), ("token", "person")):
+            assert not await database.rows(
+                f"SELECT 1 FROM {table} WHERE {column} = %s",  # noqa: S608 - constants
+                (one.user_id,),
+            )
+        first = await program_of(stage.running, one.user_id, name="again")
         again = [first.post("/v1/direct", to=two.user_id), second.post("/v1/direct", to=one.user_id)]
         found = await asyncio.gather(*again)
         assert {each["room_id"] for each in found} == {room_id}
