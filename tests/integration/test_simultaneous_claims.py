@@ -102,7 +102,7 @@ async def stage(
 
 # The short form has fewer agents, with several programs each.
 @pytest.mark.parametrize(
-    ("stage", "rounds"), [(4, 2), pytest.param(CLAIMS, 50, marks=pytest.mark.long)], indirect=["stage"]
+    ("stage", "rounds"), [(4, 4), pytest.param(CLAIMS, 50, marks=pytest.mark.long)], indirect=["stage"]
 )
 async def test_of_simultaneous_claims_exactly_one_succeeds(stage: Stage, rounds: int) -> None:
     for round_ in range(rounds):
