@@ -19,6 +19,7 @@ from agent_bridge.clients import open_clients
 from agent_bridge.core.feed import FeedSwitch
 from agent_bridge.core.live import Live
 from agent_bridge.core.roles import Role, Roles
+from agent_bridge.core.threads import ArchivedRooms
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n import texts_in
 from agent_bridge.lifecycle import Bridge
@@ -103,6 +104,7 @@ async def build(
         roles=roles,
         texts=_texts(config, roles),
         feed=FeedSwitch(),
+        archived=ArchivedRooms(),
     )
     async with AsyncExitStack() as stack:
         stores = await open_stores(config.database, timeouts.database, stack)

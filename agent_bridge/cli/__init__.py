@@ -17,6 +17,7 @@ import typer
 
 from agent_bridge import __version__
 from agent_bridge.cli.message_commands import message_commands
+from agent_bridge.cli.place_commands import channel_commands, server_commands, thread_commands
 from agent_bridge.cli.program_commands import agent_commands, program_commands
 from agent_bridge.cli.serving import serve_bridge, until_stopped
 from agent_bridge.cli.terminal import ask_operator, note, say, show_progress, use_any_encoding
@@ -43,6 +44,9 @@ cli.add_typer(token_commands, name="token")
 cli.add_typer(program_commands)
 cli.add_typer(message_commands)
 cli.add_typer(agent_commands, name="agent")
+cli.add_typer(server_commands, name="server")
+cli.add_typer(channel_commands, name="channel")
+cli.add_typer(thread_commands, name="thread")
 
 ConfigFile = Annotated[
     Path,

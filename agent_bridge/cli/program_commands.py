@@ -1,7 +1,7 @@
 """The commands for people and programs that use the API: ``who``, ``send``, ``ask``, ``read``, ``tail``, ``post``.
 
 Exit code 0: done, or answered; 1: failed; 2: not configured, or wrong arguments; 3: no answer in time; 4: there is no
-such agent, room or message; 5: not permitted.
+such agent, room, message, server, channel or thread; 5: not permitted.
 """
 
 from __future__ import annotations

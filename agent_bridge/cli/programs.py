@@ -62,6 +62,11 @@ class Client:
         """Return the path of an agent."""
         return f"/v1/agents/{quote(name, safe='')}"
 
+    @staticmethod
+    def room(name: str, part: str) -> str:
+        """Return the path of a part of the room *name*, such as its votes."""
+        return f"/v1/rooms/{quote(name, safe='')}/{part}"
+
     def channel_events(self, channel: str | None) -> str:
         """Return the path of the events of *channel*; None: of the configured one, or the first log of agents."""
         return f"/v1/channels/{quote(channel or self._channel or '-', safe='')}/events"
@@ -95,7 +100,7 @@ class Client:
 
     def messages(self, room: str, query: Mapping[str, str | float]) -> list[dict[str, Any]]:
         """Return messages of *room*, oldest first."""
-        found: list[dict[str, Any]] = self.get(f"/v1/rooms/{quote(room, safe='')}/messages", query)["messages"]
+        found: list[dict[str, Any]] = self.get(self.room(room, "messages"), query)["messages"]
         return found
 
     def own_room(self) -> str:

@@ -63,6 +63,27 @@ class NewThread:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentMessage:
+    """A message of an agent in a room with archived threads."""
+
+    room_id: str
+    #: The first event of its thread; None: it ends the answer that *target* shows.
+    root: str | None
+    #: The event that it edits.
+    target: str | None
+    #: Milliseconds since 1970.
+    said_at: int
+
+
+@dataclass(slots=True)
+class ArchivedRooms:
+    """The rooms that have archived threads, as this process knows them."""
+
+    #: Room ids.
+    rooms: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class ThreadMessage:
     """A message in a thread that has a name."""
 

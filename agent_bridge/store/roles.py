@@ -61,6 +61,8 @@ class CurrentRoles:
     servers: Mapping[str, int]
     #: Whether a program may subscribe to the feed.
     is_fed: bool = False
+    #: Room ids of the rooms that have archived threads.
+    archived: frozenset[str] = frozenset()
 
 
 class RoleStore:
@@ -70,13 +72,13 @@ class RoleStore:
         self._database = database
 
     async def current(self) -> CurrentRoles:
-        """Return the newest book, the mutes that last, the rooms of servers, and whether programs may subscribe."""
+        """Return the newest book, the mutes that last, the rooms of servers, and the switches of features."""
         row = await self._database.row(_SQL["current"])
         if row is None:
             return CurrentRoles(None, Mutes(), {})
         book = None if row["version"] is None else _readable_book(row)
         ends = {(room, user): _time(until) for room, user, until in row["mutes"]}
-        return CurrentRoles(book, Mutes(ends), row["rooms"], row["is_fed"])
+        return CurrentRoles(book, Mutes(ends), row["rooms"], row["is_fed"], frozenset(row["archived"]))
 
     async def book(self, version: int) -> RoleBook | None:
         """Return a book; None if it was deleted, or cannot be read."""

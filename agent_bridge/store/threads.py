@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
-    from agent_bridge.core.threads import NewThread, ThreadMessage
+    from agent_bridge.core.threads import AgentMessage, NewThread, ThreadMessage
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("threads")
@@ -87,6 +87,16 @@ class ThreadStore:
             "times": [each.said_at for each in messages],
         }
         await connection.execute(_SQL["heard"], values)
+
+    async def said_by_agents(self, connection: Connection, messages: Collection[AgentMessage]) -> None:
+        """Take the threads of *messages* out of the archive within the caller's transaction."""
+        values = {
+            "rooms": [each.room_id for each in messages],
+            "roots": [each.root for each in messages],
+            "targets": [each.target for each in messages],
+            "times": [each.said_at for each in messages],
+        }
+        await connection.execute(_SQL["said_by_agents"], values)
 
     async def due(self, limit: int, others: Collection[int]) -> list[int]:
         """Return up to *limit* row ids of threads whose rooms do not show their names yet, but for *others*."""

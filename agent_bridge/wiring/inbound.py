@@ -15,6 +15,7 @@ from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.invites import InviteHandler
 from agent_bridge.bridge.inbound.people_intake import PeopleIntake
 from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.bridge.inbound.thread_intake import ThreadIntake
 from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
 from agent_bridge.bridge.inbound.vote_intake import VoteIntake
 from agent_bridge.commands.handler import all_commands
@@ -83,7 +84,7 @@ def build_inbound(settings: Settings, stores: Stores, clients: Clients) -> Inbou
         VoteIntake(VoteStore(stores.database), rules),
         PeopleIntake(PeopleQuestions(stores.database), settings.namespace),
         FeedWriter(Feed(stores.database), settings.feed),
-        ThreadStore(stores.database),
+        ThreadIntake(ThreadStore(stores.database), stores.database, settings.archived, settings.namespace),
         build_tasks(settings, stores, clients),
         max_queued=config.lanes.max_queued_per_room,
         when_busy=config.lanes.when_busy,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def build_refresher(settings: Settings, stores: Stores) -> RoleRefresher:
     """Build the part that reads the roles of this process."""
     permissions = settings.live.part(lambda config: config.permissions)
-    return RoleRefresher(RoleStore(stores.database), settings.roles, permissions, stores.signals, settings.feed)
+    store = RoleStore(stores.database)
+    return RoleRefresher(store, settings.roles, permissions, stores.signals, settings.feed, settings.archived)
 
 
 def build_role_keeper(

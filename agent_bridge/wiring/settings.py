@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.live import Live
     from agent_bridge.core.roles import Roles
+    from agent_bridge.core.threads import ArchivedRooms
     from agent_bridge.i18n.catalogue import Texts
 
 
@@ -32,6 +33,7 @@ class Settings:
     texts: Texts
     #: Whether the feed is written.
     feed: FeedSwitch
+    archived: ArchivedRooms
 
     @property
     def file(self) -> Path | None:

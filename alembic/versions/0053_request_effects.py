@@ -1,4 +1,4 @@
-"""Requests of programs note the effect of their first step."""
+"""Requests of programs note the effect of their first step; archived threads are found by an index."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ depends_on = None
 _EFFECT = """
 ALTER TABLE api_request ADD COLUMN effect jsonb;
 COMMENT ON COLUMN api_request.effect IS 'of its first step, which is taken once; null: not taken';
+CREATE INDEX thread_archived_idx ON thread (room_id) WHERE archived_at IS NOT NULL;
 """
 
 

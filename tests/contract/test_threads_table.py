@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent_bridge.core.threads import NewThread, Thread, ThreadMessage
+from agent_bridge.bridge.inbound.thread_intake import ThreadIntake
+from agent_bridge.bridge.roles.refresher import RoleRefresher
+from agent_bridge.core.live import Live
+from agent_bridge.core.roles import Roles
+from agent_bridge.core.threads import ArchivedRooms, NewThread, Thread, ThreadMessage
 from agent_bridge.core.turns import TurnKind
+from agent_bridge.matrix.events import RoomEvent
+from agent_bridge.render.content import LIVE, edit, in_thread
+from agent_bridge.store.postgres.signals import Signals
+from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.threads import ThreadStore
+from support.records import NAMES
 from support.turn_rows import BOB, ROOM, accept, add_agent, new
 
 if TYPE_CHECKING:
@@ -18,6 +27,7 @@ if TYPE_CHECKING:
 
 #: Now, in milliseconds, and the keys of the commands that name and archive the thread.
 NOW = int(time.time() * 1000)
+BOT, GHOST = NAMES.bot, NAMES.user_id(f"{NAMES.username_prefix}a")
 
 
 async def command(database: Database, name: str, said_at: int) -> str:
@@ -44,6 +54,16 @@ async def archive(database: Database, thread: Thread, said_at: int) -> bool:
     key = await command(database, f"archive{said_at}", said_at)
     async with database.transaction() as connection:
         return await ThreadStore(database).archive(connection, thread, key)
+
+
+def agent_event(
+    at: int, sender: str = GHOST, msgtype: str = "m.text", root: str = "$root", edits: str = "", *, grows: bool = False
+) -> RoomEvent:
+    """Return a message of an agent in a thread, or an edit of its answer."""
+    content: dict[str, Any] = {"msgtype": msgtype, "body": "words"} | in_thread(root, root)
+    if edits:
+        content = edit(content | ({LIVE: {}} if grows else {}), edits)
+    return RoomEvent("$said", ROOM, "m.room.message", sender, None, content, NOW + at)
 
 
 async def hear(database: Database, said_at: int, root: str = "$root") -> None:
@@ -86,6 +106,46 @@ async def test_a_message_after_the_request_keeps_a_thread(database: Database) ->
     await hear(database, NOW - 4_000)
     assert not await archive(database, thread, NOW - 5_000)
     assert not await is_archived(database)
+
+
+@pytest.mark.parametrize(
+    ("event", "returns"),
+    [
+        pytest.param({"at": -4_000}, True, id="the next message of the agent"),
+        pytest.param({"at": -6_000}, False, id="said before the command"),
+        pytest.param({"at": -4_000, "sender": BOT}, False, id="by the bot"),
+        pytest.param({"at": -4_000, "msgtype": "m.notice"}, False, id="a notice"),
+        pytest.param({"at": -4_000, "root": "$another"}, False, id="another thread"),
+        pytest.param({"at": -4_000, "edits": "$shown"}, True, id="the end of an answer"),
+        pytest.param({"at": -4_000, "edits": "$shown", "grows": True}, False, id="an answer that grows"),
+        pytest.param({"at": -4_000, "edits": "$else"}, False, id="an edit of something else"),
+    ],
+)
+async def test_a_message_of_an_agent_takes_a_thread_out_of_the_archive(
+    database: Database, event: dict[str, Any], *, returns: bool
+) -> None:
+    thread, archived = await add_thread(database), ArchivedRooms()
+    (row,) = await database.rows("SELECT id FROM agent")
+    await accept(database, new("$question", ROOM, row["id"], thread="$root"))
+    await database.execute(
+        "INSERT INTO outbox (turn, part, event_id) SELECT id, 0, '$shown' FROM turn WHERE event_id = '$question'"
+    )
+    intake = ThreadIntake(ThreadStore(database), database, archived, NAMES)
+    refresher = RoleRefresher(RoleStore(database), Roles.fixed({}, NAMES), Live({}), Signals(), archived=archived)
+    await refresher.refresh()
+    await intake.take([agent_event(**event)])
+    assert archived.rooms == frozenset()
+    assert await archive(database, thread, NOW - 5_000)
+    # This process does not know it yet.
+    await intake.take([agent_event(**event)])
+    assert await is_archived(database)
+    await refresher.refresh()
+    assert archived.rooms == {ROOM}
+    for _ in range(2):
+        await intake.take([agent_event(**event)])
+        assert await is_archived(database) is not returns
+    await refresher.refresh()
+    assert archived.rooms == (frozenset() if returns else {ROOM})
 
 
 async def test_intake_knows_the_threads_with_names(database: Database) -> None:

@@ -19,12 +19,14 @@ from agent_bridge.bridge.inbound.bot_budget import BotBudget
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.people_intake import PeopleIntake
 from agent_bridge.bridge.inbound.rules import Rules
+from agent_bridge.bridge.inbound.thread_intake import ThreadIntake
 from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
 from agent_bridge.bridge.inbound.vote_intake import VoteIntake
 from agent_bridge.config.conversations import BudgetsConfig
 from agent_bridge.core.feed import FeedSwitch
 from agent_bridge.core.live import Live
 from agent_bridge.core.roles import Role, Roles
+from agent_bridge.core.threads import ArchivedRooms
 from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
@@ -137,7 +139,7 @@ def real_intake(
         VoteIntake(VoteStore(database), rules),
         PeopleIntake(PeopleQuestions(database), NAMES),
         FeedWriter(Feed(database), FeedSwitch(is_fed)),
-        ThreadStore(database),
+        ThreadIntake(ThreadStore(database), database, ArchivedRooms(), NAMES),
         max_queued=max_queued,
     )
 

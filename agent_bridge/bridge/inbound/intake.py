@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.bot_budget import BotBudget
     from agent_bridge.bridge.inbound.people_intake import PeopleIntake
     from agent_bridge.bridge.inbound.rules import Rules
+    from agent_bridge.bridge.inbound.thread_intake import ThreadIntake
     from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
     from agent_bridge.bridge.inbound.vote_intake import VoteIntake
     from agent_bridge.bridge.queue.lanes import Lanes
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from agent_bridge.store.roles import RoleStore
     from agent_bridge.store.rooms import Rooms
     from agent_bridge.store.selections import Selections
-    from agent_bridge.store.threads import ThreadStore
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -100,7 +100,7 @@ class Intake:
         votes: VoteIntake,
         people: PeopleIntake,
         feed: FeedWriter,
-        threads: ThreadStore,
+        threads: ThreadIntake,
         tasks: TaskService | None = None,
         *,
         max_queued: int,
@@ -142,6 +142,7 @@ class Intake:
         """
         events, copies = await self._relayed.counting(events)
         await self._feed.take(events)
+        await self._threads.take(events)
         if state := [event for event in events if event.state_key is not None]:
             await self._state_changes.note(state)
         asking = (event for event in events if self._rules.concerns_bridge(event) and event.event_id not in copies)

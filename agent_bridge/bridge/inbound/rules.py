@@ -162,10 +162,15 @@ class Rules(MessageRules):
         return StopRequest(event.room_id, event.event_id, event.target) if is_command else None
 
     def thread_message(self, event: RoomEvent, room: Room | None) -> ThreadMessage | None:
-        """Return the message in a thread with a name that *event* is: no command, and no words of a muted user."""
+        """Return the message of a person or a program in a thread with a name that *event* is.
+
+        Commands are none, nor are words of muted users.
+        """
         if room is None or event.thread not in room.named_threads or event.state_key is not None:
             return None
-        if event.redacted_by is not None or self.namespace.is_ours(event.sender) or self._is_muted(event):
+        if event.redacted_by is not None or self._is_muted(event):
+            return None
+        if self.namespace.is_ours(event.sender) and not is_by_program(event, self.namespace):
             return None
         asked = self.decide(event, room)
         if isinstance(asked, NewTurn) and asked.kind is TurnKind.COMMAND:

@@ -1,4 +1,4 @@
-"""Keeps the book of roles, the mutes and the switch of the feed of this process equal to those of the database."""
+"""Keeps the roles, the mutes and the switches of features of this process equal to those of the database."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import structlog
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.feed import FeedSwitch
+from agent_bridge.core.threads import ArchivedRooms
 from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
@@ -31,9 +32,11 @@ class RoleRefresher:
         permissions: Live[dict[str, Role]],
         signals: Signals,
         feed: FeedSwitch | None = None,
+        archived: ArchivedRooms | None = None,
     ) -> None:
         self._store = store
         self._feed = feed or FeedSwitch()
+        self._archived = archived or ArchivedRooms()
         self._roles = roles
         self._permissions = permissions
         self._signals = signals
@@ -56,6 +59,7 @@ class RoleRefresher:
         book = self._roles.book if found.book is None else found.book
         self._roles.replace(book, found.mutes, found.servers)
         self._feed.is_on = found.is_fed
+        self._archived.rooms = found.archived
         if before and self._roles.book.version != before:
             _log.info("a newer book of roles counts", version=self._roles.book.version)
 

@@ -7,8 +7,8 @@ LOCK TABLE role_book IN SHARE ROW EXCLUSIVE MODE
 SELECT version, permissions, assigned, servers FROM role_book ORDER BY version DESC LIMIT 1
 
 -- current --
--- Return the newest book of roles, nulls if there is none, the mutes that last, the rooms of servers, and whether a token
--- may subscribe to the feed.
+-- Return the newest book of roles, nulls if there is none, the mutes that last, the rooms of servers, whether a token
+-- may subscribe to the feed, and the rooms with archived threads.
 SELECT b.version, b.permissions, b.assigned, b.servers,
        (SELECT coalesce(jsonb_object_agg(r.room_id, x.server), '{}')
         FROM (SELECT room, id AS server FROM server UNION ALL SELECT room, server FROM channel WHERE server IS NOT NULL) AS x
@@ -17,7 +17,8 @@ SELECT b.version, b.permissions, b.assigned, b.servers,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(m.room_id, m.user_id, m.until)), '[]') FROM mute m
         WHERE m.until IS NULL OR m.until > now()) AS mutes,
        EXISTS (SELECT 1 FROM token WHERE 'subscribe' = ANY(capabilities) AND revoked_at IS NULL
-               AND (expires_at IS NULL OR expires_at > now())) AS is_fed
+               AND (expires_at IS NULL OR expires_at > now())) AS is_fed,
+       (SELECT coalesce(jsonb_agg(DISTINCT h.room_id), '[]') FROM thread h WHERE h.archived_at IS NOT NULL) AS archived
 FROM (SELECT 1) AS one LEFT JOIN (SELECT * FROM role_book ORDER BY version DESC LIMIT 1) AS b ON true
 
 -- book --

@@ -58,12 +58,12 @@ UPDATE thread SET archived_at = coalesce(archived_at, now()), said_at = greatest
        changes = changes + (archived_at IS NULL)::integer
 FROM request
 WHERE thread.id = %(id)s AND NOT coalesce(thread.said_at > request.at, false)
-RETURNING thread.id, pg_notify('agent_bridge', 'threads')
+RETURNING thread.id, pg_notify('agent_bridge', 'threads'), pg_notify('agent_bridge', 'roles')
 
 -- reopen --
 -- Take the thread %(id)s out of the archive.
 UPDATE thread SET archived_at = NULL, changes = changes + 1 WHERE id = %(id)s AND archived_at IS NOT NULL
-RETURNING id, pg_notify('agent_bridge', 'threads')
+RETURNING id, pg_notify('agent_bridge', 'threads'), pg_notify('agent_bridge', 'roles')
 
 -- heard --
 -- Note the newest messages of threads, which are not archived any more then. A message that is known already, or is older than
@@ -75,7 +75,24 @@ FROM (
     GROUP BY room_id, root
 ) AS heard
 WHERE thread.room_id = heard.room_id AND thread.root = heard.root AND coalesce(heard.at > thread.said_at, true)
-RETURNING CASE WHEN changes <> changes_applied THEN pg_notify('agent_bridge', 'threads') END
+RETURNING CASE WHEN changes <> changes_applied THEN pg_notify('agent_bridge', 'threads') END,
+          CASE WHEN changes <> changes_applied THEN pg_notify('agent_bridge', 'roles') END
+
+-- said_by_agents --
+-- Take the threads out of the archive to which messages of agents belong: each has a root, or ends the answer that it edits. One that
+-- was said before the request to archive the thread changes nothing.
+UPDATE thread SET said_at = heard.at, archived_at = NULL, changes = changes + 1
+FROM (
+    SELECT said.room_id, coalesce(said.root, c.thread_id) AS root, least(now(), to_timestamp(max(said.at) / 1000.0)) AS at
+    FROM unnest(%(rooms)s::text[], %(roots)s::text[], %(targets)s::text[], %(times)s::bigint[]) AS said (room_id, root, target, at)
+         LEFT JOIN outbox o ON o.event_id = said.target
+         LEFT JOIN turn t ON t.id = o.turn
+         LEFT JOIN conversation c ON c.id = t.conversation
+    GROUP BY said.room_id, coalesce(said.root, c.thread_id)
+) AS heard
+WHERE thread.room_id = heard.room_id AND thread.root = heard.root AND thread.archived_at IS NOT NULL
+  AND coalesce(heard.at > thread.said_at, true)
+RETURNING pg_notify('agent_bridge', 'threads'), pg_notify('agent_bridge', 'roles')
 
 -- due --
 -- Return up to %(limit)s threads whose rooms do not show their names yet, but for %(others)s. The command that made one sends

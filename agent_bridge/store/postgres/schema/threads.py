@@ -30,3 +30,4 @@ thread = Table(
 Index("thread_root_key", thread.c.room_id, thread.c.root, unique=True, postgresql_where=text("root IS NOT NULL"))
 Index("thread_room_idx", thread.c.room)
 Index("thread_due_idx", thread.c.id, postgresql_where=text("changes <> changes_applied"))
+Index("thread_archived_idx", thread.c.room_id, postgresql_where=text("archived_at IS NOT NULL"))
