@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.programs.feed import FeedService
     from agent_bridge.bridge.programs.messages import Messages
     from agent_bridge.bridge.programs.model_calls import ModelCalls
+    from agent_bridge.bridge.programs.own_profile import OwnProfileDesk
     from agent_bridge.bridge.programs.places import Places
     from agent_bridge.bridge.programs.reading import Reading
     from agent_bridge.bridge.programs.requests import Requests
@@ -45,6 +46,7 @@ class ApiServices:
     threads: ProgramThreads
     feed: FeedService
     client_agents: ClientAgentDesk
+    profiles: OwnProfileDesk
     connected: ConnectedAgents
     tasks: ProgramTasks
     votes: ProgramVotes

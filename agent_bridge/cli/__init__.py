@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent_bridge import __version__
+from agent_bridge.cli.message_commands import message_commands
 from agent_bridge.cli.place_commands import channel_commands, server_commands, thread_commands
 from agent_bridge.cli.program_commands import agent_commands, program_commands
 from agent_bridge.cli.serving import serve_bridge, until_stopped
@@ -42,6 +43,7 @@ database_commands = typer.Typer(help="Commands about the database.", no_args_is_
 cli.add_typer(database_commands, name="database")
 cli.add_typer(token_commands, name="token")
 cli.add_typer(program_commands)
+cli.add_typer(message_commands)
 cli.add_typer(agent_commands, name="agent")
 cli.add_typer(task_commands, name="task")
 cli.add_typer(vote_commands, name="vote")

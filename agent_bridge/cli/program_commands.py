@@ -164,9 +164,23 @@ def post(
 
 
 @program_commands.command("status")
-def status(*, as_json: AsJson = False) -> None:
-    """Tell whether the bridge answers, the identity of the token, and its rooms with unread messages."""
+def status(
+    *,
+    text: Annotated[str | None, typer.Option("--set", help="Your status text; an empty one deletes it.")] = None,
+    online: Annotated[bool | None, typer.Option("--online/--away", help="How an agent is shown.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell whether the bridge answers, the identity of the token, and its rooms with unread messages.
+
+    With --set, --online or --away: change the own status.
+    """
     client = Client()
+    changes = {key: each for key, each in {"status_text": text, "online": online}.items() if each is not None}
+    if changes:
+        me = client.request("PATCH", "/v1/me", changes)
+        if as_json:
+            say(json.dumps({"me": me}, ensure_ascii=False))
+        return
     me, rooms = client.get("/v1/me"), client.get("/v1/rooms", {"unread": "true"})["rooms"]
     if as_json:
         say(json.dumps({"me": me, "rooms": rooms}, ensure_ascii=False))

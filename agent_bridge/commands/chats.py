@@ -25,6 +25,7 @@ from agent_bridge.core.results.chats import (
     ChatRenamed,
     IsDirectChat,
     NotYourChat,
+    PairEntry,
     TooManyChats,
 )
 from agent_bridge.core.results.commands import Argument, ArgumentProblem, Group, NotPermitted, RoomAddress
@@ -105,6 +106,7 @@ async def chats(
         if listed_chats:
             await _show(ctx, [each.id for each in listed_chats])
         found = listed_chats[start : start + _PAGE]
+    pairs_number, pairs = await ctx.services.pairs.listed(_PAGE) if all_ and page == 1 and not archived else (0, [])
     return ChatList(
         tuple(_entry(ctx, each, start + at, is_of_all=all_) for at, each in enumerate(found, 1)),
         page=page,
@@ -112,6 +114,8 @@ async def chats(
         is_of_all=all_,
         is_archive=archived,
         archived=0 if archived or all_ else await store.number_of(person, ChatStatus.ARCHIVED),
+        pairs=tuple(PairEntry(each.low, each.high, _address(ctx, each.room_id), each.age) for each in pairs),
+        number_of_pairs=pairs_number,
     )
 
 
@@ -129,9 +133,13 @@ def _entry(ctx: CommandContext, chat: ListedChat, position: int, *, is_of_all: b
         name=ChatName(chat.number, None if is_of_all else chat.title),
         agent=chat.agent,
         person=chat.person if is_of_all else None,
-        room=RoomAddress(chat.room_id, ctx.services.namespace.domain),
+        room=_address(ctx, chat.room_id),
         age=chat.age,
     )
+
+
+def _address(ctx: CommandContext, room_id: str) -> RoomAddress:
+    return RoomAddress(room_id, ctx.services.namespace.domain)
 
 
 @command("rename", group=Group.CHATS, permission=Permission.JOIN, example="Trip to Oslo")

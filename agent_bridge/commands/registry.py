@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.mutes import MuteStore
     from agent_bridge.store.notifications import Notifications
     from agent_bridge.store.operations import OperationStore
+    from agent_bridge.store.pairs import Pairs
     from agent_bridge.store.people_questions import PeopleQuestions
     from agent_bridge.store.personal_data import PersonalData
     from agent_bridge.store.postgres.database import Database
@@ -128,6 +129,7 @@ class CommandServices:
     selections: Selections
     binding: Binding
     chats: Chats
+    pairs: Pairs
     chat_maker: ChatMaker
     direct: DirectChats
     direct_chats: DirectChatStore

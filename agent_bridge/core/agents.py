@@ -84,3 +84,17 @@ class Agent:
     settings: AgentSettings = NO_SETTINGS
     #: User id of the person who retired it: a list that has it does not bring it back; None: nobody did.
     retired_by: str | None = None
+    #: The status text that it has set; None: none.
+    status_text: str | None = None
+    #: Whether it has itself shown as away although it answers.
+    away: bool = False
+
+    @property
+    def presence(self) -> str:
+        """The ``presence`` of the Matrix spec while it is there."""
+        return presence_of(away=self.away)
+
+
+def presence_of(*, away: bool) -> str:
+    """Return the ``presence`` of the Matrix spec of an agent that is there, or has itself shown as away."""
+    return "unavailable" if away else "online"

@@ -84,6 +84,8 @@ class Problem(StrEnum):
     #: The change of a task, or the vote, is not accepted as they are now; *reason* is why.
     TASK_REFUSED = "task_refused"
     VOTE_REFUSED = "vote_refused"
+    #: Another one than the bridge changes this part of the profile.
+    PROFILE_NOT_OURS = "profile_not_ours"
     #: The question does not wait for a reply any more.
     QUESTION_OVER = "question_over"
     TOO_MANY_REQUESTS = "too_many_requests"

@@ -21,6 +21,8 @@ class KindName(StrEnum):
     CHAT = "chat"
     #: A direct conversation that a person began with one agent.
     DM = "dm"
+    #: A direct conversation of two agents, which their programs began.
+    PAIR = "pair"
     #: A room of people, with agents, the bridge bot, or both.
     GROUP = "group"
     #: The room of all agents.

@@ -41,6 +41,8 @@ class ChatTexts:
     numbered: str
     listed: str
     listed_of: str
+    pairs: str
+    pair: str
     page: str
     head_archived: str
     none_archived: str

@@ -47,6 +47,8 @@ CHAT = "org.agent_bridge.chat"
 CHANNEL = "org.agent_bridge.channel"
 #: State event of a server: its key and its owner.
 SERVER = "org.agent_bridge.server"
+#: State event of the direct room of two agents or two people: their user ids.
+PAIR = "org.agent_bridge.pair"
 #: Power level of ghosts in channels of the type *log*: they and the bridge write there.
 LOG_POWER = 10
 #: Power levels that messages need, by the type of the channel.
@@ -223,6 +225,21 @@ def direct_content(plan: RoomPlan, *, person: str) -> dict[str, Any]:
     content = plan.content() | {"invite": [person], "is_direct": True}
     content["initial_state"].append(_state("m.room.canonical_alias", {}))
     return {key: value for key, value in content.items() if key not in {"name", "topic"}}
+
+
+def pair_content(plan: RoomPlan, low: str, high: str) -> dict[str, Any]:
+    """Return the body that creates the direct room of the users *low* and *high*, whom the creator brings in later.
+
+    The homeserver would make the alias canonical, and clients show that where the room loses its name.
+    """
+    content = {key: value for key, value in plan.content().items() if key != "topic"}
+    content["initial_state"] += [
+        _state("m.room.canonical_alias", {}),
+        _state(FUNCTIONAL, functional_content(plan.creator)),
+        _state(PAIR, {"users": [low, high]}),
+    ]
+    content["power_level_content_override"]["events"][PAIR] = ADMIN_POWER
+    return content
 
 
 def _invited(plan: RoomPlan) -> list[str]:

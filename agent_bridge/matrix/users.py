@@ -119,9 +119,9 @@ class UserRequests(Requester):
         content = {"presence": state} | ({"status_msg": message} if message else {})
         await self.request(Method.PUT, Path.v3.presence[user_id].status, content, as_user=user_id)
 
-    async def presence_of(self, user_id: str) -> Json:
-        """Return the presence of a user who shares a room with the bot (Matrix spec, "Presence")."""
-        return await self.request(Method.GET, Path.v3.presence[user_id].status)
+    async def presence_of(self, user_id: str, as_user: str | None = None) -> Json:
+        """Return the presence of a user who shares a room with *as_user* (default: the bot; spec, "Presence")."""
+        return await self.request(Method.GET, Path.v3.presence[user_id].status, as_user=as_user)
 
     async def status_message(self, user_id: str) -> str | None:
         """Return the status message of a ghost; None if it has none."""

@@ -39,6 +39,12 @@ def render_chats(result: ChatList, texts: Texts, prefix: str) -> str:
     blocks = [_head(result, texts).format(prefix=prefix)]
     if result.chats:
         blocks.append("\n".join(_entry(each, texts) for each in result.chats))
+    if result.pairs:
+        lines = [
+            chats.pair.format(room=chat_link(each.room, f"{each.low} · {each.high}"), age=texts.duration(each.age))
+            for each in result.pairs
+        ]
+        blocks.append("\n".join([chats.pairs.format(number=result.number_of_pairs), "", *lines]))
     if result.pages > 1:
         following = " ".join([str(result.page % result.pages + 1), *words])
         blocks.append(chats.page.format(page=result.page, pages=result.pages, prefix=prefix, following=following))

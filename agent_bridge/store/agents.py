@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
-from agent_bridge.core.agents import NO_SETTINGS, Agent, AgentSettings, AgentState
+from agent_bridge.core.agents import NO_SETTINGS, Agent, AgentSettings, AgentState, presence_of
 from agent_bridge.core.chats import ChatStatus
 from agent_bridge.core.rooms import HomeRoom, RoomProblem, Streaming, WhenBusy
 from agent_bridge.store.corruption import UNREADABLE, member_or_none, read_one, readable, report
@@ -98,6 +98,8 @@ def agent_from(row: Mapping[str, Any]) -> Agent:
         entry=row["entry"],
         settings=_settings(row),
         retired_by=row["retired_by"],
+        status_text=row["status_text"],
+        away=row["away"],
     )
 
 
@@ -201,13 +203,14 @@ class Agents:
         """Return the localparts of all ghosts."""
         return {row["ghost"] for row in await self._database.rows(_SQL["ghosts"])}
 
-    async def active(self, seconds: float, limit: int) -> list[str]:
-        """Return the localparts of ghosts that answer a message, or have done so in the last *seconds*.
+    async def active(self, seconds: float, limit: int) -> dict[str, tuple[str, str | None]]:
+        """Return the presences of the ghosts that answer a message, or have done so in the last *seconds*.
 
-        With more than *limit* agents there are none.
+        By their localparts: the ``presence`` of the Matrix spec, and the status text that the agent has set. With more
+        than *limit* agents there are none.
         """
         rows = await self._database.rows(_SQL["active"], {"seconds": seconds, "limit": limit})
-        return [row["ghost"] for row in rows]
+        return {row["ghost"]: (presence_of(away=row["away"]), row["status_text"]) for row in rows}
 
     async def add(self, wanted: Iterable[DesiredAgent]) -> None:
         """Write new agents, each with a home that does not exist yet, all or none. A known agent stays as it is."""

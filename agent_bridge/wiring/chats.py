@@ -16,6 +16,7 @@ from agent_bridge.bridge.chats.reconciler import ChatReconciler
 from agent_bridge.store.groups import Groups
 from agent_bridge.store.person_spaces import PersonSpaces
 from agent_bridge.wiring.channels import build_lost_places
+from agent_bridge.wiring.groups import build_pair_rooms
 
 if TYPE_CHECKING:
     from agent_bridge.bridge.rooms.space import Space
@@ -35,10 +36,9 @@ class ChatParts:
 
 def build_number_repair(settings: Settings, stores: Stores, homeserver: Homeserver) -> NumberRepair:
     """Build the part that finds the chats and rooms which the database lacks."""
-    places = build_lost_places(settings, stores, homeserver)
-    lost = LostRooms(
-        homeserver, stores.direct_chats, Groups(stores.database), stores.rooms, settings.roles, places.adopt
-    )
+    places, pairs = build_lost_places(settings, stores, homeserver), build_pair_rooms(settings, stores, homeserver)
+    groups = Groups(stores.database)
+    lost = LostRooms(homeserver, stores.direct_chats, groups, stores.rooms, settings.roles, places.adopt, pairs.adopt)
     return NumberRepair(
         homeserver, stores.database, stores.chats, stores.agents, lost, places.take_part, stores.signals
     )

@@ -24,6 +24,7 @@ from agent_bridge.store.forks import Forks
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.pairs import Pairs
 from agent_bridge.store.people_questions import PeopleQuestions
 from agent_bridge.store.reloads import ReloadStore
 from agent_bridge.store.retirement import RetirementStore
@@ -92,6 +93,7 @@ def build_commands(
         selections=inbound.selections,
         binding=inbound.binding,
         chats=stores.chats,
+        pairs=Pairs(stores.database),
         chat_maker=ChatMaker(clients.homeserver, stores.chats, stores.kv, settings.live, settings.texts),
         direct=direct,
         direct_chats=stores.direct_chats,

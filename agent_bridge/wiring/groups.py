@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.groups.group_keeper import GroupKeeper
 from agent_bridge.bridge.groups.group_rooms import GroupRooms
 from agent_bridge.bridge.groups.hand_on import HandOn
+from agent_bridge.bridge.groups.pairs import PairRooms
 from agent_bridge.bridge.rooms.stranger_warning import StrangerWarning
 from agent_bridge.store.chains import Chains
 from agent_bridge.store.groups import Groups
 from agent_bridge.store.intake import IntakeStore
+from agent_bridge.store.pairs import Pairs
 
 if TYPE_CHECKING:
     from agent_bridge.clients import Clients
+    from agent_bridge.matrix.client import Homeserver
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.settings import Settings
 
@@ -35,6 +38,11 @@ def build_hand_on(settings: Settings, stores: Stores) -> HandOn:
 def build_group_rooms(settings: Settings, stores: Stores, clients: Clients) -> GroupRooms:
     """Build the part by which agents take part in rooms of people."""
     return GroupRooms(clients.homeserver, Groups(stores.database), stores.agents, settings.roles)
+
+
+def build_pair_rooms(settings: Settings, stores: Stores, homeserver: Homeserver) -> PairRooms:
+    """Build the part that makes the direct rooms of two agents, and of two people."""
+    return PairRooms(homeserver, Pairs(stores.database), stores.agents, settings.live)
 
 
 def build_group_keeper(settings: Settings, stores: Stores, clients: Clients) -> GroupKeeper:

@@ -26,6 +26,7 @@ from agent_bridge.bridge.programs.messages import Messages
 from agent_bridge.bridge.programs.model_calls import ModelCalls
 from agent_bridge.bridge.programs.model_threads import ThreadMaker
 from agent_bridge.bridge.programs.names import Names
+from agent_bridge.bridge.programs.own_profile import OwnProfileDesk
 from agent_bridge.bridge.programs.place_access import PlaceAccess
 from agent_bridge.bridge.programs.places import Places
 from agent_bridge.bridge.programs.reading import Reading
@@ -40,6 +41,7 @@ from agent_bridge.commands.durations import parse_duration
 from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.client_agents import ClientAgents
 from agent_bridge.store.model_threads import ModelThreads
+from agent_bridge.store.own_profiles import OwnProfiles
 from agent_bridge.store.people_questions import PeopleQuestions
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.program_rooms import ProgramRooms
@@ -51,7 +53,7 @@ from agent_bridge.store.votes import VoteStore
 from agent_bridge.web.connections import Limits
 from agent_bridge.wiring.channels import build_place_changes, build_place_maker, build_place_members
 from agent_bridge.wiring.collaboration import build_agent_events, build_tasks
-from agent_bridge.wiring.groups import build_hand_on
+from agent_bridge.wiring.groups import build_hand_on, build_pair_rooms
 from agent_bridge.wiring.threads import build_threads
 from agent_bridge.wiring.votes import build_votes
 
@@ -135,6 +137,7 @@ def build_api_services(
         ProgramRooms(stores.database),
         store,
         reading,
+        OwnProfiles(stores.database),
         settings.roles,
         homeserver,
     )
@@ -160,6 +163,20 @@ def build_api_services(
     connected = ConnectedAgents(
         stores.agents, ClientAgents(stores.database), homeserver, shows_presence=config.presence is not False
     )
+    desk = ClientAgentDesk(
+        ClientAgents(stores.database),
+        stores.agents,
+        Tokens(stores.database, settings.namespace),
+        access,
+        requests,
+        UpstreamStatus(stores.kv, stores.signals),
+        connected,
+        stores.database,
+        stores.signals,
+        settings.namespace,
+        key=config.appservice.as_token.get_secret_value(),
+        most=config.clients.max_agents,
+    )
     place_store, changes = Servers(stores.database), build_place_changes(settings, stores)
     maker, members = (
         build_place_maker(settings, stores, clients),
@@ -182,8 +199,10 @@ def build_api_services(
             stores.chats,
             ChatMaker(homeserver, stores.chats, stores.kv, settings.live, settings.texts),
             direct,
+            build_pair_rooms(settings, stores, homeserver),
+            _names(stores, clients),
             settings.roles,
-            settings.namespace,
+            homeserver,
         ),
         servers=ProgramServers(access, place_access, requests, place_store, changes, maker, members),
         channels=ProgramChannels(
@@ -205,19 +224,14 @@ def build_api_services(
             stores.signals,
             homeserver,
         ),
-        client_agents=ClientAgentDesk(
-            ClientAgents(stores.database),
-            stores.agents,
-            Tokens(stores.database, settings.namespace),
+        client_agents=desk,
+        profiles=OwnProfileDesk(
             access,
-            requests,
-            UpstreamStatus(stores.kv, stores.signals),
-            connected,
-            stores.database,
-            stores.signals,
-            settings.namespace,
-            key=config.appservice.as_token.get_secret_value(),
-            most=config.clients.max_agents,
+            desk,
+            stores.agents,
+            OwnProfiles(stores.database),
+            homeserver,
+            shows_presence=config.presence is not False,
         ),
         connected=connected,
         tasks=ProgramTasks(

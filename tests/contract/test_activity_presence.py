@@ -16,6 +16,7 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
+from agent_bridge.store.own_profiles import OwnProfiles
 from support.conditions import eventually
 from support.proxy import Proxy
 from support.records import wanted
@@ -95,6 +96,8 @@ async def test_the_bot_and_active_ghosts_are_online_and_the_rate_is_kept(stage: 
     answers, answered, long_ago, silent = await stage.add(4)
     await stage.talks(answers)
     await stage.talks(answered, ago=200)
+    (hidden,) = [each.agent for each in await stage.agents.all() if each.agent.ghost == answered]
+    await OwnProfiles(stage.database).set_of_agent(hidden.id, status_text="counting", away=True)
     await stage.talks(long_ago, ago=400)
     bot = stage.homeserver.namespace.bot_username
 
@@ -107,6 +110,9 @@ async def test_the_bot_and_active_ghosts_are_online_and_the_rate_is_kept(stage: 
     pauses = [later - earlier for earlier, later in zip(stage.times, stage.times[1:], strict=False)]
     assert sum(pauses) / len(pauses) >= 0.09
     assert await stage.homeserver.status_message(stage.homeserver.namespace.user_id(answers)) == ENGLISH.presence_ready
+    user_id = stage.homeserver.namespace.user_id(answered)
+    found = await stage.homeserver.presence_of(user_id, user_id)
+    assert (found["presence"], found["status_msg"]) == ("unavailable", "counting")
 
 
 async def test_with_many_agents_only_the_bot_is_shown(stage: Stage) -> None:

@@ -21,6 +21,7 @@ from agent_bridge.bridge.programs.access import Access
 from agent_bridge.bridge.programs.answer_watch import AnswerWatch
 from agent_bridge.bridge.programs.asks import Asks
 from agent_bridge.bridge.programs.names import Names
+from agent_bridge.bridge.programs.own_profile import OwnProfileDesk
 from agent_bridge.bridge.programs.requests import Call, Requests
 from agent_bridge.core.actors import Actor
 from agent_bridge.core.errors import HomeserverUnavailable
@@ -33,6 +34,7 @@ from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.direct_chats import DirectChatStore
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.own_profiles import OwnProfiles
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.rooms import Rooms
@@ -127,9 +129,10 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
         roles = Roles.fixed({BOB: Role.MEMBER}, NAMES)
         names = Names(Agents(database), Servers(database), KeyValues(database), homeserver)
         messages = _Silent()
+        access = Access(names, Rooms(database), DirectChatStore(database), roles, homeserver)
         services: Any = ApiServices(
             tokens=tokens,
-            access=Access(names, Rooms(database), DirectChatStore(database), roles, homeserver),
+            access=access,
             requests=Requests(ProgramRequests(database), homeserver),
             messages=messages,  # type: ignore[arg-type]
             asks=Asks(None, None, None, AnswerWatch(ProgramRequests(database), Signals()), NAMES),  # type: ignore[arg-type]
@@ -143,6 +146,14 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
             threads=None,  # type: ignore[arg-type]
             feed=None,  # type: ignore[arg-type]
             client_agents=_Silent(),  # type: ignore[arg-type]
+            profiles=OwnProfileDesk(
+                access,
+                None,  # type: ignore[arg-type]
+                Agents(database),
+                OwnProfiles(database),
+                homeserver,
+                shows_presence=False,
+            ),
             connected=None,  # type: ignore[arg-type]
             tasks=None,  # type: ignore[arg-type]
             votes=None,  # type: ignore[arg-type]
@@ -193,7 +204,7 @@ async def test_paths_and_methods_that_do_not_exist(scene: Scene) -> None:
     checked(await scene.request("GET", "/v1/nothing"), Problem.NOT_FOUND)
     answer = await scene.request("DELETE", "/v1/me")
     checked(answer, Problem.METHOD_NOT_ALLOWED)
-    assert answer[2]["Allow"] == "GET"
+    assert answer[2]["Allow"] == "GET, PATCH"
     answer = await scene.request("OPTIONS", "/v1/send", headers={"Origin": "https://evil.example"})
     checked(answer, Problem.METHOD_NOT_ALLOWED)
 

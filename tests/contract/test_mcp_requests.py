@@ -24,6 +24,7 @@ from agent_bridge.api.routes import ApiRoutes
 from agent_bridge.api.services import ApiServices
 from agent_bridge.bridge.programs.access import Access
 from agent_bridge.bridge.programs.names import Names
+from agent_bridge.bridge.programs.own_profile import OwnProfileDesk
 from agent_bridge.core.actors import Actor
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 from agent_bridge.core.programs import ALL_CAPABILITIES, Capability, random_token, token_hash
@@ -34,6 +35,7 @@ from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.direct_chats import DirectChatStore
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.own_profiles import OwnProfiles
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.tokens import Tokens
@@ -135,9 +137,10 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
         homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
         roles = Roles.fixed({BOB: Role.MEMBER, BOSS: Role.OWNER}, NAMES)
         names = Names(Agents(database), Servers(database), KeyValues(database), homeserver)
+        access = Access(names, Rooms(database), DirectChatStore(database), roles, homeserver)
         services: Any = ApiServices(
             tokens=tokens,
-            access=Access(names, Rooms(database), DirectChatStore(database), roles, homeserver),
+            access=access,
             requests=None,  # type: ignore[arg-type]
             messages=functions,  # type: ignore[arg-type]
             asks=functions,  # type: ignore[arg-type]
@@ -151,6 +154,14 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
             threads=functions,  # type: ignore[arg-type]
             feed=None,  # type: ignore[arg-type]
             client_agents=None,  # type: ignore[arg-type]
+            profiles=OwnProfileDesk(
+                access,
+                None,  # type: ignore[arg-type]
+                Agents(database),
+                OwnProfiles(database),
+                homeserver,
+                shows_presence=False,
+            ),
             connected=None,  # type: ignore[arg-type]
             tasks=None,  # type: ignore[arg-type]
             votes=None,  # type: ignore[arg-type]

@@ -21,6 +21,7 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.own_profiles import OwnProfiles
 from agent_bridge.store.postgres.session import Session
 from agent_bridge.store.postgres.signals import Signals
 from support.conditions import eventually
@@ -47,6 +48,7 @@ class Stage:
         self.homeserver = homeserver
         self.proxy = proxy
         self.agents = Agents(database)
+        self.profiles = OwnProfiles(database)
         self.signals = signals
         self.upstream_status = UpstreamStatus(KeyValues(database), signals)
         self.puts: Counter[str] = Counter()
@@ -141,6 +143,25 @@ async def test_agents_of_a_server_that_was_not_asked_yet_are_left_as_they_are(st
         await stage.upstream_status.publish([UP, replace(UNASKED, name="new")])
         await eventually(stage.shown(known, 2), "the one that is known is shown anew")
         assert await stage.says(unknown, "Ready")()
+
+
+async def test_an_agent_has_its_own_status_text_and_is_shown_as_away(stage: Stage) -> None:
+    (own,) = await stage.add("own")
+    await stage.upstream_status.publish([UP])
+    (agent,) = [each.agent for each in await stage.agents.all() if each.agent.ghost == own]
+    async with streamer(stage):
+        await eventually(stage.says(own, "Ready"), "it is ready")
+        await stage.profiles.set_of_agent(agent.id, status_text="counting", away=True)
+        await eventually(stage.says(own, "counting"), "it shows its text")
+        user_id = stage.homeserver.namespace.user_id(own)
+        assert (await stage.homeserver.presence_of(user_id, user_id))["presence"] == "unavailable"
+        await stage.profiles.set_of_agent(agent.id, status_text="", away=None)
+        await eventually(stage.says(own, "Ready"), "it is ready again")
+        assert (await stage.homeserver.presence_of(user_id, user_id))["presence"] == "unavailable"
+        # That its server is away counts more.
+        await stage.profiles.set_of_agent(agent.id, status_text="counting", away=False)
+        await stage.upstream_status.publish([DOWN])
+        await eventually(stage.says(own, "up cannot be reached"), "its server is away")
 
 
 async def test_only_agents_that_are_there_are_shown(stage: Stage) -> None:

@@ -30,7 +30,7 @@ from agent_bridge.core.programs import BY_PROGRAM, SAID_BY
 from agent_bridge.core.tasks import TASK
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
-from agent_bridge.matrix.rooms import POWER_LEVELS
+from agent_bridge.matrix.rooms import PAIR, POWER_LEVELS
 from agent_bridge.render.notifications import NOTIFICATIONS
 from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.agents import Agents
@@ -47,6 +47,7 @@ from agent_bridge.store.model_threads import ModelThreads
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.pairs import Pairs
 from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.retirement import RetirementStore
@@ -156,6 +157,10 @@ def _levels(_self: Homeserver, _room: str, kind: str, *_: Any, **__: Any) -> boo
 
 def _invitations(_self: Homeserver, _room: str, kind: str, content: dict[str, Any], **_: Any) -> bool:
     return kind == "m.room.member" and content["membership"] == "invite"
+
+
+def _pairs(_self: Homeserver, content: dict[str, Any], *_: Any, **__: Any) -> bool:
+    return any(each["type"] == PAIR for each in content["initial_state"])
 
 
 def _space_invited(_self: KeyValues, key: str, *_: Any, **__: Any) -> bool:
@@ -286,6 +291,11 @@ STEPS = {
     "thread_head": Step(Homeserver, "send", _thread_heads, is_anywhere=True),
     "thread_rooted": Step(ModelThreads, "rooted", is_anywhere=True),
     "thread_said": Step(ModelThreads, "said", is_anywhere=True),
+    # The API makes the direct room of two users.
+    "pair_open": Step(Pairs, "open", is_anywhere=True),
+    "pair_create": Step(Homeserver, "create_room", _pairs, is_anywhere=True),
+    "pair_invite": Step(Homeserver, "invite", is_anywhere=True),
+    "pair_made": Step(Pairs, "made", is_anywhere=True),
     "api_tell": Step(TokenSecrets, "tell"),
     "api_told": Step(Tokens, "told"),
     # The leader shows, ends and counts votes.

@@ -298,7 +298,7 @@ async def test_files_chats_and_direct_chats(
         assert [each.status for each in chats] == [201, 201]
         assert len({each["room_id"] for each in chats}) == 1
         await person.join(chats[0]["room_id"])
-        direct = [await program.post("/v1/direct", agent=agent) for _ in range(2)]
+        direct = [await program.post("/v1/direct", to=agent) for _ in range(2)]
         assert len({each["room_id"] for each in direct}) == 1
         await person.join(direct[0]["room_id"])
         # The bot is not there: the ghost speaks for the person.
@@ -324,7 +324,7 @@ async def test_the_person_counts_at_each_request(
         assert (await reader.send(agent, "x")).code == "capability_missing"
         assert (await expired.get("/v1/me")).code == "token_invalid"
         assert (await limited.send(agent, "in the room")).status == 200
-        assert (await limited.post("/v1/direct", agent=agent)).code == "room_not_found"
+        assert (await limited.post("/v1/direct", to=agent)).code == "room_not_found"
         await bosses.ask(f"mute {person.user_id}")
         assert (await program.send(agent, "x")).code == "muted"
         assert (await program.get(f"/v1/rooms/{agent}/messages")).status == 200

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_bridge.core.programs import Capability
 from agent_bridge.demo.synapse import free_port
 from support.api_client import Answer, Program, program_of
 from support.conditions import eventually
@@ -34,7 +35,7 @@ async def config(harness: BridgeHarness, postgres: Server, upstream: ScriptedUps
     with postgres.migrated() as url:
         permissions = {DOMAIN: "member", BOSS: "owner"}
         there = [{"name": "u", "url": upstream.url}]
-        clients = {"max_agents": 4}
+        clients = {"max_agents": 5}
         yield harness.config(url, there, service=SHARED, permissions=permissions, clients=clients, presence=None)
 
 
@@ -77,6 +78,65 @@ async def test_a_program_is_an_agent(harness: BridgeHarness, running: Running) -
         assert (await crawler.get("/v1/inbox"))["questions"] == []
         seen = [each for each in (await boss.get("/v1/who"))["users"] if each["user_id"] == made["user_id"]]
         assert [(each["name"], each["bio"], each["is_agent"]) for each in seen] == [("Crawler", "reads the web", True)]
+
+
+async def test_the_own_profile(harness: BridgeHarness, running: Running, upstream: ScriptedUpstream) -> None:
+    boss = await program_of(running, BOSS, name="watcher")
+    _, dove = await register(boss, "Dove")
+    ada = await program_of(running, upstream.names[0], name="profile")
+    shared = await dove.request(
+        "POST",
+        "/v1/rooms/Dove/files",
+        data=b"a picture",
+        query={"name": "me"},
+        headers={"Content-Type": "text/plain"},
+    )
+    given = {"bio": "reads *all*", "status_text": "on page 7", "avatar_url": shared["url"], "online": True}
+    changed = [await dove.request("PATCH", "/v1/me", body=given, key="one") for _ in range(2)]
+    assert {each.status for each in changed} == {200}, changed[0].content
+    me = (await dove.get("/v1/me")).content
+    assert changed[0].content == me
+    assert {key: me[key] for key in given} == given
+    user_id = me["user_id"]
+    assert await running.homeserver.avatar(user_id) == shared["url"]
+    found = await running.homeserver.presence_of(user_id)
+    assert (found["presence"], found["status_msg"]) == ("online", "on page 7")
+
+    async def seen(user: str) -> dict[str, Any]:
+        found: list[dict[str, Any]] = (await boss.get("/v1/who"))["users"]
+        return next(each for each in found if each["user_id"] == user)
+
+    shown = await seen(user_id)
+    assert (shown["bio"], shown["status_text"], shown["online"]) == ("reads *all*", "on page 7", True)
+    away = await dove.request("PATCH", "/v1/me", body={"online": False, "status_text": ""})
+    assert (away["online"], away["status_text"], away["bio"]) == (False, None, "reads *all*")
+    assert (await running.homeserver.presence_of(user_id))["presence"] == "unavailable"
+    # The agent of a server has its name from there; how it is shown is its own.
+    hidden = await ada.request("PATCH", "/v1/me", body={"online": False, "status_text": "counting"})
+    assert hidden.status == 200
+    found = await running.homeserver.presence_of(hidden["user_id"])
+    assert (found["presence"], found["status_msg"]) == ("unavailable", "counting")
+    async with harness.person("bob") as bob, harness.person("boss") as person:
+        for each in (bob, person):
+            await running.join(each, upstream.names[0])
+        program = await program_of(running, bob.user_id)
+        told = await program.request("PATCH", "/v1/me", body={"bio": "paints\nhouses", "status_text": "on the roof"})
+        assert (told["bio"], told["status_text"], told["online"]) == ("paints houses", "on the roof", None)
+        await program.request("PATCH", "/v1/me", body={"bio": ""})
+        found = await seen(bob.user_id)
+        assert (found["bio"], found["status_text"]) == (None, "on the roof")
+        stranger = await program_of(running, f"@nobody:{DOMAIN}", name="stranger", capabilities=[Capability.READ])
+        refused = [
+            (await program.request("PATCH", "/v1/me", body={"online": True}), "profile_not_ours"),
+            (await program.request("PATCH", "/v1/me", body={"name": "Bobby", "bio": "x"}), "profile_not_ours"),
+            (await ada.request("PATCH", "/v1/me", body={"name": "Eva"}), "profile_not_ours"),
+            (await ada.request("PATCH", "/v1/me", body={"bio": "x"}), "profile_not_ours"),
+            (await dove.request("PATCH", "/v1/me", body={"avatar_url": "https://x/y"}), "invalid_request"),
+            (await dove.request("PATCH", "/v1/me", body={"role": "owner"}), "invalid_request"),
+            (await stranger.request("PATCH", "/v1/me", body={"bio": "x"}), "capability_missing"),
+        ]
+        assert [answer.code for answer, _ in refused] == [code for _, code in refused]
+        assert (await program.get("/v1/me"))["bio"] is None
 
 
 async def test_who_may_register(harness: BridgeHarness, running: Running, upstream: ScriptedUpstream) -> None:

@@ -13,6 +13,7 @@ from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.postgres.migrate import migrate
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.servers import Servers
+from support.api_client import program_of
 from support.bot_rooms import BotRoom, bot_chat, named_upstream
 from support.conditions import eventually
 from support.harness import DOMAIN
@@ -50,6 +51,7 @@ async def test_channels_outlive_their_database(harness: BridgeHarness, database_
         named_upstream("Ada", "Bea") as upstream,
         harness.person("admin") as admin,
         harness.person("stranger") as eve,
+        harness.person("owner"),
     ):
         config = configured(harness, database_url, upstream, admin.user_id)
         async with harness.bridge(config) as running:
@@ -66,6 +68,10 @@ async def test_channels_outlive_their_database(harness: BridgeHarness, database_
             await admin.join(old.room_id or "")
             await admin.set_state(old.room_id or "", "m.room.name", {"name": "talk"})
             await settled(running, {"Lab", "talk", "logs", "news"})
+            ada_program, boss = await program_of(running, "Ada"), await program_of(running, admin.user_id)
+            agents = await ada_program.post("/v1/send", to="Bea", text="before")
+            people = await boss.post("/v1/direct", to=f"@owner:{DOMAIN}")
+            await eventually(running.idle, "every turn is closed")
             # Nobody but the bot makes a room a channel.
             forged = await admin.create_room(invite=[running.homeserver.namespace.bot])
             await admin.set_state(forged, CHANNEL, {"type": "text", "key": "forged", "server": ""})
@@ -94,6 +100,8 @@ async def test_channels_outlive_their_database(harness: BridgeHarness, database_
                 return [each.ghost for each in await Servers(running.database).ghosts(channels[0])] == [ada]
 
             await eventually(is_back, "the agent takes part again")
+            await _pairs(running, {agents["room_id"], people["room_id"]})
+            assert len([each for each in upstream.questions if "before" in each]) == 1
             book = (await RoleStore(running.database).current()).book
             assert book is not None
             assert book.in_server(1).role_of(admin.user_id) is Role.OWNER
@@ -102,6 +110,25 @@ async def test_channels_outlive_their_database(harness: BridgeHarness, database_
             await _repair(running, await bot_chat(running, admin), after)
             await _rest(running, talk, channels[0], eve)
             await delete_places(running)
+
+
+async def _pairs(running: Running, rooms: set[str]) -> None:
+    """The direct rooms of two agents and of two people are found, too, and agents answer nothing again."""
+
+    async def found() -> bool:
+        rows = await running.database.rows("SELECT r.room_id FROM pair p JOIN room r ON r.id = p.room")
+        return {row["room_id"] for row in rows} == rooms
+
+    await eventually(found, "the rooms of pairs are found")
+    ada = await program_of(running, "Ada", name="again")
+    assert (await ada.post("/v1/direct", to="Bea"))["room_id"] in rooms
+    behind = "SELECT 1 FROM room WHERE room_id = ANY(%s) AND needs_backfill"
+
+    async def is_read() -> bool:
+        return not await running.database.rows(behind, (list(rooms),))
+
+    await eventually(is_read, "the rooms were read")
+    await eventually(running.idle, "every turn is closed")
 
 
 async def _repair(running: Running, desk: BotRoom, places: dict[str, Server | Channel]) -> None:

@@ -291,3 +291,37 @@ async def test_further_commands_about_tasks_and_votes(
         assert "Tea?" in output
         assert "yes 1, no 0" in output
         assert json.loads((await shell.run("vote", "close", begun, "--json"))[1])["number"] == int(begun)
+
+
+@pytest.mark.long
+async def test_own_messages_direct_rooms_and_the_profile_from_a_shell(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    agent, (ann, bob) = upstream.names[0], (f"@ann:{DOMAIN}", f"@bob:{DOMAIN}")
+    shell = Shell(await program_of(running, ann, name="own"), tmp_path)
+    async with harness.person("ann") as person, harness.person("bob") as other:
+        talk = await running.join(person, agent)
+        (sent,) = await shell.json("send", "--to", agent, "First")
+        await talk.wait_for_answers(1)
+        (reacted,) = await shell.json("react", agent, sent["event_id"], "👍")
+        (taken,) = await shell.json("unreact", agent, reacted["event_id"])
+        assert taken["event_id"] == reacted["event_id"]
+        code, edited, _ = await shell.run("edit", agent, sent["event_id"], "Second", "words")
+        assert code == 0
+        assert edited.startswith("$")
+        (marked,) = await shell.json("mark", agent)
+        assert marked["room_id"] == talk.room_id
+        assert (await shell.run("redact", agent, sent["event_id"]))[0] == 0
+        code, room_id, _ = await shell.run("dm", bob)
+        assert code == 0
+        (again,) = await shell.json("dm", bob)
+        assert again == {"room_id": room_id.strip(), "user_id": bob, "name": "bob"}
+        for each in (person, other):
+            await each.join(room_id.strip())
+        (said,) = await shell.json("dm", bob, "Hello", "you")
+        await other.wait_for(lambda: said["event_id"] in other.room(room_id.strip()).messages)
+        assert (await shell.run("status", "--set", "on the roof"))[0] == 0
+        code, told, _ = await shell.run("profile", "--bio", "paints")
+        assert (code, {"bio: paints", "status_text: on the roof"} <= set(told.splitlines())) == (0, True)
+        assert (await shell.run("status", "--away"))[0] == 1
+        assert (await shell.run("dm", "Nobody"))[0] == 4

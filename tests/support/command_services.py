@@ -57,6 +57,7 @@ from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.pairs import Pairs
 from agent_bridge.store.people_questions import PeopleQuestions
 from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.postgres.signals import Signals
@@ -124,6 +125,7 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             chats=Chats(database),
             direct=direct,
             direct_chats=direct_chats,
+            pairs=Pairs(database),
             chat_maker=ChatMaker(homeserver, Chats(database), KeyValues(database), Live(example()), ENGLISH),
             lanes=idle_lanes(database),
             traces=Traces(turn_admin, turns, rooms, homeserver, Rules(NAMES, roles, "!ab")),

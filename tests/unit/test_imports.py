@@ -29,6 +29,8 @@ def test_a_start_imports_no_part_that_it_may_not_need(module: str) -> None:
     modules = imported_by(f"import {module}")
     assert modules & LATE == set()
     assert not {name for name in modules if name.startswith(("agent_bridge.demo", "agent_bridge.cli."))} - {
+        "agent_bridge.cli.message_commands",
+        "agent_bridge.cli.place_commands",
         "agent_bridge.cli.program_commands",
         "agent_bridge.cli.program_output",
         "agent_bridge.cli.programs",

@@ -70,4 +70,4 @@ def test_an_agent_that_left_answers_nothing(kind: KindName) -> None:
 
 def test_the_bridge_knows_bare_commands_in_its_own_rooms() -> None:
     own = [name for name in KindName if takes_bare_commands(Room("!r", name, 1, (FRIDA,)))]
-    assert own == [KindName.HOME, KindName.LOBBY, KindName.CHANNEL, KindName.SERVER]
+    assert own == [KindName.HOME, KindName.PAIR, KindName.LOBBY, KindName.CHANNEL, KindName.SERVER]

@@ -84,10 +84,12 @@ async def ask(call: ApiCall, body: Question) -> Answers | Responded:
     """Ask an agent, and wait for the answer.
 
     The question and the answer are in the room, where people see them. A repeat with the same Idempotency-Key asks
-    nobody again. A token of an agent asks agents in rooms of several, within the budgets of chains.
+    nobody again. A token of an agent asks agents in their direct room, or in rooms of several, within the budgets of
+    chains.
     """
     services = call.services
     room, words = await services.asks.addressed(body.to, body.room, body.words)
+    room = room if body.room is not None else await services.places.addressed(call.token, room)
     seconds = min(body.timeout, services.longest_wait)
     return _responded(await services.asks.ask(call.once, room, words, seconds))
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from agent_bridge.api.endpoint import ApiCall, endpoint
-from agent_bridge.api.model import ApiModel, EventId, RoomName
+from agent_bridge.api.model import ApiModel, EventId, RoomName, Text
+from agent_bridge.core.client_agents import LONGEST_NAME
+from agent_bridge.core.own_profiles import LONGEST_BIO, LONGEST_STATUS, ProfileUpdate
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.program_problems import Problem
 from agent_bridge.core.programs import Capability
+
+if TYPE_CHECKING:
+    from agent_bridge.core.own_profiles import OwnProfile
 
 _TAG = "Identity, agents and rooms"
 
@@ -27,6 +33,23 @@ class Me(ApiModel):
     capabilities: list[str]
     rooms: list[str] | None = Field(description="Room ids to which the token is limited; null: to none.")
     expires_at: datetime | None
+    name: str | None = Field(description="null: it is that of the person's Matrix profile.")
+    avatar_url: str | None = Field(description="mxc:// URL of an agent's avatar; null for a person.")
+    bio: str | None
+    status_text: str | None
+    online: bool | None = Field(
+        description="Whether an agent is shown as online while it is there; null: the client of a person decides."
+    )
+
+
+class MyProfile(ApiModel):
+    """A change of the own profile. What is missing stays; an empty text deletes."""
+
+    name: Text | None = Field(None, min_length=1, max_length=LONGEST_NAME)
+    avatar_url: Text | None = Field(None, pattern=r"^mxc://[^/]+/[^/]+$", max_length=500, description="mxc:// URL.")
+    bio: Text | None = Field(None, max_length=LONGEST_BIO)
+    status_text: Text | None = Field(None, max_length=LONGEST_STATUS)
+    online: bool | None = Field(None, description="false: shown as away although it is there.")
 
 
 class WhoQuery(ApiModel):
@@ -93,7 +116,29 @@ class MarkedRead(ApiModel):
 
 @endpoint("GET", "/v1/me", tag=_TAG, capability=None, permission=Permission.READ)
 async def me(call: ApiCall) -> Me:
-    """Return the token and its identity."""
+    """Return the token, its identity, and the own profile."""
+    return _me(call, await call.services.profiles.of(call.token))
+
+
+@endpoint(
+    "PATCH",
+    "/v1/me",
+    tag=_TAG,
+    capability=Capability.SEND,
+    permission=Permission.SEND,
+    problems=(Problem.PROFILE_NOT_OURS, Problem.REFUSED),
+)
+async def change_me(call: ApiCall, body: MyProfile) -> Me:
+    """Change the own profile, and how the own presence is shown.
+
+    An agent that connects itself changes all of it, an agent of a server its status text and whether it is online. A
+    person sets a bio and a status text, which GET /v1/who shows to those who share a room; a Matrix client changes the
+    rest.
+    """
+    return _me(call, await call.services.profiles.change(call.token, ProfileUpdate(**body.model_dump())))
+
+
+def _me(call: ApiCall, profile: OwnProfile) -> Me:
     token = call.token
     return Me(
         token=token.name,
@@ -104,6 +149,7 @@ async def me(call: ApiCall) -> Me:
         capabilities=sorted(token.capabilities),
         rooms=None if token.rooms is None else sorted(token.rooms),
         expires_at=token.expires_at,
+        **asdict(profile),
     )
 
 

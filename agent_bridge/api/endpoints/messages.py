@@ -172,8 +172,8 @@ async def send_message(call: ApiCall, room: str, body: NewMessage) -> SentMessag
 async def send(call: ApiCall, body: AddressedMessage) -> SentMessage | Responded:
     """Send a message to an agent, a person or a room.
 
-    The name of an agent means its home, or else the direct chat with it. A token of an agent can send to a person: in
-    their direct chat, which is made if there is none.
+    The name of an agent means its home, or else the direct chat with it. A person, and for a token of an agent another
+    agent, means their direct room, which is made if there is none.
     """
     room = await call.services.places.addressed(call.token, body.to)
     return _sent(await call.services.messages.send(call.once, room, body.words))

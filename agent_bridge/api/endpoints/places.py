@@ -30,16 +30,17 @@ class MadeChat(ApiModel):
 
 
 class DirectWith(ApiModel):
-    """A direct chat with an agent."""
+    """The other one of a direct room."""
 
-    agent: UserName
+    to: UserName = Field(description="Name or user id of an agent, or user id of a person.")
 
 
 class DirectChat(ApiModel):
-    """The direct chat, to which the person is invited if it is new."""
+    """The direct room, into which people are invited, and agents enter by themselves."""
 
     room_id: str
-    agent: str
+    user_id: str = Field(description="The other one.")
+    name: str
 
 
 @endpoint(
@@ -57,8 +58,20 @@ async def new_chat(call: ApiCall, body: NewChat) -> MadeChat | Responded:
     return Responded.of(outcome, MadeChat)
 
 
-@endpoint("POST", "/v1/direct", tag=_TAG, capability=Capability.CREATE, permission=Permission.JOIN, problems=_PROBLEMS)
+@endpoint(
+    "POST",
+    "/v1/direct",
+    tag=_TAG,
+    capability=Capability.CREATE,
+    permission=Permission.SEND,
+    problems=(*_PROBLEMS, Problem.USER_NOT_FOUND),
+)
 async def direct_chat(call: ApiCall, body: DirectWith) -> DirectChat | Responded:
-    """Return the direct chat of the person and an agent; it is made if there is none."""
-    outcome = await call.services.places.direct_chat(call.once, body.agent)
+    """Return the direct room of the identity with an agent or a person; it is made if there is none.
+
+    Two users have one, whoever of them begins: a person and an agent, two agents, or two people. In the room of two
+    agents each message asks the other one, within the budgets of chains. The room of two people is one of the bot,
+    which invites both.
+    """
+    outcome = await call.services.places.direct_chat(call.once, body.to)
     return Responded.of(outcome, DirectChat)

@@ -18,6 +18,8 @@ from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import HomeserverRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
@@ -52,8 +54,8 @@ class ActivityPresence:
         self._pause = 1 / per_second
         self._refresh = refresh
         self._most_agents = int(most_agents)
-        #: User ids of the active ghosts.
-        self._active: frozenset[str] = frozenset()
+        #: The presences of the active ghosts and their status texts (None: none was set), by their user ids.
+        self._active: Mapping[str, tuple[str, str | None]] = {}
         #: Until when the presence of each user lasts, by a monotonic clock.
         self._until: dict[str, float] = {}
         #: Whether the homeserver shows presence.
@@ -69,7 +71,8 @@ class ActivityPresence:
 
     async def _look(self) -> None:
         user_id = self._homeserver.namespace.user_id
-        self._active = frozenset(map(user_id, await self._agents.active(ACTIVE, self._most_agents)))
+        active = await self._agents.active(ACTIVE, self._most_agents)
+        self._active = {user_id(ghost): shown for ghost, shown in active.items()}
 
     async def _show(self) -> None:
         """Set the presence that is due, if any: that of the bot first, then the one that has been due the longest."""
@@ -82,9 +85,10 @@ class ActivityPresence:
         if due == bot and bot in self._until:
             self._visible = await shows_presence(self._homeserver, bot)
         lasts = self._refresh if self._visible else REFUSED
+        state, text = self._active.get(due, ("online", None))
         try:
             async with limited(REQUEST_TIMEOUT):
-                await self._homeserver.presence(due, "online", self._texts.presence_ready)
+                await self._homeserver.presence(due, state, text or self._texts.presence_ready)
         except HomeserverRefused as error:
             _log.info("a presence was refused", user=due, error=str(error))
             lasts = REFUSED

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
-from agent_bridge.core.agents import AgentState
+from agent_bridge.core.agents import AgentState, presence_of
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.client_agents import CLIENT
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
@@ -93,6 +93,9 @@ class Presence:
         self._request_timeout = request_timeout
         #: The upstream of each ghost (a user id) to be shown, and the status of the upstreams, as read last.
         self._upstreams: dict[str, str] = {}
+        #: The status texts that agents have set, and which of them are to be shown as away, by their ghosts.
+        self._texts_of: dict[str, str] = {}
+        self._away: frozenset[str] = frozenset()
         self._healths: list[Health] = []
         self._news = asyncio.Event()
         self._shown: dict[str, _Shown] = {}
@@ -110,17 +113,20 @@ class Presence:
                 group.create_task(every(_ROUND, self._show, name="presence", wake=self._news, retry=_AWAY))
 
     async def _read(self) -> None:
-        upstreams = {
-            self._homeserver.namespace.user_id(agent_room.agent.ghost): agent_room.agent.upstream
+        agents = {
+            self._homeserver.namespace.user_id(agent_room.agent.ghost): agent_room.agent
             for agent_room in await self._agents.all()
             if agent_room.agent.state is AgentState.ACTIVE
             and agent_room.home.room_id is not None
             # Those that connect themselves are online while they are connected.
             and agent_room.agent.kind != CLIENT
         }
-        healths = await self._upstream_status.read()
-        if (upstreams, healths) != (self._upstreams, self._healths):
-            self._upstreams, self._healths = upstreams, healths
+        upstreams = {ghost: agent.upstream for ghost, agent in agents.items()}
+        texts = {ghost: agent.status_text for ghost, agent in agents.items() if agent.status_text}
+        away = frozenset(ghost for ghost, agent in agents.items() if agent.away)
+        read = upstreams, texts, away, await self._upstream_status.read()
+        if read != (self._upstreams, self._texts_of, self._away, self._healths):
+            self._upstreams, self._texts_of, self._away, self._healths = read
             self._news.set()
 
     async def _show(self) -> float:
@@ -150,8 +156,17 @@ class Presence:
             elif health.error:
                 away = self._texts.presence_away.format(upstream=health.name)
                 by_upstream[health.name] = DesiredPresence("unavailable", away)
-        desired = {ghost: by_upstream[name] for ghost, name in self._upstreams.items() if name in by_upstream}
+        desired = {
+            ghost: self._own(ghost, by_upstream[name]) if by_upstream[name] == ready else by_upstream[name]
+            for ghost, name in self._upstreams.items()
+            if name in by_upstream
+        }
         return desired | dict.fromkeys(self._shown.keys() - self._upstreams.keys(), _OFFLINE)
+
+    def _own(self, ghost: str, ready: DesiredPresence) -> DesiredPresence:
+        """Return the presence *ready* as the agent of *ghost* has changed it."""
+        state = presence_of(away=ghost in self._away)
+        return DesiredPresence(state, self._texts_of.get(ghost, ready.message))
 
     def _due(self, desired: dict[str, DesiredPresence]) -> list[str]:
         """Return the ghosts to be set now: first those that have to be shown differently."""

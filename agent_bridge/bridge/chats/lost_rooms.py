@@ -36,8 +36,13 @@ class LostRooms:
         rooms: Rooms,
         roles: Roles,
         adopt_place: Callable[[RoomState], Awaitable[bool]],
+        adopt_pair: Callable[[RoomState], Awaitable[bool]],
     ) -> None:
-        """Create it; *adopt_place* writes a room that is a server or a channel, and tells whether it is one."""
+        """Create it.
+
+        *adopt_place* writes a room that is a server or a channel, and tells whether it is one; *adopt_pair* does so
+        with the direct room of two agents or two people.
+        """
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
         self._direct_chats = direct_chats
@@ -45,9 +50,10 @@ class LostRooms:
         self._rooms = rooms
         self._roles = roles
         self._adopt_place = adopt_place
+        self._adopt_pair = adopt_pair
 
     async def adopt(self, state: RoomState, reader: str) -> None:
-        """Write the room of *state*, which the database lacks: a server, a channel, a direct chat, or a group.
+        """Write the room of *state*, which the database lacks: a room of the bot, a direct chat, or a group.
 
         Of the rooms that people made, those that have people with a role count.
 
@@ -57,7 +63,7 @@ class LostRooms:
         Raises:
             HomeserverError, StoreError: a repeat continues.
         """
-        if reader == self._namespace.bot and await self._adopt_place(state):
+        if await self._is_of_bot(state, reader):
             return
         if state.is_space or state.replacement is not None:
             return
@@ -84,6 +90,13 @@ class LostRooms:
                 room_id, ghosts, len(people & state.members("join")), await self._newest(room_id, reader)
             )
             _log.warning("a group is found again", room=room_id)
+
+    async def _is_of_bot(self, state: RoomState, reader: str) -> bool:
+        """Write a room that the bot has made for others; tell whether it is one."""
+        if reader == self._namespace.bot and await self._adopt_place(state):
+            return True
+        # Both agents have to be known: the ghost that is found last tells.
+        return await self._adopt_pair(state)
 
     def _is_of_people(self, state: RoomState) -> bool:
         """Tell whether a person has made the room: the bridge finds its own rooms by their aliases."""

@@ -102,11 +102,17 @@ class GroupKeeper:
             await self._note(group, state)
         elif state.replacement is not None and await self._follow(group, state):
             return
-        elif not self._rooms.people(state, "join", "invite"):
+        elif self._is_empty(group, state):
             await self._groups.end(group)
             await self._leave(group, state)
         else:
             await self._note(group, state)
+
+    def _is_empty(self, group: GroupRoom, state: RoomState) -> bool:
+        """Tell whether the room has nobody for whom it is: people; in the room of two agents, these, too."""
+        if group.kind is KindName.PAIR:
+            return state.members("join", "invite") <= {self._namespace.bot}
+        return not self._rooms.people(state, "join", "invite")
 
     async def _state(self, group: GroupRoom) -> RoomState | None:
         """Return the state of the room, as one of the bridge's users that are there sees it."""
@@ -133,7 +139,7 @@ class GroupKeeper:
             await self._intake_store.lock(connection, [group.room_id])
             if not await self._groups.lock(connection, group):
                 return
-            if group.kind is KindName.GROUP:
+            if group.kind is not KindName.LOBBY:
                 why = self._texts.agent_removed
                 await self._groups.take_part(connection, group, back=back, left=left, why=why)
             await self._groups.compared(connection, group, len(people), bot_joined=bot_joined)

@@ -15,7 +15,7 @@ from agent_bridge.bridge.groups.budgets import exhausted, raised
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.bridge.rooms.kinds import KINDS, Addressing
 from agent_bridge.core.chains import Bound
-from agent_bridge.core.rooms import AnswerMode, ParticipantState
+from agent_bridge.core.rooms import AnswerMode, KindName, ParticipantState
 from agent_bridge.core.turns import Addressee
 from agent_bridge.matrix.said import message_of
 from agent_bridge.render.mentions import may_mention, mentioned_in
@@ -161,11 +161,16 @@ class HandOn:
             await self._lanes.wake(connection, lanes)
 
     def askable(self, ghost: str, mentions: Collection[str], room: Room | None) -> list[Participant]:
-        """Return the agents in *room* that a message of *ghost* (a user id) that mentions *mentions* asks."""
+        """Return the agents in *room* that a message of *ghost* (a user id) that mentions *mentions* asks.
+
+        In the direct room of two agents it needs no mention.
+        """
         if room is None or KINDS[room.kind].addressing is not Addressing.ADDRESSED or self._budget.value.hops < 1:
             return []
         user_id = self._namespace.user_id
-        meant = [each for each in _present(room) if user_id(each.ghost) in mentions and user_id(each.ghost) != ghost]
+        others = [each for each in _present(room) if user_id(each.ghost) != ghost]
+        # Of two agents among themselves the other one is meant.
+        meant = [each for each in others if room.kind is KindName.PAIR or user_id(each.ghost) in mentions]
         return meant[:_MOST]
 
     def _speaker(self, ghost: str, room: Room) -> Participant | None:
@@ -199,6 +204,9 @@ class HandOn:
                 bound = await self._bound(connection, chain, source, agent.agent)
                 if bound is None:
                     lanes |= await self._write(connection, chain, source, agent, event_id)
+                elif room is not None and room.kind is KindName.PAIR:
+                    # There are no people who could let them go on.
+                    _log.info("an agent is not asked", room=room.room_id, chain=chain.id, bound=bound)
                 else:
                     lanes |= await self._hold(connection, chain, source, agent, event_id, bound, event_id)
             await self._lanes.wake(connection, lanes)

@@ -72,7 +72,8 @@ class ConnectedAgents:
             try:
                 await self._store.seen(agent.model)
                 if self._shows_presence:
-                    await self._homeserver.presence(ghost, "online", "")
+                    shown = (await self._agents.by_agent(agent.id)).agent
+                    await self._homeserver.presence(ghost, shown.presence, shown.status_text or "")
             except BridgeError as error:
                 _log.info("an agent that is connected is not shown as online", ghost=ghost, error=str(error))
             await asyncio.sleep(_REFRESH)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.roles import Roles
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import AgentRoom, Agents
+    from agent_bridge.store.own_profiles import OwnProfiles
     from agent_bridge.store.program_requests import ProgramRequests
     from agent_bridge.store.program_rooms import KnownRoom, ProgramRooms
     from agent_bridge.store.rooms import Rooms
@@ -55,6 +56,7 @@ class Directory:
         known: ProgramRooms,
         store: ProgramRequests,
         reading: Reading,
+        profiles: OwnProfiles,
         roles: Roles,
         homeserver: Homeserver,
     ) -> None:
@@ -64,6 +66,7 @@ class Directory:
         self._known = known
         self._store = store
         self._reading = reading
+        self._profiles = profiles
         self._roles = roles
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
@@ -155,11 +158,14 @@ class Directory:
         mine = {each.room_id for each in reached}
         users = [*agents, *people][:_MOST]
         limit = asyncio.Semaphore(_TOGETHER)
+        own = await self._profiles.of(people)
 
         async def one(user: str) -> Who:
             async with limit:
                 presence = await self._presence(user)
-            return self._who(user, contacts.get(user), members.get(user, {}), presence, mine)
+            seen = self._who(user, contacts.get(user), members.get(user, {}), presence, mine)
+            bio, status_text = own.get(user, (None, None))
+            return replace(seen, bio=seen.bio or bio, status_text=status_text or seen.status_text)
 
         return tuple(await asyncio.gather(*(one(user) for user in users)))
 
@@ -185,7 +191,7 @@ class Directory:
                 is_agent=True,
                 bio=agent.settings.description or agent.description or None,
                 online=presence.online,
-                status_text=presence.text,
+                status_text=agent.status_text or presence.text,
                 last_seen=presence.seen,
                 room_id=home if home in mine else None,
             )

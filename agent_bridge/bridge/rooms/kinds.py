@@ -45,6 +45,7 @@ _KINDS = (
     RoomKind(KindName.HOME, Addressing.OWNER, is_ours=True),
     RoomKind(KindName.CHAT, Addressing.OWNER),
     RoomKind(KindName.DM, Addressing.OWNER),
+    RoomKind(KindName.PAIR, Addressing.ADDRESSED, is_ours=True),
     RoomKind(KindName.GROUP, Addressing.ADDRESSED),
     RoomKind(KindName.LOBBY, Addressing.ADDRESSED, is_ours=True),
     RoomKind(KindName.CHANNEL, Addressing.ADDRESSED, is_ours=True),

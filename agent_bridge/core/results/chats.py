@@ -80,6 +80,18 @@ class ChatEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class PairEntry:
+    """The direct room of two agents, or of two people."""
+
+    #: User ids.
+    low: str
+    high: str
+    room: RoomAddress
+    #: Seconds since it was made.
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
 class ChatList:
     """A page of chats, those used last first."""
 
@@ -91,6 +103,9 @@ class ChatList:
     #: Whether it lists archived chats, and the number of those that it does not list.
     is_archive: bool = False
     archived: int = 0
+    #: On the first page of the list of all: the newest direct rooms of two agents or two people, and the number of all.
+    pairs: tuple[PairEntry, ...] = ()
+    number_of_pairs: int = 0
 
 
 @dataclass(frozen=True, slots=True)

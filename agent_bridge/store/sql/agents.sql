@@ -32,8 +32,9 @@ ORDER BY a.id
 SELECT ghost FROM agent
 
 -- active --
--- Return the ghosts that answer, or have answered in the last %(seconds)s seconds; none with more than %(limit)s agents.
-SELECT ghost FROM agent
+-- Return the ghosts that answer, or have answered in the last %(seconds)s seconds, with the status texts that they have set and
+-- whether they are shown as away; none with more than %(limit)s agents.
+SELECT ghost, status_text, away FROM agent
 WHERE state = 'active' AND (SELECT count(*) FROM agent WHERE state = 'active') <= %(limit)s AND id IN (
     SELECT c.agent FROM turn t JOIN conversation c ON c.id = t.conversation
     WHERE t.open AND t.started_at IS NOT NULL

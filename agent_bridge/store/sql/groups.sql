@@ -16,7 +16,7 @@ RETURNING agent
 -- the event %(seen)s. If another user of the bridge has read it, nothing that may be missing for that one is left out. Lanes
 -- wait until then.
 UPDATE room SET kind = CASE WHEN kind = 'chat' AND owner IS NULL THEN 'group' ELSE kind END, people = %(people)s,
-       changes = changes + (kind IN ('group', 'lobby') OR (kind = 'chat' AND owner IS NULL))::integer,
+       changes = changes + (kind IN ('group', 'lobby', 'pair') OR (kind = 'chat' AND owner IS NULL))::integer,
        last_seen = CASE WHEN needs_backfill AND (bot_joined OR EXISTS (
            SELECT 1 FROM participant p WHERE p.room = room.id AND p.state = 'joined' AND p.agent <> ALL(%(agents)s)
        )) THEN last_seen ELSE %(seen)s END,
@@ -37,12 +37,12 @@ SELECT r.id, r.room_id, r.kind, r.bot_joined, r.changes, r.warned, r.status = 'e
 FROM room r WHERE r.room_id = %(room_id)s AND r.kind = 'group'
 
 -- due --
--- Return up to %(limit)s groups and lobbies that changed since they were compared with the homeserver, but for %(others)s.
+-- Return up to %(limit)s groups, lobbies and rooms of pairs that changed since they were compared with the homeserver, but for %(others)s.
 SELECT r.id, r.room_id, r.kind, r.bot_joined, r.changes, r.warned, r.status = 'ended' AS is_ended,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(p.agent, a.ghost, p.state) ORDER BY p.created_at, p.agent), '[]')
         FROM participant p JOIN agent a ON a.id = p.agent WHERE p.room = r.id) AS agents
 FROM room r
-WHERE r.kind IN ('group', 'lobby') AND r.changes <> r.changes_applied AND r.room_id IS NOT NULL
+WHERE r.kind IN ('group', 'lobby', 'pair') AND r.changes <> r.changes_applied AND r.room_id IS NOT NULL
   AND r.id <> ALL(%(others)s::bigint[])
 ORDER BY r.id
 LIMIT %(limit)s

@@ -2,9 +2,9 @@
 -- Hold the lanes of all rooms until the rooms are compared with the homeserver's history. Groups may have other members, too.
 UPDATE room SET needs_backfill = true, backfill_requests = backfill_requests + 1,
        backfill_requested_at = CASE WHEN needs_backfill THEN backfill_requested_at ELSE now() END,
-       changes = changes + (kind IN ('group', 'lobby'))::integer
+       changes = changes + (kind IN ('group', 'lobby', 'pair'))::integer
 WHERE room_id IS NOT NULL
-RETURNING pg_notify('agent_bridge', 'backfill'), CASE WHEN kind IN ('group', 'lobby') THEN pg_notify('agent_bridge', 'groups') END
+RETURNING pg_notify('agent_bridge', 'backfill'), CASE WHEN kind IN ('group', 'lobby', 'pair') THEN pg_notify('agent_bridge', 'groups') END
 
 -- require_backfill_of --
 -- Hold the lanes of the room %(room_id)s until it is compared with the homeserver's history; return it if it is known.

@@ -82,7 +82,7 @@ ORDER BY t.id LIMIT %(limit)s
 -- the turns reads the note.
 UPDATE turn SET redactions = redactions || jsonb_build_object(%(user)s::text, 'erased')
 FROM conversation c JOIN room r ON r.room_id = c.room_id
-WHERE c.id = turn.conversation AND turn.open AND turn.kind = 'message' AND r.kind IN ('group', 'lobby', 'channel')
+WHERE c.id = turn.conversation AND turn.open AND turn.kind = 'message' AND r.kind IN ('group', 'lobby', 'channel', 'pair')
 
 -- forget_heard --
 -- Forget what the person %(user)s has said to others.
@@ -204,6 +204,13 @@ WITH asked AS (
     UPDATE agent SET retired_by = '' WHERE retired_by = %(user)s
 ), instructed AS (
     UPDATE participant SET instructed_by = NULL WHERE instructed_by = %(user)s
+), unpaired AS (
+    UPDATE room SET request_key = NULL, name = NULL, name_applied = NULL FROM pair
+    WHERE pair.room = room.id AND %(user)s IN (pair.low, pair.high)
+), pairs AS (
+    DELETE FROM pair WHERE %(user)s IN (low, high)
+), profile AS (
+    DELETE FROM own_profile WHERE user_id = %(user)s
 ), notified AS (
     DELETE FROM notified_person WHERE user_id = %(user)s
 ), reachable AS (

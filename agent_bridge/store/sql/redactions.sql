@@ -35,7 +35,7 @@ WHERE c.id = turn.conversation AND c.room_id = %(room_id)s AND turn.open AND tur
 UPDATE turn SET redactions = redactions || jsonb_build_object(%(target)s::text, %(event_id)s::text)
 FROM conversation c JOIN room r ON r.room_id = c.room_id
 WHERE c.id = turn.conversation AND c.room_id = %(room_id)s AND turn.open AND turn.kind = 'message'
-  AND r.kind IN ('group', 'lobby', 'channel')
+  AND r.kind IN ('group', 'lobby', 'channel', 'pair')
 
 -- forget_heard --
 -- Forget the event %(target)s in the transcripts of agents that got it with a question, in all contexts and saved copies.

@@ -58,8 +58,8 @@ RETURNING pg_notify('agent_bridge', 'agents')
 SELECT ghost FROM agent WHERE NOT deactivated ORDER BY id
 
 -- made --
--- Return the rooms that belong to the bridge, with their kinds.
-SELECT room_id, kind FROM room WHERE room_id IS NOT NULL AND (kind = 'home' OR request_key IS NOT NULL)
+-- Return the rooms that belong to the bridge, with their kinds. The room of two people belongs to them.
+SELECT room_id, kind FROM room WHERE room_id IS NOT NULL AND (kind = 'home' OR (request_key IS NOT NULL AND kind <> 'group'))
 UNION ALL
 SELECT room_id, 'space' FROM person_space
 

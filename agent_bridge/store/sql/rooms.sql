@@ -58,8 +58,8 @@ UPDATE participant SET answers = %(answers)s FROM room
 WHERE room.id = participant.room AND room.room_id = %(room_id)s AND participant.agent = ANY(%(agents)s)
 
 -- note_group_changes --
--- Have those of the rooms %(rooms)s that are groups or lobbies compared with the homeserver.
-UPDATE room SET changes = changes + 1 WHERE room_id = ANY(%(rooms)s) AND kind IN ('group', 'lobby')
+-- Have those of the rooms %(rooms)s that are groups, lobbies or rooms of pairs compared with the homeserver.
+UPDATE room SET changes = changes + 1 WHERE room_id = ANY(%(rooms)s) AND kind IN ('group', 'lobby', 'pair')
 RETURNING pg_notify('agent_bridge', 'groups')
 
 -- note_place_changes --
@@ -106,13 +106,13 @@ ORDER BY r.id
 -- visited --
 -- Return the rooms of people that the bridge bot is in, but for groups of agents.
 SELECT room_id FROM room
-WHERE kind NOT IN ('home', 'lobby', 'server', 'channel') AND person IS NULL AND bot_joined
+WHERE kind NOT IN ('home', 'lobby', 'server', 'channel', 'pair') AND person IS NULL AND bot_joined
   AND NOT (kind = 'group' AND EXISTS (SELECT 1 FROM participant p WHERE p.room = room.id AND p.state = 'joined'))
 ORDER BY id
 
 -- forget --
 -- Forget a room of people.
-DELETE FROM room WHERE room_id = %(room_id)s AND kind NOT IN ('home', 'lobby', 'server', 'channel') AND person IS NULL
+DELETE FROM room WHERE room_id = %(room_id)s AND kind NOT IN ('home', 'lobby', 'server', 'channel', 'pair') AND person IS NULL
 
 -- bind --
 -- Make the agent %(agent)s the owner of a room whose people have chosen it, unless the room has an owner.

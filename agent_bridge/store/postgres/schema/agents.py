@@ -44,7 +44,18 @@ agent = Table(
     ),
     Column("description_applied", Text, comment="in the profile of its ghost; null: the profile has no fields"),
     Column("activity_applied", Text, comment="in the profile of its ghost; null: none"),
+    Column("status_text", Text, comment="that the agent has set; null: none"),
+    Column("away", Boolean, nullable=False, server_default="false", comment="the agent has it shown as away"),
     UniqueConstraint("upstream", "agent_id"),
+)
+
+own_profile = Table(
+    "own_profile",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("bio", Text, comment="null: none"),
+    Column("status_text", Text, comment="null: none"),
+    comment="what people tell about themselves by their programs",
 )
 
 upstream_conversation = Table(

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Sequence,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -169,7 +170,7 @@ Index(
 Index(
     "room_group_due_idx",
     room.c.id,
-    postgresql_where=text("kind IN ('group', 'lobby') AND changes <> changes_applied"),
+    postgresql_where=text("kind IN ('group', 'lobby', 'pair') AND changes <> changes_applied"),
 )
 Index(
     "room_place_due_idx",
@@ -208,6 +209,17 @@ participant = Table(
     Column("instructed_by", Text, comment="user id of the person who gave them"),
     CheckConstraint("answers IN ('always', 'mention', 'off')", name="answers"),
 )
+
+pair = Table(
+    "pair",
+    metadata,
+    Column("room", BigInteger, ForeignKey("room.id", ondelete="CASCADE"), primary_key=True),
+    Column("low", Text, nullable=False, comment="user id of an agent or a person; the smaller one of the two"),
+    Column("high", Text, nullable=False),
+    UniqueConstraint("low", "high"),
+    comment="direct rooms of two agents or two people",
+)
+Index("pair_high_idx", pair.c.high)
 
 conversation = Table(
     "conversation",
