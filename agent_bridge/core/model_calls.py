@@ -118,6 +118,9 @@ class ModelAnswer:
     status: str
     #: Why there is no whole answer.
     error: str = ""
+    #: Whether a quota refuses the question, and seconds until the quota counts anew; None: it never does.
+    is_over_quota: bool = False
+    again_in: float | None = None
     #: Tokens; None: not reported.
     input_tokens: int | None = None
     output_tokens: int | None = None

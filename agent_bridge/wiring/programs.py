@@ -133,12 +133,23 @@ def build_api_services(
     watch = AnswerWatch(store, stores.signals)
     threads, known = ModelThreads(stores.database), ProgramRooms(stores.database)
     bot_chats = BotChats(homeserver, stores.rooms, RoleStore(stores.database), settings.roles, config.rooms.version)
+    places = Places(
+        access,
+        requests,
+        stores.database,
+        stores.chats,
+        ChatMaker(homeserver, stores.chats, stores.kv, settings.live, settings.texts),
+        direct,
+        settings.roles,
+        settings.namespace,
+    )
     models = ModelCalls(
         access,
         requests,
         messages,
         directory,
-        ThreadMaker(access, threads, known, requests, direct, bot_chats, homeserver, settings.texts),
+        places,
+        ThreadMaker(access, threads, known, requests, direct, places, bot_chats, homeserver, settings.texts),
         threads,
         stores.agents,
         PeopleQuestions(stores.database),
@@ -161,16 +172,7 @@ def build_api_services(
         models=models,
         reading=reading,
         directory=directory,
-        places=Places(
-            access,
-            requests,
-            stores.database,
-            stores.chats,
-            ChatMaker(homeserver, stores.chats, stores.kv, settings.live, settings.texts),
-            direct,
-            settings.roles,
-            settings.namespace,
-        ),
+        places=places,
         channel_events=ChannelEvents(
             access,
             requests,

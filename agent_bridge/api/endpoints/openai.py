@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from agent_bridge.api.endpoint import ApiCall, Responded, StreamedTexts, endpoint
 from agent_bridge.api.model import ApiModel
 from agent_bridge.api.openai_bodies import ChatRequest, ConversationRef, ResponseRequest, chat_prompt, response_prompt
-from agent_bridge.api.openai_forms import ChatChunks, ChatCompletion, ResponseForm, ResponseResource, chat_completion
+from agent_bridge.api.openai_forms import (
+    ChatChunks,
+    ChatCompletion,
+    ResponseForm,
+    ResponseResource,
+    chat_completion,
+    problem_of,
+)
 from agent_bridge.api.streams import HEARTBEAT, STILL_HERE
 from agent_bridge.core.errors import StoreError
 from agent_bridge.core.model_calls import ModelAnswer
@@ -37,7 +44,10 @@ _PROBLEMS = (
     Problem.ANSWER_TIMEOUT,
     Problem.ANSWER_FAILED,
     Problem.ANSWER_STOPPED,
+    Problem.QUOTA_REACHED,
 )
+#: Seconds in which an error has a status of its own: a stream begins after them, or with the first words.
+_SOON = 1.0
 
 
 class ModelItem(ApiModel):
@@ -129,20 +139,36 @@ async def _whole(call: ApiCall, asked: ModelCall) -> ModelAnswer:
     answer = await call.services.models.answer(asked, call.services.longest_wait)
     if answer is None:
         raise ProgramRefused(Problem.ANSWER_TIMEOUT, _later(asked))
-    if answer.status != "answered" and not answer.text:
-        raise ProgramRefused(
-            Problem.ANSWER_STOPPED if answer.status == "stopped" else Problem.ANSWER_FAILED, answer.error
-        )
+    _check(answer)
     return answer
 
 
+def _check(answer: ModelAnswer) -> None:
+    """Return if *answer* has something of an answer.
+
+    Raises:
+        ProgramRefused: it has not.
+    """
+    if answer.status != "answered" and not answer.text:
+        raise ProgramRefused(problem_of(answer), answer.error, retry_after=answer.again_in)
+
+
 async def _streamed(call: ApiCall, asked: ModelCall, form: ChatChunks | ResponseForm) -> AsyncGenerator[str, None]:
-    yield form.begin()
-    shown = 0
-    pieces = call.services.models.growing(asked, call.services.longest_wait, HEARTBEAT)
+    """Yield the events of an answer.
+
+    Raises:
+        ProgramRefused, StoreError: there is none, and nothing was yielded.
+    """
+    shown, is_begun = 0, False
+    pieces = call.services.models.growing(asked, call.services.longest_wait, HEARTBEAT, soon=_SOON)
     try:
         async with aclosing(pieces):
             async for piece in pieces:
+                if not is_begun:
+                    if isinstance(piece, ModelAnswer):
+                        _check(piece)
+                    is_begun = True
+                    yield form.begin()
                 if piece is not None and not await call.services.tokens.counts(call.token.id):
                     # It was revoked meanwhile.
                     yield form.failed(Problem.TOKEN_INVALID, "")
@@ -153,12 +179,15 @@ async def _streamed(call: ApiCall, asked: ModelCall, form: ChatChunks | Response
                     return
                 shown += len(piece or "")
                 yield STILL_HERE if piece is None else form.piece(piece)
-    except ProgramRefused as error:
-        yield form.failed(error.problem, error.detail)
+    except (ProgramRefused, StoreError) as error:
+        if not is_begun:
+            raise
+        refused = error if isinstance(error, ProgramRefused) else ProgramRefused(Problem.UNAVAILABLE)
+        yield form.failed(refused.problem, refused.detail)
         return
-    except StoreError:
-        yield form.failed(Problem.UNAVAILABLE, "")
-        return
+    # Nobody has answered in time.
+    if not is_begun:
+        yield form.begin()
     yield form.failed(Problem.ANSWER_TIMEOUT, _later(asked))
 
 

@@ -98,7 +98,8 @@ class Access:
     async def reach(self, token: Token, name: str, permission: Permission) -> ReachedRoom:
         """Return the room *name* (a room id, an alias, or an agent's name), in which the identity has *permission*.
 
-        The name of an agent means, for a person, the home of the agent if the person is there, else their direct chat.
+        The name of an agent means, for a person, the home of the agent if the person is there, else their direct chat,
+        to which an invitation is enough.
 
         Raises:
             ProgramRefused: the token does not reach such a room, or the identity lacks the permission.
@@ -209,7 +210,9 @@ class Access:
                 # This one is not in the room.
                 continue
             content = {} if event is None else event.get("content", {})
-            is_in = content.get("membership") in {"join", *(["invite"] if invited else [])}
+            # Nobody else is in a direct chat: the program of the person may talk there before a client enters it.
+            takes_invitation = invited or (room.kind is KindName.DM and room.person == token.user_id)
+            is_in = content.get("membership") in {"join", *(["invite"] if takes_invitation else [])}
             return ReachedRoom(room, reader, content) if is_in else None
         return None
 

@@ -47,6 +47,8 @@ WHERE NOT awaited AND open AND id = ANY(ARRAY(
 -- the answers of people.
 SELECT t.event_id, head.kind, head.state, head.open, head.stop, head.answer, head.error, a.id AS agent, a.name, a.ghost, head.awaited,
        head.id AS turn, NULL AS person, head.input_tokens, head.output_tokens, head.cached_tokens,
+       head.quota_until IS NOT NULL AS is_over_quota,
+       CASE WHEN isfinite(head.quota_until) THEN greatest(extract(epoch FROM head.quota_until - now()), 1)::float END AS again_in,
        ARRAY(SELECT o.event_id FROM outbox o
              WHERE o.turn = head.id AND o.event_id IS NOT NULL AND o.part >= 0 AND o.part < %(parts)s ORDER BY o.part) AS shown
 FROM turn t JOIN turn head ON head.id = coalesce(t.collected_into, t.id)
@@ -55,7 +57,7 @@ WHERE t.event_id = ANY(%(events)s::text[]) AND t.kind IN ('message', 'refusal', 
 UNION ALL
 SELECT q.event_id, 'message', CASE WHEN q.answer IS NULL THEN 'failed' ELSE 'done' END, q.answer IS NULL AND q.deadline > now(), NULL,
        q.answer, CASE WHEN q.answer IS NULL AND q.deadline <= now() THEN 'the person did not answer in time' END, NULL, q.person, NULL,
-       true, NULL, q.person, NULL, NULL, NULL, CASE WHEN q.answer_event IS NULL THEN '{}' ELSE ARRAY[q.answer_event] END
+       true, NULL, q.person, NULL, NULL, NULL, false, NULL, CASE WHEN q.answer_event IS NULL THEN '{}' ELSE ARRAY[q.answer_event] END
 FROM person_question q WHERE q.event_id = ANY(%(events)s::text[]) ORDER BY turn
 
 -- mark_read --
