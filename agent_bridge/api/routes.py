@@ -42,7 +42,7 @@ KEY, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"
 #: Seconds of a request beside a wait that it asks for, requests of a token at a time, failed ones of an address in a
 #: minute, and characters of a token.
 _TIMEOUT, _AT_A_TIME, _FAILURES, _LONGEST_TOKEN = 60.0, 32, 30, 200
-#: Seconds after which the token of a request that waits is looked at again.
+#: Seconds after which the token of a request that does not wait for answers is looked at again.
 _LONG = 2.0
 #: Files that are held in memory at a time.
 _FILES = 4
@@ -192,7 +192,7 @@ class ApiRoutes:
                 request, result.texts, partial(self._services.tokens.counts, token.id)
             )
         responded = result if isinstance(result, Responded) else Responded(result, endpoint.status)
-        has_waited = asyncio.get_running_loop().time() - begin > _LONG
+        has_waited = endpoint.waits or asyncio.get_running_loop().time() - begin > _LONG
         if has_waited and not await self._services.tokens.counts(token.id):
             # It was revoked meanwhile.
             raise ProgramRefused(Problem.TOKEN_INVALID)

@@ -26,7 +26,7 @@ from agent_bridge.core.programs import Capability
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from agent_bridge.core.model_calls import ModelCall
+    from agent_bridge.core.model_calls import Model, ModelCall
 
 _TAG = "OpenAI API"
 _PROBLEMS = (
@@ -69,18 +69,34 @@ class ModelList(ApiModel):
 
 @endpoint("GET", "/v1/models", tag=_TAG, capability=Capability.ASK, permission=Permission.SEND, is_openai=True)
 async def models(call: ApiCall) -> ModelList:
-    """List the agents in rooms of the token, and the people who let programs ask them.
+    """List the agents that the token may ask, and the people who let programs ask them.
 
     The id of an agent is the localpart of its user, which stays when its name changes. The id of a person is the user
     id. ``owned_by`` is the upstream of the agent, or ``person``.
     """
+    return ModelList(data=[_item(each) for each in await call.services.models.models(call.token)])
+
+
+@endpoint(
+    "GET",
+    "/v1/models/{model}",
+    tag=_TAG,
+    capability=Capability.ASK,
+    permission=Permission.SEND,
+    problems=(Problem.AGENT_NOT_FOUND, Problem.USER_NOT_FOUND),
+    is_openai=True,
+)
+async def model(call: ApiCall, model: str) -> ModelItem:
+    """Return one of the models; *model* is its id, or the name of an agent."""
     found = await call.services.models.models(call.token)
-    return ModelList(
-        data=[
-            ModelItem(id=each.id, created=int(each.created_at.timestamp()), owned_by=each.owner, name=each.name)
-            for each in found
-        ]
-    )
+    named = [each for each in found if each.id == model] or [each for each in found if each.name == model]
+    if not named:
+        raise ProgramRefused(Problem.AGENT_NOT_FOUND, f"the token may ask no model {model}")
+    return _item(named[0])
+
+
+def _item(model: Model) -> ModelItem:
+    return ModelItem(id=model.id, created=int(model.created_at.timestamp()), owned_by=model.owner, name=model.name)
 
 
 @endpoint(
