@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 
 from agent_bridge.api.model import ApiModel
 from agent_bridge.api.openai_errors import error_content
+from agent_bridge.api.streams import STILL_HERE
 from agent_bridge.core.program_problems import Problem
 
 if TYPE_CHECKING:
@@ -75,6 +76,10 @@ class ChatChunks:
         """Return the chunk with a piece of the text."""
         return self._chunk({"content": text})
 
+    def pause(self) -> str:
+        """Return a chunk without text, which keeps the connection open. Some clients fail at comments."""
+        return self.piece("")
+
     def end(self, answer: ModelAnswer) -> str:
         """Return the last chunks."""
         if answer.status != "answered" and not answer.text:
@@ -133,6 +138,13 @@ class ResponseForm:
     def piece(self, text: str) -> str:
         """Return the event with a piece of the text."""
         return self._event("response.output_text.delta", **self._place, delta=text, logprobs=[])
+
+    def pause(self) -> str:
+        """Return a comment, which keeps the connection open: the specification has no event for that.
+
+        No empty line follows, at which some clients look for an event.
+        """
+        return STILL_HERE.rstrip() + "\n"
 
     def end(self, answer: ModelAnswer) -> str:
         """Return the last events."""

@@ -16,7 +16,7 @@ from agent_bridge.api.openai_forms import (
     chat_completion,
     problem_of,
 )
-from agent_bridge.api.streams import HEARTBEAT, STILL_HERE
+from agent_bridge.api.streams import HEARTBEAT
 from agent_bridge.core.errors import StoreError
 from agent_bridge.core.model_calls import ModelAnswer
 from agent_bridge.core.permissions import Permission
@@ -194,7 +194,7 @@ async def _streamed(call: ApiCall, asked: ModelCall, form: ChatChunks | Response
                     yield (form.piece(rest) if rest else "") + form.end(piece)
                     return
                 shown += len(piece or "")
-                yield STILL_HERE if piece is None else form.piece(piece)
+                yield form.pause() if piece is None else form.piece(piece)
     except (ProgramRefused, StoreError) as error:
         if not is_begun:
             raise
