@@ -14,7 +14,7 @@ from aiohttp import web
 from agent_bridge.api.bodies import MAX_CONVERSATION, MAX_FILE, MAX_JSON, parsed_json, parsed_query, read_body
 from agent_bridge.api.endpoint import ApiCall, FileBody, Responded, StreamedTexts
 from agent_bridge.api.limits import Buckets, Places
-from agent_bridge.api.openai_errors import openai_error
+from agent_bridge.api.openai_errors import error_content, openai_error
 from agent_bridge.api.openapi import openapi_document
 from agent_bridge.api.problems import problem_response
 from agent_bridge.api.proxies import address_of
@@ -230,7 +230,8 @@ def _wrong_method(allowed: Iterable[str], respond: Callable[..., web.Response] =
 
 
 async def _unknown(_request: web.Request) -> web.Response:
-    return problem_response(Problem.NOT_FOUND)
+    # Clients of the OpenAI API try paths that the bridge does not have: they read the error in their form.
+    return problem_response(Problem.NOT_FOUND, more={"error": error_content(Problem.NOT_FOUND)})
 
 
 def _part(request: web.Request, name: str) -> str:

@@ -46,6 +46,7 @@ from agent_bridge.store.model_threads import ModelThreads
 from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.operations import OperationStore
+from agent_bridge.store.people_questions import PeopleQuestions
 from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.retirement import RetirementStore
@@ -119,6 +120,10 @@ def _imported(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) 
 
 def _by_programs(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return SAID_BY in content or BY_PROGRAM in content
+
+
+def _questions_to_people(_self: Homeserver, _room: str, content: dict[str, Any], *_: Any, **__: Any) -> bool:
+    return "question for" in content.get("body", "")
 
 
 def _thread_heads(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
@@ -274,6 +279,9 @@ STEPS = {
     "thread_head": Step(Homeserver, "send", _thread_heads, is_anywhere=True),
     "thread_rooted": Step(ModelThreads, "rooted", is_anywhere=True),
     "thread_said": Step(ModelThreads, "said", is_anywhere=True),
+    "question_added": Step(PeopleQuestions, "add", is_anywhere=True),
+    "question_said": Step(Homeserver, "send", _questions_to_people, is_anywhere=True),
+    "question_sent": Step(PeopleQuestions, "sent", is_anywhere=True),
     "api_tell": Step(TokenSecrets, "tell"),
     "api_told": Step(Tokens, "told"),
     # The leader shows, ends and counts votes.

@@ -350,6 +350,51 @@ async def test_a_question_that_another_turn_collects_is_streamed(
         assert found == ["one two.", "three four.", "three four."]
 
 
+async def test_a_question_that_is_edited_gets_the_answer_to_its_new_text(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    agent = upstream.names[12]
+    async with harness.person() as person:
+        talk = await running.join(person, agent)
+        program = await program_of(running, person.user_id)
+        gate, heard = asyncio.Event(), list[str]()
+        upstream.script = waits_for(gate, "the old ", "answer")
+        body: dict[str, Any] = {"model": agent, "input": "old words", "stream": True}
+        streaming = asyncio.create_task(
+            program.stream("/v1/responses", body, headers={"Idempotency-Key": "edited"}, heard=heard)
+        )
+        await person.wait_for(lambda: "the old" in "".join(heard))
+        (asked,) = [each for each in talk.from_bot if each.body.endswith("old words")]
+        upstream.script = echo
+        path = f"/v1/rooms/{talk.room_id}/messages/{asked.event_id}"
+        assert (await program.request("PUT", path, body={"text": "new words"})).status == 200
+        events = checked_stream(await streaming)
+        gate.set()
+        assert events[-1]["type"] == "response.completed"
+        # A text that was sent cannot be taken back.
+        assert events[-4]["text"] == "the old\n\nEcho: new words"
+        again = await program.stream("/v1/responses", body, headers={"Idempotency-Key": "edited"})
+        assert checked_stream(again)[-4]["text"] == "Echo: new words"
+
+
+async def test_faults_of_requests_are_named_without_internals(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    async with harness.person() as person:
+        program = await program_of(running, person.user_id)
+        body: dict[str, Any] = {"model": upstream.names[0], "input": "x"}
+        wrong: dict[str, Any] = {"input": 3, "conversation": {"id": ""}, "metadata": {"a": 1}}
+        named = {"conversation": "conversation.id", "metadata": "metadata.a"}
+        for field, value in wrong.items():
+            answer = await program.post("/v1/responses", **(body | {field: value}))
+            assert (answer.status, answer["error"]["type"]) == (400, "invalid_request_error")
+            assert answer["error"]["param"] in {field, named.get(field)}
+            assert not {"[", "(", "<"} & set(answer["error"]["message"])
+        # Clients of the OpenAI API read why a path is unknown.
+        unknown = await program.post("/v1/embeddings", **body)
+        assert (unknown.status, unknown.code, unknown["error"]["code"]) == (404, "not_found", "not_found")
+
+
 @pytest.mark.long
 async def test_an_agent_asks_agents_within_the_budgets_of_chains(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream

@@ -79,3 +79,12 @@ def test_the_input_of_a_response() -> None:
             response_prompt(ResponseRequest.model_validate(body | wrong), {})
     with pytest.raises(ValidationError):
         ResponseRequest.model_validate(body | {"conversation": " "})
+    replayed = {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}
+    again = ResponseRequest.model_validate(body | {"input": [replayed, *items]})
+    assert response_prompt(again, {}).messages[0] == Said("assistant", "No.")
+
+
+def test_chat_programs_name_their_conversations_by_headers() -> None:
+    body = ChatRequest.model_validate({"model": "m", "messages": [{"role": "user", "content": "x"}]})
+    assert chat_prompt(body, {"X-OpenWebUI-Chat-Id": "w"}).conversation == "w"
+    assert chat_prompt(body, {"X-OpenWebUI-Chat-Id": "w", "X-Chat-Key": "k"}).conversation == "k"
