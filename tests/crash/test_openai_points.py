@@ -81,8 +81,8 @@ async def test_a_killed_question_to_a_person_is_said_once_and_answered(
         with contextlib.suppress(aiohttp.ClientError):
             await stage.program.post("/v1/responses", text, **body)
         assert await process.death() == -signal.SIGKILL
-    async with BridgeProcess(tmp_path, stage.config) as process:
-        await process.wait_for("listening")
+    async with BridgeProcess(tmp_path, stage.config) as alive:
+        await alive.wait_for("listening")
         asking = asyncio.create_task(stage.program.post("/v1/responses", text, **body))
         (question,) = await desk.person.wait_for(asked)
         await desk.person.reply(desk.room_id, question.event_id, f"answer to {point}", thread=_root(question))

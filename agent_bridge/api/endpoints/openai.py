@@ -152,7 +152,11 @@ async def _whole(call: ApiCall, asked: ModelCall) -> ModelAnswer:
     Raises:
         ProgramRefused: there is none.
     """
-    answer = await call.services.models.answer(asked, call.services.longest_wait)
+    try:
+        answer = await call.services.models.answer(asked, call.services.longest_wait)
+    except StoreError:
+        # The question is said: a client must not repeat it by itself.
+        answer = None
     if answer is None:
         raise ProgramRefused(Problem.ANSWER_TIMEOUT, _later(asked))
     _check(answer)
@@ -173,7 +177,7 @@ async def _streamed(call: ApiCall, asked: ModelCall, form: ChatChunks | Response
     """Yield the events of an answer.
 
     Raises:
-        ProgramRefused, StoreError: there is none, and nothing was yielded.
+        ProgramRefused: there is none, and nothing was yielded.
     """
     shown, is_begun = 0, False
     pieces = call.services.models.growing(asked, call.services.longest_wait, HEARTBEAT, soon=_SOON)
@@ -195,13 +199,14 @@ async def _streamed(call: ApiCall, asked: ModelCall, form: ChatChunks | Response
                     return
                 shown += len(piece or "")
                 yield form.pause() if piece is None else form.piece(piece)
-    except (ProgramRefused, StoreError) as error:
+    except ProgramRefused as error:
         if not is_begun:
             raise
-        refused = error if isinstance(error, ProgramRefused) else ProgramRefused(Problem.UNAVAILABLE)
-        yield form.failed(refused.problem, refused.detail)
+        yield form.failed(error.problem, error.detail)
         return
-    # Nobody has answered in time.
+    except StoreError:
+        # The answer cannot be read now.
+        pass
     if not is_begun:
         yield form.begin()
     yield form.failed(Problem.ANSWER_TIMEOUT, _later(asked))
