@@ -25,9 +25,21 @@ def test_a_known_conversation_gets_the_last_messages_alone() -> None:
 def test_a_long_conversation_is_shortened() -> None:
     said = [Said("user", "x" * 5_000), Said("assistant", "y" * 5_000)] * 10
     words = Prompt(messages=[*said, Said("user", "now")], instructions="Rule.").words(is_known=False, instructions=None)
-    assert words.startswith("> …\n>\n> **")
+    assert words.startswith("> **system:** Rule.\n>\n> …\n>\n> **")
     assert len(words) < 13_000
     assert words.endswith("\n\nnow")
+
+
+@pytest.mark.parametrize("text", ["m", "\n" * 9_000, "🌍" * 9_000, "Привет, мир! " * 2_000])
+def test_a_conversation_of_any_script_and_length_fits_an_event(text: str) -> None:
+    said = [Said("user", text), Said("assistant", text)] * 1_000
+    for question in ("now", "ы" * 10_000):
+        prompt = Prompt(messages=[*said, Said("user", question)], instructions=text * 2 + "The end.")
+        words = prompt.words(is_known=False, instructions=None)
+        assert len(words.encode()) < 31_000
+        assert words.endswith(f"\n\n{question}")
+        assert words.startswith("> **system:**")
+        assert "The end.\n>\n> …\n" in words
 
 
 @pytest.mark.parametrize(

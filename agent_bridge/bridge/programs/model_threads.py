@@ -97,7 +97,12 @@ class ThreadMaker:
     async def _room(self, token: Token, user: str, room: str) -> str:
         """Return the room in which the identity asks the agent *user*: *room*, or the usual one."""
         if room:
-            return (await self._access.reach(token, room, Permission.SEND)).room_id
+            try:
+                return (await self._access.reach(token, room, Permission.SEND)).room_id
+            except ProgramRefused as error:
+                if error.problem is not Problem.AGENT_NOT_FOUND:
+                    raise
+                raise ProgramRefused(Problem.ROOM_NOT_FOUND, f"the token reaches no room {room}") from None
         if token.agent is None:
             try:
                 return (await self._access.reach(token, user, Permission.SEND)).room_id
