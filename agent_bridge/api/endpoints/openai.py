@@ -189,6 +189,8 @@ async def _streamed(call: ApiCall, asked: ModelCall, form: ChatChunks | Response
                         _check(piece)
                     is_begun = True
                     yield form.begin()
+                    if piece is None:
+                        continue
                 if piece is not None and not await call.services.tokens.counts(call.token.id):
                     # It was revoked meanwhile.
                     yield form.failed(Problem.TOKEN_INVALID, "")
