@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from agent_bridge.api.endpoint import ApiCall, Responded, StreamedTexts, endpoint
@@ -152,11 +152,10 @@ async def _whole(call: ApiCall, asked: ModelCall) -> ModelAnswer:
     Raises:
         ProgramRefused: there is none.
     """
-    try:
+    answer = None
+    with suppress(StoreError):
         answer = await call.services.models.answer(asked, call.services.longest_wait)
-    except StoreError:
-        # The question is said: a client must not repeat it by itself.
-        answer = None
+    # Also if it cannot be read now: the question is said, and a client must not repeat it by itself.
     if answer is None:
         raise ProgramRefused(Problem.ANSWER_TIMEOUT, _later(asked))
     _check(answer)
@@ -174,44 +173,47 @@ def _check(answer: ModelAnswer) -> None:
 
 
 async def _streamed(call: ApiCall, asked: ModelCall, form: ChatChunks | ResponseForm) -> AsyncGenerator[str, None]:
-    """Yield the events of an answer.
+    """Yield the events of an answer, with their end in any case.
 
     Raises:
         ProgramRefused: there is none, and nothing was yielded.
     """
-    shown, is_begun = 0, False
-    pieces = call.services.models.growing(asked, call.services.longest_wait, HEARTBEAT, soon=_SOON)
+    is_begun = False
     try:
-        async with aclosing(pieces):
-            async for piece in pieces:
-                if not is_begun:
-                    if isinstance(piece, ModelAnswer):
-                        _check(piece)
-                    is_begun = True
-                    yield form.begin()
-                    if piece is None:
-                        continue
-                if piece is not None and not await call.services.tokens.counts(call.token.id):
-                    # It was revoked meanwhile.
-                    yield form.failed(Problem.TOKEN_INVALID, "")
-                    return
-                if isinstance(piece, ModelAnswer):
-                    rest = piece.text[shown:]
-                    yield (form.piece(rest) if rest else "") + form.end(piece)
-                    return
-                shown += len(piece or "")
-                yield form.pause() if piece is None else form.piece(piece)
+        async with aclosing(_events(call, asked, form)) as events:
+            async for each in events:
+                is_begun = True
+                yield each
     except ProgramRefused as error:
         if not is_begun:
             raise
         yield form.failed(error.problem, error.detail)
-        return
-    except StoreError:
-        # The answer cannot be read now.
-        pass
-    if not is_begun:
-        yield form.begin()
-    yield form.failed(Problem.ANSWER_TIMEOUT, _later(asked))
+
+
+async def _events(call: ApiCall, asked: ModelCall, form: ChatChunks | ResponseForm) -> AsyncGenerator[str, None]:
+    """Yield the events of an answer.
+
+    Raises:
+        ProgramRefused: it does not end, or there is none.
+    """
+    shown, is_begun = 0, False
+    pieces = call.services.models.growing(asked, call.services.longest_wait, HEARTBEAT, soon=_SOON)
+    with suppress(StoreError):
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if not is_begun and isinstance(piece, ModelAnswer):
+                    _check(piece)
+                if piece is not None and not await call.services.tokens.counts(call.token.id):
+                    raise ProgramRefused(Problem.TOKEN_INVALID, "it was revoked meanwhile")
+                before, is_begun = "" if is_begun else form.begin(), True
+                if isinstance(piece, ModelAnswer):
+                    rest = piece.text[shown:]
+                    yield before + (form.piece(rest) if rest else "") + form.end(piece)
+                    return
+                shown += len(piece or "")
+                yield before + (form.piece(piece) if piece else "" if before else form.pause())
+    # Also if the answer cannot be read now: the question is said, and a client must not repeat it by itself.
+    raise ProgramRefused(Problem.ANSWER_TIMEOUT, _later(asked))
 
 
 def _later(asked: ModelCall) -> str:
