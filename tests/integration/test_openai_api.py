@@ -93,9 +93,17 @@ async def test_basic_responses_and_their_streams(
         assert (await narrow.get(f"/v1/models/{model['id']}")).content == model
         assert (await narrow.get(f"/v1/models/{upstream.names[1]}"))["error"]["code"] == "model_not_found"
         asked = [{"type": "message", **user("Say hello in exactly 3 words.")}]
-        basic = await program.post("/v1/responses", model=model["id"], input=asked)
+        ignored: dict[str, Any] = {
+            "store": False,
+            "max_output_tokens": 1,
+            "truncation": "auto",
+            "unknown": {"field": 1},
+        }
+        basic = await program.post("/v1/responses", model=model["id"], input=asked, **ignored)
         assert basic.status == 200
         whole = checked_resource(basic.content)
+        # The values that count: the room keeps what is said.
+        assert (whole["store"], whole["max_output_tokens"], whole["truncation"]) == (True, None, "auto")
         assert (whole["status"], whole["model"]) == ("completed", model["id"])
         assert whole["output"][0]["content"][0]["text"] == "Echo: Say hello in exactly 3 words."
         # People see it in a thread of their room.

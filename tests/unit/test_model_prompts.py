@@ -30,7 +30,9 @@ def test_a_long_conversation_is_shortened() -> None:
     assert words.endswith("\n\nnow")
 
 
-@pytest.mark.parametrize("text", ["m", "\n" * 9_000, "🌍" * 9_000, "Привет, мир! " * 2_000])
+@pytest.mark.parametrize(
+    "text", ["m", "\n" * 9_000, "🌍" * 9_000, "Привет, мир! " * 2_000], ids=["short", "lines", "emoji", "cyrillic"]
+)
 def test_a_conversation_of_any_script_and_length_fits_an_event(text: str) -> None:
     said = [Said("user", text), Said("assistant", text)] * 1_000
     for question in ("now", "ы" * 10_000):
@@ -86,9 +88,18 @@ def test_the_input_of_a_response() -> None:
     assert response_prompt(ResponseRequest.model_validate(body), {"X-Chat-Key": "ignored"}) == Prompt(
         messages=[Said("assistant", "b"), Said("user", "c\n\nd")], instructions="first\n\nrule", previous="7"
     )
-    for wrong in ({"text": {"format": {"type": "json_schema"}}}, {"input": [{"type": "function_call_output"}]}):
-        with pytest.raises(ProgramRefused):
-            response_prompt(ResponseRequest.model_validate(body | wrong), {})
+    picture = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    wrong: dict[str, dict[str, Any]] = {
+        "text.format": {"text": {"format": {"type": "json_schema"}}},
+        "input[0].type": {"input": [{"type": "function_call_output"}]},
+        "input[0].content[0]": {"input": [{"role": "user", "content": [picture]}]},
+        "background": {"background": True, "stream": True},
+        "tool_choice": {"tool_choice": "required"},
+    }
+    for param, values in wrong.items():
+        with pytest.raises(ProgramRefused) as refused:
+            response_prompt(ResponseRequest.model_validate(body | values), {})
+        assert refused.value.more["errors"][0]["field"] == param
     with pytest.raises(ValidationError):
         ResponseRequest.model_validate(body | {"conversation": " "})
     replayed = {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}
