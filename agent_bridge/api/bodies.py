@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from aiohttp import web
 
@@ -24,6 +25,8 @@ MAX_JSON, MAX_CONVERSATION, MAX_FILE, _TIMEOUT = 256 * 1024, 4 * 1024 * 1024, 50
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
 #: Faults that one response names.
 _NAMED = 20
+#: The name of a type in the place of a fault.
+_TYPE = re.compile(r"[\[(]|\A[A-Z]\w*\Z|\A(str|int|float|bool)\Z")
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
@@ -90,9 +93,12 @@ def parsed_values(values: Mapping[str, Any], model: type[Model], place: str) -> 
 
 
 def _invalid(place: str, faults: Iterable[Any]) -> ProgramRefused:
-    errors = [
-        {"field": ".".join(str(part) for part in fault["loc"]) or place, "message": str(fault["msg"])}
-        for fault in list(faults)[:_NAMED]
-    ]
+    errors = [{"field": _field(fault["loc"]) or place, "message": str(fault["msg"])} for fault in list(faults)[:_NAMED]]
     first = f"{errors[0]['field']}: {errors[0]['message']}" if errors else ""
     return ProgramRefused(Problem.INVALID_REQUEST, first, more={"errors": errors})
+
+
+def _field(place: Sequence[str | int]) -> str:
+    """Return the name of the field at *place*, without the types of unions that pydantic names behind it."""
+    parts = [str(part) for part in place]
+    return ".".join([*parts[:1], *(each for each in parts[1:] if not _TYPE.search(each))])

@@ -13,7 +13,7 @@ from agent_bridge.core.program_problems import Problem, ProgramRefused
 #: Roles whose messages are instructions.
 _INSTRUCTING = frozenset({"system", "developer"})
 _SPEAKING = frozenset({"user", "assistant"})
-_TEXTS = frozenset({"text", "input_text", "output_text"})
+_TEXTS = frozenset({"text", "input_text", "output_text", "refusal"})
 #: Characters of the name of a conversation.
 _LONGEST = 200
 #: Values of parameters that ask for nothing special; other values are refused. Parameters that are not named here
@@ -36,7 +36,8 @@ _PLAIN: dict[str, tuple[Any, ...]] = {
     "prompt": (),
     "moderation": (),
 }
-_ROOM, _CHAT_KEY = "X-Room", "X-Chat-Key"
+#: Headers that name a room, and a conversation: ours, and the one of Open WebUI.
+_ROOM, _CHAT_KEYS = "X-Room", ("X-Chat-Key", "X-OpenWebUI-Chat-Id")
 
 
 def _is_named(name: str) -> str:
@@ -92,7 +93,7 @@ class ResponseRequest(OpenAIModel):
     stream: bool | None = None
     conversation: ConversationName | ConversationRef | None = Field(None, description="Name of the conversation.")
     previous_response_id: Text | None = Field(None, description="An earlier response, whose conversation goes on.")
-    metadata: dict[str, Any] | None = None
+    metadata: dict[str, Text] | None = None
 
 
 def chat_prompt(body: ChatRequest, headers: Any) -> Prompt:
@@ -103,7 +104,7 @@ def chat_prompt(body: ChatRequest, headers: Any) -> Prompt:
     """
     refuse_unsupported(body)
     messages = [each.model_dump() for each in body.messages]
-    return _prompt(messages, "messages", "", body.conversation or _named(headers, _CHAT_KEY), "", headers)
+    return _prompt(messages, "messages", "", body.conversation or _chat_key(headers), "", headers)
 
 
 def response_prompt(body: ResponseRequest, headers: Any) -> Prompt:
@@ -123,7 +124,7 @@ def response_prompt(body: ResponseRequest, headers: Any) -> Prompt:
         raise _refused("previous_response_id", "a request has either this or conversation")
     items = [{"role": "user", "content": body.input}] if isinstance(body.input, str) else body.input
     previous = (body.previous_response_id or "").removeprefix("resp_")
-    name = name or ("" if previous else _named(headers, _CHAT_KEY))
+    name = name or ("" if previous else _chat_key(headers))
     return _prompt(items, "input", body.instructions or "", name, previous, headers)
 
 
@@ -173,10 +174,15 @@ def _text(content: Any, place: str) -> str:
     texts = []
     for at, part in enumerate(content):
         kind = part.get("type") if isinstance(part, dict) else None
-        if kind not in _TEXTS or not isinstance(part.get("text"), str):
+        text = part.get("refusal" if kind == "refusal" else "text") if isinstance(part, dict) else None
+        if kind not in _TEXTS or not isinstance(text, str):
             raise _unsupported(f"{place}[{at}]")
-        texts.append(part["text"])
+        texts.append(text)
     return "\n\n".join(texts)
+
+
+def _chat_key(headers: Any) -> str:
+    return next((found for each in _CHAT_KEYS if (found := _named(headers, each))), "")
 
 
 def _named(headers: Any, name: str) -> str:

@@ -24,6 +24,7 @@ _CODES: Mapping[Problem, str] = MappingProxyType(
         Problem.AGENT_AT_REST: "model_not_found",
         Problem.HANDLE_NOT_FOUND: "previous_response_not_found",
         Problem.TOO_MANY_REQUESTS: "rate_limit_exceeded",
+        Problem.QUOTA_REACHED: "insufficient_quota",
         Problem.TEXT_TOO_LONG: "context_length_exceeded",
     }
 )
@@ -37,6 +38,8 @@ _PARAMS: Mapping[Problem, str] = MappingProxyType(
         Problem.HANDLE_NOT_FOUND: "previous_response_id",
     }
 )
+#: The longest pause in seconds after which clients repeat a request: for a longer one they guess a short one.
+_LONGEST_PAUSE = 60
 _UNAUTHENTICATED, _FORBIDDEN, _TOO_MANY, _SERVER = 401, 403, 429, 500
 #: A second request would ask again, or is refused in the same way: clients repeat others by themselves.
 _FINAL = frozenset(
@@ -61,7 +64,8 @@ def openai_error(
     """Return the response that tells *problem*; *more* may have the field *errors* of a problem."""
     status = 404 if _CODES.get(problem) == "model_not_found" else STATUSES[problem][0]
     head = {**(headers or {}), "Cache-Control": "no-store"}
-    if problem in _FINAL:
+    waits_long = problem is Problem.QUOTA_REACHED and not 0 < int(head.get("Retry-After", 0)) <= _LONGEST_PAUSE
+    if problem in _FINAL or waits_long:
         head["x-should-retry"] = "false"
     text = json.dumps({"error": error_content(problem, detail, more)}, ensure_ascii=False)
     return web.Response(text=text, status=status, headers=head, content_type="application/json")

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 
 from agent_bridge.api.model import ApiModel
 from agent_bridge.api.openai_errors import error_content
+from agent_bridge.api.streams import STILL_HERE
 from agent_bridge.core.program_problems import Problem
 
 if TYPE_CHECKING:
@@ -75,10 +76,14 @@ class ChatChunks:
         """Return the chunk with a piece of the text."""
         return self._chunk({"content": text})
 
+    def pause(self) -> str:
+        """Return a chunk without text, which keeps the connection open. Some clients fail at comments."""
+        return self.piece("")
+
     def end(self, answer: ModelAnswer) -> str:
         """Return the last chunks."""
         if answer.status != "answered" and not answer.text:
-            return self.failed(_problem(answer), answer.error)
+            return self.failed(problem_of(answer), answer.error)
         usage = ""
         if self._with_usage:
             usage = self._data({"choices": [], "usage": _chat_usage(answer)})
@@ -111,7 +116,6 @@ class ResponseForm:
         self._given = given
         self._item = f"msg_{asked.handle}"
         self._number = 0
-        self._text = ""
 
     def whole(self, answer: ModelAnswer) -> ResponseResource:
         """Return the response that is *answer*."""
@@ -133,12 +137,20 @@ class ResponseForm:
 
     def piece(self, text: str) -> str:
         """Return the event with a piece of the text."""
-        self._text += text
         return self._event("response.output_text.delta", **self._place, delta=text, logprobs=[])
+
+    def pause(self) -> str:
+        """Return a comment, which keeps the connection open: the specification has no event for that.
+
+        No empty line follows, at which some clients look for an event.
+        """
+        return STILL_HERE.rstrip() + "\n"
 
     def end(self, answer: ModelAnswer) -> str:
         """Return the last events."""
         whole = self.whole(answer)
+        if whole.status == _FAILED:
+            return self._event("response.failed", response=whole.model_dump()) + DONE
         item = self._message(answer.text, _COMPLETED if whole.status == _COMPLETED else _INCOMPLETE)
         ended = self._ended(item, answer.text)
         return ended + self._event(f"response.{whole.status}", response=whole.model_dump()) + DONE
@@ -146,11 +158,10 @@ class ResponseForm:
     def failed(self, problem: Problem, detail: str) -> str:
         """Return the end of a response that failed."""
         error = error_content(problem, detail)
-        output = [self._message(self._text, _INCOMPLETE)] if self._text else []
-        resource = self._resource(_FAILED, output).model_dump()
+        resource = self._resource(_FAILED, []).model_dump()
         resource["error"] = {"code": error["code"], "message": error["message"]}
-        ended = self._ended(self._message(self._text, _INCOMPLETE), self._text)
-        return ended + self._event("response.failed", response=resource) + DONE
+        # An item that does not end as a whole would be one of an incomplete response.
+        return self._event("response.failed", response=resource) + DONE
 
     def _ended(self, item: dict[str, Any], text: str) -> str:
         return "".join(
@@ -177,7 +188,7 @@ class ResponseForm:
         self, status: str, output: list[dict[str, Any]], answer: ModelAnswer | None = None
     ) -> ResponseResource:
         is_failed = answer is not None and status == _FAILED
-        problem = Problem.ANSWER_FAILED if answer is None else _problem(answer)
+        problem = Problem.ANSWER_FAILED if answer is None else problem_of(answer)
         error = error_content(problem, "" if answer is None else answer.error)
         reason = None if answer is None or status != _INCOMPLETE else answer.status
         return ResponseResource.model_validate(
@@ -194,7 +205,7 @@ class ResponseForm:
                 "error": {"code": error["code"], "message": error["message"]} if is_failed else None,
                 "tools": [],
                 "tool_choice": "auto",
-                "truncation": "disabled",
+                "truncation": "auto",
                 "parallel_tool_calls": False,
                 "text": {"format": {"type": "text"}},
                 "top_p": 1.0,
@@ -225,7 +236,10 @@ def _finish(answer: ModelAnswer) -> str:
     return "stop" if answer.status == "answered" else "length"
 
 
-def _problem(answer: ModelAnswer) -> Problem:
+def problem_of(answer: ModelAnswer) -> Problem:
+    """Return why there is no answer."""
+    if answer.is_over_quota:
+        return Problem.QUOTA_REACHED
     return Problem.ANSWER_STOPPED if answer.status == "stopped" else Problem.ANSWER_FAILED
 
 

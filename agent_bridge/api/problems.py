@@ -70,6 +70,7 @@ STATUSES: Mapping[Problem, tuple[int, str]] = MappingProxyType(
         Problem.UNSUPPORTED_PARAMETER: (400, "The parameter asks for something that no agent does"),
         Problem.ANSWER_TIMEOUT: (504, "Nobody has answered in time: the question stays in the room"),
         Problem.ANSWER_FAILED: (502, "The agent could not answer"),
+        Problem.QUOTA_REACHED: (429, "A quota refuses the question"),
         Problem.ANSWER_STOPPED: (409, "A person has ended the answer"),
         Problem.REFUSED: (409, "The homeserver refuses it"),
         Problem.UNAVAILABLE: (503, "The bridge cannot do it at the moment: a repeat goes on"),

@@ -14,7 +14,7 @@ from aiohttp import web
 from agent_bridge.api.bodies import MAX_CONVERSATION, MAX_FILE, MAX_JSON, parsed_json, parsed_query, read_body
 from agent_bridge.api.endpoint import ApiCall, FileBody, Responded, StreamedTexts
 from agent_bridge.api.limits import Buckets, Places
-from agent_bridge.api.openai_errors import openai_error
+from agent_bridge.api.openai_errors import error_content, openai_error
 from agent_bridge.api.openapi import openapi_document
 from agent_bridge.api.problems import problem_response
 from agent_bridge.api.proxies import address_of
@@ -42,7 +42,7 @@ KEY, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"
 #: Seconds of a request beside a wait that it asks for, requests of a token at a time, failed ones of an address in a
 #: minute, and characters of a token.
 _TIMEOUT, _AT_A_TIME, _FAILURES, _LONGEST_TOKEN = 60.0, 32, 30, 200
-#: Seconds after which the token of a request that waits is looked at again.
+#: Seconds after which the token of a request that does not wait for answers is looked at again.
 _LONG = 2.0
 #: Files that are held in memory at a time.
 _FILES = 4
@@ -192,7 +192,7 @@ class ApiRoutes:
                 request, result.texts, partial(self._services.tokens.counts, token.id)
             )
         responded = result if isinstance(result, Responded) else Responded(result, endpoint.status)
-        has_waited = asyncio.get_running_loop().time() - begin > _LONG
+        has_waited = endpoint.waits or asyncio.get_running_loop().time() - begin > _LONG
         if has_waited and not await self._services.tokens.counts(token.id):
             # It was revoked meanwhile.
             raise ProgramRefused(Problem.TOKEN_INVALID)
@@ -230,7 +230,8 @@ def _wrong_method(allowed: Iterable[str], respond: Callable[..., web.Response] =
 
 
 async def _unknown(_request: web.Request) -> web.Response:
-    return problem_response(Problem.NOT_FOUND)
+    # Clients of the OpenAI API try paths that the bridge does not have: they read the error in their form.
+    return problem_response(Problem.NOT_FOUND, more={"error": error_content(Problem.NOT_FOUND)})
 
 
 def _part(request: web.Request, name: str) -> str:

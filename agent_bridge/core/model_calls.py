@@ -10,8 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-#: Characters of earlier messages that are quoted: the question has to fit an event together with them.
-_QUOTED = 12_000
+#: Bytes of earlier messages that are quoted, and of a question together with them, which has to fit an event with the
+#: name of the person. A question that leaves less than the last number is refused as too long.
+_QUOTED, _FITS, _LEAST = 12_000, 29_500, 500
+#: The role of instructions, and the line between two quoted messages.
+_TOLD, _BETWEEN = "system", "\n>\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,11 @@ class Prompt:
         """
         missing = [] if is_known else [*self.messages[: self._earlier]]
         if self.instructions and self.fingerprint != instructions:
-            missing.insert(0, Said("system", self.instructions))
+            missing.insert(0, Said(_TOLD, self.instructions))
         if not missing:
             return self.question
-        return f"{_quotation(missing)}\n\n{self.question}"
+        left = _FITS - len(self.question.encode("utf-8", "surrogatepass"))
+        return f"{_quotation(missing, max(min(_QUOTED, left), _LEAST))}\n\n{self.question}"
 
     @property
     def _earlier(self) -> int:
@@ -66,18 +70,33 @@ class Prompt:
         return max((at + 1 for at, each in enumerate(self.messages) if each.role != "user"), default=0)
 
 
-def _quotation(messages: Sequence[Said]) -> str:
-    """Return *messages* as a quotation; of a long conversation, the instructions and the end."""
-    left, kept = _QUOTED, list[str]()
-    for each in reversed(messages):
-        if len(each.text) > left and kept:
+def _quotation(messages: Sequence[Said], most: int) -> str:
+    """Return *messages* as a quotation of about *most* bytes: of long ones, the instructions and the end."""
+    told = [_quoted(each, most // 2) for each in messages if each.role == _TOLD]
+    spoken = [each for each in messages if each.role != _TOLD]
+    left, kept = most - sum(len(each.encode("utf-8", "surrogatepass")) for each in told), list[str]()
+    for each in reversed(spoken):
+        part = _quoted(each, left) if not kept else _quoted(each)
+        left -= len(part.encode("utf-8", "surrogatepass")) + len(_BETWEEN)
+        if left < 0 and kept:
             break
-        kept.append(f"**{each.role}:** {each.text[-_QUOTED:]}")
-        left -= len(each.text)
-    if len(kept) < len(messages):
-        kept.append("…")
-    lines = "\n\n".join(reversed(kept)).splitlines()
-    return "\n".join(f"> {line}".rstrip() for line in lines)
+        kept.append(part)
+    if len(kept) < len(spoken):
+        kept.append("> …")
+    return _BETWEEN.join([*told, *reversed(kept)])
+
+
+def _quoted(said: Said, most: int | None = None) -> str:
+    """Return *said* as a quotation; of one with more than *most* bytes the end."""
+    text = said.text if most is None else said.text[-max(most, 1) :]
+    while True:
+        lines = f"**{said.role}:** {text}".splitlines()
+        quoted = "\n".join(f"> {line}".rstrip() for line in lines)
+        over = 0 if most is None else len(quoted.encode("utf-8", "surrogatepass")) - most
+        if over <= 0 or not text:
+            return quoted
+        # A character has up to four bytes.
+        text = text[max(over // 4, 1) :]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +137,9 @@ class ModelAnswer:
     status: str
     #: Why there is no whole answer.
     error: str = ""
+    #: Whether a quota refuses the question, and seconds until the quota counts anew; None: it never does.
+    is_over_quota: bool = False
+    again_in: float | None = None
     #: Tokens; None: not reported.
     input_tokens: int | None = None
     output_tokens: int | None = None

@@ -97,6 +97,8 @@ class Problem(StrEnum):
     ANSWER_FAILED = "answer_failed"
     #: A person has ended the answer.
     ANSWER_STOPPED = "answer_stopped"
+    #: A quota refuses the question.
+    QUOTA_REACHED = "quota_reached"
     #: As many messages as may wait in a room wait there.
     ROOM_FULL = "room_full"
     #: The homeserver refuses it.

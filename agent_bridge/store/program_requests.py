@@ -73,6 +73,9 @@ class GivenAnswer:
     input_tokens: int | None
     output_tokens: int | None
     cached_tokens: int | None
+    #: Whether a quota refuses it, and seconds until the quota counts anew; None: it never does.
+    is_over_quota: bool
+    again_in: float | None
     #: The events that show it.
     shown: Sequence[str]
 

@@ -262,13 +262,14 @@ class Turns:
         caught_up: CatchUp = NO_CATCH_UP,
         run: str | None = None,
         used: Sequence[UsageEntry] = (),
+        quota_until: str | None = None,
     ) -> StopReason | None:
         """Commit the answer with its *extras*, the intention to show it in *parts*, and new *transcript* messages.
 
         The transcript also keeps *caught_up*, before the new messages, without those that were redacted meanwhile.
         *run* is the upstream's reference of the run; None keeps the stored one. A request to stop the answer does not
         count any more, unless that *stopped* it. A question that was redacted leaves no transcript. The upstream is
-        never asked again for this turn.
+        never asked again for this turn. *quota_until*: a quota refuses it until then (a timestamp, or ``infinity``).
 
         *used* are the tokens of its requests, as in :meth:`agent_bridge.store.usage.UsageStore.record`.
 
@@ -289,6 +290,7 @@ class Turns:
                 "until": caught_up.until,
                 "step": encode_step("answered", characters=len(answer), error=error),
                 "used": entry_values(used),
+                "quota_until": quota_until,
             },
         )
         return None if row["stop"] is None else StopReason(row["stop"])

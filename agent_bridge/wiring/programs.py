@@ -144,12 +144,25 @@ def build_api_services(
     watch = AnswerWatch(store, stores.signals)
     threads, known = ModelThreads(stores.database), ProgramRooms(stores.database)
     bot_chats = BotChats(homeserver, stores.rooms, RoleStore(stores.database), settings.roles, config.rooms.version)
+    places = Places(
+        access,
+        requests,
+        stores.database,
+        stores.chats,
+        ChatMaker(homeserver, stores.chats, stores.kv, settings.live, settings.texts),
+        direct,
+        build_pair_rooms(settings, stores, homeserver),
+        _names(stores, clients),
+        settings.roles,
+        homeserver,
+    )
     models = ModelCalls(
         access,
         requests,
         messages,
         directory,
-        ThreadMaker(access, threads, known, requests, direct, bot_chats, homeserver, settings.texts),
+        places,
+        ThreadMaker(access, threads, known, requests, direct, places, bot_chats, homeserver, settings.texts),
         threads,
         stores.agents,
         PeopleQuestions(stores.database),
@@ -192,18 +205,7 @@ def build_api_services(
         models=models,
         reading=reading,
         directory=directory,
-        places=Places(
-            access,
-            requests,
-            stores.database,
-            stores.chats,
-            ChatMaker(homeserver, stores.chats, stores.kv, settings.live, settings.texts),
-            direct,
-            build_pair_rooms(settings, stores, homeserver),
-            _names(stores, clients),
-            settings.roles,
-            homeserver,
-        ),
+        places=places,
         servers=ProgramServers(access, place_access, requests, place_store, changes, maker, members),
         channels=ProgramChannels(
             access, place_access, requests, place_store, changes, maker, members, settings.namespace

@@ -48,6 +48,7 @@ from agent_bridge.store.mutes import MuteStore
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.pairs import Pairs
+from agent_bridge.store.people_questions import PeopleQuestions
 from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.retirement import RetirementStore
@@ -125,6 +126,10 @@ def _by_programs(_self: Homeserver, _room: str, content: dict[str, Any], **_: An
 
 def _threads(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return THREAD in content
+
+
+def _questions_to_people(_self: Homeserver, _room: str, content: dict[str, Any], *_: Any, **__: Any) -> bool:
+    return "question for" in content.get("body", "")
 
 
 def _thread_heads(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
@@ -296,6 +301,9 @@ STEPS = {
     "pair_create": Step(Homeserver, "create_room", _pairs, is_anywhere=True),
     "pair_invite": Step(Homeserver, "invite", is_anywhere=True),
     "pair_made": Step(Pairs, "made", is_anywhere=True),
+    "question_added": Step(PeopleQuestions, "add", is_anywhere=True),
+    "question_said": Step(Homeserver, "send", _questions_to_people, is_anywhere=True),
+    "question_sent": Step(PeopleQuestions, "sent", is_anywhere=True),
     "api_tell": Step(TokenSecrets, "tell"),
     "api_told": Step(Tokens, "told"),
     # The leader shows, ends and counts votes.

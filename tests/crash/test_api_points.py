@@ -44,6 +44,8 @@ class Stage:
     upstream: ScriptedUpstream
     talk: Conversation
     desk: BotRoom
+    #: The chat of another person with the bot, whom programs may ask.
+    expert: BotRoom
     program: Program
     database: Database
 
@@ -55,15 +57,22 @@ class Stage:
 @pytest.fixture(scope="module")
 async def stage(harness: BridgeHarness, postgres: Server) -> AsyncIterator[Stage]:
     with postgres.migrated() as url:
-        async with ScriptedUpstream("tim") as upstream, harness.person() as person, Database(url) as database:
+        async with (
+            ScriptedUpstream("tim") as upstream,
+            harness.person() as person,
+            harness.person() as other,
+            Database(url) as database,
+        ):
             there = [{"name": "u", "url": upstream.url}]
             config = harness.config(url, there, permissions={DOMAIN: "moderator"}, logging={"format": "json"})
             async with harness.bridge(config) as running:
                 talk = await running.join(person, upstream.names[0])
                 desk = await bot_chat(running, person)
                 await desk.settled()
+                expert = await bot_chat(running, other)
+                await expert.ask("reachable on")
                 program = await program_of(running, person.user_id)
-            yield Stage(config, upstream, talk, desk, program, database)
+            yield Stage(config, upstream, talk, desk, expert, program, database)
 
 
 @pytest.mark.parametrize("repeats", [True, pytest.param(False, marks=pytest.mark.long)], ids=["repeated", "alone"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ from support.process import BridgeProcess
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from agent_bridge.demo.timeline import Message
+
 __all__ = ["stage"]
 
 _STEPS = (
@@ -32,6 +35,9 @@ _STEPS = (
 )
 #: The event at which the thread begins is in the room, and the bridge does not know it yet.
 _QUICK = {"after:thread_head:1"}
+#: The same of a question to a person, which is written down before it is said.
+_ASKING = ("question_added", "question_said", "api_sent", "question_sent", "thread_said", "api_finish")
+_QUICK_ASKING = {"after:question_said:1"}
 
 
 @pytest.mark.parametrize("point", short_form(around(*_STEPS), _QUICK))
@@ -58,3 +64,36 @@ async def test_a_killed_request_is_asked_and_answered_once(stage: Stage, tmp_pat
     assert [row["root"] for row in rows] == [root]
     heads = [each for each in stage.talk.from_bot if each.body.startswith("💬")]
     assert len(heads) == len(await stage.database.rows("SELECT 1 FROM model_thread"))
+
+
+@pytest.mark.parametrize("point", short_form(around(*_ASKING), _QUICK_ASKING))
+async def test_a_killed_question_to_a_person_is_said_once_and_answered(
+    stage: Stage, tmp_path: Path, point: str
+) -> None:
+    text, desk = f"question for {point}", stage.expert
+    body: dict[str, Any] = {"model": desk.person.user_id, "input": text, "conversation": point}
+
+    def asked() -> list[Message]:
+        return [each for each in desk.said() if each.body.endswith(text)]
+
+    async with DoomedProcess(tmp_path, stage.config, point, "") as process:
+        await process.wait_for("listening")
+        with contextlib.suppress(aiohttp.ClientError):
+            await stage.program.post("/v1/responses", text, **body)
+        assert await process.death() == -signal.SIGKILL
+    async with BridgeProcess(tmp_path, stage.config) as alive:
+        await alive.wait_for("listening")
+        asking = asyncio.create_task(stage.program.post("/v1/responses", text, **body))
+        (question,) = await desk.person.wait_for(asked)
+        await desk.person.reply(desk.room_id, question.event_id, f"answer to {point}", thread=_root(question))
+        answer = await asking
+        assert answer.status == 200
+        assert answer["output"][0]["content"][0]["text"] == f"answer to {point}"
+        await stage.settled()
+    assert len(asked()) == 1
+    rows = await stage.database.rows("SELECT answer FROM person_question WHERE answer = %s", (f"answer to {point}",))
+    assert len(rows) == 1
+
+
+def _root(message: Message) -> str:
+    return str(message.versions[0]["m.relates_to"]["event_id"])

@@ -13,6 +13,7 @@ from agent_bridge.core.programs import SAID_BY, Capability, token_hash
 from agent_bridge.demo.synapse import free_port
 from support.api_client import Program, program_of
 from support.bot_rooms import bot_chat
+from support.conditions import eventually
 from support.harness import DOMAIN, SHARED
 from support.openai_schemas import checked_resource, checked_stream, lines_of
 from support.scripted_upstream import ScriptedUpstream, echo, waits_for
@@ -32,7 +33,7 @@ BOT = f"@sharedbridge:{DOMAIN}"
 @pytest.fixture(scope="module")
 async def upstream() -> AsyncIterator[ScriptedUpstream]:
     """An upstream with an agent for each test."""
-    async with ScriptedUpstream(*(f"model{letter}" for letter in "abcdefghij")) as upstream:
+    async with ScriptedUpstream(*(f"model{letter}" for letter in "abcdefghijklm"), "never", "often") as upstream:
         yield upstream
 
 
@@ -42,7 +43,11 @@ async def config(harness: BridgeHarness, postgres: Server, upstream: ScriptedUps
     there = [{"name": "u", "url": upstream.url}]
     with postgres.migrated() as url:
         api = {"port": free_port(), "longest_wait": 20}
-        yield harness.config(url, there, service=SHARED, permissions=permissions, api=api)
+        quotas: list[dict[str, Any]] = [
+            {"per": "agent", "match": "never*", "messages_per_minute": 0},
+            {"per": "agent", "match": "often*", "messages_per_minute": 1},
+        ]
+        yield harness.config(url, there, service=SHARED, permissions=permissions, api=api, quotas=quotas)
 
 
 @pytest.fixture(scope="module")
@@ -75,15 +80,30 @@ async def test_basic_responses_and_their_streams(
     async with harness.person() as person:
         talk = await running.join(person, agent)
         program = await program_of(running, person.user_id)
+        for name in upstream.names:
+            await running.contact(name)
         listed = (await program.get("/v1/models"))["data"]
         (model,) = [each for each in listed if each["name"] == agent]
         assert model["object"] == "model"
         assert talk.ghost == f"@{model['id']}:{DOMAIN}"
-        assert [each["name"] for each in listed] == [agent], "agents in whose rooms the person is not cannot be asked"
+        assert {each["name"] for each in listed} >= set(upstream.names), "a direct chat can be opened with each agent"
+        narrow = await program_of(running, person.user_id, capabilities=[Capability.ASK])
+        (only,) = (await narrow.get("/v1/models"))["data"]
+        assert only == model, "agents in whose rooms the person is not cannot be asked"
+        assert (await narrow.get(f"/v1/models/{model['id']}")).content == model
+        assert (await narrow.get(f"/v1/models/{upstream.names[1]}"))["error"]["code"] == "model_not_found"
         asked = [{"type": "message", **user("Say hello in exactly 3 words.")}]
-        basic = await program.post("/v1/responses", model=model["id"], input=asked)
+        ignored: dict[str, Any] = {
+            "store": False,
+            "max_output_tokens": 1,
+            "truncation": "auto",
+            "unknown": {"field": 1},
+        }
+        basic = await program.post("/v1/responses", model=model["id"], input=asked, **ignored)
         assert basic.status == 200
         whole = checked_resource(basic.content)
+        # The values that count: the room keeps what is said.
+        assert (whole["store"], whole["max_output_tokens"], whole["truncation"]) == (True, None, "auto")
         assert (whole["status"], whole["model"]) == ("completed", model["id"])
         assert whole["output"][0]["content"][0]["text"] == "Echo: Say hello in exactly 3 words."
         # People see it in a thread of their room.
@@ -214,7 +234,8 @@ async def test_errors_have_the_form_of_the_api(
         assert await refused(program, messages=[]) == (400, bad, "invalid_request", "messages")
         assert await refused(program, model="nobody at all") == (404, bad, "model_not_found", "model")
         assert await refused(program, model="@nobody:else") == (404, bad, "model_not_found", "model")
-        assert (await refused(program, model=upstream.names[4]))[:3] == (404, bad, "room_not_found")
+        narrow = await program_of(running, person.user_id, capabilities=[Capability.ASK])
+        assert (await refused(narrow, model=upstream.names[4]))[:3] == (404, bad, "room_not_found")
         assert (await refused(replace(program, token="ab_x")))[:3] == (401, "authentication_error", "invalid_api_key")
         reader = await program_of(running, person.user_id, capabilities=[Capability.READ])
         assert (await refused(reader))[:3] == (403, "permission_error", "capability_missing")
@@ -251,6 +272,135 @@ async def test_a_person_is_a_model(harness: BridgeHarness, running: Running, ups
         assert "Programs do not ask you any more" in (await desk.ask("reachable off")).body
         assert len(desk.said()) == before + 1
         assert (await program.post(path, **body)).status == 404
+        assert (await program.post(path, "question", **body)).content == answer.content
+
+
+async def test_a_request_begins_the_direct_chat_of_a_person_and_an_agent(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    agent = upstream.names[10]
+    async with harness.person() as person:
+        ghost = running.homeserver.namespace.user_id((await running.contact(agent)).agent.ghost)
+        program = await program_of(running, person.user_id)
+        first = await program.post("/v1/responses", model=agent, input="hello", conversation="c")
+        assert (first.status, first["output"][0]["content"][0]["text"]) == (200, "Echo: hello")
+        # Nobody has entered the room with a client yet.
+        again = await program.post("/v1/responses", model=agent, input="and", conversation="c")
+        assert again["output"][0]["content"][0]["text"] == "Echo: and"
+        (room_id,) = await person.wait_for(lambda: list(person.invites))
+        assert (await program.post("/v1/direct", agent=agent))["room_id"] == room_id
+        await person.join(room_id)
+        await person.wait_for(lambda: said(person, room_id, ghost, "Echo: and"))
+        # One who declines is invited again by the next request.
+        await person.leave(room_id)
+
+        async def answered() -> bool:
+            # The ghost leaves the former room first.
+            body = {"model": agent, "input": "once more", "conversation": "c"}
+            return (await program.post("/v1/responses", "once more", **body)).status == 200
+
+        await eventually(answered, "there is another direct chat")
+        await person.wait_for(lambda: set(person.invites) - {room_id})
+
+
+async def test_a_quota_has_its_own_status(harness: BridgeHarness, running: Running, upstream: ScriptedUpstream) -> None:
+    never, often = upstream.names[13], upstream.names[14]
+    async with harness.person() as person:
+        for agent in (never, often):
+            await running.contact(agent)
+        program = await program_of(running, person.user_id)
+        path = "/v1/chat/completions"
+        body: dict[str, Any] = {"messages": [user("x")]}
+        refused = [await program.post(path, "key", model=never, **body) for _ in range(2)]
+        streamed = await program.post(path, model=never, **body, stream=True)
+        responses = await program.post("/v1/responses", model=never, input="x", stream=True)
+        for each in (*refused, streamed, responses):
+            assert (each.status, each["error"]["code"]) == (429, "insufficient_quota")
+            assert each["error"]["type"] == "rate_limit_error"
+            assert each.headers["x-should-retry"] == "false"
+            assert "Retry-After" not in each.headers, "waiting does not help"
+        soon = [await program.post(path, model=often, **body) for _ in range(3)][-1]
+        assert (soon.status, soon["error"]["code"]) == (429, "insufficient_quota")
+        assert 1 <= int(soon.headers["Retry-After"]) <= 60
+        assert "x-should-retry" not in soon.headers
+
+
+async def test_a_question_that_another_turn_collects_is_streamed(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    agent = upstream.names[11]
+    async with harness.person("boss") as person:
+        talk = await running.join(person, agent)
+        await talk.say("!busy collect")
+        await person.wait_for(lambda: [each for each in talk.from_bot if "together" in each.body])
+        program = await program_of(running, person.user_id)
+        gates = [asyncio.Event(), asyncio.Event()]
+        upstream.script = waits_for(gates[0], "one ", "two.")
+        heard: tuple[list[str], ...] = ([], [], [])
+        body: dict[str, Any] = {"model": agent, "stream": True, "conversation": "c"}
+
+        async def ask(at: int) -> asyncio.Task[str]:
+            asking = asyncio.create_task(program.stream("/v1/responses", {**body, "input": f"q{at}"}, heard=heard[at]))
+            await person.wait_for(lambda: [each for each in talk.from_bot if each.body.endswith(f"q{at}")])
+            return asking
+
+        streams = [await ask(0)]
+        await person.wait_for(lambda: "one" in "".join(heard[0]))
+        streams += [await ask(1), await ask(2)]
+        await person.wait_for(lambda: all("response.created" in "".join(each) for each in heard))
+        upstream.script = waits_for(gates[1], "three ", "four.")
+        gates[0].set()
+        await person.wait_for(lambda: all("three" in "".join(each) for each in heard[1:]))
+        assert not any("four" in "".join(each) for each in heard)
+        gates[1].set()
+        found = [checked_stream(text)[-4]["text"] for text in await asyncio.gather(*streams)]
+        upstream.script = echo
+        assert found == ["one two.", "three four.", "three four."]
+
+
+async def test_a_question_that_is_edited_gets_the_answer_to_its_new_text(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    agent = upstream.names[12]
+    async with harness.person() as person:
+        talk = await running.join(person, agent)
+        program = await program_of(running, person.user_id)
+        gate, heard = asyncio.Event(), list[str]()
+        upstream.script = waits_for(gate, "the old ", "answer")
+        body: dict[str, Any] = {"model": agent, "input": "old words", "stream": True}
+        streaming = asyncio.create_task(
+            program.stream("/v1/responses", body, headers={"Idempotency-Key": "edited"}, heard=heard)
+        )
+        await person.wait_for(lambda: "the old" in "".join(heard))
+        (asked,) = [each for each in talk.from_bot if each.body.endswith("old words")]
+        upstream.script = echo
+        path = f"/v1/rooms/{talk.room_id}/messages/{asked.event_id}"
+        assert (await program.request("PUT", path, body={"text": "new words"})).status == 200
+        events = checked_stream(await streaming)
+        gate.set()
+        assert events[-1]["type"] == "response.completed"
+        # A text that was sent cannot be taken back.
+        assert events[-4]["text"] == "the old\n\nEcho: new words"
+        again = await program.stream("/v1/responses", body, headers={"Idempotency-Key": "edited"})
+        assert checked_stream(again)[-4]["text"] == "Echo: new words"
+
+
+async def test_faults_of_requests_are_named_without_internals(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    async with harness.person() as person:
+        program = await program_of(running, person.user_id)
+        body: dict[str, Any] = {"model": upstream.names[0], "input": "x"}
+        wrong: dict[str, Any] = {"input": 3, "conversation": {"id": ""}, "metadata": {"a": 1}}
+        named = {"conversation": "conversation.id", "metadata": "metadata.a"}
+        for field, value in wrong.items():
+            answer = await program.post("/v1/responses", **(body | {field: value}))
+            assert (answer.status, answer["error"]["type"]) == (400, "invalid_request_error")
+            assert answer["error"]["param"] in {field, named.get(field)}
+            assert not {"[", "(", "<"} & set(answer["error"]["message"])
+        # Clients of the OpenAI API read why a path is unknown.
+        unknown = await program.post("/v1/embeddings", **body)
+        assert (unknown.status, unknown.code, unknown["error"]["code"]) == (404, "not_found", "not_found")
 
 
 @pytest.mark.long

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_bridge.core.programs import Capability
 from integration.test_api_replicas import another, configured
 from support.api_client import program_of
 from support.bot_rooms import bot_chat
@@ -118,7 +119,8 @@ async def test_a_conversation_whose_room_is_gone_begins_anew(harness: BridgeHarn
         async with harness.bridge(config) as running:
             agent = upstream.names[0]
             talk = await running.join(person, agent)
-            program = await program_of(running, person.user_id)
+            # Such a token opens no direct chat by itself.
+            program = await program_of(running, person.user_id, capabilities=[Capability.ASK])
             body: dict[str, Any] = {"model": agent, "conversation": "c"}
             assert (await program.post("/v1/responses", **body, input="one")).status == 200
             await person.leave(talk.room_id)

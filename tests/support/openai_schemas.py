@@ -160,7 +160,10 @@ def lines_of(text: str) -> list[tuple[str | None, str]]:
 
 
 def checked_stream(text: str) -> list[dict[str, Any]]:
-    """Return the events of a streamed response, which has all events in their order, and whose pieces are the text."""
+    """Return the events of a streamed response, which has all events in their order, and whose pieces are the text.
+
+    One that failed ends before its item does.
+    """
     *events, last = lines_of(text)
     assert last == (None, "[DONE]")
     found: list[dict[str, Any]] = [json.loads(data) for _, data in events]
@@ -170,6 +173,10 @@ def checked_stream(text: str) -> list[dict[str, Any]]:
     assert [each["sequence_number"] for each in found] == list(range(len(found)))
     kinds = [each["type"] for each in found]
     assert tuple(kinds[:4]) == _FRAME
+    if kinds[-1] == "response.failed":
+        assert set(kinds[4:-1]) <= {"response.output_text.delta"}
+        assert found[-1]["response"]["error"]
+        return found
     assert tuple(kinds[-4:-1]) == _END
     assert set(kinds[4:-4]) <= {"response.output_text.delta"}
     whole = "".join(each["delta"] for each in found[4:-4])

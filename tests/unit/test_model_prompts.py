@@ -25,9 +25,23 @@ def test_a_known_conversation_gets_the_last_messages_alone() -> None:
 def test_a_long_conversation_is_shortened() -> None:
     said = [Said("user", "x" * 5_000), Said("assistant", "y" * 5_000)] * 10
     words = Prompt(messages=[*said, Said("user", "now")], instructions="Rule.").words(is_known=False, instructions=None)
-    assert words.startswith("> …\n>\n> **")
+    assert words.startswith("> **system:** Rule.\n>\n> …\n>\n> **")
     assert len(words) < 13_000
     assert words.endswith("\n\nnow")
+
+
+@pytest.mark.parametrize(
+    "text", ["m", "\n" * 9_000, "🌍" * 9_000, "Привет, мир! " * 2_000], ids=["short", "lines", "emoji", "cyrillic"]
+)
+def test_a_conversation_of_any_script_and_length_fits_an_event(text: str) -> None:
+    said = [Said("user", text), Said("assistant", text)] * 1_000
+    for question in ("now", "ы" * 10_000):
+        prompt = Prompt(messages=[*said, Said("user", question)], instructions=text * 2 + "The end.")
+        words = prompt.words(is_known=False, instructions=None)
+        assert len(words.encode()) < 31_000
+        assert words.endswith(f"\n\n{question}")
+        assert words.startswith("> **system:**")
+        assert "The end.\n>\n> …\n" in words
 
 
 @pytest.mark.parametrize(
@@ -74,8 +88,26 @@ def test_the_input_of_a_response() -> None:
     assert response_prompt(ResponseRequest.model_validate(body), {"X-Chat-Key": "ignored"}) == Prompt(
         messages=[Said("assistant", "b"), Said("user", "c\n\nd")], instructions="first\n\nrule", previous="7"
     )
-    for wrong in ({"text": {"format": {"type": "json_schema"}}}, {"input": [{"type": "function_call_output"}]}):
-        with pytest.raises(ProgramRefused):
-            response_prompt(ResponseRequest.model_validate(body | wrong), {})
+    picture = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    wrong: dict[str, dict[str, Any]] = {
+        "text.format": {"text": {"format": {"type": "json_schema"}}},
+        "input[0].type": {"input": [{"type": "function_call_output"}]},
+        "input[0].content[0]": {"input": [{"role": "user", "content": [picture]}]},
+        "background": {"background": True, "stream": True},
+        "tool_choice": {"tool_choice": "required"},
+    }
+    for param, values in wrong.items():
+        with pytest.raises(ProgramRefused) as refused:
+            response_prompt(ResponseRequest.model_validate(body | values), {})
+        assert refused.value.more["errors"][0]["field"] == param
     with pytest.raises(ValidationError):
         ResponseRequest.model_validate(body | {"conversation": " "})
+    replayed = {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}
+    again = ResponseRequest.model_validate(body | {"input": [replayed, *items]})
+    assert response_prompt(again, {}).messages[0] == Said("assistant", "No.")
+
+
+def test_chat_programs_name_their_conversations_by_headers() -> None:
+    body = ChatRequest.model_validate({"model": "m", "messages": [{"role": "user", "content": "x"}]})
+    assert chat_prompt(body, {"X-OpenWebUI-Chat-Id": "w"}).conversation == "w"
+    assert chat_prompt(body, {"X-OpenWebUI-Chat-Id": "w", "X-Chat-Key": "k"}).conversation == "k"

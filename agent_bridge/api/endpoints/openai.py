@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
 from agent_bridge.api.endpoint import ApiCall, Responded, StreamedTexts, endpoint
 from agent_bridge.api.model import ApiModel
 from agent_bridge.api.openai_bodies import ChatRequest, ConversationRef, ResponseRequest, chat_prompt, response_prompt
-from agent_bridge.api.openai_forms import ChatChunks, ChatCompletion, ResponseForm, ResponseResource, chat_completion
-from agent_bridge.api.streams import HEARTBEAT, STILL_HERE
+from agent_bridge.api.openai_forms import (
+    ChatChunks,
+    ChatCompletion,
+    ResponseForm,
+    ResponseResource,
+    chat_completion,
+    problem_of,
+)
+from agent_bridge.api.streams import HEARTBEAT
 from agent_bridge.core.errors import StoreError
 from agent_bridge.core.model_calls import ModelAnswer
 from agent_bridge.core.permissions import Permission
@@ -19,7 +26,7 @@ from agent_bridge.core.programs import Capability
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from agent_bridge.core.model_calls import ModelCall
+    from agent_bridge.core.model_calls import Model, ModelCall
 
 _TAG = "OpenAI API"
 _PROBLEMS = (
@@ -37,7 +44,10 @@ _PROBLEMS = (
     Problem.ANSWER_TIMEOUT,
     Problem.ANSWER_FAILED,
     Problem.ANSWER_STOPPED,
+    Problem.QUOTA_REACHED,
 )
+#: Seconds in which an error has a status of its own: a stream begins after them, or with the first words.
+_SOON = 1.0
 
 
 class ModelItem(ApiModel):
@@ -59,18 +69,34 @@ class ModelList(ApiModel):
 
 @endpoint("GET", "/v1/models", tag=_TAG, capability=Capability.ASK, permission=Permission.SEND, is_openai=True)
 async def models(call: ApiCall) -> ModelList:
-    """List the agents in rooms of the token, and the people who let programs ask them.
+    """List the agents that the token may ask, and the people who let programs ask them.
 
     The id of an agent is the localpart of its user, which stays when its name changes. The id of a person is the user
     id. ``owned_by`` is the upstream of the agent, or ``person``.
     """
+    return ModelList(data=[_item(each) for each in await call.services.models.models(call.token)])
+
+
+@endpoint(
+    "GET",
+    "/v1/models/{model}",
+    tag=_TAG,
+    capability=Capability.ASK,
+    permission=Permission.SEND,
+    problems=(Problem.AGENT_NOT_FOUND, Problem.USER_NOT_FOUND),
+    is_openai=True,
+)
+async def model(call: ApiCall, model: str) -> ModelItem:
+    """Return one of the models; *model* is its id, or the name of an agent."""
     found = await call.services.models.models(call.token)
-    return ModelList(
-        data=[
-            ModelItem(id=each.id, created=int(each.created_at.timestamp()), owned_by=each.owner, name=each.name)
-            for each in found
-        ]
-    )
+    named = [each for each in found if each.id == model] or [each for each in found if each.name == model]
+    if not named:
+        raise ProgramRefused(Problem.AGENT_NOT_FOUND, f"the token may ask no model {model}")
+    return _item(named[0])
+
+
+def _item(model: Model) -> ModelItem:
+    return ModelItem(id=model.id, created=int(model.created_at.timestamp()), owned_by=model.owner, name=model.name)
 
 
 @endpoint(
@@ -126,40 +152,68 @@ async def _whole(call: ApiCall, asked: ModelCall) -> ModelAnswer:
     Raises:
         ProgramRefused: there is none.
     """
-    answer = await call.services.models.answer(asked, call.services.longest_wait)
+    answer = None
+    with suppress(StoreError):
+        answer = await call.services.models.answer(asked, call.services.longest_wait)
+    # Also if it cannot be read now: the question is said, and a client must not repeat it by itself.
     if answer is None:
         raise ProgramRefused(Problem.ANSWER_TIMEOUT, _later(asked))
-    if answer.status != "answered" and not answer.text:
-        raise ProgramRefused(
-            Problem.ANSWER_STOPPED if answer.status == "stopped" else Problem.ANSWER_FAILED, answer.error
-        )
+    _check(answer)
     return answer
 
 
+def _check(answer: ModelAnswer) -> None:
+    """Return if *answer* has something of an answer.
+
+    Raises:
+        ProgramRefused: it has not.
+    """
+    if answer.status != "answered" and not answer.text:
+        raise ProgramRefused(problem_of(answer), answer.error, retry_after=answer.again_in)
+
+
 async def _streamed(call: ApiCall, asked: ModelCall, form: ChatChunks | ResponseForm) -> AsyncGenerator[str, None]:
-    yield form.begin()
-    shown = 0
-    pieces = call.services.models.growing(asked, call.services.longest_wait, HEARTBEAT)
+    """Yield the events of an answer, with their end in any case.
+
+    Raises:
+        ProgramRefused: there is none, and nothing was yielded.
+    """
+    is_begun = False
     try:
+        async with aclosing(_events(call, asked, form)) as events:
+            async for each in events:
+                is_begun = True
+                yield each
+    except ProgramRefused as error:
+        if not is_begun:
+            raise
+        yield form.failed(error.problem, error.detail)
+
+
+async def _events(call: ApiCall, asked: ModelCall, form: ChatChunks | ResponseForm) -> AsyncGenerator[str, None]:
+    """Yield the events of an answer.
+
+    Raises:
+        ProgramRefused: it does not end, or there is none.
+    """
+    shown, is_begun = 0, False
+    pieces = call.services.models.growing(asked, call.services.longest_wait, HEARTBEAT, soon=_SOON)
+    with suppress(StoreError):
         async with aclosing(pieces):
             async for piece in pieces:
+                if not is_begun and isinstance(piece, ModelAnswer):
+                    _check(piece)
                 if piece is not None and not await call.services.tokens.counts(call.token.id):
-                    # It was revoked meanwhile.
-                    yield form.failed(Problem.TOKEN_INVALID, "")
-                    return
+                    raise ProgramRefused(Problem.TOKEN_INVALID, "it was revoked meanwhile")
+                before, is_begun = "" if is_begun else form.begin(), True
                 if isinstance(piece, ModelAnswer):
                     rest = piece.text[shown:]
-                    yield (form.piece(rest) if rest else "") + form.end(piece)
+                    yield before + (form.piece(rest) if rest else "") + form.end(piece)
                     return
                 shown += len(piece or "")
-                yield STILL_HERE if piece is None else form.piece(piece)
-    except ProgramRefused as error:
-        yield form.failed(error.problem, error.detail)
-        return
-    except StoreError:
-        yield form.failed(Problem.UNAVAILABLE, "")
-        return
-    yield form.failed(Problem.ANSWER_TIMEOUT, _later(asked))
+                yield before + (form.piece(piece) if piece else "" if before else form.pause())
+    # Also if the answer cannot be read now: the question is said, and a client must not repeat it by itself.
+    raise ProgramRefused(Problem.ANSWER_TIMEOUT, _later(asked))
 
 
 def _later(asked: ModelCall) -> str:

@@ -180,6 +180,7 @@ class MessageHandler:
                 caught_up=outcome.heard,
                 run=outcome.run,
                 used=outcome.used,
+                quota_until=outcome.quota_until,
             )
             self._uncommitted.forget(turn)
             if redacted is not None:

@@ -65,6 +65,8 @@ class Failure:
     line: str = ""
     #: The key under which a failure is told once; empty: it is told each time.
     once: str = ""
+    #: Until when a quota refuses the question: a timestamp, or ``infinity``; None: no quota refuses it.
+    quota_until: str | None = None
 
     @classmethod
     def of(cls, error: UpstreamError, agent: str, texts: Texts) -> Failure:
@@ -78,7 +80,9 @@ class Failure:
     def of_quota(cls, refusal: Refusal, agent: str, texts: Texts) -> Failure:
         """Return the failure of a question to *agent* that a quota refuses."""
         line = quota_line(refusal, agent, texts)
-        return cls(clause(line.removeprefix(_MARK)), line=line, once=refusal.key)
+        until = refusal.exceeded.until
+        at = "infinity" if until is None else until.isoformat()
+        return cls(clause(line.removeprefix(_MARK)), line=line, once=refusal.key, quota_until=at)
 
     def notice(self, texts: Texts, *, midway: bool) -> Notice:
         """Return the notice about it; *midway*: below a part of the answer."""
@@ -148,6 +152,8 @@ class Outcome:
     run: str | None = None
     #: The tokens of all requests of its last attempt.
     used: tuple[UsageEntry, ...] = ()
+    #: As in :class:`Failure`.
+    quota_until: str | None = None
 
     @property
     def usage(self) -> Usage | None:
@@ -273,6 +279,7 @@ def outcome_of(attempt: Attempt, texts: Texts, *, announced: Announced = Announc
         caught_up=attempt.caught_up,
         said=said,
         run=attempt.run,
+        quota_until=ended_by.quota_until,
     )
 
 

@@ -105,7 +105,8 @@ class Access:
     ) -> ReachedRoom:
         """Return the room *name* (a room id, an alias, the name of an agent or a channel), see :meth:`first`.
 
-        The name of an agent means, for a person, the home of the agent if the person is there, else their direct chat.
+        The name of an agent means, for a person, the home of the agent if the person is there, else their direct chat,
+        to which an invitation is enough.
 
         Raises:
             ProgramRefused: the token does not reach such a room, or the identity lacks the permission.
@@ -216,7 +217,9 @@ class Access:
         if found is None:
             return None
         reader, content = found
-        is_in = content.get("membership") in {"join", *(["invite"] if invited else [])}
+        # Nobody else is in a direct chat: the program of the person may talk there before a client enters it.
+        takes_invitation = invited or (room.kind is KindName.DM and room.person == token.user_id)
+        is_in = content.get("membership") in {"join", *(["invite"] if takes_invitation else [])}
         return ReachedRoom(room, reader, content) if is_in else None
 
     async def _membership(

@@ -34,8 +34,10 @@ class AnswerWatch:
         self._reader: asyncio.Task[None] | None = None
         self._is_ending = False
 
-    async def answers(self, event_id: str, seconds: float) -> Sequence[GivenAnswer]:
+    async def answers(self, event_id: str, seconds: float, turn: int | None = None) -> Sequence[GivenAnswer]:
         """Return the answers to a message as soon as none is open, or as they are after *seconds*.
+
+        *turn*: return them also when none of them is that of this turn any more, which another one has collected.
 
         Raises:
             StoreError: they cannot be read.
@@ -45,10 +47,10 @@ class AnswerWatch:
         self._enter(event_id)
         try:
             present = (await self._store.answers([event_id], awaited=True)).get(event_id, [])
-            if not any(each.open for each in present):
+            if _is_over(present, turn):
                 return present
             async with asyncio.timeout(seconds), self._news:
-                await self._news.wait_for(lambda: self._is_over(event_id))
+                await self._news.wait_for(lambda: self._has_news(event_id, turn))
                 if event_id in self._found:
                     return self._found[event_id]
         except TimeoutError:
@@ -79,11 +81,11 @@ class AnswerWatch:
             del self._waiting[event_id]
             self._found.pop(event_id, None)
 
-    def _is_over(self, event_id: str) -> bool:
+    def _has_news(self, event_id: str, turn: int | None) -> bool:
         if self._is_ending:
             return True
         found = self._found.get(event_id)
-        return found is not None and not any(each.open for each in found)
+        return found is not None and _is_over(found, turn)
 
     async def _read(self, subscription: ExitStack, wake: asyncio.Event) -> None:
         """Read the answers that are waited for after each signal, until no program waits."""
@@ -106,3 +108,8 @@ class AnswerWatch:
                 self._found |= {event_id: found.get(event_id, []) for event_id in events if event_id in self._waiting}
                 async with self._news:
                     self._news.notify_all()
+
+
+def _is_over(found: Sequence[GivenAnswer], turn: int | None) -> bool:
+    """Tell whether none of *found* is open, or none is that of *turn*."""
+    return not any(each.open for each in found) or (turn is not None and all(each.turn != turn for each in found))

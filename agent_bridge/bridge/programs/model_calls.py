@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import ExitStack, aclosing
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.programs.messages import Words
 from agent_bridge.bridge.rooms.kinds import is_of_several_kind
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.ids import mark
 from agent_bridge.core.model_calls import Model, ModelAnswer, ModelCall
 from agent_bridge.core.permissions import Permission
@@ -20,6 +23,7 @@ from agent_bridge.core.turns import TurnKind
 from agent_bridge.matrix.events import clean
 from agent_bridge.render.content import escape, message
 from agent_bridge.render.relayed import by_agent
+from agent_bridge.store.program_requests import GivenAnswer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.programs.directory import Directory
     from agent_bridge.bridge.programs.messages import Messages
     from agent_bridge.bridge.programs.model_threads import ThreadMaker
+    from agent_bridge.bridge.programs.places import Places
     from agent_bridge.bridge.programs.requests import Call, Requests
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.model_calls import Prompt
@@ -39,7 +44,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.agents import AgentRoom, Agents
     from agent_bridge.store.model_threads import ModelThread, ModelThreads
     from agent_bridge.store.people_questions import PeopleQuestions
-    from agent_bridge.store.program_requests import GivenAnswer, ProgramRequest, ProgramRequests
+    from agent_bridge.store.program_requests import ProgramRequest, ProgramRequests
 
 #: Seconds for which the answer of a person counts, questions of one identity that may wait for a person, and seconds
 #: after which a program may try again.
@@ -58,6 +63,7 @@ class ModelCalls:
         requests: Requests,
         messages: Messages,
         directory: Directory,
+        places: Places,
         maker: ThreadMaker,
         threads: ModelThreads,
         agents: Agents,
@@ -73,6 +79,7 @@ class ModelCalls:
         self._requests = requests
         self._messages = messages
         self._directory = directory
+        self._places = places
         self._maker = maker
         self._threads = threads
         self._agents = agents
@@ -85,22 +92,24 @@ class ModelCalls:
         self._texts = texts
 
     async def models(self, token: Token) -> list[Model]:
-        """Return the agents in rooms of the token that it may ask there, and the people who may be asked.
+        """Return the agents that the token may ask, in its rooms or new direct chats, and the people who may be asked.
 
         Raises:
             ProgramRefused, HomeserverError, StoreError: they cannot be read.
         """
         self._access.require(token, Permission.SEND)
-        rooms = [known for known, _ in await self._directory.rooms(token)]
-        if token.is_agent:
-            rooms = [each for each in rooms if is_of_several_kind(KindName(each.kind))]
-        ghosts = {ghost for each in rooms for ghost in each.ghosts}
         agents = [
-            _model(each)
+            each
             for each in await self._agents.all()
-            if each.agent.ghost in ghosts and each.agent.state is AgentState.ACTIVE and each.agent.id != token.agent
+            if each.agent.state is AgentState.ACTIVE and each.agent.id != token.agent
         ]
-        return agents + ([] if token.rooms is not None else await self._reachable(token))
+        if not self._places.may_begin(token):
+            rooms = [known for known, _ in await self._directory.rooms(token)]
+            if token.is_agent:
+                rooms = [each for each in rooms if is_of_several_kind(KindName(each.kind))]
+            ghosts = {ghost for each in rooms for ghost in each.ghosts}
+            agents = [each for each in agents if each.agent.ghost in ghosts]
+        return [_model(each) for each in agents] + ([] if token.rooms is not None else await self._reachable(token))
 
     async def ask(self, call: Call, model: str, prompt: Prompt) -> ModelCall:
         """Say the question of *prompt* to *model* in its conversation, once.
@@ -110,11 +119,11 @@ class ModelCalls:
         """
         if not prompt.question.strip():
             raise ProgramRefused(Problem.INVALID_REQUEST, "the last message is one of the user, and has a text")
-        key = await self._key(call, prompt)
-        target, user = await self._target(call.token, model)
 
         async def act(request: ProgramRequest) -> dict[str, Any]:
             self._access.require(call.token, Permission.SEND)
+            key = await self._key(call, prompt)
+            target, user = await self._target(call.token, model, is_asked=request.event_id is not None)
             try:
                 said = await self._say(call, request, target, user, key, prompt)
             except ProgramRefused as error:
@@ -148,50 +157,67 @@ class ModelCalls:
         return None if given.open else _answer(given)
 
     async def growing(
-        self, asked: ModelCall, seconds: float, patience: float
+        self, asked: ModelCall, seconds: float, patience: float, *, soon: float
     ) -> AsyncGenerator[str | ModelAnswer | None, None]:
         """Yield pieces of the text while it grows, and at last the answer, whose text begins with the pieces.
 
-        None stands for *patience* seconds without a piece. Without an answer after *seconds* the pieces end.
+        None stands for *patience* seconds without a piece, at first for *soon* seconds. Without an answer after
+        *seconds* the pieces end.
 
         Raises:
             ProgramRefused, StoreError: see :meth:`answer`.
         """
+        loop = asyncio.get_running_loop()
+        until, shown = loop.time() + seconds, ""
         given = self._chosen(asked, await self._watch.answers(asked.event_id, 0))
-        shown = ""
-        if given.open and given.turn is not None:
-            ending = asyncio.ensure_future(self._watch.answers(asked.event_id, seconds))
-            with self._growth.reading(given.turn) as growing:
-                more = asyncio.ensure_future(growing.next())
-                try:
-                    while not ending.done():
-                        await asyncio.wait([ending, more], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-                        text = shown
-                        if more.done():
-                            text, more = more.result(), asyncio.ensure_future(growing.next())
+        turn: int | None = -1
+        # Without an answer the turn is another one, or the time or this process is over.
+        while given.open and given.turn != turn:
+            turn = given.turn
+            async with aclosing(self._texts_of(asked, turn, until - loop.time(), patience, soon)) as texts:
+                async for each in texts:
+                    soon = patience
+                    if isinstance(each, GivenAnswer):
+                        # The answer, or the turn that has collected the question.
+                        given = each
+                    elif each is None:
+                        yield None
+                    elif each.startswith(shown) and each != shown:
                         # A text that was withdrawn cannot be taken back: its end follows the answer's.
-                        piece = text[len(shown) :] if text.startswith(shown) else ""
-                        shown += piece
-                        if not ending.done():
-                            yield piece or None
-                        elif piece:
-                            yield piece
-                    given = self._chosen(asked, ending.result())
-                finally:
-                    ending.cancel()
-                    more.cancel()
-        elif given.open:
-            loop = asyncio.get_running_loop()
-            until = loop.time() + seconds
-            while given.open and loop.time() < until:
-                left = min(patience, until - loop.time())
-                given = self._chosen(asked, await self._watch.answers(asked.event_id, left))
-                yield None
+                        piece, shown = each[len(shown) :], each
+                        yield piece
         if given.open:
             return
         answer = _answer(given)
         rest = answer.text[len(shown) :] if answer.text.startswith(shown) else f"\n\n{answer.text}".rstrip()
         yield replace(answer, text=shown + rest)
+
+    async def _texts_of(
+        self, asked: ModelCall, turn: int | None, seconds: float, patience: float, soon: float
+    ) -> AsyncGenerator[str | GivenAnswer | None, None]:
+        """Yield the text of *turn* (None: a person answers) when it has grown, and at last the answer as it is then.
+
+        None: see :meth:`growing`. The end is when it is whole, when another turn has collected the question, or after
+        *seconds*.
+        """
+        ending = asyncio.ensure_future(self._watch.answers(asked.event_id, seconds, turn))
+        with ExitStack() as stack:
+            stack.callback(ending.cancel)
+            growing = None if turn is None else stack.enter_context(self._growth.reading(turn))
+            while not ending.done():
+                more = None if growing is None else asyncio.ensure_future(growing.next())
+                waits = [each for each in (ending, more) if each is not None]
+                try:
+                    await asyncio.wait(waits, timeout=soon, return_when=asyncio.FIRST_COMPLETED)
+                    soon = patience
+                    if more is not None and more.done():
+                        yield more.result()
+                    elif not ending.done():
+                        yield None
+                finally:
+                    if more is not None:
+                        more.cancel()
+            yield self._chosen(asked, ending.result())
 
     async def _say(
         self, call: Call, request: ProgramRequest, target: Model, user: str, key: str, prompt: Prompt
@@ -222,7 +248,12 @@ class ModelCalls:
         # Before the message: a person may answer at once.
         await self._people.add(call.name, token.user_id, person, thread.room_id, root, seconds=_DEADLINE)
         content = by_agent(content) if token.is_agent else content
-        event_id = await self._requests.send(call, request, thread.room_id, content, _MESSAGE, voice)
+        try:
+            event_id = await self._requests.send(call, request, thread.room_id, content, _MESSAGE, voice)
+        except HomeserverRefused:
+            # Else it would count as one that waits.
+            await self._people.forget(call.name)
+            raise
         await self._people.sent(call.name, event_id)
         return {"room_id": thread.room_id, "event_id": event_id}
 
@@ -236,11 +267,16 @@ class ModelCalls:
             return key
         return f"named:{prompt.conversation}" if prompt.conversation else f"request:{call.name}"
 
-    async def _target(self, token: Token, model: str) -> tuple[Model, str]:
-        """Return the agent or the person called *model*, and the user id."""
+    async def _target(self, token: Token, model: str, *, is_asked: bool = False) -> tuple[Model, str]:
+        """Return the agent or the person called *model*, and the user id.
+
+        *is_asked*: the question is said, so that it does not matter whether the person may be asked now.
+        """
         if model.startswith("@") and not self._namespace.is_ours(model):
             for each in await self._reachable(token, model):
                 return each, each.id
+            if is_asked:
+                return Model(id=model, name=model, owner="person", created_at=datetime.now(UTC), is_agent=False), model
             raise ProgramRefused(Problem.USER_NOT_FOUND, f"no person {model} may be asked")
         contact = await self._access.agent(model)
         if contact.agent.state is not AgentState.ACTIVE:
@@ -278,6 +314,8 @@ def _answer(given: GivenAnswer) -> ModelAnswer:
         text="" if is_refused else given.answer or "",
         status=status,
         error=(given.answer if is_refused else given.error) or "",
+        is_over_quota=given.is_over_quota,
+        again_in=given.again_in,
         input_tokens=given.input_tokens,
         output_tokens=given.output_tokens,
         cached_tokens=given.cached_tokens,

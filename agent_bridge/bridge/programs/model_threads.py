@@ -14,6 +14,7 @@ from agent_bridge.render.content import escape, message
 if TYPE_CHECKING:
     from agent_bridge.bridge.chats.direct import DirectChats
     from agent_bridge.bridge.programs.access import Access
+    from agent_bridge.bridge.programs.places import Places
     from agent_bridge.bridge.programs.requests import Requests
     from agent_bridge.bridge.rooms.bot_chats import BotChats
     from agent_bridge.core.model_calls import Model
@@ -36,6 +37,7 @@ class ThreadMaker:
         rooms: ProgramRooms,
         requests: Requests,
         direct: DirectChats,
+        places: Places,
         bot_chats: BotChats,
         homeserver: Homeserver,
         texts: Texts,
@@ -45,6 +47,7 @@ class ThreadMaker:
         self._rooms = rooms
         self._requests = requests
         self._direct = direct
+        self._places = places
         self._bot_chats = bot_chats
         self._homeserver = homeserver
         self._namespace = homeserver.namespace
@@ -94,9 +97,19 @@ class ThreadMaker:
     async def _room(self, token: Token, user: str, room: str) -> str:
         """Return the room in which the identity asks the agent *user*: *room*, or the usual one."""
         if room:
-            return (await self._access.reach(token, room, Permission.SEND)).room_id
+            try:
+                return (await self._access.reach(token, room, Permission.SEND)).room_id
+            except ProgramRefused as error:
+                if error.problem is not Problem.AGENT_NOT_FOUND:
+                    raise
+                raise ProgramRefused(Problem.ROOM_NOT_FOUND, f"the token reaches no room {room}") from None
         if token.agent is None:
-            return (await self._access.reach(token, user, Permission.SEND)).room_id
+            try:
+                return (await self._access.reach(token, user, Permission.SEND)).room_id
+            except ProgramRefused as error:
+                if error.problem is not Problem.ROOM_NOT_FOUND or not self._places.may_begin(token):
+                    raise
+            return await self._places.first_contact(token, user)
         for each in await self._rooms.of_agent(token.agent):
             is_shared = user in {self._namespace.user_id(ghost) for ghost in each.ghosts}
             if is_shared and is_of_several_kind(KindName(each.kind)) and token.reaches(each.room_id):

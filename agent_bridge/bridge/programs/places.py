@@ -11,6 +11,7 @@ from agent_bridge.core.names import one_line
 from agent_bridge.core.pairs import Pair
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.program_problems import Problem, ProgramRefused
+from agent_bridge.core.programs import Capability
 from agent_bridge.core.roles import Role
 
 if TYPE_CHECKING:
@@ -93,6 +94,26 @@ class Places:
             return {"room_id": await self._direct_room(call.token, other), "user_id": other.user_id, "name": other.name}
 
         return await self._requests.once(call, act)
+
+    def may_begin(self, token: Token) -> bool:
+        """Tell whether the token may open direct chats with agents."""
+        if token.is_agent or token.rooms is not None or Capability.CREATE not in token.capabilities:
+            return False
+        try:
+            self._access.require(token, Permission.JOIN)
+        except ProgramRefused:
+            return False
+        return True
+
+    async def first_contact(self, token: Token, agent: str) -> str:
+        """Return the room of the direct chat of the person and *agent*, which is made if there is none.
+
+        Raises:
+            ProgramRefused: the token may not open direct chats, see :meth:`may_begin`.
+            HomeserverError, StoreError: a repeat goes on.
+        """
+        found = await self._permitted(token, agent)
+        return await self._direct.open(found, token.user_id)
 
     async def addressed(self, token: Token, to: str) -> str:
         """Return the room in which a message of the token to *to* is said: a room, or the name of an agent as it is.

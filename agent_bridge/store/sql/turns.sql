@@ -210,7 +210,7 @@ WITH head AS (
 -- include usage_written --
 , answered AS (
     UPDATE turn SET state = 'committed', answer = %(answer)s, extras = %(extras)s, error = %(error)s,
-           upstream_ref = coalesce(%(run)s, upstream_ref),
+           quota_until = %(quota_until)s::timestamptz, upstream_ref = coalesce(%(run)s, upstream_ref),
            input_tokens = coalesce(reported.input_tokens, turn.input_tokens),
            output_tokens = coalesce(reported.output_tokens, turn.output_tokens),
            cached_tokens = coalesce(reported.cached_tokens, turn.cached_tokens),

@@ -127,6 +127,11 @@ turn = Table(
     Column("asked_by", BigInteger, ForeignKey("agent.id"), comment="the agent whose message asks; null: a person asks"),
     Column("asked_in", BigInteger, ForeignKey("turn.id", ondelete="SET NULL"), comment="the turn whose answer asks"),
     Column("awaited", Boolean, nullable=False, server_default="false", comment="whether a program waits for its end"),
+    Column(
+        "quota_until",
+        DateTime(timezone=True),
+        comment="when the quota that has refused it counts anew; infinity: never; null: none has refused it",
+    ),
     UniqueConstraint("event_id", "conversation"),
 )
 Index("turn_open_idx", turn.c.conversation, turn.c.position, postgresql_where=text("open"))
