@@ -97,11 +97,13 @@ class Told:
     def replace(self, artifacts: Iterable[Artifact]) -> Iterator[AnswerEvent]:
         """Yield the changes up to the state with *artifacts* as a whole.
 
+        Without any, nothing changes: some servers show a task without the artifacts that they have sent.
+
         Raises:
             AnswerTooLong: there is too much text.
         """
         shown = tuple(artifacts)[:_MAX_ARTIFACTS]
-        if shown == self._shown:
+        if not shown or shown == self._shown:
             return
         found: dict[str, _Growing] = {}
         for number, each in enumerate(shown):
@@ -110,6 +112,11 @@ class Told:
             found[key] = _Growing(each.name)
             found[key].add(each.parts)
         self._artifacts, self._shown = found, shown
+        yield from self._retell()
+
+    def begin_again(self) -> Iterator[AnswerEvent]:
+        """Yield the withdrawal of the answer so far."""
+        self._artifacts, self._shown = {}, None
         yield from self._retell()
 
     def update(self, update: ArtifactUpdate) -> Iterator[AnswerEvent]:
