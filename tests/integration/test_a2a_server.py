@@ -201,6 +201,8 @@ async def test_requests_that_are_refused(harness: BridgeHarness, running: Runnin
             (await call(program, agent, "SendMessage", message={**message, "messageId": ""}), -32602),
             (await call(program, agent, "SendMessage", message={**message, "parts": [{"raw": "AA=="}]}), -32005),
             (await call(program, agent, "SendMessage", message={**message, "parts": [{"text": " "}]}), -32602),
+            (await call(program, agent, "SendMessage", message={**message, "parts": [{"text": "half \ud83d"}]}), -32602),
+            (await call(program, agent, "SendMessage", message={**message, "parts": [{"data": "\ud83d"}]}), -32602),
             (await call(program, agent, "GetTask", id=7), -32602),
             (
                 await program.request("POST", f"/a2a/{agent}", data=b"{", headers={"Content-Type": "application/json"}),
