@@ -185,8 +185,11 @@ class _Exchange:
         """Yield the task, signs of life, and its end; a task that takes longer can be subscribed to again."""
         yield self._event({"task": task.shown()})
         left = 0.0 if task.rests else self._services.longest_wait
-        while left > 0 and await self._services.tokens.counts(self._token.id):
+        while left > 0:
             task = await self._found(task.id, min(_SIGN, left))
+            if not await self._services.tokens.counts(self._token.id):
+                # It was revoked meanwhile.
+                return
             if task.rests:
                 for update in task.updates():
                     yield self._event(update)
