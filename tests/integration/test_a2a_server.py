@@ -235,7 +235,12 @@ async def test_requests_that_are_refused(harness: BridgeHarness, running: Runnin
                 await program.request("POST", f"/a2a/{agent}", data=b"{", headers={"Content-Type": "application/json"}),
                 -32700,
             ),
-            (await program.request("POST", f"/a2a/{agent}", body=[]), -32600),
+            (
+                await program.request(
+                    "POST", f"/a2a/{agent}", data=b"[]", headers={"Content-Type": "application/a2a+json"}
+                ),
+                -32600,
+            ),
         ):
             assert (found.status, found["error"]["code"]) == (200, error)
         # Somebody else's task does not exist.
