@@ -218,6 +218,21 @@ async def test_a_task_without_the_artifacts_of_its_stream(
     assert not any(isinstance(each, TextWithdrawn) for each in answer.raw)
 
 
+async def test_the_whole_text_once_more(server: HostileA2A, upstream: A2AUpstream) -> None:
+    """Some servers end with an artifact of all that they have sent, and with words of other white space."""
+    words = {"messageId": "m", "parts": [{"text": "Hello"}, {"text": "there."}]}
+    done = {"statusUpdate": {"taskId": "t", "status": {"state": "TASK_STATE_COMPLETED", "message": words}}}
+    last = (chunk("Hello there.", artifact="all"), chunk("", artifact="all"))
+    server.bodies["SendStreamingMessage"] = sends(TASK, chunk("Hello "), chunk("there."), *last, done)
+    answer = await ask(upstream, question("q"))
+    assert [each.text for each in answer.raw if isinstance(each, TextDelta)] == ["Hello ", "there."]
+    assert (answer.text, answer.error) == ("Hello there.", None)
+    # More text behind it makes it a text of its own.
+    more = (chunk("Hello", artifact="all"), chunk(" again.", artifact="all"))
+    server.bodies["SendStreamingMessage"] = sends(TASK, chunk("Hello"), *more, DONE)
+    assert (await ask(upstream, question("r"))).text == "Hello\n\nHello again."
+
+
 async def test_another_task_is_shown(server: HostileA2A, upstream: A2AUpstream) -> None:
     server.bodies["SendStreamingMessage"] = sends(TASK)
     server.tasks["t"] = Task("other", "c", "COMPLETED")
