@@ -220,7 +220,7 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     "the bridge itself": (
         (
             "  - {name: one, url: 'http://localhost:29330/v1', api_key: x}\n"
-            "  - {name: two, kind: a2a, url: 'https://x.org', cards: [a2a/ada, 'https://X.org/br/a2a/ada', br/a2a/ada]}\n"
+            "  - {name: two, kind: a2a, url: 'https://x.org', cards: [a2a/ada, 'https://X.org/br/a2a/b', br/a2a/b]}\n"
             "  - {name: three, url: 'https://x.org/br/v1'}\n"
             "  - {name: four, url: 'https://x.org/brother/v1'}\n"
             "api: {port: 29330, public_url: 'https://x.org/br/'}\n"
