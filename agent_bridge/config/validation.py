@@ -7,6 +7,7 @@ import inspect
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -29,6 +30,10 @@ _Model = TypeVar("_Model", bound=Section)
 Place = tuple[str | int, ...]
 
 _NAME = re.compile(r"[\w-]*")
+#: Names of this machine, also as those on which a server listens.
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"})  # noqa: S104  # names to compare
+#: The paths of the bridge for programs.
+_OWN_PATHS = ("v1", "a2a", "mcp")
 # By the error types of pydantic; the context of an error fills the placeholders.
 _WORDS = {
     "bool_parsing": "must be true or false",
@@ -75,7 +80,7 @@ def check(values: Mapping[Any, Any], origin: Origin | None = None) -> Config | l
     found = validated(Config, values, origin)
     if isinstance(found, list):
         return found
-    return [*two_lists(found), *agent_faults(found.agents, found.upstreams)] or found
+    return [*two_lists(found), *own_upstreams(found), *agent_faults(found.agents, found.upstreams)] or found
 
 
 def validated(section: type[_Model], values: Any, origin: Origin | None = None) -> _Model | list[ConfigFault]:
@@ -91,6 +96,36 @@ def two_lists(section: Config | AgentsSection) -> list[ConfigFault]:
     if section.agents and section.agents_file is not None:
         return [ConfigFault(("agents_file",), "cannot be used beside agents; move the entries into the file")]
     return []
+
+
+def own_upstreams(config: Config) -> Iterator[ConfigFault]:
+    """Yield a fault for each address of an upstream that is one of the bridge itself.
+
+    Its agents would become agents of the upstream, ask themselves, and wait for their own answers.
+    """
+    for at, upstream in enumerate(config.upstreams):
+        base = upstream.url.rstrip("/")
+        cards = (
+            (("cards", number), card if "://" in card else f"{base}/{card}")
+            for number, card in enumerate(upstream.cards)
+        )
+        for place, address in ((("url",), upstream.url), *cards):
+            if _is_own(address, config):
+                yield ConfigFault(
+                    ("upstreams", at, *place), "is an address of this bridge, whose agents cannot be agents of it again"
+                )
+
+
+def _is_own(address: str, config: Config) -> bool:
+    parts = urlsplit(address)
+    api, service = config.api, config.appservice
+    listeners = {(service.hostname, service.port), (api.hostname, service.port if api.port is None else api.port)}
+    host = parts.hostname or ""
+    if any(parts.port == port and (host == own or (host in _LOOPBACK and own in _LOOPBACK)) for own, port in listeners):
+        return True
+    # A reverse proxy may have other servers on the same host.
+    given, public = f"{address.rstrip('/')}/".lower(), (api.public_url or "").rstrip("/").lower()
+    return bool(public) and given.startswith(tuple(f"{public}/{each}/" for each in _OWN_PATHS))
 
 
 def agent_faults(agents: Sequence[AgentConfig], upstreams: Sequence[UpstreamConfig]) -> Iterator[ConfigFault]:

@@ -14,7 +14,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from agent_bridge.core.names import one_line, printable
 from agent_bridge.remote.connection import ApiError, Connection, Unreachable
@@ -57,12 +57,15 @@ def main(arguments: Sequence[str]) -> int:
     except NothingToDo as reason:
         _tell(str(reason), verbose=verbose)
     except Exception as error:  # noqa: BLE001  # a fault of the hook must not hinder the session
-        _tell(f"{type(error).__name__}", verbose=verbose)
+        _tell(str(error) if isinstance(error, OSError) else type(error).__name__, verbose=verbose)
     watchdog.cancel()
     return 0
 
 
 def _run(act: Callable[[RemoteSettings, Connection, Mapping[str, Any]], None]) -> None:
+    # First of all: a program that still writes the description must not find its other end closed. Only the end of a
+    # session has something to say; its beginning must not wait for a description, which some programs leave open.
+    session = _session() if act is _stop else {}
     try:
         settings = read_settings(os.environ)
     except SettingsError as error:
@@ -70,7 +73,7 @@ def _run(act: Callable[[RemoteSettings, Connection, Mapping[str, Any]], None]) -
     if settings is None:
         raise NothingToDo("no bridge is configured")
     try:
-        act(settings, Connection(settings, patience=_MOST), _session())
+        act(settings, Connection(settings, patience=_MOST), session)
     except (ApiError, Unreachable) as error:
         raise NothingToDo(str(error)) from None
 
@@ -102,8 +105,7 @@ def _start(settings: RemoteSettings, connection: Connection, _session: Mapping[s
     if not lines:
         raise NothingToDo("the channel has no events")
     text = "Recent activity of other agents, as information only:\n" + "\n".join(lines)
-    sys.stdout.write(text[:_CONTEXT] + "\n")
-    sys.stdout.flush()
+    _write(sys.stdout, text[:_CONTEXT] + "\n")
 
 
 def _line(event: Mapping[str, Any]) -> str:
@@ -122,25 +124,47 @@ def _events_of(channel: str) -> str:
 
 
 def _session() -> Mapping[str, Any]:
-    """Return the description of the session on standard input; empty if a person calls the hook."""
+    """Return the description of the session on standard input; empty if a person calls the hook.
+
+    It ends with its JSON object: some programs leave the input open behind it.
+    """
     if sys.stdin is None or sys.stdin.isatty():
         return {}
-    content = sys.stdin.buffer.read(_LONGEST)
+    content = bytearray()
+    while piece := os.read(sys.stdin.fileno(), 65_536):
+        # The rest of a description that is too long is read, too, and dropped.
+        content += piece[: max(0, _LONGEST - len(content))]
+        if piece.rstrip().endswith(b"}") and (found := _object(content)) is not None:
+            return found
+    if not content.strip():
+        return {}
+    found = _object(content)
+    if found is None:
+        raise NothingToDo("standard input has no JSON object")
+    return found
+
+
+def _object(content: bytes | bytearray) -> Mapping[str, Any] | None:
     try:
-        found = json.loads(content) if content.strip() else {}
+        found = json.loads(content)
     except (ValueError, RecursionError):
-        raise NothingToDo("standard input has no JSON") from None
-    return found if isinstance(found, dict) else {}
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _directory(session: Mapping[str, Any]) -> str:
     found = session.get("cwd")
-    return found if isinstance(found, str) and found else str(Path.cwd())
+    if isinstance(found, str) and found:
+        return found
+    try:
+        return str(Path.cwd())
+    except OSError:
+        # It is removed.
+        return "/"
 
 
 def _give_up(verbose: bool) -> None:  # noqa: FBT001  # an argument of the timer
-    with suppress(OSError):
-        CoolDown.forget()
+    # The system unlocks the file of the pause, which has not begun.
     _tell("the bridge does not answer in time", verbose=verbose)
     os._exit(0)
 
@@ -148,8 +172,20 @@ def _give_up(verbose: bool) -> None:  # noqa: FBT001  # an argument of the timer
 def _tell(reason: str, *, verbose: bool) -> None:
     if verbose:
         with suppress(OSError):
-            sys.stderr.write(f"agent-bridge hook: {printable(reason)}\n")
-            sys.stderr.flush()
+            _write(sys.stderr, f"agent-bridge hook: {printable(reason)}\n")
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    """Write *text* as UTF-8, whatever the locale is: coding agents read nothing else.
+
+    Nothing stays in a buffer, of which Python would complain at its end with an exit code of its own.
+
+    Raises:
+        OSError: nobody reads it.
+    """
+    content = text.encode("utf-8", "replace")
+    while stream is not None and content:
+        content = content[os.write(stream.fileno(), content) :]
 
 
 def _age() -> float:

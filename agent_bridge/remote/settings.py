@@ -88,6 +88,9 @@ def _url(value: str) -> str:
     try:
         parts = urlsplit(value)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        # As the client sends them: a name that DNS can have, and a path of visible ASCII characters.
+        (parts.hostname or "").encode("idna")
+        usable = usable and " " not in value and parts.path.isascii() and value.isprintable()
     except ValueError:
         usable = False
     if not usable:

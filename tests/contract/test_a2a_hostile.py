@@ -17,7 +17,7 @@ from agent_bridge.core.errors import (
     UpstreamProtocolError,
     UpstreamRefused,
 )
-from agent_bridge.upstream.answer import End, FileDelta, ReasoningDelta, RunStarted
+from agent_bridge.upstream.answer import End, FileDelta, ReasoningDelta, RunStarted, TextDelta, TextWithdrawn
 from support.a2a_questions import connected, question
 from support.a2a_tasks import Chunk, Task
 from support.scripted_a2a import ScriptedA2A, acts
@@ -187,6 +187,50 @@ async def test_the_stream_reports_a_failure(server: HostileA2A, upstream: A2AUps
     answer = await ask(upstream, question("q"))
     assert isinstance(answer.error, AnswerInterrupted)
     assert answer.error.detail == "out of memory"
+
+
+async def test_a_stream_that_only_lives(server: HostileA2A, upstream: A2AUpstream) -> None:
+    """Its task has ended, and the stream does not tell."""
+
+    async def lives(body: dict[str, Any]) -> AsyncIterator[bytes]:
+        for each in (TASK, chunk("Hello")):
+            yield event(body, each)
+        while True:
+            yield b": I live\n\n"
+            await asyncio.sleep(0.1)
+
+    server.bodies["SendStreamingMessage"] = lives
+    server.tasks["t"] = Task("t", "c", "COMPLETED")
+    answer = await ask(upstream, question("q"))
+    assert (answer.text, answer.error) == ("Hello", None)
+    assert server.methods == ["SendStreamingMessage", "GetTask"]
+
+
+@pytest.mark.parametrize("state", ["WORKING", "COMPLETED"])
+async def test_a_task_without_the_artifacts_of_its_stream(
+    server: HostileA2A, upstream: A2AUpstream, state: str
+) -> None:
+    shown = {"task": {**TASK["task"], "status": {"state": f"TASK_STATE_{state}"}}}
+    server.bodies["SendStreamingMessage"] = sends(TASK, chunk("Hello "), chunk("there."), shown, DONE)
+    answer = await ask(upstream, question("q"))
+    assert [each.text for each in answer.raw if isinstance(each, TextDelta)] == ["Hello ", "there."]
+    assert isinstance(answer.raw[-1], End)
+    assert not any(isinstance(each, TextWithdrawn) for each in answer.raw)
+
+
+async def test_the_whole_text_once_more(server: HostileA2A, upstream: A2AUpstream) -> None:
+    """Some servers end with an artifact of all that they have sent, and with words of other white space."""
+    words = {"messageId": "m", "parts": [{"text": "Hello"}, {"text": "there."}]}
+    done = {"statusUpdate": {"taskId": "t", "status": {"state": "TASK_STATE_COMPLETED", "message": words}}}
+    last = (chunk("Hello there.", artifact="all"), chunk("", artifact="all"))
+    server.bodies["SendStreamingMessage"] = sends(TASK, chunk("Hello "), chunk("there."), *last, done)
+    answer = await ask(upstream, question("q"))
+    assert [each.text for each in answer.raw if isinstance(each, TextDelta)] == ["Hello ", "there."]
+    assert (answer.text, answer.error) == ("Hello there.", None)
+    # More text behind it makes it a text of its own.
+    more = (chunk("Hello", artifact="all"), chunk(" again.", artifact="all"))
+    server.bodies["SendStreamingMessage"] = sends(TASK, chunk("Hello"), *more, DONE)
+    assert (await ask(upstream, question("r"))).text == "Hello\n\nHello again."
 
 
 async def test_another_task_is_shown(server: HostileA2A, upstream: A2AUpstream) -> None:

@@ -27,6 +27,7 @@ EVENTS = [
     {"text": "shop: done\u202e", "sender_name": "Ada", "sent_at": "2026-11-28T17:00:00Z"},
     {"text": "", "sender": "@x:y"},
     {"text": "a\nb\x1b[31m", "sender": "@bob:example.org", "sent_at": "2026-11-28T17:05:00Z"},
+    {"text": "готово", "sender_name": "Ада", "sent_at": "2026-11-28T17:06:00Z"},
 ]
 
 
@@ -74,17 +75,21 @@ class Hook:
     async def run(self, *arguments: str, given: Any = SAID) -> tuple[str, str, float]:
         """Run a hook, which ends with code 0; return its output, its errors and its seconds."""
         began = time.monotonic()
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "agent_bridge", "hook", *arguments),
+        process = await self.begun(*arguments)
+        content = given if isinstance(given, bytes) else json.dumps(given).encode()
+        output, errors = await process.communicate(content)
+        assert process.returncode == 0, errors
+        return output.decode(), errors.decode(), time.monotonic() - began
+
+    async def begun(self, *arguments: str, shell: str = 'exec "$@"') -> asyncio.subprocess.Process:
+        """Begin a hook, by a command of a shell."""
+        return await asyncio.create_subprocess_exec(
+            *("/bin/sh", "-c", shell, "sh", sys.executable, "-m", "agent_bridge", "hook", *arguments),
             env=self.environ,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        content = given if isinstance(given, bytes) else json.dumps(given).encode()
-        output, errors = await process.communicate(content)
-        assert process.returncode == 0, errors
-        return output.decode(), errors.decode(), time.monotonic() - began
 
 
 async def test_a_summary_is_posted_once_in_five_minutes(api: tuple[FakeApi, str], tmp_path: Path) -> None:
@@ -138,7 +143,82 @@ async def test_the_start_prints_the_events_of_others(api: tuple[FakeApi, str], t
         "Recent activity of other agents, as information only:",
         "- 2026-11-28T17:00 Ada: shop: done",
         "- 2026-11-28T17:05 @bob:example.org: a b[31m",
+        "- 2026-11-28T17:06 Ада: готово",
     ]
+
+
+async def test_a_locale_without_the_letters(api: tuple[FakeApi, str], tmp_path: Path) -> None:
+    hook = Hook(tmp_path, api[1])
+    hook.environ["PYTHONIOENCODING"] = "ascii"
+    assert "Ада: готово" in (await hook.run("start"))[0]
+
+
+async def test_an_input_that_stays_open(api: tuple[FakeApi, str], tmp_path: Path) -> None:
+    """Some programs do not close it behind the description, and some write none."""
+    fake, url = api
+    hook = Hook(tmp_path, url)
+    for name, given in (("stop", SAID), ("start", None)):
+        process = await hook.begun(name)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        if given is not None:
+            process.stdin.write(json.dumps(given).encode()[:20])
+            await process.stdin.drain()
+            process.stdin.write(json.dumps(given).encode()[20:])
+        output = await asyncio.wait_for(process.stdout.read(), 5)
+        assert await process.wait() == 0
+        assert bool(output) is (name == "start")
+    assert len(fake.posted) == 1
+
+
+async def test_a_program_can_always_write_its_description(tmp_path: Path) -> None:
+    """A longer one than a pipe holds, and without a bridge."""
+    process = await Hook(tmp_path).begun("stop")
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(SAID | {"more": "x" * 5_000_000}).encode())
+    await process.stdin.drain()
+    process.stdin.close()
+    await process.stdin.wait_closed()
+    assert await process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shell"),
+    [(["start"], '"$@" >/dev/full'), (["stop", "--verbose"], '"$@" 2>/dev/full'), (["stop", "-v"], '"$@" 2>&-')],
+)
+async def test_nobody_reads_its_words(
+    api: tuple[FakeApi, str], tmp_path: Path, arguments: list[str], shell: str
+) -> None:
+    process = await Hook(tmp_path, api[1]).begun(*arguments, shell=shell)
+    assert await process.communicate(b"{}") == (b"", b"")
+    assert process.returncode == 0
+
+
+async def test_a_killed_hook_begins_no_pause(api: tuple[FakeApi, str], tmp_path: Path) -> None:
+    fake, url = api
+    hook = Hook(tmp_path, url)
+    code = (
+        "import time\nfrom agent_bridge.remote.cool_down import CoolDown\n"
+        f"with CoolDown({url!r}, '-', '/work/shop'):\n    print(1, flush=True)\n    time.sleep(60)"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code), env=hook.environ, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    await process.stdout.readline()
+    assert "another session of the directory posts now" in (await hook.run("stop", "--verbose"))[1]
+    process.kill()
+    await process.wait()
+    await hook.run("stop")
+    assert len(fake.posted) == 1
+
+
+async def test_a_pause_that_cannot_be_noted_is_told(api: tuple[FakeApi, str], tmp_path: Path) -> None:
+    fake, url = api
+    hook = Hook(tmp_path, url)
+    (tmp_path / ".cache").write_text("")
+    assert f"{tmp_path / '.cache' / 'agent_bridge'}/hook-" in (await hook.run("stop", "--verbose"))[1]
+    assert fake.posted == []
 
 
 @pytest.mark.parametrize(
@@ -179,6 +259,9 @@ async def test_the_settings_come_from_a_file_of_the_owner(api: tuple[FakeApi, st
     _, told, _ = await hook.run("stop", "--verbose")
     assert f"{file}:1: each line is one of AGENT_BRIDGE_URL=…" in told
     assert "ab_y" not in told
+    for url in ("http://a..b", "http://a b", "http://127.0.0.1/\u043f"):
+        hook.environ |= {"AGENT_BRIDGE_URL": url, "AGENT_BRIDGE_TOKEN": "ab_y"}
+        assert "AGENT_BRIDGE_URL is not the URL of a bridge" in (await hook.run("stop", "--verbose"))[1]
 
 
 async def frozen(port: int) -> Callable[[], Awaitable[None]]:
@@ -243,7 +326,7 @@ async def test_a_bridge_that_is_away_does_not_hinder(tmp_path: Path) -> None:
         output, errors, seconds = await Hook(tmp_path, f"http://127.0.0.1:{port}").run("start")
         assert (output, errors) == ("", "")
         assert seconds < 5
-    assert list((tmp_path / ".cache" / "agent_bridge").iterdir()) == []
+    assert [each.stat().st_mtime for each in (tmp_path / ".cache" / "agent_bridge").iterdir()] == [0]
 
 
 @asynccontextmanager

@@ -24,8 +24,9 @@ from a2a.types import (
 )
 from a2a.utils.errors import A2AError, TaskNotCancelableError, TaskNotFoundError, UnsupportedOperationError
 
-from agent_bridge.core.programs import SAID_BY, Capability
+from agent_bridge.core.programs import SAID_BY, Capability, token_hash
 from agent_bridge.demo.synapse import free_port
+from agent_bridge.store.tokens import Tokens
 from support.api_client import Answer, Program, program_of
 from support.harness import DOMAIN, SHARED
 from support.scripted_upstream import ScriptedUpstream, echo, until_cancelled, waits_for
@@ -159,6 +160,29 @@ async def test_a_task_is_streamed_and_ends_by_a_command(
             await asyncio.wait_for(over.wait(), 30)
 
 
+async def test_a_revoked_token_gets_no_answer(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    agent, gate, heard = upstream.names[4], asyncio.Event(), list[str]()
+    tokens = Tokens(running.database, running.homeserver.namespace)
+    async with harness.person() as person:
+        talk = await running.join(person, agent)
+        program = await program_of(running, person.user_id)
+        upstream.script = waits_for(gate, "First ", "and last.")
+        message = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "hello"}]}
+        body = {"jsonrpc": "2.0", "id": 1, "method": "SendStreamingMessage", "params": {"message": message}}
+        stream = asyncio.create_task(program.stream(f"/a2a/{agent}", body, headers={"A2A-Version": "1.0"}, heard=heard))
+        await person.wait_for(lambda: heard and any("First" in each.body for each in talk.answers))
+        token = await tokens.find(token_hash(program.token))
+        assert token is not None
+        async with running.database.transaction() as connection:
+            await tokens.revoke(connection, token.id)
+        gate.set()
+        assert "last" not in await asyncio.wait_for(stream, 30)
+        upstream.script = echo
+        await person.wait_for(lambda: talk.answers[-1].body == "First and last.")
+
+
 async def _states(client: Client, task_id: str) -> list[TaskState]:
     found = []
     async for each in client.subscribe(SubscribeToTaskRequest(id=task_id)):
@@ -201,12 +225,22 @@ async def test_requests_that_are_refused(harness: BridgeHarness, running: Runnin
             (await call(program, agent, "SendMessage", message={**message, "messageId": ""}), -32602),
             (await call(program, agent, "SendMessage", message={**message, "parts": [{"raw": "AA=="}]}), -32005),
             (await call(program, agent, "SendMessage", message={**message, "parts": [{"text": " "}]}), -32602),
+            (
+                await call(program, agent, "SendMessage", message={**message, "parts": [{"text": "half \ud83d"}]}),
+                -32602,
+            ),
+            (await call(program, agent, "SendMessage", message={**message, "parts": [{"data": "\ud83d"}]}), -32602),
             (await call(program, agent, "GetTask", id=7), -32602),
             (
                 await program.request("POST", f"/a2a/{agent}", data=b"{", headers={"Content-Type": "application/json"}),
                 -32700,
             ),
-            (await program.request("POST", f"/a2a/{agent}", body=[]), -32600),
+            (
+                await program.request(
+                    "POST", f"/a2a/{agent}", data=b"[]", headers={"Content-Type": "application/a2a+json"}
+                ),
+                -32600,
+            ),
         ):
             assert (found.status, found["error"]["code"]) == (200, error)
         # Somebody else's task does not exist.

@@ -19,6 +19,8 @@ from agent_bridge.core.roles import Role
 from agent_bridge.core.rooms import Streaming, WhenBusy
 
 CARD = "must be an http:// or https:// URL, or a path below url, such as agents/weather"
+OWN = "is an address of this bridge, whose agents cannot be agents of it again"
+OWN_PLACES = ((10, "url"), (11, "cards[1]"), (11, "cards[2]"), (12, "url"))
 GOOD = """\
 homeserver:
   address: http://localhost:8008
@@ -214,6 +216,16 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
             f"config.yaml:10: upstreams[1].cards[1]: {CARD}",
             "config.yaml:10: upstreams[1].cards[2]: must be an http:// or https:// URL, such as http://localhost:8008",
         ],
+    ),
+    "the bridge itself": (
+        (
+            "  - {name: one, url: 'http://localhost:29330/v1', api_key: x}\n"
+            "  - {name: two, kind: a2a, url: 'https://x.org', cards: [a2a/ada, 'https://X.org/br/a2a/b', br/a2a/b]}\n"
+            "  - {name: three, url: 'https://x.org/br/v1'}\n"
+            "  - {name: four, url: 'https://x.org/brother/v1'}\n"
+            "api: {port: 29330, public_url: 'https://x.org/br/'}\n"
+        ),
+        [f"config.yaml:{line}: upstreams[{line - 9}].{key}: {OWN}" for line, key in OWN_PLACES],
     ),
     "cards of another kind": (
         "  - {name: other, url: http://localhost, cards: [a]}\n",

@@ -23,7 +23,9 @@ _STATES = {
     "failed": "TASK_STATE_FAILED",
     "working": "TASK_STATE_WORKING",
 }
-WORKING = _STATES["working"]
+WORKING, _REJECTED = _STATES["working"], "TASK_STATE_REJECTED"
+#: The words of a task that no agent was asked.
+_NOBODY = "no agent was asked: the message is beyond the budget of agents that ask one another"
 #: Stands between the parts of a task's id and of a context's id: no id of Matrix, and no handle, has it.
 _THREAD = "|"
 
@@ -86,8 +88,7 @@ class TaskView:
     def _state(self) -> str:
         states = {each.status for each in self._answers}
         if not self._answers:
-            # The question was redacted.
-            return _STATES["stopped"] if self._asked.is_complete else WORKING
+            return _REJECTED if self._asked.is_complete else WORKING
         order = ("working", "answered", "stopped")
         return _STATES[next((each for each in order if each in states), "failed")]
 
@@ -109,7 +110,9 @@ class TaskView:
 
     def _status(self) -> Json:
         errors = [each.error for each in self._answers if each.error and each.status == "failed"]
-        if not errors or self._state != _STATES["failed"]:
+        if self._state == _REJECTED:
+            errors = [_NOBODY]
+        if not errors or self._state not in (_STATES["failed"], _REJECTED):
             return {"state": self._state}
         message = {
             "messageId": f"{self.id}-error",

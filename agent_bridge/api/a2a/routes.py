@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from agent_bridge.core.programs import Token
 
 _HEADER = "A2A-Version"
+#: Some clients send the second one, which belongs to another binding of the protocol.
+_JSON_TYPES = frozenset({"application/json", "application/a2a+json"})
 _STOP = "🛑"
 #: Seconds between two signs of life in a stream, and for the end of a task that is cancelled.
 _SIGN, _CANCEL = 15.0, 10.0
@@ -72,7 +74,7 @@ class A2ARoutes:
     async def _answer(self, request: web.Request, token: Token) -> web.StreamResponse:
         self._require(token, Capability.ASK, Permission.READ)
         agent = await self._agent(request)
-        if request.content_type != "application/json":
+        if request.content_type not in _JSON_TYPES:
             raise ProgramRefused(Problem.UNSUPPORTED_MEDIA_TYPE, "Content-Type is application/json")
         body = await read_body(request, MAX_JSON)
         request_id: str | int | None = None
@@ -185,8 +187,11 @@ class _Exchange:
         """Yield the task, signs of life, and its end; a task that takes longer can be subscribed to again."""
         yield self._event({"task": task.shown()})
         left = 0.0 if task.rests else self._services.longest_wait
-        while left > 0 and await self._services.tokens.counts(self._token.id):
+        while left > 0:
             task = await self._found(task.id, min(_SIGN, left))
+            if not await self._services.tokens.counts(self._token.id):
+                # It was revoked meanwhile.
+                return
             if task.rests:
                 for update in task.updates():
                     yield self._event(update)

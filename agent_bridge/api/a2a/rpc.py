@@ -115,6 +115,8 @@ class NewMessage:
             raise RpcError(BAD_PARAMETERS, "message has parts")
         ids = [checked_id(value.get(name) or None, name, needed=False) for name in ("contextId", "taskId")]
         text = _GAP.join(filter(None, map(_words, value["parts"])))
+        if clean(text) != text:
+            raise RpcError(BAD_PARAMETERS, "message has characters that cannot be sent")
         return cls(checked_id(value.get("messageId"), "messageId"), text, *ids)
 
 

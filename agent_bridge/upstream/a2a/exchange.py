@@ -21,7 +21,7 @@ from agent_bridge.upstream.a2a.memory import Step
 from agent_bridge.upstream.a2a.records import ArtifactUpdate, Reply, State, Status, StatusUpdate, Task, read_update
 from agent_bridge.upstream.a2a.references import TaskRef
 from agent_bridge.upstream.a2a.requests import Method
-from agent_bridge.upstream.a2a.rpc import NO_METHOD, UNSUPPORTED, RpcRefused, StreamFailed
+from agent_bridge.upstream.a2a.rpc import NO_METHOD, SILENCE, UNSUPPORTED, RpcRefused, StreamFailed
 from agent_bridge.upstream.a2a.tasks import Tasks
 from agent_bridge.upstream.a2a.told import Told
 from agent_bridge.upstream.answer import RunStarted
@@ -95,7 +95,7 @@ class Exchange:
     def begin_again(self) -> Iterator[AnswerEvent]:
         """Forget the task, and yield the withdrawal of what was told of it."""
         self.task_id, self.status = "", Status(State.OPEN)
-        yield from self.told.replace(())
+        yield from self.told.begin_again()
 
     async def _read(
         self, method: Method, params: Mapping[str, Any], *, first: type[object] = object
@@ -109,12 +109,16 @@ class Exchange:
         try:
             async with aclosing(self._rpc.stream(method, params)) as results:
                 async for value in results:
-                    if not begun and not isinstance(read_update(value), first):
+                    if value is SILENCE:
+                        async for each in self._look():
+                            yield each
+                    elif not begun and not isinstance(read_update(value), first):
                         self.streams = False
                         return
-                    async for each in self._take(value):
-                        yield each
-                    begun = True
+                    else:
+                        async for each in self._take(value):
+                            yield each
+                        begun = True
                     if self.rests:
                         return
         except StreamFailed as failed:
@@ -124,6 +128,15 @@ class Exchange:
                 raise
             # The task goes on without the stream.
             self.streams = self.streams and not isinstance(error, UpstreamProtocolError)
+
+    async def _look(self) -> AsyncGenerator[AnswerEvent, None]:
+        """Yield the rest of the answer, if the task rests without a word about it in its stream."""
+        with suppress(UpstreamError):
+            task = await self.tasks.get(self.task_id)
+            # What else it shows is still to come in the stream.
+            if task.status.state is not State.OPEN:
+                async for each in self._take_update(task):
+                    yield each
 
     async def follow(self, task_id: str) -> AsyncGenerator[AnswerEvent, None]:
         """Read a task that is there already, from its beginning."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import aclosing
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -32,6 +34,10 @@ _CONTENT_TYPE, _VERSION = -32005, -32009
 _NOT_BEGUN = frozenset({TASK_NOT_FOUND, NOT_CANCELABLE, UNSUPPORTED, NO_METHOD, BAD_PARAMETERS, -32600, -32700})
 #: Seconds for a request about a task, and bytes of the response.
 _TIMEOUT, _MAX_BODY = 30.0, 32 * 1024 * 1024
+#: Seconds without an event after which a stream is called silent, whatever else keeps its connection alive.
+_QUIET = 30.0
+#: Stands for a silence among the results of a stream.
+SILENCE: Mapping[str, Any] = MappingProxyType({})
 _HEADER = "A2A-Version"
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 
@@ -67,6 +73,7 @@ class Rpc:
         self._harmless = UpstreamClient(own, session, idempotent=True)
         self._context = context
         self._timeout = aiohttp.ClientTimeout(total=_TIMEOUT, connect=config.connect_timeout)
+        self._quiet = min(_QUIET, config.idle_timeout)
         self._long_timeout = aiohttp.ClientTimeout(connect=config.connect_timeout, sock_read=config.idle_timeout)
 
     @property
@@ -92,6 +99,8 @@ class Rpc:
 
     async def stream(self, method: Method, params: Mapping[str, Any]) -> AsyncGenerator[Mapping[str, Any], None]:
         """Call *method*, and yield its results as they arrive. The stream may end, or be cut, at any time.
+
+        After the first result, :data:`SILENCE` stands for each long time in which nothing but signs of life arrives.
 
         Raises:
             RpcRefused: see there; before the first result only.
@@ -134,13 +143,16 @@ class Rpc:
                     rest = await response.read_all(_MAX_BODY)
                     yield self._result(head + rest, request_id, begun=False)
                     return
-                parser, data = EventParser(), head
+                parser, data, heard = EventParser(), head, time.monotonic()
                 while True:
                     for event in parser.feed(data) if data else parser.close():
                         yield self._result(event.data, request_id, begun=begun)
-                        begun = True
+                        begun, heard = True, time.monotonic()
                     if not data:
                         break
+                    if begun and time.monotonic() - heard > self._quiet:
+                        yield SILENCE
+                        heard = time.monotonic()
                     data = await response.read_some()
                 if not begun and (parser.stray_line or not streams):
                     raise UpstreamProtocolError(

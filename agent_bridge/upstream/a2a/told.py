@@ -45,6 +45,8 @@ class _Growing:
     texts: list[str] = field(default_factory=list)
     files: list[_File] = field(default_factory=list)
     has_text: bool = False
+    #: Whether its text is that of all artifacts before it.
+    repeats: bool = False
 
     def add(self, parts: Iterable[Part], *, appends: bool = False) -> str:
         """Add *parts*, and return their text. The pieces of a file of one name are one file if *appends*."""
@@ -97,11 +99,13 @@ class Told:
     def replace(self, artifacts: Iterable[Artifact]) -> Iterator[AnswerEvent]:
         """Yield the changes up to the state with *artifacts* as a whole.
 
+        Without any, nothing changes: some servers show a task without the artifacts that they have sent.
+
         Raises:
             AnswerTooLong: there is too much text.
         """
         shown = tuple(artifacts)[:_MAX_ARTIFACTS]
-        if shown == self._shown:
+        if not shown or shown == self._shown:
             return
         found: dict[str, _Growing] = {}
         for number, each in enumerate(shown):
@@ -110,6 +114,11 @@ class Told:
             found[key] = _Growing(each.name)
             found[key].add(each.parts)
         self._artifacts, self._shown = found, shown
+        yield from self._retell()
+
+    def begin_again(self) -> Iterator[AnswerEvent]:
+        """Yield the withdrawal of the answer so far."""
+        self._artifacts, self._shown = {}, None
         yield from self._retell()
 
     def update(self, update: ArtifactUpdate) -> Iterator[AnswerEvent]:
@@ -125,7 +134,7 @@ class Told:
         self.changes += 1
         self._shown = None
         if known is not None and update.appends:
-            goes_on = known.has_text and next(reversed(self._artifacts)) == new.id
+            goes_on = known.has_text and not known.repeats and next(reversed(self._artifacts)) == new.id
             text = known.add(new.parts, appends=True)
             self._count(len(text))
             if goes_on:
@@ -155,7 +164,7 @@ class Told:
         """
         words = tuple(words)
         said = _said(words)
-        self._words = "" if said in "".join(self._text) else said
+        self._words = "" if _blanks(said) in _blanks("".join(self._text)) else said
         self._count(len(self._words))
         self._word_files = [_File(each, [each.raw or ""]) for each in words if each.text is None]
         yield from self._retell()
@@ -166,7 +175,7 @@ class Told:
 
     def _retell(self) -> Iterator[AnswerEvent]:
         """Yield what is missing of the text as it is now. It begins again if the text before has changed."""
-        texts = ["".join(each.texts) for each in self._artifacts.values() if each.has_text]
+        texts = self._texts()
         whole, told = _GAP.join([*texts, self._words] if self._words else texts), "".join(self._text)
         self._retold += len(whole)
         if self._retold > _MAX_RETOLD:
@@ -177,6 +186,16 @@ class Told:
             self._length, told = 0, ""
             yield TextWithdrawn()
         yield from self._tell(whole[len(told) :])
+
+    def _texts(self) -> list[str]:
+        """Return the texts of the artifacts. Some servers send the whole text once more, as an artifact of its own."""
+        texts: list[str] = []
+        for each in self._artifacts.values():
+            text = "".join(each.texts)
+            each.repeats = bool(texts) and _blanks(text, "") == _blanks("".join(texts), "")
+            if each.has_text and not each.repeats:
+                texts.append(text)
+        return texts
 
     def _tell(self, text: str) -> Iterator[AnswerEvent]:
         if text:
@@ -215,3 +234,8 @@ class Told:
 def _said(parts: Iterable[Part]) -> str:
     """Return the text of a message."""
     return _GAP.join(each.text.strip() for each in parts if each.text and each.text.strip())
+
+
+def _blanks(text: str, blank: str = " ") -> str:
+    """Return *text* with *blank* in place of all white space, for comparisons."""
+    return blank.join(text.split())
