@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import pytest
 
 from agent_bridge.store.servers import Servers
 from crash.cases import around, short_form
-from crash.doomed_process import DoomedProcess
+from crash.doomed_process import kill_at
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
 from support.harness import DOMAIN
@@ -54,10 +53,7 @@ async def test_a_killed_command_makes_one_channel(
             desk = await bot_chat(running, admin)
             before = len(desk.said())
             rooms_before = set(await running.homeserver.joined_rooms())
-        async with DoomedProcess(tmp_path, config, point, "channel new news") as process:
-            await process.wait_for("listening")
-            await desk.say("channel new news")
-            assert await process.death() == -signal.SIGKILL
+        await kill_at(tmp_path, config, point, "channel new news", desk.say)
         async with harness.bridge(config) as running:
             desk = replace(desk, running=running)
             answer = await desk.answer(before)
@@ -83,10 +79,7 @@ async def test_a_killed_deletion_of_a_channel_is_completed(
             (channel,) = await Servers(running.database).channels(None)
             await eventually(lambda: _is_listed(running, channel.id), "the Space lists it")
             before = len(desk.said())
-        async with DoomedProcess(tmp_path, config, point, "channel delete news yes") as process:
-            await process.wait_for("listening")
-            await desk.say("channel delete news yes")
-            assert await process.death() == -signal.SIGKILL
+        await kill_at(tmp_path, config, point, "channel delete news yes", desk.say)
         async with harness.bridge(config) as running:
             desk, store = replace(desk, running=running), Servers(running.database)
 
@@ -110,10 +103,7 @@ async def test_a_killed_command_begins_one_thread(
             await running.contact("Ada")
             desk = await bot_chat(running, admin)
             before = len(desk.said())
-        async with DoomedProcess(tmp_path, config, point, "thread new Trip") as process:
-            await process.wait_for("listening")
-            await desk.say("thread new Trip")
-            assert await process.death() == -signal.SIGKILL
+        await kill_at(tmp_path, config, point, "thread new Trip", desk.say)
         async with harness.bridge(config) as running:
             desk = replace(desk, running=running)
             await admin.wait_for(lambda: len(desk.said()) >= before + 2)
