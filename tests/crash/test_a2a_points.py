@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.turns import Turns
 from crash.cases import around
-from crash.doomed_process import DoomedProcess
+from crash.doomed_process import kill_at
 from support.conditions import eventually
 from support.process import BridgeProcess
 from support.scripted_a2a import ScriptedA2A
@@ -55,10 +54,7 @@ async def test_a_question_is_sent_once(
         async with harness.person() as person:
             async with harness.bridge(config) as running:
                 talk = await running.join(person, server.names[0])
-            async with DoomedProcess(tmp_path, config, point, text) as doomed:
-                await doomed.wait_for("listening")
-                await talk.say(text)
-                assert await doomed.death() == -signal.SIGKILL
+            await kill_at(tmp_path, config, point, text, talk.say)
             async with BridgeProcess(tmp_path, config) as process:
                 await process.wait_for("listening")
                 await talk.say("next")

@@ -14,7 +14,7 @@ import pytest
 
 from agent_bridge.store.kv import KeyValues
 from crash.cases import around, short_form
-from crash.doomed_process import DoomedProcess
+from crash.doomed_process import DoomedProcess, kill_at
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
 from support.damages import homeserver_of
@@ -83,10 +83,7 @@ async def test_a_killed_invitation_into_all_rooms_goes_on(
             rooms, desk = await rooms_of(running), await bot_chat(running, admin)
             before = len(desk.said())
         line = f"invite * {bob.user_id}"
-        async with DoomedProcess(tmp_path, config, point, line) as process:
-            await process.wait_for("listening")
-            await desk.say(line)
-            assert await process.death() == -signal.SIGKILL
+        await kill_at(tmp_path, config, point, line, desk.say)
         declined = await decline(bob, config, rooms)
         async with harness.bridge(config) as running:
             desk = replace(desk, running=running)
@@ -116,10 +113,7 @@ async def test_a_killed_invitation_is_sent_once(
             desk = await bot_chat(running, admin)
             before = len(desk.said())
         line = f"invite Ada {bob.user_id}"
-        async with DoomedProcess(tmp_path, config, point, line) as process:
-            await process.wait_for("listening")
-            await desk.say(line)
-            assert await process.death() == -signal.SIGKILL
+        await kill_at(tmp_path, config, point, line, desk.say)
         declined = await decline(bob, config, [room_id])
         async with harness.bridge(config) as running:
             desk = replace(desk, running=running)
@@ -141,10 +135,7 @@ async def test_a_person_who_came_back_is_not_removed_again(
             talk = await running.join(bob, "Ada")
             room_id, desk = talk.room_id, await bot_chat(running, bob)
             before = len(desk.said())
-        async with DoomedProcess(tmp_path, config, point, "leave Ada") as process:
-            await process.wait_for("listening")
-            await desk.say("leave Ada")
-            assert await process.death() == -signal.SIGKILL
+        await kill_at(tmp_path, config, point, "leave Ada", desk.say)
         async with homeserver_of(config) as homeserver:
             was_removed = await homeserver.membership(room_id, bob.user_id) == "leave"
             if was_removed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import pytest
 from agent_bridge.core.feed import FeedType
 from agent_bridge.store.servers import Servers
 from crash.cases import around, short_form
-from crash.doomed_process import DoomedProcess
+from crash.doomed_process import kill_at
 from support.api_client import program_of
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
@@ -58,10 +57,7 @@ async def test_a_killed_command_makes_one_channel(
             before = len(desk.said())
             rooms_before = set(await running.homeserver.joined_rooms())
             await program_of(running, admin.user_id)
-        async with DoomedProcess(tmp_path, config, point, "channel new news") as process:
-            await process.wait_for("listening")
-            await desk.say("channel new news")
-            assert await process.death() == -signal.SIGKILL
+        await kill_at(tmp_path, config, point, "channel new news", desk.say)
         async with harness.bridge(config) as running:
             desk = replace(desk, running=running)
             answer = await desk.answer(before)
@@ -89,10 +85,7 @@ async def test_a_killed_deletion_of_a_channel_is_completed(
             await eventually(lambda: _is_listed(running, channel.id), "the Space lists it")
             await program_of(running, admin.user_id)
             before = len(desk.said())
-        async with DoomedProcess(tmp_path, config, point, "channel delete news yes") as process:
-            await process.wait_for("listening")
-            await desk.say("channel delete news yes")
-            assert await process.death() == -signal.SIGKILL
+        await kill_at(tmp_path, config, point, "channel delete news yes", desk.say)
         async with harness.bridge(config) as running:
             desk, store = replace(desk, running=running), Servers(running.database)
 
@@ -117,10 +110,7 @@ async def test_a_killed_command_begins_one_thread(
             await running.contact("Ada")
             desk = await bot_chat(running, admin)
             before = len(desk.said())
-        async with DoomedProcess(tmp_path, config, point, "thread new Trip") as process:
-            await process.wait_for("listening")
-            await desk.say("thread new Trip")
-            assert await process.death() == -signal.SIGKILL
+        await kill_at(tmp_path, config, point, "thread new Trip", desk.say)
         async with harness.bridge(config) as running:
             desk = replace(desk, running=running)
             await admin.wait_for(lambda: len(desk.said()) >= before + 2)

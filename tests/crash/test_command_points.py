@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from crash.cases import around, short_form
-from crash.doomed_process import DoomedProcess
+from crash.doomed_process import kill_at
 from support.bot_rooms import bot_chat, named_upstream
 from support.chat_rooms import enter_chat, linked_room, new_chat
 
@@ -37,10 +36,7 @@ async def test_a_killed_new_makes_one_chat(
             await desk.ask("agent Ada")
             before = len(desk.said())
             rooms_before = set(await running.homeserver.joined_rooms(ghost))
-        async with DoomedProcess(tmp_path, config, point, "new Trip to Oslo") as process:
-            await process.wait_for("listening")
-            await desk.say("new Trip to Oslo")
-            assert await process.death() == -signal.SIGKILL
+        await kill_at(tmp_path, config, point, "new Trip to Oslo", desk.say)
         async with harness.bridge(config) as running:
             desk = replace(desk, running=running)
             answer = await desk.answer(before)

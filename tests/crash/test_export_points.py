@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from crash.cases import around, short_form
-from crash.doomed_process import DoomedProcess
+from crash.doomed_process import kill_at
 from support.bot_rooms import named_upstream
 
 if TYPE_CHECKING:
@@ -34,10 +33,7 @@ async def test_a_killed_export_sends_one_file(
             talk = await running.join(person, "Ada")
             await talk.say("one")
             await talk.wait_for_answers(1)
-        async with DoomedProcess(tmp_path, config, point, "!ab export json") as process:
-            await process.wait_for("listening")
-            await talk.say("!ab export json")
-            assert await process.death() == -signal.SIGKILL
+        await kill_at(tmp_path, config, point, "!ab export json", talk.say)
         async with harness.bridge(config) as running:
             talk = replace(talk, running=running)
             await talk.wait_until_idle()

@@ -9,7 +9,7 @@ import pytest
 
 from agent_bridge.core.ids import IMPORTED
 from crash.cases import around, short_form
-from crash.doomed_process import DoomedProcess
+from crash.doomed_process import DoomedProcess, kill_at
 from support.conditions import eventually
 from support.harness import new_harness
 from support.imports import events_of, imported, letta_of, remember, said
@@ -65,10 +65,7 @@ async def test_a_killed_import_is_completed(
         async with own.bridge(config) as running:
             talk = await running.join(admin, server.names[0])
             room_id = talk.room_id
-        async with DoomedProcess(tmp_path, config, point, "!ab import") as process:
-            await process.wait_for("listening")
-            await talk.say("!ab import")
-            assert await process.death() == -signal.SIGKILL
+        await kill_at(tmp_path, config, point, "!ab import", talk.say)
         if forgets:
             # It forgets the transaction ids.
             await own.synapse.restart()

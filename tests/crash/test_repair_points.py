@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from crash.cases import around, short_form
-from crash.doomed_process import DoomedProcess
+from crash.doomed_process import kill_at
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
 from support.damages import homeserver_of
@@ -44,10 +43,7 @@ async def test_a_killed_repair_is_completed(
             await homeserver.invite(room_id, person.user_id, ghost)
             await person.join(room_id)
             await person.set_state(room_id, "m.room.topic", {"topic": "ours"})
-            async with DoomedProcess(tmp_path, config, point, "repair force") as process:
-                await process.wait_for("listening")
-                await desk.say("repair force")
-                assert await process.death() == -signal.SIGKILL
+            await kill_at(tmp_path, config, point, "repair force", desk.say)
         async with harness.bridge(config) as running:
             desk = replace(desk, running=running)
             await person.wait_for(lambda: "compared." in (desk.said()[before].body if desk.said()[before:] else ""))

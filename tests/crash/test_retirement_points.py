@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from crash.cases import around, short_form
-from crash.doomed_process import DoomedProcess
+from crash.doomed_process import kill_at
 from support.administrators import server_administrator
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
@@ -52,10 +52,7 @@ async def test_a_killed_deletion_of_a_room_is_completed(
             await desk.ask("retire Ada")
             before = len(desk.said())
         async with server_administrator(harness, _BOT):
-            async with DoomedProcess(tmp_path, config, point, "yes") as process:
-                await process.wait_for("listening")
-                await desk.say("yes")
-                assert await process.death() == -signal.SIGKILL
+            await kill_at(tmp_path, config, point, "yes", desk.say)
             async with harness.bridge(config) as running:
                 desk = replace(desk, running=running)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import pytest
 
 from agent_bridge.matrix.rooms import POWER_LEVELS
 from crash.cases import short_form
-from crash.doomed_process import DoomedProcess
+from crash.doomed_process import kill_at
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
 from support.harness import DOMAIN
@@ -71,10 +70,7 @@ async def test_a_killed_command_is_completed(
                 desk = replace(await bot_chat(running, owner), room_id=seen.room_id)
                 line = f"!ab mute {user} 1 hour"
             before = len(desk.said())
-        async with DoomedProcess(tmp_path, config, point, line) as process:
-            await process.wait_for("listening")
-            await desk.say(line)
-            assert await process.death() == -signal.SIGKILL
+        await kill_at(tmp_path, config, point, line, desk.say)
         async with harness.bridge(config) as running:
             desk = replace(desk, running=running)
             answer = (await desk.answer(before)).body

@@ -15,7 +15,7 @@ from agent_bridge.core.tasks import TASK
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.postgres.database import Database
 from crash.cases import around, short_form
-from crash.doomed_process import DoomedProcess
+from crash.doomed_process import DoomedProcess, kill_at
 from support.api_client import program_of
 from support.bot_rooms import BotRoom, bot_chat
 from support.conditions import eventually
@@ -130,10 +130,7 @@ async def test_a_killed_notification_is_told_once(stage: Stage, tmp_path: Path, 
 async def test_a_killed_event_is_posted_once(stage: Stage, tmp_path: Path, point: str) -> None:
     kind = point.replace(":", ".")
     command, told = f"event {kind} {{x: 0.5}}", len(stage.desk.said())
-    async with DoomedProcess(tmp_path, stage.config, point, command) as process:
-        await process.wait_for("listening")
-        await stage.desk.say(command)
-        assert await process.death() == -signal.SIGKILL
+    await kill_at(tmp_path, stage.config, point, command, stage.desk.say)
     async with BridgeProcess(tmp_path, stage.config) as process:
         await process.wait_for("listening")
         await stage.desk.person.wait_for(lambda: len(stage.desk.said()) >= told + 2)
@@ -147,10 +144,7 @@ async def test_a_killed_event_is_posted_once(stage: Stage, tmp_path: Path, point
 @pytest.mark.parametrize("point", short_form(_MAKING, _QUICK))
 async def test_a_killed_command_makes_one_task(stage: Stage, tmp_path: Path, point: str) -> None:
     title = f"made {point}"
-    async with DoomedProcess(tmp_path, stage.config, point, f"task new {title}") as process:
-        await process.wait_for("listening")
-        await stage.desk.say(f"task new {title}")
-        assert await process.death() == -signal.SIGKILL
+    await kill_at(tmp_path, stage.config, point, f"task new {title}", stage.desk.say)
     async with BridgeProcess(tmp_path, stage.config) as process:
         await process.wait_for("listening")
         card = await stage.settled(title, "submitted")
@@ -190,10 +184,7 @@ async def test_a_killed_command_closes_a_task_once(stage: Stage, tmp_path: Path,
         await stage.desk.say(f"task claim {number}")
         await stage.settled(title, "working")
     command = f"task done {number} the end"
-    async with DoomedProcess(tmp_path, stage.config, point, command) as process:
-        await process.wait_for("listening")
-        await stage.desk.say(command)
-        assert await process.death() == -signal.SIGKILL
+    await kill_at(tmp_path, stage.config, point, command, stage.desk.say)
     async with BridgeProcess(tmp_path, stage.config) as process:
         await process.wait_for("listening")
         card = await stage.settled(title, "completed")

@@ -13,7 +13,7 @@ import pytest
 
 from agent_bridge.store.postgres.database import Database
 from crash.cases import around, short_form
-from crash.doomed_process import DoomedProcess
+from crash.doomed_process import DoomedProcess, kill_at
 from support.bot_rooms import BotRoom, bot_chat
 from support.harness import DOMAIN
 from support.process import BridgeProcess
@@ -120,10 +120,7 @@ async def test_a_killed_command_makes_one_trigger_and_tells_its_secret_once(
     name = point.replace(":", " ")
     command = f"trigger new @{stage.upstream.names[0]} {name}"
     before, told = len(secrets_of(stage.desk)), len(stage.desk.said())
-    async with DoomedProcess(tmp_path, stage.config, point, command) as process:
-        await process.wait_for("listening")
-        await stage.desk.say(command)
-        assert await process.death() == -signal.SIGKILL
+    await kill_at(tmp_path, stage.config, point, command, stage.desk.say)
     async with BridgeProcess(tmp_path, stage.config) as process:
         await process.wait_for("listening")
         await stage.person.wait_for(lambda: len(stage.desk.said()) >= told + 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from agent_bridge.core.feed import FeedType
 from agent_bridge.core.polls import VOTE
 from crash.cases import around, short_form
-from crash.doomed_process import DoomedProcess
+from crash.doomed_process import DoomedProcess, kill_at
 from support.api_client import program_of
 from support.bot_rooms import named_upstream
 from support.conditions import eventually
@@ -57,10 +58,7 @@ async def test_a_vote_begins_once(harness: BridgeHarness, database_url: str, tmp
         async with harness.bridge(config) as running:
             talk = await running.join(bob, "Ada")
             await program_of(running, bob.user_id)
-        async with DoomedProcess(tmp_path, config, point, NEW) as process:
-            await process.wait_for("listening")
-            await bob.say(talk.room_id, NEW)
-            assert await process.death() == -signal.SIGKILL
+        await kill_at(tmp_path, config, point, NEW, partial(bob.say, talk.room_id))
         async with harness.bridge(config) as running:
             talk, room = replace(talk, running=running), VoteRoom(running.homeserver, talk.room_id)
             poll = await room.poll("Lunch?")
@@ -91,10 +89,7 @@ async def test_a_vote_ends_once(harness: BridgeHarness, database_url: str, tmp_p
             await cast(bob, talk.room_id, poll, "1")
             await cast(bob, talk.room_id, poll, "2")
             await talk.wait_until_idle()
-        async with DoomedProcess(tmp_path, config, point, CLOSE) as process:
-            await process.wait_for("listening")
-            await bob.say(talk.room_id, CLOSE)
-            assert await process.death() == -signal.SIGKILL
+        await kill_at(tmp_path, config, point, CLOSE, partial(bob.say, talk.room_id))
         async with harness.bridge(config) as running:
             talk, room = replace(talk, running=running), VoteRoom(running.homeserver, talk.room_id)
             assert await room.votes(poll) == [0, 1]

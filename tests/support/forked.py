@@ -14,14 +14,19 @@ import runpy
 import signal
 import sys
 import threading
+from multiprocessing import forkserver
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 from agent_bridge.demo.program import LONGEST_LINE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkServerProcess
 
+#: The variable with the folders of modules.
+_FOLDERS = "PYTHONPATH"
 _CONTEXT = multiprocessing.get_context("forkserver")
 # The command line imports the application when a command runs.
 _CONTEXT.set_forkserver_preload(
@@ -77,12 +82,25 @@ async def fork_module(module: str, *arguments: str, join_output: bool = False) -
 
     With *join_output* standard output goes where standard error goes, otherwise nowhere.
     """
+    with _folders_in_environment():
+        forkserver.ensure_running()
     ours, theirs = _CONTEXT.Pipe(duplex=False)
     # A daemon: an exit of this process ends the program instead of waiting for it.
-    process = _CONTEXT.Process(target=_run, args=(theirs, module, arguments, join_output), daemon=True)
+    given = (theirs, module, arguments, join_output, os.environ.get(_FOLDERS))
+    process = _CONTEXT.Process(target=_run, args=given, daemon=True)
     process.start()
     theirs.close()
     return ForkedProcess(process, await _reader(ours))
+
+
+@contextlib.contextmanager
+def _folders_in_environment() -> Iterator[None]:
+    """Let a fork server that starts meanwhile find each module that this process finds.
+
+    Some versions of Python give it no sys.path, and it passes over the modules that it does not find.
+    """
+    with patch.dict(os.environ, {_FOLDERS: os.pathsep.join(sys.path)}):
+        yield
 
 
 async def _reader(pipe: Connection) -> asyncio.StreamReader:
@@ -102,9 +120,18 @@ def _end_with_creator() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _run(stderr: Connection, module: str, arguments: tuple[str, ...], join_output: bool) -> None:  # noqa: FBT001
-    """Turn this process into the program."""
+def _run(
+    stderr: Connection,
+    module: str,
+    arguments: tuple[str, ...],
+    join_output: bool,  # noqa: FBT001
+    folders: str | None,
+) -> None:
+    """Turn this process into the program, with *folders* as its PYTHONPATH."""
     os.setsid()
+    os.environ.pop(_FOLDERS, None)
+    if folders is not None:
+        os.environ[_FOLDERS] = folders
     # A run that nohup started ignores it.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     # The fork server lives as long as its children do, so they cannot wait for its end.
