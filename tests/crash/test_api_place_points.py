@@ -83,8 +83,8 @@ async def test_a_killed_request_makes_one_channel(stage: Stage, tmp_path: Path, 
         with contextlib.suppress(aiohttp.ClientError):
             await stage.owner.post("/v1/channels", point, **body)
         assert await process.death() == -signal.SIGKILL
-    async with BridgeProcess(tmp_path, stage.config) as process:
-        await process.wait_for("listening")
+    async with BridgeProcess(tmp_path, stage.config) as successor:
+        await successor.wait_for("listening")
         results = await asyncio.gather(*(stage.owner.post("/v1/channels", point, **body) for _ in range(2)))
         assert {each.status for each in results} == {201}
         assert len({each["room_id"] for each in results}) == 1
@@ -127,8 +127,8 @@ async def test_an_agent_whose_leave_was_killed_stays_outside(stage: Stage, tmp_p
         with contextlib.suppress(aiohttp.ClientError):
             await stage.ada.post(f"/v1/channels/{quote(stage.home)}/leave", f"leave {point}")
         assert await process.death() == -signal.SIGKILL
-    async with BridgeProcess(tmp_path, stage.config) as process:
-        await process.wait_for("listening")
+    async with BridgeProcess(tmp_path, stage.config) as successor:
+        await successor.wait_for("listening")
 
         async def is_out() -> bool:
             query = "SELECT 1 FROM participant p JOIN room r ON r.id = p.room WHERE r.room_id = %s AND p.state = 'left'"
