@@ -83,8 +83,8 @@ async def test_a_killed_request_makes_one_channel(stage: Stage, tmp_path: Path, 
         with contextlib.suppress(aiohttp.ClientError):
             await stage.owner.post("/v1/channels", point, **body)
         assert await process.death() == -signal.SIGKILL
-    async with BridgeProcess(tmp_path, stage.config) as process:
-        await process.wait_for("listening")
+    async with BridgeProcess(tmp_path, stage.config) as successor:
+        await successor.wait_for("listening")
         results = await asyncio.gather(*(stage.owner.post("/v1/channels", point, **body) for _ in range(2)))
         assert {each.status for each in results} == {201}
         assert len({each["room_id"] for each in results}) == 1
