@@ -181,7 +181,9 @@ class Config(Section):
     appservice: AppServiceConfig
     # The default is validated too, because the default data_dir is relative to the file.
     database: DatabaseConfig = Field({}, validate_default=True)
-    upstreams: tuple[UpstreamConfig, ...] = Field(description="Servers that host agents.")
+    upstreams: tuple[UpstreamConfig, ...] = Field(
+        description="Servers that host agents. []: all agents connect themselves."
+    )
     agents: AgentList = Field(
         (),
         description="Agents besides those that the upstreams list, for example with a system prompt of their own. "
@@ -267,8 +269,6 @@ class Config(Section):
     @field_validator("upstreams")
     @classmethod
     def _names_are_unique(cls, value: tuple[UpstreamConfig, ...]) -> tuple[UpstreamConfig, ...]:
-        if not value:
-            raise ValueError("must list at least one server")
         names = [upstream.name for upstream in value]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

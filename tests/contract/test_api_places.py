@@ -229,7 +229,7 @@ async def test_a_change_is_made_as_a_whole_and_once(scene: Scene) -> None:
     token = await scene.token()
     both = {"name": "updates", "topic": "all that is new", "position": 7}
     status, content = await scene.request(token, "PATCH", "/v1/channels/news", both)
-    assert (status, content["code"], content["reason"], content["most"]) == (400, "invalid_request", "bad_position", 1)
+    assert (status, content["code"], content["reason"], content["limit"]) == (400, "invalid_request", "bad_position", 1)
     assert (await scene.request(token, "GET", "/v1/channels"))[1]["channels"][0]["name"] == "news"
     for _ in range(2):
         status, content = await scene.request(token, "PATCH", "/v1/channels/news", both | {"position": 1}, key="one")

@@ -37,9 +37,8 @@ def orchestrate(channel: str = CHANNEL) -> tuple[str, ...]:
 
 
 def configured(harness: BridgeHarness, database_url: str, **sections: Any) -> Config:
-    """Return the configuration of a bridge whose agents all connect themselves; a server has to be named, too."""
-    nowhere = {"name": "nowhere", "url": "http://127.0.0.1:9", "poll_interval": 60}
-    return harness.config(database_url, [nowhere], logging={"format": "json"}, **sections)
+    """Return the configuration of a bridge whose agents all connect themselves."""
+    return harness.config(database_url, [], logging={"format": "json"}, **sections)
 
 
 async def restarted(bridge: BridgeProcess, stack: AsyncExitStack, folder: Path, config: Config) -> BridgeProcess:

@@ -404,13 +404,12 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
                 "config.yaml:1: appservice: is missing; add it. The application service. "
                 "registration.yaml is generated from this section."
             ),
-            "config.yaml:1: upstreams: is missing; add it. Servers that host agents.",
+            "config.yaml:1: upstreams: is missing; add it. Servers that host agents. []: all agents connect themselves.",
         ],
     ),
     "empty sections": (
         "upstreams: []\nhomeserver:\nappservice:\n",
         [
-            "config.yaml:1: upstreams: must list at least one server",
             "config.yaml:2: homeserver.address: is missing; add it. URL of its client-server API.",
             (
                 "config.yaml:2: homeserver.domain: is missing; add it. "
