@@ -80,11 +80,18 @@ async def test_a_bridge_that_goes_on_running_notices_that_the_homeserver_was_kil
             await eventually(lambda: _hangs(database_url), "a transaction waits for the lock")
             await harness.synapse.kill()
             jam.rollback()
+        # Before the first sign of the loss, a later message would be answered before the lost ones.
+        await eventually(lambda: _needs_backfill(talk), "the bridge notices that the homeserver is away")
         await harness.synapse.start()
         await talk.say(NUMBERS[-1])
         answers = await talk.wait_for_answers(1 + len(NUMBERS))
         assert [answer.body for answer in answers] == [f"Echo: {number}" for number in ["zero", *NUMBERS]]
         assert upstream.questions == ["zero", *NUMBERS]
+
+
+async def _needs_backfill(talk: Conversation) -> bool:
+    query = "SELECT 1 FROM room WHERE room_id = %s AND needs_backfill"
+    return bool(await talk.running.database.rows(query, (talk.room_id,)))
 
 
 async def _hangs(database_url: str) -> bool:
