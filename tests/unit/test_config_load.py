@@ -404,7 +404,10 @@ WHOLE: dict[str, tuple[str, list[str]]] = {
                 "config.yaml:1: appservice: is missing; add it. The application service. "
                 "registration.yaml is generated from this section."
             ),
-            "config.yaml:1: upstreams: is missing; add it. Servers that host agents. []: all agents connect themselves.",
+            (
+                "config.yaml:1: upstreams: is missing; add it. "
+                "Servers that host agents. []: all agents connect themselves."
+            ),
         ],
     ),
     "empty sections": (
