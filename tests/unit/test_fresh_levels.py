@@ -10,8 +10,18 @@ from agent_bridge.bridge.rooms.fresh_levels import fresh_levels, present_powers
 from agent_bridge.core.ids import Namespace
 from agent_bridge.core.live import Live
 from agent_bridge.core.roles import EVERYWHERE, Mutes, Role, RoleBook, Roles
+from agent_bridge.core.servers import ChannelType
 from agent_bridge.matrix.room_state import RoomState
-from agent_bridge.matrix.rooms import BRIDGE_POWER, MUTED_POWER, event_levels
+from agent_bridge.matrix.rooms import (
+    BRIDGE_POWER,
+    CHANNEL,
+    LOG_POWER,
+    MUTED_POWER,
+    channel_event_levels,
+    channel_state,
+    event_levels,
+    message_level,
+)
 
 BOT, GHOST, ADMIN, EVE, BOB = "@bot:x", "@agent_ada:x", "@admin:x", "@eve:x", "@bob:x"
 POWERS = {ADMIN: 100}
@@ -102,3 +112,22 @@ def test_the_levels_of_roles_and_mutes_are_no_choices_of_people() -> None:
     assert found[1]["users"] == powers
     after = room("12", found[1], more=[BOT], members=(BOT, GHOST, ADMIN, EVE, BOB))
     assert fresh_levels(after, BOT, powers, GHOST) is None
+
+
+@pytest.mark.parametrize("kind", ChannelType)
+@pytest.mark.parametrize("sender", [BOT, EVE])
+def test_a_channel_has_the_levels_of_its_type(kind: ChannelType, sender: str) -> None:
+    mark = {"type": CHANNEL, "state_key": "", "sender": sender, "content": channel_state(kind, "k", "")}
+    chosen = fresh("11") | {"events_default": 20, "events": {"m.reaction": 30}}
+    chosen["users"] = chosen["users"] | {GHOST: LOG_POWER, BOB: LOG_POWER}
+    before = room("11", chosen, creator=BOT)
+    found = fresh_levels(RoomState.of("!r:x", [*before.events.values(), mark]), BOT, POWERS)
+    assert found is not None
+    # Only the bot tells the type.
+    is_told = sender == BOT
+    extra = channel_event_levels(kind) if is_told else {}
+    assert found[1]["events_default"] == (message_level(kind) if is_told else 0)
+    assert {key: found[1]["events"].get(key) for key in extra} == extra
+    assert (BOB in found[1]["users"]) is (is_told and kind is ChannelType.LOG)
+    after = room("11", found[1], creator=BOT)
+    assert fresh_levels(RoomState.of("!r:x", [*after.events.values(), mark]), BOT, POWERS) is None

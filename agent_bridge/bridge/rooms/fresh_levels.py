@@ -12,13 +12,18 @@ from agent_bridge.bridge.rooms.power_levels import (
     role_powers,
     strongest,
 )
+from agent_bridge.core.servers import ChannelType
 from agent_bridge.matrix.rooms import (
     ADMIN_POWER,
     BRIDGE_POWER,
+    CHANNEL,
+    LOG_POWER,
     MODERATOR_POWER,
     MUTED_POWER,
     POWER_LEVELS,
+    channel_event_levels,
     event_levels,
+    message_level,
 )
 
 if TYPE_CHECKING:
@@ -62,18 +67,24 @@ def fresh_levels(
     power = state.power(editor)
     found = state.content(POWER_LEVELS)
     events = as_object(found.get("events"))
-    changes = _DEFAULTS | {"events_default": ADMIN_POWER} if state.is_space else _DEFAULTS
+    channel = _channel_type(state, bot)
+    changes = _DEFAULTS | {"events_default": _message_level(state, channel)}
     levels = dict(found)
     for key, level in changes.items():
         present = found.get(key, _DEFAULTS[key] if key != "invite" else 0)
         if present != level and _can_change(present, level, power):
             levels[key] = level
-    if (changed := _changed(events, event_levels(lists_creator=state.lists_creator), power, power)) != events:
+    event_wanted = event_levels(lists_creator=state.lists_creator)
+    if channel is not None:
+        event_wanted |= channel_event_levels(channel)
+    if (changed := _changed(events, event_wanted, power, power)) != events:
         levels["events"] = changed
     wanted = {**powers, bot: BRIDGE_POWER, **({} if speaker is None else {speaker: BRIDGE_POWER})}
     wanted = {user: int(min(level, power)) for user, level in wanted.items()}
     wanted = {user: level for user, level in wanted.items() if user not in state.creators_above_levels}
     users = as_object(found.get("users"))
+    if channel is ChannelType.LOG:
+        wanted = {user: level for user, level in users.items() if level == LOG_POWER} | wanted
     others = {user: level for user, level in users.items() if user != editor}
     kept = {user: level for user, level in users.items() if user == editor}
     others_wanted = {user: level for user, level in wanted.items() if user != editor}
@@ -81,6 +92,18 @@ def fresh_levels(
     if (changed := _changed(others, others_wanted, power, power - 1) | kept) != users:
         levels["users"] = changed
     return None if levels == found else (editor, levels)
+
+
+def _channel_type(state: RoomState, bot: str) -> ChannelType | None:
+    """Return the type of a channel, which the bot has written into its room; None: the room is no channel."""
+    kind = state.content(CHANNEL).get("type")
+    return ChannelType(kind) if state.sender(CHANNEL) == bot and kind in set(ChannelType) else None
+
+
+def _message_level(state: RoomState, channel: ChannelType | None) -> int:
+    if state.is_space:
+        return ADMIN_POWER
+    return 0 if channel is None else message_level(channel)
 
 
 def _changed(present: Mapping[str, Any], wanted: Mapping[str, int], power: float, highest: float) -> dict[str, Any]:
