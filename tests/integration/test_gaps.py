@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from support.conditions import DEADLINE, eventually
+from support.outages import outage_noticed
 from support.scripted_upstream import ScriptedUpstream, waits_for
 
 if TYPE_CHECKING:
@@ -81,17 +82,12 @@ async def test_a_bridge_that_goes_on_running_notices_that_the_homeserver_was_kil
             await harness.synapse.kill()
             jam.rollback()
         # Before the first sign of the loss, a later message would be answered before the lost ones.
-        await eventually(lambda: _needs_backfill(talk), "the bridge notices that the homeserver is away")
+        await outage_noticed(talk.running)
         await harness.synapse.start()
         await talk.say(NUMBERS[-1])
         answers = await talk.wait_for_answers(1 + len(NUMBERS))
         assert [answer.body for answer in answers] == [f"Echo: {number}" for number in ["zero", *NUMBERS]]
         assert upstream.questions == ["zero", *NUMBERS]
-
-
-async def _needs_backfill(talk: Conversation) -> bool:
-    query = "SELECT 1 FROM room WHERE room_id = %s AND needs_backfill"
-    return bool(await talk.running.database.rows(query, (talk.room_id,)))
 
 
 async def _hangs(database_url: str) -> bool:

@@ -12,6 +12,7 @@ from agent_bridge.core.errors import RegistrationRejected
 from agent_bridge.core.rooms import RoomProblem
 from support.conditions import eventually
 from support.harness import OWN, BridgeHarness, new_harness
+from support.outages import outage_noticed
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ async def test_a_homeserver_that_was_restored_from_a_backup(own: BridgeHarness, 
             lost = (await listed(running, "later")).home.room_id
             await listed(running, "renamed")
             await own.synapse.stop()
+            await outage_noticed(running)
             _delete_data(own)
             for file, data in saved.items():
                 file.write_bytes(data)
@@ -197,6 +199,7 @@ async def listed(running: Running, name: str) -> AgentRoom:
 async def test_a_homeserver_that_lost_its_data(own: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("wiped") as upstream, own.talk(database_url, upstream) as talk:
         await own.synapse.stop()
+        await outage_noticed(talk.running)
         _delete_data(own)
         await own.synapse.start()
         own.forget_people()

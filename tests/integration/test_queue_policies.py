@@ -302,7 +302,8 @@ async def _wait_for_places(talk: Conversation, events: list[str], *keys: str) ->
             FROM turn WHERE event_id = ANY(%s) ORDER BY position
         """
         rows = await talk.running.database.rows(query, (events,))
-        raise AssertionError(f"the turns are {rows}") from error
+        seen = [talk.room.reactions_to(event) for event in events]
+        raise AssertionError(f"the reactions are {seen}, the turns are {rows}") from error
 
 
 async def _uses_bash(_question: str) -> AsyncIterator[Any]:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from support.conditions import eventually
+from support.outages import outage_noticed
 from support.scripted_upstream import ScriptedUpstream, says, waits_for
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ async def test_a_redaction_and_a_reaction_that_the_homeserver_lost_are_found(
                 await talk.say(later)
             await harness.synapse.kill()
             jam.rollback()
+        await outage_noticed(talk.running)
         await harness.synapse.start()
         gate.set()
         await talk.say("seven")
