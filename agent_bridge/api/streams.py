@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from agent_bridge.api.refusals import refusal
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 
 if TYPE_CHECKING:
@@ -75,10 +76,12 @@ class Streams:
     ) -> web.StreamResponse:
         """Send *texts*, each of which has whole events.
 
-        The token is looked at again with every :data:`HEARTBEAT`: *is_permitted*.
+        The token is looked at again with every :data:`HEARTBEAT`: *is_permitted*. An error behind the first of the
+        texts cuts the connection: the client sees that the stream is not complete, and connects again.
 
         Raises:
             ProgramRefused: there are as many streams as are allowed.
+            Exception: that of the first of *texts*.
         """
         if self._open >= self._most:
             # The homeserver needs connections, too.
@@ -108,7 +111,12 @@ class Streams:
                 gone.cancel()
                 await asyncio.wait([sending, gone])
             if not sending.cancelled() and (error := sending.exception()) is not None:
-                raise error
+                if not (response.prepared and isinstance(error, Exception)):
+                    raise error
+                # A problem would be a second response within the first one.
+                refusal(f"the stream {request.path}", error)
+                if request.transport is not None:
+                    request.transport.close()
         return response
 
     async def _gone(self, request: web.Request) -> None:

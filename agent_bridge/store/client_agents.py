@@ -85,10 +85,12 @@ class ClientAgents:
         row = await self._database.row(_SQL["find"], {"model": model})
         return None if row is None else _agent(row)
 
-    async def change(self, model: str, *, name: str | None = None, description: str | None = None) -> bool:
+    async def change(
+        self, connection: Connection, model: str, *, name: str | None = None, description: str | None = None
+    ) -> bool:
         """Give the agent *model* another name and description (None: as before); tell whether it exists."""
         values = {"model": model, "name": name, "description": description}
-        return await self._database.row(_SQL["change"], values) is not None
+        return bool(await rows_of(connection, _SQL["change"], values))
 
     async def remove(self, model: str) -> bool:
         """Remove the agent *model*; the rooms are told that it is gone. Tell whether it existed."""

@@ -69,6 +69,8 @@ def test_a_database_comes_back_as_it_was(filled: str, postgres: Server, tmp_path
     file = tmp_path / "backup"
     with psycopg.connect(filled) as connection:
         connection.execute("INSERT INTO kv (key, value) VALUES ('numbers_compared', '\"1 term\"')")
+        feed = '{"epoch": "0123abcd", "pruned": 7}'
+        connection.execute("INSERT INTO kv (key, value) VALUES ('feed', %s)", (feed,))
     back_up(filled, file)
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
@@ -77,6 +79,12 @@ def test_a_database_comes_back_as_it_was(filled: str, postgres: Server, tmp_path
         assert restore(empty, file) == counts
         migrate.check(empty)
         assert value(empty, "numbers_compared") is None
+        # The cursors of subscribers that are ahead of the backup would count again once the feed is as long as then.
+        begun = value(empty, "feed")
+        assert isinstance(begun, dict)
+        assert begun["pruned"] == 7
+        assert re.fullmatch("[0-9a-f]{8}", begun["epoch"])
+        assert begun["epoch"] != "0123abcd"
         with psycopg.connect(empty) as connection:
             # The sequences continue behind the restored rows.
             connection.execute("SELECT nextval('turn_position_seq')")

@@ -15,7 +15,10 @@ from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.rooms import KindName
 from agent_bridge.core.tasks import CardClaim, Task, TaskAction, TaskState
 from agent_bridge.store.notifications import Notifications
+from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.postgres.database import Database
+from agent_bridge.store.queue import Queue
+from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.tasks import Tasks
 from support.records import NAMES
@@ -270,3 +273,15 @@ async def test_changes_of_a_tree_at_once_do_not_block_each_other(desk: Desk) -> 
     assert states[:2] == [TaskState.CANCELED] * 2
     assert states[2:] == [TaskState.SUBMITTED] * 6
     assert {(await desk.state(each))[0] for each in below[4:]} == {TaskState.COMPLETED}
+
+
+async def test_the_erasure_of_a_creator_leaves_the_claims_of_others(desk: Desk) -> None:
+    mine, theirs = await desk.make("of Bob"), await desk.make("of Eve", BY_EVE)
+    await Desk(desk.database, claim_timeout=0.0).claim(mine, BY_ADA)
+    await desk.claim(theirs, BY_BOB)
+    data = PersonalData(desk.database, Redactions("bot", redact_answers=False), Queue(desk.database))
+    await data.forget_rest(BOB, until=0)
+    assert await desk.state(mine) == (TaskState.WORKING, ADA, 0)
+    assert await desk.state(theirs) == (TaskState.SUBMITTED, None, 0)
+    # The claim ends, as without the erasure.
+    assert [number for number, wait in await desk.store.expired(9) if wait <= 0] == [mine]

@@ -112,7 +112,7 @@ async def register_agent(call: ApiCall, body: NewAgent) -> RegisteredAgent | Res
     tag=_TAG,
     capability=Capability.SEND,
     permission=Permission.READ,
-    problems=(Problem.AGENT_NOT_FOUND, Problem.AGENT_AMBIGUOUS, Problem.ROLE_MISSING),
+    problems=(Problem.AGENT_NOT_FOUND, Problem.AGENT_AMBIGUOUS, Problem.ROLE_MISSING, Problem.NAME_TAKEN),
 )
 async def change_agent(call: ApiCall, agent: str, body: AgentChange) -> AgentRef:
     """Give an agent that connects itself another name or description.

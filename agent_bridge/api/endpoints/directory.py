@@ -126,7 +126,7 @@ async def me(call: ApiCall) -> Me:
     tag=_TAG,
     capability=Capability.SEND,
     permission=Permission.SEND,
-    problems=(Problem.PROFILE_NOT_OURS, Problem.REFUSED),
+    problems=(Problem.PROFILE_NOT_OURS, Problem.NAME_TAKEN, Problem.REFUSED),
 )
 async def change_me(call: ApiCall, body: MyProfile) -> Me:
     """Change the own profile, and how the own presence is shown.

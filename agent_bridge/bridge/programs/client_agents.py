@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.actors import Actor
+from agent_bridge.core.agents import AgentState
 from agent_bridge.core.client_agents import (
     CLIENTS,
     EPHEMERAL_CLIENTS,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.programs.access import Access
     from agent_bridge.bridge.programs.connected import ConnectedAgents
     from agent_bridge.bridge.programs.requests import Call, Outcome, Requests
+    from agent_bridge.core.agents import Agent
     from agent_bridge.core.client_agents import ClientQuestion
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.programs import Token
@@ -117,13 +119,21 @@ class ClientAgentDesk:
         return outcome, derived_token(self._key, outcome.handle)
 
     async def change(self, token: Token, name: str, *, new_name: str | None, description: str | None) -> str:
-        """Give an agent another name or description (None: as before); return its user id. An agent changes its own."""
+        """Give an agent another name or description (None: as before); return its user id. An agent changes its own.
+
+        Raises:
+            ProgramRefused: the identity may not, there is no such agent, or another one has the new name.
+        """
         contact = await self._managed(token, name)
         shown = None if new_name is None else one_line(new_name)[:LONGEST_NAME]
         if shown == "":
             raise ProgramRefused(Problem.INVALID_REQUEST, "name: has no character that shows something")
         about = None if description is None else one_line(description)[:LONGEST_DESCRIPTION]
-        await self._store.change(contact.agent.model, name=shown, description=about)
+        model = contact.agent.model
+        async with self._database.transaction() as connection:
+            if shown is not None and shown != contact.agent.name:
+                await self._require_free(connection, shown, model)
+            await self._store.change(connection, model, name=shown, description=about)
         await self._status.ask_one(contact.agent.upstream, within=_LISTED)
         return self._namespace.user_id(contact.agent.ghost)
 
@@ -200,12 +210,21 @@ class ClientAgentDesk:
 
     async def _write(self, new: NewClientAgent) -> None:
         async with self._database.transaction() as connection:
-            await self._store.lock(connection)
-            others = [each for each in await self._store.by_name(connection, new.name) if each.model != new.model]
-            if others:
-                raise ProgramRefused(Problem.NAME_TAKEN, f"an agent that connects itself is called {new.name}")
+            await self._require_free(connection, new.name, new.model)
             if await self._store.register(connection, new, most=self._most) is None:
                 raise ProgramRefused(Problem.TOO_MANY_AGENTS, f"there are {self._most}: clients.max_agents")
+
+    async def _require_free(self, connection: Connection, name: str, model: str) -> None:
+        """Return if no other agent than *model* is called *name*, in upper or lower case: it could not be addressed.
+
+        Nobody else registers or renames agents until the transaction of *connection* ends.
+        """
+        await self._store.lock(connection)
+        clients = [each.model for each in await self._store.by_name(connection, name)]
+        # Those of servers, which may get the same name later.
+        listed = [each.agent.model for each in await self._agents.all() if _is_called(each.agent, name)]
+        if {*clients, *listed} - {model}:
+            raise ProgramRefused(Problem.NAME_TAKEN, f"another agent is called {name}")
 
     async def _listed(self, new: NewClientAgent) -> AgentRoom:
         """Return the agent once the leader has read the table."""
@@ -251,3 +270,7 @@ class ClientAgentDesk:
                         async with asyncio.timeout(1):
                             await news.wait()
         return None
+
+
+def _is_called(agent: Agent, name: str) -> bool:
+    return agent.state is AgentState.ACTIVE and agent.name.lower() == name.lower()

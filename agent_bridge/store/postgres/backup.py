@@ -42,12 +42,15 @@ _OTHERS = """
 SELECT coalesce(nullif(application_name, ''), 'process ' || pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
-# The next leader looks for the chats that the backup lacks. An old backup has no such table.
+# The next leader looks for the chats that the backup lacks. The feed goes on with positions that it has given before,
+# for other entries: with another epoch, no cursor of that time counts. An old backup has no such table.
 _RESTORED = """
 DO $restored$
 BEGIN
     IF to_regclass(format('%%I.kv', %(schema)s)) IS NOT NULL THEN
         EXECUTE format('UPDATE %%I.kv SET value = %%L WHERE key = %%L', %(schema)s, 'null', 'numbers_compared');
+        EXECUTE format('UPDATE %%I.kv SET value = jsonb_set(value::jsonb, %%L, to_jsonb(left(md5(random()::text || '
+                       'clock_timestamp()::text), 8))) WHERE key = %%L', %(schema)s, '{epoch}', 'feed');
     END IF;
 END $restored$;
 """

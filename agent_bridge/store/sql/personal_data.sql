@@ -153,10 +153,11 @@ DELETE FROM token WHERE person = %(user)s
 UPDATE token SET revoked_at = now(), nonce = NULL WHERE person = %(user)s AND revoked_at IS NULL
 
 -- tasks --
--- Forget the person %(user)s in tasks: others can take those that the person worked on.
+-- Forget the person %(user)s in tasks: others can take those that the person worked on. The claims of others end as before.
 UPDATE task SET creator = CASE WHEN creator = %(user)s THEN '' ELSE creator END, assignee = nullif(assignee, %(user)s),
        note = CASE WHEN assignee = %(user)s THEN '' ELSE note END, changes = changes + 1,
-       state = CASE WHEN assignee = %(user)s AND closed_at IS NULL THEN 'submitted' ELSE state END, deadline = NULL
+       state = CASE WHEN assignee = %(user)s AND closed_at IS NULL THEN 'submitted' ELSE state END,
+       deadline = CASE WHEN assignee = %(user)s THEN NULL ELSE deadline END
 WHERE %(user)s IN (creator, assignee)
 
 -- notifications --
@@ -231,6 +232,8 @@ WITH asked AS (
     UPDATE vote SET closed_by = NULL WHERE closed_by = %(user)s AND creator <> %(user)s
 ), made AS (
     UPDATE token SET made_by = '' WHERE made_by = %(user)s
+), registered AS (
+    UPDATE client_agent SET owner = '' WHERE owner = %(user)s
 ), markers AS (
     DELETE FROM read_marker WHERE user_id = %(user)s
 )
