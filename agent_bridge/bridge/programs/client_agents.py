@@ -140,7 +140,8 @@ class ClientAgentDesk:
     async def questions(self, token: Token, *, after: int, most: int, wait: float) -> Sequence[ClientQuestion]:
         """Return the questions that wait for the agent of *token*, as soon as there are any behind *after*.
 
-        A token that is limited to rooms gets those from its rooms. The agent counts as online meanwhile. Empty after *wait* seconds.
+        A token that is limited to rooms gets those from its rooms. The agent counts as online meanwhile. Empty after
+        *wait* seconds.
         """
         model = await self._model(token)
         deadline = asyncio.get_running_loop().time() + wait
