@@ -115,6 +115,16 @@ async def test_ask_waits_for_the_answer(harness: BridgeHarness, running: Running
         assert (again.status, again["event_id"]) == (200, late["event_id"])
         other = await program_of(running, f"@boss:{DOMAIN}")
         assert (await other.get(f"/v1/asks/{late['handle']}")).code == "handle_not_found"
+        # What the agent says after the person has left is not for the person.
+        gate.clear()
+        upstream.script = waits_for(gate, "First ", "and last.")
+        waits = asyncio.create_task(program.post("/v1/ask", "left", to=agent, text="still there?"))
+        await person.wait_for(lambda: len(talk.answers) > 2)
+        await person.leave(talk.room_id)
+        gate.set()
+        assert (await waits).code == "room_not_found"
+        upstream.script = echo
+        assert (await program.get(f"/v1/asks/{late['handle']}")).code == "handle_not_found"
 
 
 async def test_messages_are_changed_and_taken_back(

@@ -288,7 +288,7 @@ async def test_a_request_begins_the_direct_chat_of_a_person_and_an_agent(
         again = await program.post("/v1/responses", model=agent, input="and", conversation="c")
         assert again["output"][0]["content"][0]["text"] == "Echo: and"
         (room_id,) = await person.wait_for(lambda: list(person.invites))
-        assert (await program.post("/v1/direct", agent=agent))["room_id"] == room_id
+        assert (await program.post("/v1/direct", to=agent))["room_id"] == room_id
         await person.join(room_id)
         await person.wait_for(lambda: said(person, room_id, ghost, "Echo: and"))
         # One who declines is invited again by the next request.

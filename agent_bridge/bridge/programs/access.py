@@ -212,6 +212,16 @@ class Access:
         """Return *room*, which the token reaches, as the identity acts in it; None if the identity is not in it."""
         return await self._entered(token, room)
 
+    async def has_left(self, token: Token, room_id: str) -> bool:
+        """Tell whether the identity is not in a room any more; False: the bridge has no such room now.
+
+        Raises:
+            ProgramRefused: the identity may not read there.
+        """
+        self.require(token, Permission.READ, room_id)
+        room = (await self._rooms.contexts([room_id])).get(room_id)
+        return room is not None and await self._entered(token, room) is None
+
     async def _candidates(self, token: Token, name: str) -> list[str]:
         if name.startswith(("!", "#")):
             found = await self._names.room(name)
