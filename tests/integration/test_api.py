@@ -240,7 +240,9 @@ async def test_a_token_is_made_listed_and_revoked_in_a_chat(
         assert secret not in logged
 
 
-async def test_rooms_who_and_reading(harness: BridgeHarness, running: Running, upstream: ScriptedUpstream) -> None:
+async def test_rooms_who_and_reading(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
     agent = upstream.names[6]
     async with harness.person() as person, harness.person() as other:
         talk = await running.join(person, agent)
@@ -292,6 +294,11 @@ async def test_rooms_who_and_reading(harness: BridgeHarness, running: Running, u
         path = f"/v1/rooms/{agent}/messages"
         await eventually(lambda: _is_empty(program, path, last), "only what came behind the redacted message is read")
         assert (await program.get(path, after="$nothing")).code == "message_not_found"
+        # Behind an event that is too far away, messages would be missing.
+        monkeypatch.setattr("agent_bridge.bridge.programs.reading._PAGE", 2)
+        monkeypatch.setattr("agent_bridge.bridge.programs.reading._PAGES", 2)
+        far = await program.get(path, after=first)
+        assert (far.code, "newest 4 events" in far["detail"]) == ("message_not_found", True)
         assert (await program.get("/v1/rooms/%23x%3Anowhere.invalid/messages")).code == "room_not_found"
 
 

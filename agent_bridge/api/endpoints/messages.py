@@ -192,7 +192,7 @@ async def read_messages(call: ApiCall, room: str, query: MessagesQuery) -> Messa
     """Read the messages of a room: the newest ones, those before a cursor, or those after an event.
 
     A person's token shows the messages that the person may see by the history visibility of the room. One request looks
-    at up to 1,000 events: a page may be short although *before* leads on.
+    at up to 1,000 events: a page may be short although *before* leads on, and *after* is one of the newest 1,000.
     """
     page = await call.services.reading.messages(
         call.token,

@@ -87,7 +87,7 @@ class Reading:
     ) -> MessagePage:
         """Return messages of a room that the token reaches, see :meth:`messages`.
 
-        *must_exist*: it is an error that the room has no message *after*, else all messages are behind it.
+        *must_exist*: it is an error that *after* is not among the events that are looked at; else all are behind it.
         """
         cursor = _cursor(before) if before else None
         sight = await self._sight(token, reached, cursor)
@@ -107,8 +107,8 @@ class Reading:
             if start is None or is_met or (len(found) >= limit and not after):
                 break
         if after:
-            if must_exist and start is None and not is_met:
-                raise ProgramRefused(Problem.MESSAGE_NOT_FOUND, f"there is no message {after} in the room")
+            if must_exist and not is_met:
+                raise _not_met(after, is_all_read=start is None)
             page = tuple(found[::-1][:limit])
             return MessagePage(messages=page, before=None, after=page[-1].event_id if page else after)
         last = None if start is None else _Cursor(start, sight.visibility, sight.all_members).text
@@ -213,6 +213,14 @@ def _own_words(content: Mapping[str, Any], event: Mapping[str, Any], namespace: 
     """Return the *content* of an edit of *event* without the name before the text, if a person's program sent it."""
     found = raw_as_said({**event, "content": content}, namespace).get("content")
     return found if isinstance(found, Mapping) else content
+
+
+def _not_met(after: str, *, is_all_read: bool) -> ProgramRefused:
+    """Return the problem of messages behind *after*, which was not met: the oldest of them are perhaps unknown."""
+    if is_all_read:
+        return ProgramRefused(Problem.MESSAGE_NOT_FOUND, f"there is no message {after} in the room")
+    text = f"{after} is not among the newest {_PAGE * _PAGES} events of the room: read backwards, by before"
+    return ProgramRefused(Problem.MESSAGE_NOT_FOUND, text)
 
 
 def _cursor(text: str) -> _Cursor:

@@ -93,6 +93,20 @@ _PLACE_DETAILS: Mapping[PlaceProblem, str] = MappingProxyType(
         PlaceProblem.POWERLESS: "the homeserver does not let the bridge do this in {name}",
     }
 )
+_EVENT_DETAILS: Mapping[EventProblem, str] = MappingProxyType(
+    {
+        EventProblem.BAD_KIND: "a kind has up to {most} small letters, digits, _ and .",
+        EventProblem.NO_OBJECT: "the data is no object of JSON",
+        EventProblem.NOT_JSON: "a value is none of JSON: {place}",
+        EventProblem.TOO_LARGE: "the data has up to {most} bytes",
+        EventProblem.TOO_MANY: "the data has up to {most} values",
+        EventProblem.TOO_DEEP: "up to {most} objects and lists can be in one another",
+        EventProblem.BAD_NUMBER: "a number is infinite, or too long: {place}",
+        EventProblem.BAD_TEXT: "a text has characters that cannot be sent: {place}",
+        EventProblem.NOT_THERE: "the identity of the token is not in the room",
+        EventProblem.NOT_ALLOWED: "the identity of the token may not write in the room",
+    }
+)
 _THREAD_DETAILS: Mapping[ThreadProblem, str] = MappingProxyType(
     {
         ThreadProblem.NO_NAME: "the name has no character that shows something",
@@ -110,7 +124,8 @@ _THREAD_DETAILS: Mapping[ThreadProblem, str] = MappingProxyType(
 def of_event(refused: EventRefused) -> ProgramRefused:
     """Return the problem of an event that was not posted; ``reason`` and ``place`` tell more."""
     problem = _EVENTS.get(refused.problem, Problem.INVALID_REQUEST)
-    return _problem(problem, refused.problem, place=refused.place, limit=refused.most)
+    detail = _EVENT_DETAILS.get(refused.problem, "").format(place=refused.place, most=refused.most)
+    return _problem(problem, refused.problem, detail, place=refused.place, limit=refused.most)
 
 
 def of_place(refused: PlaceRefused) -> ProgramRefused:
