@@ -93,7 +93,11 @@ def parsed_values(values: Mapping[str, Any], model: type[Model], place: str) -> 
 
 
 def _invalid(place: str, faults: Iterable[Any]) -> ProgramRefused:
-    errors = [{"field": _field(fault["loc"]) or place, "message": str(fault["msg"])} for fault in list(faults)[:_NAMED]]
+    errors = [
+        # pydantic writes these words before those of a validator.
+        {"field": _field(fault["loc"]) or place, "message": str(fault["msg"]).removeprefix("Value error, ")}
+        for fault in list(faults)[:_NAMED]
+    ]
     first = f"{errors[0]['field']}: {errors[0]['message']}" if errors else ""
     return ProgramRefused(Problem.INVALID_REQUEST, first, more={"errors": errors})
 

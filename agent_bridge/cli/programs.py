@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 import sys
@@ -37,9 +38,23 @@ def _end(code: int, line: str) -> NoReturn:
 
 def text_or_input(words: Sequence[str] | None) -> str:
     """Return *words* as a text; without any, the standard input."""
-    text = " ".join(words) if words else ("" if sys.stdin.isatty() else sys.stdin.read())
+    text = " ".join(words) if words else _input()
     if not text.strip():
         _end(NOT_CONFIGURED, "there is no text: name it, or write it to the standard input")
+    return text
+
+
+def _input() -> str:
+    """Return the standard input; empty if it is closed, or a terminal."""
+    if sys.stdin is None or sys.stdin.isatty():
+        return ""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        # Without a locale, Python keeps bytes that are no text as half characters, which cannot be sent.
+        sys.stdin.reconfigure(errors="strict")
+    try:
+        text = sys.stdin.read()
+    except UnicodeDecodeError as error:
+        _end(NOT_CONFIGURED, f"the standard input is no text in {error.encoding}")
     return text
 
 

@@ -10,7 +10,7 @@ from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from psycopg.rows import DictRow
 
@@ -113,18 +113,27 @@ class ClientAgents:
         """Forget a question whose answer has ended."""
         await self._database.execute(_SQL["forget"], {"id": question})
 
-    async def open(self, model: str, *, after: int = 0, most: int = 20) -> Sequence[ClientQuestion]:
-        """Return the questions that wait for the agent *model*, oldest first; those behind the question *after*."""
-        rows = await self._database.rows(_SQL["open"], {"model": model, "after": after, "most": most})
-        return [ClientQuestion(**row) for row in rows]
+    async def open(
+        self, model: str, *, after: int = 0, most: int = 20, rooms: Collection[str] | None = None
+    ) -> Sequence[ClientQuestion]:
+        """Return the questions that wait for the agent *model*, oldest first; those behind the question *after*.
 
-    async def reply(self, question: int, model: str, reply: str) -> bool | None:
+        *rooms*: only those from these rooms; None: all.
+        """
+        values = {"model": model, "after": after, "most": most, "rooms": None if rooms is None else list(rooms)}
+        return [ClientQuestion(**row) for row in await self._database.rows(_SQL["open"], values)]
+
+    async def reply(
+        self, question: int, model: str, reply: str, *, rooms: Collection[str] | None = None
+    ) -> bool | None:
         """Store the reply of the agent *model*, and have the turn of *question* go on; tell whether it is new.
 
-        None: the question does not wait any more. The same reply again changes nothing.
+        None: the question does not wait any more, or comes from no room of *rooms* (None: all). The same reply again
+        changes nothing.
         """
         async with self._database.transaction() as connection:
-            values = {"id": question, "model": model, "reply": reply}
+            allowed = None if rooms is None else list(rooms)
+            values = {"id": question, "model": model, "reply": reply, "rooms": allowed}
             rows = await rows_of(connection, _SQL["reply"], values)
             if not rows:
                 return None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.config.model import Config
     from agent_bridge.demo.timeline import Message
+    from support.api_client import Program
     from support.harness import BridgeHarness, Running
     from support.postgres import Server
 
@@ -114,6 +115,16 @@ async def test_ask_waits_for_the_answer(harness: BridgeHarness, running: Running
         assert (again.status, again["event_id"]) == (200, late["event_id"])
         other = await program_of(running, f"@boss:{DOMAIN}")
         assert (await other.get(f"/v1/asks/{late['handle']}")).code == "handle_not_found"
+        # What the agent says after the person has left is not for the person.
+        gate.clear()
+        upstream.script = waits_for(gate, "First ", "and last.")
+        waits = asyncio.create_task(program.post("/v1/ask", "left", to=agent, text="still there?"))
+        await person.wait_for(lambda: len(talk.answers) > 2)
+        await person.leave(talk.room_id)
+        gate.set()
+        assert (await waits).code == "room_not_found"
+        upstream.script = echo
+        assert (await program.get(f"/v1/asks/{late['handle']}")).code == "handle_not_found"
 
 
 async def test_messages_are_changed_and_taken_back(
@@ -141,6 +152,12 @@ async def test_messages_are_changed_and_taken_back(
         assert (await program.request("DELETE", taken)).status == 200
         assert (await program.request("DELETE", path, key="gone")).status == 200
         assert (await program.request("DELETE", path, key="gone")).status == 200
+        # What is gone is neither edited nor reacted to, and no thread begins with nothing.
+        assert (await program.request("PUT", path, body={"text": "third words"})).code == "message_not_found"
+        assert (await program.request("POST", f"{path}/reactions", body={"key": "x"})).code == "message_not_found"
+        assert (await program.send(agent, "where?", thread="$nothing")).code == "message_not_found"
+        broken = await program.post("/v1/send", to=agent, text="a\0b")
+        assert broken["detail"] == "text: has characters that cannot be sent"
         rows = await running.database.rows(
             "SELECT redacted, payload FROM turn WHERE event_id = %s", (sent["event_id"],)
         )
@@ -223,7 +240,9 @@ async def test_a_token_is_made_listed_and_revoked_in_a_chat(
         assert secret not in logged
 
 
-async def test_rooms_who_and_reading(harness: BridgeHarness, running: Running, upstream: ScriptedUpstream) -> None:
+async def test_rooms_who_and_reading(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
     agent = upstream.names[6]
     async with harness.person() as person, harness.person() as other:
         talk = await running.join(person, agent)
@@ -268,6 +287,24 @@ async def test_rooms_who_and_reading(harness: BridgeHarness, running: Running, u
         assert len({each["event_id"] for each in pages}) == len(pages)
         since = await program.get(f"/v1/rooms/{agent}/messages", after=first, limit=2)
         assert [each["text"] for each in since["messages"]] == ["Echo: the quick brown fox", "more 0"]
+        # A message that was redacted meanwhile is still the place behind which the program reads on.
+        last = await talk.say("a slip")
+        await talk.wait_for_answers(5)
+        await person.redact(talk.room_id, last)
+        path = f"/v1/rooms/{agent}/messages"
+        await eventually(lambda: _is_empty(program, path, last), "only what came behind the redacted message is read")
+        assert (await program.get(path, after="$nothing")).code == "message_not_found"
+        # Behind an event that is too far away, messages would be missing.
+        monkeypatch.setattr("agent_bridge.bridge.programs.reading._PAGE", 2)
+        monkeypatch.setattr("agent_bridge.bridge.programs.reading._PAGES", 2)
+        far = await program.get(path, after=first)
+        assert (far.code, "newest 4 events" in far["detail"]) == ("message_not_found", True)
+        assert (await program.get("/v1/rooms/%23x%3Anowhere.invalid/messages")).code == "room_not_found"
+
+
+async def _is_empty(program: Program, path: str, event_id: str) -> bool:
+    found = (await program.get(path, after=event_id))["messages"]
+    return [each["text"] for each in found] in ([], ["Echo: a slip"])
 
 
 async def test_files_chats_and_direct_chats(

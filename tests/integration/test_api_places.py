@@ -88,8 +88,14 @@ async def test_servers_and_channels_of_programs(harness: BridgeHarness, running:
             BOSS,
             "owner",
         )
-        assert (await owner.post("/v1/servers", name="research lab")).code == "name_taken"
+        taken = await owner.post("/v1/servers", name="research lab")
+        assert (taken.code, taken["detail"]) == ("name_taken", "the name research lab is taken")
+        number = await owner.post("/v1/servers", name="12")
+        assert number["detail"] == "a name has up to 80 characters, no slash, and is no number"
         await boss.wait_for(lambda: lab["room_id"] in boss.invites)
+        await boss.join(lab["room_id"])
+        # Nobody would read it there.
+        assert (await owner.send(lab["room_id"], "Hello, all!")).code == "not_permitted"
         talks = await owner.post("/v1/channels", "talks", name="talks", server="Research Lab", topic="of all")
         news = await owner.post("/v1/channels", name="news", server=str(lab["number"]), type="announcement")
         alone = await owner.post("/v1/channels", name="alone")

@@ -91,6 +91,10 @@ async def test_questions_wait_for_replies_in_order(harness: BridgeHarness, runni
         assert question.text == "How many legs?"
         assert (question.sender, question.room_id, question.event_id) == (boss.user_id, talk.room_id, first)
         assert await crab.store.reply(question.id, "client-other", "No") is None
+        # Of a token that is limited to other rooms.
+        assert not await crab.store.open(crab.model, rooms=["!other:test.local"])
+        assert await crab.store.open(crab.model, rooms=[talk.room_id]) == [question]
+        assert await crab.store.reply(question.id, crab.model, "No", rooms=["!other:test.local"]) is None
         assert await crab.store.reply(question.id, crab.model, "Ten.") is True
         assert await crab.store.reply(question.id, crab.model, "Ten.") in {False, None}
         assert await crab.store.reply(question.id, crab.model, "Eight.") is None

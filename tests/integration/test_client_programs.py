@@ -161,6 +161,11 @@ async def test_who_may_register(harness: BridgeHarness, running: Running, upstre
             (await boss.request("DELETE", f"/v1/agents/{upstream.names[0]}"), "agent_not_found"),
         ]
         assert [answer.code for answer, _ in refused] == [code for _, code in refused]
+        # A token that is limited to rooms makes no unlimited one, and does not manage what is outside of its rooms.
+        limited = await program_of(running, BOSS, name="limited", rooms=["!elsewhere:test.local"])
+        assert (await limited.post("/v1/agents", name="Free")).code == "room_not_found"
+        assert (await limited.request("DELETE", "/v1/agents/Spider")).code == "agent_not_found"
+        assert (await limited.request("PATCH", "/v1/agents/Spider", body={"name": "x"})).code == "agent_not_found"
         changed = await spider.request("PATCH", "/v1/agents/Spider", body={"name": "Spinner"})
         assert changed.status == 200
         await eventually(lambda: _is_named(running, "Spinner"), "the agent has its new name")

@@ -133,7 +133,11 @@ async def test_two_people_have_one_room(harness: BridgeHarness, stage: Stage) ->
         (room_id,) = {each["room_id"] for each in results}
         assert results[0]["user_id"] == two.user_id
         # The identity is not in the room before the person accepts the invitation.
-        assert (await first.send(room_id, "too early")).code == "room_not_found"
+        early = await first.send(room_id, "too early")
+        assert (early.code, early["detail"]) == (
+            "room_not_found",
+            "the person is invited, and has not entered the room yet",
+        )
         for person in (one, two):
             await person.wait_for(lambda: room_id in person.invites)  # noqa: B023 - it is awaited here
             await person.join(room_id)

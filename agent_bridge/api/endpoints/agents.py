@@ -94,12 +94,13 @@ class Replied(ApiModel):
     capability=Capability.REGISTER,
     permission=Permission.CHANNELS,
     status=201,
-    problems=(Problem.NAME_TAKEN, Problem.TOO_MANY_AGENTS),
+    problems=(Problem.NAME_TAKEN, Problem.TOO_MANY_AGENTS, Problem.ROOM_NOT_FOUND),
 )
 async def register_agent(call: ApiCall, body: NewAgent) -> RegisteredAgent | Responded:
     """Register an agent that connects itself.
 
-    It gets a user, a room, a place in the Space, and a token of its own.
+    It gets a user, a room, a place in the Space, and a token of its own. A token that is limited to rooms registers
+    none.
     """
     desk = call.services.client_agents
     outcome, token = await desk.register(call.once, body.name, body.description, ephemeral=body.ephemeral)

@@ -30,6 +30,7 @@ _WRITE = (
     Problem.COMMANDS_ONLY,
     Problem.ROOM_FULL,
     Problem.TEXT_TOO_LONG,
+    Problem.MESSAGE_NOT_FOUND,
 )
 
 
@@ -185,13 +186,13 @@ async def send(call: ApiCall, body: AddressedMessage) -> SentMessage | Responded
     tag=_TAG,
     capability=Capability.READ,
     permission=Permission.READ,
-    problems=_ROOM,
+    problems=(*_ROOM, Problem.MESSAGE_NOT_FOUND),
 )
 async def read_messages(call: ApiCall, room: str, query: MessagesQuery) -> MessageList:
     """Read the messages of a room: the newest ones, those before a cursor, or those after an event.
 
     A person's token shows the messages that the person may see by the history visibility of the room. One request looks
-    at up to 1,000 events: a page may be short although *before* leads on.
+    at up to 1,000 events: a page may be short although *before* leads on, and *after* is one of the newest 1,000.
     """
     page = await call.services.reading.messages(
         call.token,
@@ -228,7 +229,7 @@ async def search(call: ApiCall, query: SearchQuery) -> SearchResult:
     tag=_TAG,
     capability=Capability.SEND,
     permission=Permission.SEND,
-    problems=(*_WRITE, Problem.NOT_OWN_MESSAGE, Problem.MESSAGE_NOT_FOUND),
+    problems=(*_WRITE, Problem.NOT_OWN_MESSAGE),
 )
 async def edit_message(call: ApiCall, room: str, event_id: str, body: NewText) -> EditedMessage | Responded:
     """Edit a message that a program of the identity has sent.

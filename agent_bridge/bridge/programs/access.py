@@ -112,10 +112,29 @@ class Access:
             ProgramRefused: the token does not reach such a room, or the identity lacks the permission.
             HomeserverUnavailable, StoreError: it cannot be told.
         """
-        found = await self.first(token, await self._candidates(token, name), permission, invited=invited)
+        candidates = await self._candidates(token, name)
+        found = await self.first(token, candidates, permission, invited=invited)
         if found is None:
+            if await self._invites(token, candidates):
+                raise ProgramRefused(Problem.ROOM_NOT_FOUND, "the person is invited, and has not entered the room yet")
             raise ProgramRefused(Problem.ROOM_NOT_FOUND, f"the token reaches no room {name}")
+        if found.room.kind is KindName.SERVER and permission is Permission.SEND:
+            raise ProgramRefused(Problem.NOT_PERMITTED, "nobody reads messages in a Space: name one of its channels")
         return found
+
+    async def _invites(self, token: Token, room_ids: Sequence[str]) -> bool:
+        """Tell whether the person of *token* is invited into one of *room_ids*."""
+        if token.is_agent:
+            return False
+        for room in (await self._rooms.contexts(room_ids)).values():
+            found = (
+                await self._membership(token, room.room_id, self._readers(room))
+                if token.reaches(room.room_id)
+                else None
+            )
+            if found is not None and found[1].get("membership") == "invite":
+                return True
+        return False
 
     async def first(
         self, token: Token, room_ids: Sequence[str], permission: Permission, *, invited: Collection[str] = ()
@@ -192,6 +211,16 @@ class Access:
     async def entered(self, token: Token, room: Room) -> ReachedRoom | None:
         """Return *room*, which the token reaches, as the identity acts in it; None if the identity is not in it."""
         return await self._entered(token, room)
+
+    async def has_left(self, token: Token, room_id: str) -> bool:
+        """Tell whether the identity is not in a room any more; False: the bridge has no such room now.
+
+        Raises:
+            ProgramRefused: the identity may not read there.
+        """
+        self.require(token, Permission.READ, room_id)
+        room = (await self._rooms.contexts([room_id])).get(room_id)
+        return room is not None and await self._entered(token, room) is None
 
     async def _candidates(self, token: Token, name: str) -> list[str]:
         if name.startswith(("!", "#")):

@@ -46,7 +46,10 @@ class Asks:
             ProgramRefused, HomeserverError, StoreError: see :meth:`Messages.send`.
         """
         sent = await self._messages.send(call, room, words, asks=True)
-        return await self._asked(sent.handle, sent.content["room_id"], sent.content["event_id"], seconds)
+        asked = await self._asked(sent.handle, sent.content["room_id"], sent.content["event_id"], seconds)
+        if await self._access.has_left(call.token, asked.room_id):
+            raise ProgramRefused(Problem.ROOM_NOT_FOUND, "the identity of the token has left the room meanwhile")
+        return asked
 
     async def addressed(self, to: str, room: str | None, words: Words) -> tuple[str, Words]:
         """Return the room of a question to *to*, an agent or a room, and its words, which mention the agent.
@@ -68,14 +71,17 @@ class Asks:
         """Return the answers to an earlier message of the identity, see :meth:`ask`.
 
         Raises:
-            ProgramRefused: the identity has sent no such message.
-            StoreError: they cannot be read.
+            ProgramRefused: the identity has sent no such message, or has left its room.
+            HomeserverError, StoreError: they cannot be read.
         """
         found = await self._store.by_handle(token.id, handle)
         event_id, room_id = (None, None) if found is None else (found[0].event_id, found[1])
         if event_id is None or room_id is None or not token.reaches(room_id):
             raise ProgramRefused(Problem.HANDLE_NOT_FOUND, f"there is no request {handle}")
-        return await self._asked(handle, room_id, event_id, seconds)
+        asked = await self._asked(handle, room_id, event_id, seconds)
+        if await self._access.has_left(token, room_id):
+            raise ProgramRefused(Problem.HANDLE_NOT_FOUND, f"there is no request {handle}")
+        return asked
 
     async def end_waits(self) -> None:
         """Return all calls that wait: the process stops."""

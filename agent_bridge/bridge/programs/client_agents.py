@@ -95,6 +95,9 @@ class ClientAgentDesk:
             HomeserverError, StoreError: a repeat goes on.
         """
         self._require_admin(call.token)
+        if call.token.rooms is not None:
+            # The token of the new agent is not limited.
+            raise ProgramRefused(Problem.ROOM_NOT_FOUND, "a token that is limited to rooms registers no agents")
         shown = one_line(name)[:LONGEST_NAME]
         if not shown:
             raise ProgramRefused(Problem.INVALID_REQUEST, "name: has no character that shows something")
@@ -147,7 +150,8 @@ class ClientAgentDesk:
     async def questions(self, token: Token, *, after: int, most: int, wait: float) -> Sequence[ClientQuestion]:
         """Return the questions that wait for the agent of *token*, as soon as there are any behind *after*.
 
-        The agent counts as online meanwhile. Empty after *wait* seconds.
+        A token that is limited to rooms gets those from its rooms. The agent counts as online meanwhile. Empty after
+        *wait* seconds.
         """
         model = await self._model(token)
         deadline = asyncio.get_running_loop().time() + wait
@@ -157,7 +161,7 @@ class ClientAgentDesk:
                 try:
                     while True:
                         news.clear()
-                        found = await self._store.open(model, after=after, most=most)
+                        found = await self._store.open(model, after=after, most=most, rooms=token.rooms)
                         left = deadline - asyncio.get_running_loop().time()
                         if found or left <= 0 or self._is_ending:
                             return found
@@ -181,7 +185,7 @@ class ClientAgentDesk:
         """
         self._access.require(token, Permission.SEND)
         model = await self._model(token)
-        is_new = await self._store.reply(question, model, text)
+        is_new = await self._store.reply(question, model, text, rooms=token.rooms)
         if is_new is None:
             raise ProgramRefused(Problem.QUESTION_OVER, "the question was replied to, ended, or waited too long")
         return is_new
@@ -196,6 +200,8 @@ class ClientAgentDesk:
         contact = await self._access.agent(name)
         if contact.agent.upstream not in _UPSTREAMS:
             raise ProgramRefused(Problem.AGENT_NOT_FOUND, f"{contact.agent.name} does not connect itself")
+        if token.rooms is not None and contact.home.room_id not in token.rooms:
+            raise ProgramRefused(Problem.AGENT_NOT_FOUND, f"the token reaches no agent {name}")
         if token.agent != contact.agent.id:
             self._require_admin(token)
         return contact

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.queue.offload import rendered
@@ -107,7 +108,7 @@ class Messages:
         reached = await self._writable(call.token, room)
         content = await self._content(call, reached, words)
         self._check_answer(call.token, await self._with_context(reached, words), content, asks=asks)
-        event_id = await self._requests.send(call, request, reached.room_id, content, _MESSAGE, reached.voice)
+        event_id = await self._sent(call, request, reached, content, words)
         await self._take(reached, event_id, _MESSAGE, content)
         return {"room_id": reached.room_id, "event_id": event_id}
 
@@ -124,7 +125,7 @@ class Messages:
             if words.text:
                 content["body"] = clean(words.text)
             content = self._as_identity(call.token, reached, content | _placed(words))
-            event_id = await self._requests.send(call, request, reached.room_id, content, _MESSAGE, reached.voice)
+            event_id = await self._sent(call, request, reached, content, words)
             await self._take(reached, event_id, _MESSAGE, content)
             return {"room_id": reached.room_id, "event_id": event_id, "url": file.media.url}
 
@@ -138,7 +139,7 @@ class Messages:
             await self._own(call.token, event_id)
             content = edit(await self._content(call, reached, Words(text=text)), event_id)
             # The homeserver applies edits of the sender alone.
-            voice = await self._sender(reached, event_id)
+            voice = await self._sender(reached, event_id, is_there=True)
             sent = await self._requests.send(call, request, reached.room_id, content, _MESSAGE, voice)
             await self._take(reached, sent, _MESSAGE, content, voice)
             return {"room_id": reached.room_id, "event_id": event_id, "edit_event_id": sent}
@@ -179,8 +180,7 @@ class Messages:
         async def act(request: ProgramRequest) -> dict[str, Any]:
             reached = await self._access.reach(call.token, room, Permission.SEND)
             await self._access.may_send(call.token, reached, _REACTION)
-            if await self._homeserver.event(reached.room_id, event_id, reached.voice) is None:
-                raise ProgramRefused(Problem.MESSAGE_NOT_FOUND, f"there is no message {event_id} in the room")
+            await self._sender(reached, event_id, is_there=True)
             content = reaction(event_id, key) | {MARK: mark(call.name, 0)}
             content = self._as_identity(call.token, reached, content)
             try:
@@ -218,6 +218,18 @@ class Messages:
         if is_encrypted:
             raise ProgramRefused(Problem.ENCRYPTED, "the messages of the room are encrypted")
         return reached
+
+    async def _sent(
+        self, call: Call, request: ProgramRequest, reached: ReachedRoom, content: dict[str, Any], words: Words
+    ) -> str:
+        try:
+            return await self._requests.send(call, request, reached.room_id, content, _MESSAGE, reached.voice)
+        except HomeserverRefused as error:
+            # Synapse refuses threads that begin with no event of the room, or with one of another thread.
+            if not words.thread or error.status != HTTPStatus.BAD_REQUEST:
+                raise
+            text = f"no thread can begin with {words.thread} in the room"
+            raise ProgramRefused(Problem.MESSAGE_NOT_FOUND, text) from error
 
     async def _with_context(self, reached: ReachedRoom, words: Words) -> ReachedRoom:
         """Return the room with the agents of the thread, and of the message that is replied to."""
@@ -263,11 +275,16 @@ class Messages:
         if owner != token.user_id:
             raise ProgramRefused(Problem.NOT_OWN_MESSAGE, "no program of this identity has sent the message")
 
-    async def _sender(self, reached: ReachedRoom, event_id: str) -> str:
-        """Return the bridge's user that has sent an event: the bot may have come after a ghost spoke for a person."""
+    async def _sender(self, reached: ReachedRoom, event_id: str, *, is_there: bool = False) -> str:
+        """Return the bridge's user that has sent an event: the bot may have come after a ghost spoke for a person.
+
+        *is_there*: an event that was redacted is none any more.
+        """
         event = await self._homeserver.event(reached.room_id, event_id, reached.voice)
         if event is None:
             raise ProgramRefused(Problem.MESSAGE_NOT_FOUND, f"there is no message {event_id} in the room")
+        if is_there and "redacted_because" in (event.get("unsigned") or {}):
+            raise ProgramRefused(Problem.MESSAGE_NOT_FOUND, f"the message {event_id} was redacted")
         sender = str(event.get("sender"))
         return sender if self._namespace.is_ours(sender) else reached.voice
 

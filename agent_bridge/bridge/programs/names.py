@@ -6,6 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.agents import AgentState
+from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.store.kv import KeyValues
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 #: The name of the lobby, in every language.
 LOBBY = "lobby"
+_SERVER_ERROR = 500
 
 
 class Names:
@@ -44,15 +46,25 @@ class Names:
         """Return the room id of *name*: a room id, an alias, the home of an agent, or a :meth:`place`.
 
         Raises:
-            HomeserverError: the homeserver cannot tell the room of an alias.
+            HomeserverError: the homeserver cannot tell the room of an own alias, or does not respond.
         """
         if name.startswith("!"):
             return name
         if name.startswith("#"):
-            return await self._homeserver.resolve_alias(name) if ":" in name else None
+            return await self._alias(name) if ":" in name else None
         if found := await self.agents(name):
             return found[0].home.room_id if len(found) == 1 else None
         return await self.place(name)
+
+    async def _alias(self, alias: str) -> str | None:
+        try:
+            return await self._homeserver.resolve_alias(alias)
+        except HomeserverUnavailable as error:
+            is_ours = alias.endswith(f":{self._namespace.domain}")
+            if is_ours or error.errcode is None or error.status is None or error.status < _SERVER_ERROR:
+                raise
+            # Ours has responded, and the other homeserver has not: perhaps there is none of that name.
+            return None
 
     async def takes_part(self, agent: int, server: int) -> bool:
         """Tell whether an agent is in a channel of a server (row ids)."""

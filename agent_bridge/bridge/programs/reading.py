@@ -7,6 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.collaboration.events import parsed_event
@@ -71,29 +72,43 @@ class Reading:
             ProgramRefused, HomeserverError, StoreError: nothing can be read.
         """
         reached = await self._access.reach(token, room, Permission.READ)
-        return await self.page(token, reached, limit=limit, before=before, after=after, thread=thread)
+        return await self.page(token, reached, limit=limit, before=before, after=after, thread=thread, must_exist=True)
 
     async def page(
-        self, token: Token, reached: ReachedRoom, *, limit: int, before: str = "", after: str = "", thread: str = ""
+        self,
+        token: Token,
+        reached: ReachedRoom,
+        *,
+        limit: int,
+        before: str = "",
+        after: str = "",
+        thread: str = "",
+        must_exist: bool = False,
     ) -> MessagePage:
-        """Return messages of a room that the token reaches, see :meth:`messages`."""
+        """Return messages of a room that the token reaches, see :meth:`messages`.
+
+        *must_exist*: it is an error that *after* is not among the events that are looked at; else all are behind it.
+        """
         cursor = _cursor(before) if before else None
         sight = await self._sight(token, reached, cursor)
         start = None if cursor is None else cursor.start
         found: list[SeenMessage] = []
+        is_met = False
         for _ in range(_PAGES):
             # A cursor stands between two pages of the homeserver: a page has no more messages than are wanted.
             size = _PAGE if after else min(_PAGE, limit - len(found))
             events, start = await self._homeserver.messages(
                 reached.room_id, limit=size, start=start, as_user=reached.voice, only={"types": _TYPES}
             )
-            found += self._seen(events, sight, reached.room_id, thread)
-            is_met = any(event["event_id"] == after for event in events)
+            # Also an event that is no message, or is redacted by now, ends the page: what was before it is known.
+            newer = list(takewhile(lambda event: event["event_id"] != after, events))
+            found += self._seen(newer, sight, reached.room_id, thread)
+            is_met = len(newer) < len(events)
             if start is None or is_met or (len(found) >= limit and not after):
                 break
         if after:
-            ids = [each.event_id for each in found]
-            found = found[: ids.index(after)] if after in ids else found
+            if must_exist and not is_met:
+                raise _not_met(after, is_all_read=start is None)
             page = tuple(found[::-1][:limit])
             return MessagePage(messages=page, before=None, after=page[-1].event_id if page else after)
         last = None if start is None else _Cursor(start, sight.visibility, sight.all_members).text
@@ -198,6 +213,14 @@ def _own_words(content: Mapping[str, Any], event: Mapping[str, Any], namespace: 
     """Return the *content* of an edit of *event* without the name before the text, if a person's program sent it."""
     found = raw_as_said({**event, "content": content}, namespace).get("content")
     return found if isinstance(found, Mapping) else content
+
+
+def _not_met(after: str, *, is_all_read: bool) -> ProgramRefused:
+    """Return the problem of messages behind *after*, which was not met: the oldest of them are perhaps unknown."""
+    if is_all_read:
+        return ProgramRefused(Problem.MESSAGE_NOT_FOUND, f"there is no message {after} in the room")
+    text = f"{after} is not among the newest {_PAGE * _PAGES} events of the room: read backwards, by before"
+    return ProgramRefused(Problem.MESSAGE_NOT_FOUND, text)
 
 
 def _cursor(text: str) -> _Cursor:

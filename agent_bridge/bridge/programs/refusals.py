@@ -72,18 +72,67 @@ _THREADS: Mapping[ThreadProblem, Problem] = MappingProxyType(
         ThreadProblem.TOO_MANY: Problem.TOO_MANY,
     }
 )
+#: Sentences about those that their names do not explain, with the fields of the refusal.
+_PLACE_DETAILS: Mapping[PlaceProblem, str] = MappingProxyType(
+    {
+        PlaceProblem.NO_SERVER: "there is no server {name}",
+        PlaceProblem.NO_CHANNEL: "there is no channel {name}",
+        PlaceProblem.SEVERAL: "several channels are called {name}: name the server, too",
+        PlaceProblem.NO_NAME: "the name has no character that shows something",
+        PlaceProblem.BAD_NAME: "a name has up to {most} characters, no slash, and is no number",
+        PlaceProblem.TAKEN: "the name {name} is taken",
+        PlaceProblem.TOO_MANY_SERVERS: "there are {most} servers, and can be no more",
+        PlaceProblem.TOO_MANY_CHANNELS: "there are {most} channels, and can be no more",
+        PlaceProblem.BAD_ICON: "the address of a picture begins with mxc://",
+        PlaceProblem.BAD_POSITION: "the list has {most} places",
+        PlaceProblem.NOT_READY: "the room of {name} is being made",
+        PlaceProblem.SILENT: "agents cannot write in {name}",
+        PlaceProblem.NOT_ENTERED: "{name} cannot enter the channel",
+        PlaceProblem.OUTSIDE: "the identity of the token is not in {name}",
+        PlaceProblem.CLOSED: "{name} can be entered by an invitation of others only",
+        PlaceProblem.POWERLESS: "the homeserver does not let the bridge do this in {name}",
+    }
+)
+_EVENT_DETAILS: Mapping[EventProblem, str] = MappingProxyType(
+    {
+        EventProblem.BAD_KIND: "a kind has up to {most} small letters, digits, _ and .",
+        EventProblem.NO_OBJECT: "the data is no object of JSON",
+        EventProblem.NOT_JSON: "a value is none of JSON: {place}",
+        EventProblem.TOO_LARGE: "the data has up to {most} bytes",
+        EventProblem.TOO_MANY: "the data has up to {most} values",
+        EventProblem.TOO_DEEP: "up to {most} objects and lists can be in one another",
+        EventProblem.BAD_NUMBER: "a number is infinite, or too long: {place}",
+        EventProblem.BAD_TEXT: "a text has characters that cannot be sent: {place}",
+        EventProblem.NOT_THERE: "the identity of the token is not in the room",
+        EventProblem.NOT_ALLOWED: "the identity of the token may not write in the room",
+    }
+)
+_THREAD_DETAILS: Mapping[ThreadProblem, str] = MappingProxyType(
+    {
+        ThreadProblem.NO_NAME: "the name has no character that shows something",
+        ThreadProblem.LONG_NAME: "a name has up to {most} characters",
+        ThreadProblem.TOO_MANY: "the room has {most} threads, and can have no more",
+        ThreadProblem.UNNAMED: "the thread has no name yet",
+        ThreadProblem.NO_ROOT: "no thread can begin with this event",
+        ThreadProblem.NOT_YOURS: "only its creator and moderators may change the thread",
+        ThreadProblem.NOT_PERMITTED: "the identity of the token may not make threads",
+        ThreadProblem.IN_USE: "somebody wrote in the thread after the request",
+    }
+)
 
 
 def of_event(refused: EventRefused) -> ProgramRefused:
     """Return the problem of an event that was not posted; ``reason`` and ``place`` tell more."""
     problem = _EVENTS.get(refused.problem, Problem.INVALID_REQUEST)
-    return _problem(problem, refused.problem, place=refused.place, limit=refused.most)
+    detail = _EVENT_DETAILS.get(refused.problem, "").format(place=refused.place, most=refused.most)
+    return _problem(problem, refused.problem, detail, place=refused.place, limit=refused.most)
 
 
 def of_place(refused: PlaceRefused) -> ProgramRefused:
     """Return the problem of a server or a channel to which nothing was done; ``reason`` tells more."""
     problem = _PLACES.get(refused.problem, Problem.INVALID_REQUEST)
-    return _problem(problem, refused.problem, name=refused.name, limit=refused.most)
+    detail = _PLACE_DETAILS.get(refused.problem, "").format(name=refused.name, most=refused.most)
+    return _problem(problem, refused.problem, detail, name=refused.name, limit=refused.most)
 
 
 def of_task(refused: TaskRefused) -> ProgramRefused:
@@ -103,7 +152,8 @@ def of_task(refused: TaskRefused) -> ProgramRefused:
 def of_thread(refused: ThreadRefused) -> ProgramRefused:
     """Return the problem of a thread to which nothing was done; ``reason`` tells more."""
     problem = _THREADS.get(refused.problem, Problem.INVALID_REQUEST)
-    return _problem(problem, refused.problem, limit=refused.most)
+    detail = _THREAD_DETAILS.get(refused.problem, "").format(most=refused.most)
+    return _problem(problem, refused.problem, detail, limit=refused.most)
 
 
 def of_vote(refused: VoteRefused) -> ProgramRefused:

@@ -45,6 +45,9 @@ _RETRY = Backoff(first=1, cap=300)
 #: Seconds between two comparisons at least.
 _REST = 0.5
 
+#: Failures of one room after which the log tells.
+_TOLD_AT = 2
+
 
 class RoleKeeper:
     """Compares the rooms that are behind the newest book, and applies mutes.
@@ -167,7 +170,8 @@ class RoleKeeper:
     def _try_later(self, subject: int | str, error: BridgeError) -> None:
         failures = self._failures[subject] = self._failures.get(subject, 0) + 1
         self._later[subject] = time.monotonic() + _RETRY.delay(failures)
-        log = _log.warning if failures == 1 else _log.debug
+        # One failure is usual: the room is being made, and has no levels yet.
+        log = _log.warning if failures == _TOLD_AT else _log.debug
         log("a room does not have the newest roles yet", subject=subject, error=str(error))
 
     async def _compare(self, room: DueRoom, book: RoleBook) -> None:

@@ -75,9 +75,10 @@ DELETE FROM client_question WHERE id = %(id)s
 
 -- open --
 -- Return the questions that wait for the agent %(model)s, oldest first, at most %(most)s after the question %(after)s.
+-- %(rooms)s: only those from these rooms; null: all.
 WITH waiting AS (
-    SELECT q.id FROM client_question q JOIN turn t ON t.id = q.turn
-    WHERE q.model = %(model)s AND q.reply IS NULL AND q.id > %(after)s AND q.deadline > now() AND t.open AND t.stop IS NULL
+    SELECT q.id FROM client_question q JOIN turn t ON t.id = q.turn JOIN conversation c ON c.id = t.conversation
+    WHERE (%(rooms)s::text[] IS NULL OR c.room_id = ANY(%(rooms)s::text[])) AND q.model = %(model)s AND q.reply IS NULL AND q.id > %(after)s AND q.deadline > now() AND t.open AND t.stop IS NULL
     ORDER BY q.id LIMIT %(most)s
 ), taken AS (
     UPDATE client_question q SET taken_at = now() FROM waiting WHERE q.id = waiting.id AND q.taken_at IS NULL
@@ -89,10 +90,12 @@ ORDER BY q.id
 
 -- reply --
 -- Store the reply of the agent %(model)s to the question %(id)s, and have its turn go on. Return whether it is new; no row
--- if the question does not wait any more. The same reply again changes nothing.
+-- if the question does not wait any more, or comes from another room than %(rooms)s (null: all). The same reply again changes
+-- nothing.
 WITH question AS (
     SELECT q.id, q.turn, q.reply FROM client_question q JOIN turn t ON t.id = q.turn
-    WHERE q.id = %(id)s AND q.model = %(model)s
+         JOIN conversation c ON c.id = t.conversation
+    WHERE q.id = %(id)s AND q.model = %(model)s AND (%(rooms)s::text[] IS NULL OR c.room_id = ANY(%(rooms)s::text[]))
       AND (q.reply = %(reply)s OR (q.reply IS NULL AND q.deadline > now() AND t.open AND t.stop IS NULL))
     FOR UPDATE OF q
 ), stored AS (
