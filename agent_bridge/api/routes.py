@@ -20,6 +20,7 @@ from agent_bridge.api.problems import problem_response
 from agent_bridge.api.proxies import address_of
 from agent_bridge.api.refusals import refusal, refused_response
 from agent_bridge.api.streams import Streams
+from agent_bridge.api.token_watch import TokenWatch
 from agent_bridge.bridge.programs.requests import Call, random_key
 from agent_bridge.core.ids import MAX_ID_BYTES
 from agent_bridge.core.program_problems import Problem, ProgramRefused
@@ -73,6 +74,7 @@ class ApiRoutes:
         self._strangers = Buckets(_FAILURES)
         self._places = Places(_AT_A_TIME)
         self._streams = Streams(most_streams)
+        self._watch = TokenWatch(services.tokens)
         self._document: bytes | None = None
 
     def add_routes(self, app: web.Application) -> None:
@@ -126,7 +128,8 @@ class ApiRoutes:
         call = ApiCall(self._services, token, Call(token, random_key(), "", endpoint.name))
         last_id = clean(request.headers.get("Last-Event-ID", ""))[:MAX_ID_BYTES]
         events = endpoint.run(call, query=query, last_id=last_id)
-        return await self._streams.serve(request, events, partial(self._services.tokens.counts, token.id))
+        with self._watch.watched(token.id) as is_permitted:
+            return await self._streams.serve(request, events, is_permitted)
 
     async def _end_waits(self, _app: web.Application) -> None:
         await self._services.asks.end_waits()
@@ -188,9 +191,8 @@ class ApiRoutes:
         begin = asyncio.get_running_loop().time()
         result = await endpoint.run(ApiCall(self._services, token, once, request.headers), **arguments)
         if isinstance(result, StreamedTexts):
-            return await self._streams.serve_texts(
-                request, result.texts, partial(self._services.tokens.counts, token.id)
-            )
+            with self._watch.watched(token.id) as is_permitted:
+                return await self._streams.serve_texts(request, result.texts, is_permitted)
         responded = result if isinstance(result, Responded) else Responded(result, endpoint.status)
         has_waited = endpoint.waits or asyncio.get_running_loop().time() - begin > _LONG
         if has_waited and not await self._services.tokens.counts(token.id):

@@ -24,8 +24,6 @@ STILL_HERE = ": still here\n\n"
 #: Seconds in which a client takes what is sent to it, seconds between two looks for one that is gone, and milliseconds
 #: after which a client connects again.
 _PATIENCE, _LOOK, _RETRY = 30.0, 2.0, 2_000
-#: Seconds for which a token that counts is not looked at again: a stream with many events would ask for each of them.
-_COUNTS = 0.5
 #: Seconds after which a client without a place may try again.
 _FULL = 30.0
 _HEADERS = {
@@ -78,9 +76,9 @@ class Streams:
     ) -> web.StreamResponse:
         """Send *texts*, each of which has whole events.
 
-        A token that does not count any more (*is_permitted*) ends the stream: a text that comes later than half a
-        second after the revocation is not sent. An error behind the first of the texts cuts the connection: the client
-        sees that the stream is not complete, and connects again.
+        A token that does not count any more (*is_permitted*, which is asked before each text) ends the stream. An error
+        behind the first of the texts cuts the connection: the client sees that the stream is not complete, and connects
+        again.
 
         Raises:
             ProgramRefused: there are as many streams as are allowed.
@@ -138,17 +136,13 @@ async def _send_all(
     texts: AsyncGenerator[str, None],
     is_permitted: Callable[[], Awaitable[bool]],
 ) -> None:
-    loop = asyncio.get_running_loop()
-    checked_at = loop.time()
     # The client may go at any time, and may not read.
     with suppress(ConnectionError, TimeoutError):
         await response.prepare(request)
         await _send(response, first)
         async for text in texts:
-            if loop.time() - checked_at >= _COUNTS:
-                if not await is_permitted():
-                    return
-                checked_at = loop.time()
+            if not await is_permitted():
+                return
             await _send(response, text)
 
 

@@ -60,7 +60,12 @@ class Tokens:
 
     async def counts(self, token: int) -> bool:
         """Tell whether a token counts."""
-        return await self._database.row(_SQL["counts"], {"token": token}) is not None
+        return bool(await self.counting([token]))
+
+    async def counting(self, tokens: Collection[int]) -> frozenset[int]:
+        """Return those of *tokens* that count."""
+        rows = await self._database.rows(_SQL["counting"], {"tokens": list(tokens)})
+        return frozenset(row["id"] for row in rows)
 
     async def used_now(self, token: Token) -> None:
         """Note that *token* is used, unless that was noted within the last minute."""

@@ -7,9 +7,9 @@ SELECT pg_advisory_xact_lock(%(kind)s, hashtext(%(identity)s))
 -- include token_rows --
   AND t.hash = %(hash)s
 
--- counts --
--- Return a row if the token %(token)s counts.
-SELECT 1 FROM token WHERE id = %(token)s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+-- counting --
+-- Return those of the tokens %(tokens)s that count.
+SELECT id FROM token WHERE id = ANY(%(tokens)s) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 
 -- used --
 -- Note that the token %(token)s is used, unless that was noted within the last minute.

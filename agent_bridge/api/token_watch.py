@@ -1,0 +1,55 @@
+"""Whether the tokens of streams still count."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from agent_bridge.store.tokens import Tokens
+
+#: Seconds for which a token that counts is not read again: streams with many events would ask for each of them.
+_FRESH = 0.5
+
+
+class TokenWatch:
+    """Reads the tokens of all open streams by one statement, when one of them has an event, at most twice a second."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self._lock = asyncio.Lock()
+        #: Numbers of open streams, by token.
+        self._watched: Counter[int] = Counter()
+        #: The tokens that were read last, those of them that counted, and when.
+        self._read: frozenset[int] = frozenset()
+        self._counting: frozenset[int] = frozenset()
+        self._read_at = 0.0
+
+    @contextmanager
+    def watched(self, token: int) -> Iterator[Callable[[], Awaitable[bool]]]:
+        """Watch a token during a stream; the function tells whether it counted within the last half second.
+
+        The function raises :class:`StoreError` if that cannot be read.
+        """
+        self._watched[token] += 1
+        try:
+            yield partial(self._counts, token)
+        finally:
+            self._watched[token] -= 1
+            if not self._watched[token]:
+                del self._watched[token]
+
+    async def _counts(self, token: int) -> bool:
+        async with self._lock:
+            now = time.monotonic()
+            if token not in self._read or now - self._read_at >= _FRESH:
+                wanted = frozenset(self._watched)
+                self._counting = await self._tokens.counting(wanted)
+                self._read, self._read_at = wanted, now
+        return token in self._counting
