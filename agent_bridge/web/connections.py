@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,10 @@ class Limits:
 
     #: Seconds until the head of a request has arrived. A caller that has sent a valid token may be idle for longer.
     head: float = 10.0
-    #: Connections without a valid token so far. A further one replaces the oldest.
+    #: Connections without a valid token so far. A further one replaces the oldest, if that is older than *grace*
+    #: seconds: hundreds of programs may connect at the same moment, as after a restart.
     strangers: int = 64
+    grace: float = 1.0
     #: All connections.
     total: int = 2000
 
@@ -49,8 +52,8 @@ class Connections:
         self._server = server
         self.limits = limits
         self._open: set[_Connection] = set()
-        #: Connections without a valid token that wait for a request, oldest first.
-        self._strangers: dict[_Connection, None] = {}
+        #: Connections without a valid token that wait for a request, oldest first, and since when.
+        self._strangers: dict[_Connection, float] = {}
 
     def accept(self) -> RequestHandler:
         """Return the protocol of a new connection."""
@@ -59,10 +62,12 @@ class Connections:
 
     def add(self, connection: _Connection) -> bool:
         """Admit *connection*, in place of the oldest stranger if need be; return False if there are too many."""
-        if len(self._strangers) >= self.limits.strangers or len(self._open) >= self.limits.total:
-            oldest = next(iter(self._strangers), None)
-            if oldest is None:
-                return False
+        oldest, since = next(iter(self._strangers.items()), (None, time.monotonic()))
+        is_full = len(self._open) >= self.limits.total
+        if is_full and oldest is None:
+            return False
+        has_many = len(self._strangers) >= self.limits.strangers and time.monotonic() - since >= self.limits.grace
+        if oldest is not None and (is_full or has_many):
             oldest.end("further connections arrive")
         self._open.add(connection)
         return True
@@ -75,7 +80,7 @@ class Connections:
     def waits(self, connection: _Connection, *, waits: bool) -> None:
         """Note whether *connection* is a stranger that waits for a request."""
         if waits:
-            self._strangers[connection] = None
+            self._strangers[connection] = time.monotonic()
         else:
             self._strangers.pop(connection, None)
 

@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ from agent_bridge.web.application import application
 from agent_bridge.web.connections import Connections, Limits
 from agent_bridge.web.health import HealthPages
 from contract.test_appservice import Recorder
-from support.conditions import eventually
+from support.conditions import DEADLINE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,11 +47,13 @@ class Server:
     def __init__(self, port: int) -> None:
         self._port = port
         self._writers: list[asyncio.StreamWriter] = []
+        self._by_reader: dict[asyncio.StreamReader, asyncio.StreamWriter] = {}
 
     async def connect(self, data: bytes = b"") -> asyncio.StreamReader:
         """Open a connection and send *data*."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         self._writers.append(writer)
+        self._by_reader[reader] = writer
         writer.write(data)
         await writer.drain()
         return reader
@@ -58,6 +61,10 @@ class Server:
     def write(self, data: bytes) -> None:
         """Send *data* on the last connection."""
         self._writers[-1].write(data)
+
+    def write_on(self, reader: asyncio.StreamReader, data: bytes) -> None:
+        """Send *data* on the connection of *reader*."""
+        self._by_reader[reader].write(data)
 
     def close(self) -> None:
         for writer in self._writers:
@@ -98,6 +105,21 @@ async def ends(reader: asyncio.StreamReader, within: float = 5) -> bool:
     return True
 
 
+async def test_many_that_connect_at_the_same_moment_are_all_served() -> None:
+    async with serving(Limits(strangers=3, grace=DEADLINE)) as server:
+        readers = [await server.connect() for _ in range(10)]
+        for reader in readers:
+            server.write_on(reader, HEAD + b"\r\n")
+        assert all([b" 200 " in await reader.readline() for reader in readers])
+
+
+async def test_all_connections_together_have_a_limit_at_every_moment() -> None:
+    async with serving(Limits(strangers=3, total=5, grace=DEADLINE)) as server:
+        silent = [await server.connect(HEAD) for _ in range(10)]
+        assert [await ends(reader) for reader in silent[:5]] == [True] * 5
+        assert not await ends(silent[-1], within=0.2)
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", HEAD, HEAD + b"\r\n", HEAD + b"\r\n" + HEAD, b"PUT /_matrix/app/v1/transactions/1 HTTP/1.1\r\n"],
@@ -124,7 +146,7 @@ async def test_a_body_has_a_limited_time() -> None:
 
 
 async def test_a_further_stranger_replaces_the_oldest_and_the_homeserver_stays() -> None:
-    async with serving(Limits(strangers=3)) as server:
+    async with serving(Limits(strangers=3, grace=0)) as server:
         known = await server.connect(PING.encode())
         assert b" 200 " in await known.readline()
         silent = [await server.connect(HEAD) for _ in range(10)]
@@ -160,7 +182,8 @@ async def test_more_silent_connections_than_descriptors() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
     try:
-        async with serving(Limits.of_process()) as server:
+        # The other ends of the connections are in this process, too.
+        async with serving(replace(Limits.of_process(), grace=0)) as server:
             for _ in range(400):
                 await server.connect()
 
