@@ -23,10 +23,10 @@ class TokenWatch:
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._lock = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
         #: Numbers of open streams, by token.
         self._watched: Counter[int] = Counter()
-        #: The tokens that were read last, those of them that counted, and when.
+        #: The tokens that were read last, those of them that counted, and when that was known.
         self._read: frozenset[int] = frozenset()
         self._counting: frozenset[int] = frozenset()
         self._read_at = 0.0
@@ -46,10 +46,17 @@ class TokenWatch:
                 del self._watched[token]
 
     async def _counts(self, token: int) -> bool:
-        async with self._lock:
-            now = time.monotonic()
-            if token not in self._read or now - self._read_at >= _FRESH:
-                wanted = frozenset(self._watched)
-                self._counting = await self._tokens.counting(wanted)
-                self._read, self._read_at = wanted, now
+        while token not in self._read or time.monotonic() - self._read_at >= _FRESH:
+            if self._reading is None:
+                self._reading = asyncio.create_task(self._look())
+            # Other streams wait for it, too.
+            await asyncio.shield(self._reading)
         return token in self._counting
+
+    async def _look(self) -> None:
+        try:
+            wanted = frozenset(self._watched)
+            self._counting = await self._tokens.counting(wanted)
+            self._read, self._read_at = wanted, time.monotonic()
+        finally:
+            self._reading = None
