@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
@@ -46,6 +47,8 @@ _ASSIGNEE = Argument("agent", required=True)
 _BAR = "|"
 #: Digits of a number.
 _DIGITS = 15
+#: A percentage that is no whole number from 0 on: a slip, and no note.
+_PERCENTAGE = re.compile(r"[-+−]?[0-9]+([.,][0-9]+)?%")
 
 
 class TaskCommand(StrEnum):
@@ -154,8 +157,9 @@ async def _report(ctx: CommandContext, number: int, action: TaskAction, text: st
     if action is TaskAction.PROGRESS:
         first, _, rest = text.partition(" ")
         word = first.removesuffix("%")
-        if word.isdecimal() and word.isascii():
-            if len(word) > _DIGITS:
+        is_whole = word.isdecimal() and word.isascii()
+        if is_whole or _PERCENTAGE.fullmatch(first):
+            if not is_whole or len(word) > _DIGITS:
                 return TaskRefused(TaskProblem.BAD_PERCENT, number, word[:_DIGITS], most=100)
             percent, text = int(word), rest.strip().removeprefix("%").strip()
     change = partial(ctx.services.tasks.report, action=action, percent=percent, note=text)
@@ -169,7 +173,7 @@ async def _assign(ctx: CommandContext, found: Task, text: str) -> TaskChanged | 
         ArgumentError: *text* means no agent, or several.
     """
     services, named = ctx.services, one_line(_unquoted(text))
-    if not named:
+    if not named.removeprefix("@"):
         return TaskRefused(TaskProblem.WHO, found.number)
     if _is_user_id(named):
         user = named

@@ -50,7 +50,7 @@ ENGLISH_TASKS = TaskTexts(
         "too_many_subtasks": "A task has up to {most} subtasks.",
         "too_deep": "Up to {most} tasks can be parts of one another.",
         "too_many": "A room has up to {most} open tasks.",
-        "bad_percent": "*{state}* is no number from 0 to {most}.",
+        "bad_percent": "*{state}* is no whole number from 0 to {most}.",
         "not_there": "The room of the task is none of yours.",
         "assignee_outside": "*{by}* is not in the room of the task.",
     },

@@ -50,7 +50,7 @@ RUSSIAN_TASKS = TaskTexts(
         "too_many_subtasks": "У задачи до {most} частей.",
         "too_deep": "Задачи могут быть частями друг друга до {most} раз.",
         "too_many": "В комнате до {most} открытых задач.",
-        "bad_percent": "*{state}* — не число от 0 до {most}.",
+        "bad_percent": "*{state}* — не целое число от 0 до {most}.",
         "not_there": "Вас нет в комнате этой задачи.",
         "assignee_outside": "*{by}* не в комнате этой задачи.",
     },

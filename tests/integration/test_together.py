@@ -232,6 +232,11 @@ async def test_people_work_on_tasks(shared: SharedBridge) -> None:
         assert f"is taken by {bob.user_id}" in await say(room, ann, f"task claim {number}")
         assert "40 %" in await say(room, bob, f"task progress {number} 40% half of *it*")
         await shows(room, number, progress=40, note="half of *it*")
+        # A slip is no note, and nobody waits for the bot.
+        for slip in ("-5%", "40.5%", "40,5% done"):
+            assert "is no whole number" in await say(room, bob, f"task progress {number} {slip}")
+        for nobody in (shared.running.homeserver.namespace.bot, "@"):
+            assert "To whom?" in await say(room, ann, f"task assign {number} {nobody}")
         assert "belongs to" in await say(room, ann, f"task fail {number}")
         first = number_in((await say(room, ann, f"task split {number} tables | figures")).partition("subtasks")[2])
         await shows(room, first, parent=number, title="tables")

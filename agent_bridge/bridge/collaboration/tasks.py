@@ -201,6 +201,9 @@ class TaskService:
             return TaskRefused(TaskProblem.NOT_YOURS, number, task.state, task.assignee or "")
         if task.assignee == user_id and task.state.is_open:
             return task
+        if user_id == self._namespace.bot:
+            # The bot is in each room of tasks, and works on none.
+            return TaskRefused(TaskProblem.WHO, number)
         changed = await self._apply(connection, family, task, TaskAction.ASSIGN, assignee=user_id)
         if not isinstance(changed, TaskRefused) and user_id != actor.user_id and not self._namespace.is_ours(user_id):
             values: Mapping[str, str | int] = {"task": number, "title": task.title, "by": actor.user_id}
