@@ -48,7 +48,7 @@ _BAR = "|"
 #: Digits of a number.
 _DIGITS = 15
 #: A percentage that is no whole number from 0 on: a slip, and no note.
-_PERCENTAGE = re.compile(r"[-+−]?[0-9]+([.,][0-9]+)?%")
+_PERCENTAGE = re.compile(r"[-+]?[0-9]+([.,][0-9]+)?%")
 
 
 class TaskCommand(StrEnum):
