@@ -22,6 +22,7 @@ from agent_bridge.render.markdown.unmarked import to_unmarked
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent_bridge.cli.progress import Show
     from agent_bridge.config.model import Config
     from agent_bridge.config.source import ConfigSource
     from agent_bridge.core.operations import Operation
@@ -45,7 +46,7 @@ async def erase(
     dry: bool,
     ask: Callable[[str], str] | None,
     say: Callable[[str], None],
-    show: Callable[[str], None],
+    show: Show,
 ) -> ErasureReport | None:
     """Delete the data of *user*; return the result, None if the operator did not confirm it.
 
@@ -68,7 +69,7 @@ async def erase(
         operation = await bridge.operation_store.request_alone(ERASE, f"cli.{uuid4().hex}", {"user": user})
 
         def seen(found: Operation) -> None:
-            show(as_text(report_of(found)))
+            show(found.done, found.total, found.note)
 
         return report_of(await carried_out(bridge, operation, seen))
 

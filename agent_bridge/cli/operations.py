@@ -6,6 +6,8 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from agent_bridge.cli.terminal import note
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,6 +21,8 @@ _TRY = 2.0
 async def carried_out(bridge: Bridge, operation: int, seen: Callable[[Operation], None]) -> Operation:
     """Return the operation with the row id *operation*, once it is finished; *seen* gets its progress.
 
+    Ctrl-C ends the waiting alone: the operation is requested, and the operator is told so.
+
     Raises:
         StoreError: the database cannot be used.
     """
@@ -30,6 +34,9 @@ async def carried_out(bridge: Bridge, operation: int, seen: Callable[[Operation]
             # It raises if it failed.
             leading.result()
         return await waiting
+    except asyncio.CancelledError:
+        note("The work goes on: the bridge carries it out, now or when it runs again. !ab status shows how far it is.")
+        raise
     finally:
         for task in (waiting, leading):
             task.cancel()

@@ -17,8 +17,7 @@ from agent_bridge.render.markdown.unmarked import to_unmarked
 from agent_bridge.render.repairs import render_repair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from agent_bridge.cli.progress import Show
     from agent_bridge.config.model import Config
     from agent_bridge.config.source import ConfigSource
     from agent_bridge.core.operations import Operation
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 
 async def repair(
-    config: Config, source: ConfigSource, agent: str | None, *, force: bool, dry: bool, show: Callable[[str], None]
+    config: Config, source: ConfigSource, agent: str | None, *, force: bool, dry: bool, show: Show
 ) -> RepairReport:
     """Compare all rooms, or those of the agent called *agent*, and repair them; *show* gets the progress.
 
@@ -42,7 +41,7 @@ async def repair(
         operation = await bridge.operation_store.request_alone(REPAIR, f"cli.{uuid4().hex}", params)
 
         def seen(found: Operation) -> None:
-            show(render_repair(report_of(found), ENGLISH, ""))
+            show(found.done, found.total, found.note)
 
         return report_of(await carried_out(bridge, operation, seen))
 

@@ -38,15 +38,16 @@ def say(text: str) -> None:
         raise BridgeError(f"the output cannot be written: {error.strerror}") from error
 
 
+def is_open() -> bool:
+    """Tell whether the process has a standard error: it was not started with it closed."""
+    stream: object = sys.stderr
+    return stream is not None
+
+
 def note(line: str) -> None:
-    """Print a line that is no part of the result to the standard error."""
-    print(printable(line), file=sys.stderr)  # noqa: T201
-
-
-def show_progress(line: str) -> None:
-    """Print a line if a person watches."""
-    if sys.stderr.isatty():
-        note(line)
+    """Print a line that is no part of the result to the standard error. Without one, nobody reads it."""
+    if is_open():
+        print(printable(line), file=sys.stderr)  # noqa: T201
 
 
 def ask_operator(question: str) -> str:

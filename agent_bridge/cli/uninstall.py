@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import AsyncExitStack
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent_bridge.bridge.lifecycle.uninstall import Inventory
+    from agent_bridge.cli.progress import Show
     from agent_bridge.config.model import Config
 
 #: Seconds that a statement waits for a connection.
@@ -44,10 +44,13 @@ class ExitCode(IntEnum):
     REFUSED = 3
 
 
-async def uninstall(config: Config, say: Callable[[str], None], ask: Callable[[str], str] | None) -> ExitCode:
+async def uninstall(
+    config: Config, say: Callable[[str], None], ask: Callable[[str], str] | None, show: Show
+) -> ExitCode:
     """Remove the rooms and deactivate the ghosts; return the exit code.
 
-    *say* shows a line. *ask* returns the answer of the operator to a question; None: it is confirmed already.
+    *say* shows a line, and *show* the progress. *ask* returns the answer of the operator to a question; None: it is
+    confirmed already.
 
     Raises:
         StoreError, HomeserverError: the rooms are not known, or the ghosts that are deactivated: run it again.
@@ -71,12 +74,10 @@ async def uninstall(config: Config, say: Callable[[str], None], ask: Callable[[s
                 say("Nothing was removed.")
                 return ExitCode.REFUSED
 
-        def show(rooms: int, ghosts: int) -> None:
-            if sys.stderr.isatty():
-                line = f"\rRooms {rooms}/{len(found.rooms)}  Ghosts {ghosts}/{len(found.ghosts)}"
-                print(line, end="", file=sys.stderr, flush=True)  # noqa: T201
+        def seen(rooms: int, ghosts: int) -> None:
+            show(rooms + ghosts, len(found.rooms) + len(found.ghosts), "ghosts" if ghosts else "rooms")
 
-        problems = await work.run(found, show)
+        problems = await work.run(found, seen)
         for line in problems:
             say(line)
         if problems:

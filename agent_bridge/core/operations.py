@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from typing import Any
+
+
+#: The kind of the operation that tells how far the deletion of rooms is.
+DELETE = "delete"
+#: Kinds of tracked work of the leader's duties: agents get their rooms and names, rooms follow the roles, the rooms of
+#: retired agents are removed.
+PROVISION, ROLES, REMOVAL = "provision", "roles", "removal"
+TRACKED = (PROVISION, ROLES, REMOVAL)
+#: The kind of the entry about a migration of the database.
+MIGRATE = "migrate"
 
 
 class OperationState(StrEnum):
@@ -43,6 +54,10 @@ class Operation:
     tries: int
     #: Row id of the turn whose answer shows the progress; None: no room does.
     turn: int | None
+    #: The name of the subject at work, without words of people.
+    note: str = ""
+    #: Seconds since it was requested, when it was read.
+    age: float = 0.0
 
     @property
     def is_finished(self) -> bool:
@@ -59,6 +74,7 @@ class Operation:
             total=progress.total,
             found=(*self.found, *progress.found),
             tries=0,
+            note=progress.note,
         )
 
 
@@ -71,6 +87,34 @@ class Progress:
     cursor: object
     #: The results of the steps since the last progress.
     found: tuple[object, ...] = ()
+    #: As :attr:`Operation.note`.
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A step of an operation for which other work is awaited: it goes on in so many seconds, and others pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationEntry:
+    """An operation in a list."""
+
+    id: int
+    kind: str
+    state: OperationState
+    done: int
+    total: int | None
+    note: str
+    #: Why it failed, in English; None: it did not.
+    error: str | None
+    #: User id; empty: the operator of the command line, or the bridge itself.
+    requested_by: str
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,10 @@ class Histories:
         """Hold all lanes until their rooms are compared: events may be missing in any of them."""
         await self._database.execute(_SQL["require_backfill"])
 
+    async def holds_all(self) -> bool:
+        """Tell whether the lanes of all rooms are held until their rooms are compared."""
+        return not await self._database.rows(_SQL["not_held"])
+
     async def require_backfill_of(self, connection: Connection, room_id: str) -> bool:
         """Hold the lanes of a room until it is compared, within the caller's transaction; tell whether it is known."""
         cursor = await connection.execute(_SQL["require_backfill_of"], {"room_id": room_id})
@@ -45,10 +49,16 @@ class Histories:
 
         The room's lanes go on, unless another backfill was requested since the comparison began.
         """
-        await connection.execute(
-            _SQL["backfilled"], {"room_id": room.room_id, "seen": seen, "requests": room.backfill_requests}
-        )
+        await connection.execute(_SQL["backfilled"], _values(room, seen))
+
+    async def nothing_missing(self, room: HistoryCursor, seen: str | None) -> None:
+        """Do the same as :meth:`backfilled`, of a room without new events, by one statement."""
+        await self._database.execute(_SQL["backfilled"], _values(room, seen))
 
     async def pass_over(self, room: HistoryCursor) -> None:
         """Let the lanes of a room go on that cannot be compared."""
         await self._database.execute(_SQL["pass_over"], {"room_id": room.room_id, "requests": room.backfill_requests})
+
+
+def _values(room: HistoryCursor, seen: str | None) -> dict[str, object]:
+    return {"room_id": room.room_id, "seen": seen, "requests": room.backfill_requests}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agent_bridge.bridge.queue.operations import Operations
+from agent_bridge.bridge.queue.tracked_work import TrackedWork
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import HomeserverUnavailable, RateLimited, StoreError
-from agent_bridge.core.operations import Operation, OperationState, Progress
+from agent_bridge.core.operations import PROVISION, Operation, OperationState, Pause, Progress
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.postgres.database import Database
@@ -43,6 +44,8 @@ class Counting:
     #: The operations of the steps.
     operations: list[int] = field(default_factory=list)
     reports: list[tuple[str, int, str | None]] = field(default_factory=list)
+    #: Reports of results that fail first.
+    unshown: int = 0
 
     async def run(self, operation: Operation) -> AsyncGenerator[Progress, None]:
         for step in range((operation.cursor or 0) + 1, 4):
@@ -53,6 +56,9 @@ class Counting:
             yield Progress(step, 3, step, ({"step": step},))
 
     async def report(self, operation: Operation) -> None:
+        if operation.is_finished and self.unshown:
+            self.unshown -= 1
+            raise away()
         self.reports.append((str(operation.state), operation.done, operation.error))
 
 
@@ -169,6 +175,35 @@ async def test_an_operation_without_progress_fails_with_its_reason(store: Operat
     assert (await found(store, following)).state is OperationState.DONE
 
 
+async def test_a_result_that_cannot_be_shown_yet_is_no_failure(
+    store: OperationStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operation = await store.request_alone("count", "key", {})
+    work = Counting(unshown=21)
+    ended = await run_to_end(running(store, work), store, operation)
+    assert (ended.state, work.steps, work.reports) == (OperationState.DONE, [1, 2, 3], [("done", 3, None)])
+    assert "failed" not in capsys.readouterr().out
+    # Meanwhile other kinds go on, also after steps that failed.
+    hopeless, other = await store.request_alone("count", "next", {}), await store.request_alone("other", "other", {})
+    work = Counting([away()], unshown=1)
+    for _ in range(19):
+        await store.failed(hopeless)
+    await running(store, work, retry=3600).run_all()
+    assert [(await found(store, each)).is_finished for each in (hopeless, other)] == [False, True]
+
+
+async def test_limits_make_no_reports(store: OperationStore) -> None:
+    operation = await store.request_alone("count", "key", {})
+    work = Counting([RateLimited(0.01) for _ in range(5)])
+    await run_to_end(running(store, work), store, operation)
+    assert work.reports == [("done", 3, None)]
+    # A long wait is told at once.
+    work.failures.append(RateLimited(60))
+    await store.request_alone("count", "next", {})
+    await running(store, work).run_all()
+    assert work.reports[1:] == [("queued", 0, None)]
+
+
 async def test_an_unknown_kind_ends(store: OperationStore) -> None:
     operation = await store.request_alone("later", "key", {})
     await running(store, Counting()).run_all()
@@ -192,3 +227,108 @@ async def test_old_operations_are_deleted(database: Database, store: OperationSt
     await prune(database, turns_days=7, transcript_days=7)
     assert await store.find(ended) is None
     assert await store.find(kept) is not None
+
+
+async def test_one_that_awaits_other_work_lets_the_same_kind_pass(store: OperationStore) -> None:
+    waiting, other = [await store.request_alone("count", key, {}) for key in ("waiting", "other")]
+    ready = False
+
+    async def run(operation: Operation) -> AsyncGenerator[Progress | Pause, None]:
+        if operation.id == waiting and not ready:
+            yield Pause(0.05)
+        else:
+            yield Progress(1, 1, 1, note="subject")
+
+    work = Counting()
+    operations = Operations(store, {"count": run}, {"count": work.report}, Signals())
+    await operations.run_all()
+    states = [(await found(store, each)).state for each in (waiting, other)]
+    assert states == [OperationState.QUEUED, OperationState.DONE]
+    ready = True
+    assert (await run_to_end(operations, store, waiting)).note == "subject"
+
+
+async def test_tracked_work_has_an_entry_once_it_is_long(store: OperationStore) -> None:
+    now = 0.0
+    work = TrackedWork(store, PROVISION, least=3, clock=lambda: now)
+
+    async def entries() -> list[tuple[str, int, int | None]]:
+        return [(str(each.state), each.done, each.total) for each in await store.entries()]
+
+    await work.left(5)
+    await work.left(0)
+    assert await entries() == []
+    await work.left(2)
+    now = 4.0
+    await work.left(2)
+    assert await entries() == []
+    # More comes.
+    await work.left(6)
+    assert await entries() == [("running", 0, 6)]
+    # At most one change a second.
+    await work.left(4)
+    assert await entries() == [("running", 0, 6)]
+    now = 5.5
+    await work.left(3)
+    assert await entries() == [("running", 3, 6)]
+    assert await store.next() is None
+    await work.left(0)
+    assert await entries() == [("done", 6, 6)]
+    await work.left(0)
+    assert await entries() == [("done", 6, 6)]
+
+
+async def test_pieces_that_failed_are_not_done(store: OperationStore) -> None:
+    now = 0.0
+    work = TrackedWork(store, PROVISION, clock=lambda: now)
+    await work.left(4)
+    now = 4.0
+    await work.left(2, failed=1, error="one is missing")
+    assert [(each.done, each.total) for each in await store.entries()] == [(1, 4)]
+    # One of them succeeds in the end.
+    await work.left(1, failed=1, error="one is missing")
+    await work.left(0, failed=1, error="one is missing")
+    (ended,) = await store.entries()
+    assert (ended.state, ended.done, ended.total, ended.error) == (OperationState.FAILED, 3, 4, "one is missing")
+
+
+async def test_the_end_of_tracked_work_does_not_overtake_its_last_change(
+    store: OperationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, track = 0.0, store.track
+
+    async def slowly(*values: Any) -> None:
+        await asyncio.sleep(0.05)
+        await track(*values)
+
+    work = TrackedWork(store, PROVISION, clock=lambda: now)
+    await work.left(5)
+    now = 4.0
+    await work.left(5)
+    monkeypatch.setattr(store, "track", slowly)
+    now = 6.0
+    await asyncio.gather(work.left(1), work.left(0))
+    assert [(each.state, each.done) for each in await store.entries()] == [(OperationState.DONE, 5)]
+
+
+@pytest.mark.parametrize("left", [0, 4])
+async def test_the_next_leader_goes_on_with_tracked_work_or_ends_it(store: OperationStore, left: int) -> None:
+    await store.track(PROVISION, 6, 10)
+    work = TrackedWork(store, PROVISION)
+    await work.left(left)
+    (found,) = await store.entries()
+    assert (found.state, found.done, found.total) == (("running", 6, 10) if left else ("done", 10, 10))
+    await work.left(0, error="two agents are missing")
+    (found,) = await store.entries()
+    assert found.state == ("failed" if left else "done")
+    assert found.finished_at is not None
+
+
+async def test_two_leaders_have_one_entry(store: OperationStore) -> None:
+    await store.track(PROVISION, 6, 10)
+    await store.track(PROVISION, 7, 10, "Ada")
+    assert [(each.done, each.note) for each in await store.running()] == [(7, "Ada")]
+    await store.end_unknown([PROVISION])
+    assert len(await store.running()) == 1
+    await store.end_unknown(["later"])
+    assert await store.running() == []

@@ -117,6 +117,7 @@ class Erasure:
         await self._store.end_schedules(work.user)
         until = await self._store.newest_turn()
         rooms = await self._store.own_rooms(work.user)
+        space = await self._store.space(work.user)
         counts = await self._store.count(work.user)
         room_ids = [room.room_id for room in rooms if room.room_id is not None]
         kept = [
@@ -130,6 +131,8 @@ class Erasure:
             "rooms": [[room.id, room.room_id, room.kind, room.upstream, room.agent] for room in rooms],
             "after": 0,
             "event": "",
+            # The feed takes nothing more of this room and of the other ones, whose last events come late.
+            "space": None if space is None else space[0],
             "total": len(rooms) + counts["saved"] + counts["messages"] // _STEP + 10,
         }
         return {"kept": kept}

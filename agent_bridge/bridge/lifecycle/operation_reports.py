@@ -44,7 +44,8 @@ class OperationReports:
         if notice is None or notice.event_id is None:
             return
         content = edit(message(self._render(operation), mark=mark(notice.key, 0), notice=True), notice.event_id)
-        step = "end" if operation.is_finished else str(operation.done)
+        # An operation whose failure could not be shown is tried once more, and may be done.
+        step = str(operation.state if operation.is_finished else operation.done)
         namespace = self._homeserver.namespace
         user = namespace.bot if notice.voice is None else namespace.user_id(notice.voice)
         try:

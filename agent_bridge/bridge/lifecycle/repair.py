@@ -131,7 +131,7 @@ class Repair:
                 done = len(targets) - len(left) - len(running)
                 is_due = done % _STORED_EVERY == 0 or time.monotonic() - stored >= _STORED_AFTER
                 if is_due or not (left or running):
-                    yield Progress(done, len(targets), target.position, tuple(found))
+                    yield Progress(done, len(targets), target.position, tuple(found), target.agent or target.name)
                     found, stored = [], time.monotonic()
         finally:
             for _, task in running:

@@ -20,6 +20,7 @@ from agent_bridge.store.postgres.signals import Topic
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
+    from agent_bridge.bridge.queue.tracked_work import TrackedWork
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
     from agent_bridge.bridge.rooms.removal import RoomRemoval
     from agent_bridge.bridge.rooms.space import Space
@@ -58,6 +59,7 @@ class RetirementKeeper:
         rules: Live[list[RetirementRule]],
         present: Callable[[Collection[str]], Awaitable[Collection[str]]],
         ephemeral: Collection[str],
+        progress: TrackedWork,
         signals: Signals,
         texts: Texts,
     ) -> None:
@@ -72,11 +74,13 @@ class RetirementKeeper:
         self._rules = rules
         self._present = present
         self._ephemeral = ephemeral
+        self._progress = progress
         self._signals = signals
         self._texts = texts
 
     async def run(self) -> None:
         """Retire agents and remove rooms, until cancelled."""
+        self._progress.begin()
         with self._signals.subscription(Topic.AGENTS, Topic.CONFIGURATION) as wake:
             await every(_LOOK, self.keep, name="retired agents", wake=wake, rest=LONG_REST)
 
@@ -88,6 +92,7 @@ class RetirementKeeper:
         """
         pause = await self._retire()
         done = [await self._remove(home) for home in await self._store.removed()]
+        await self._progress.left(done.count(False))
         return pause if all(done) else _MOMENT
 
     async def _retire(self) -> float:

@@ -128,7 +128,17 @@ class Uninstall:
             except HomeserverRefused as error:
                 problems.append(f"the ghost {self._namespace.user_id(ghost)} stays: {error}")
             show(done, min(number, len(inventory.ghosts)))
+        await self._remove_devices()
         return problems
+
+    async def _remove_devices(self) -> None:
+        """Remove the devices of the bot, which keeps its account. Those of ghosts have ended with theirs."""
+        bot = self._namespace.bot
+        try:
+            for device in await self._homeserver.devices(bot):
+                await self._homeserver.delete_device(bot, device)
+        except HomeserverRefused as error:
+            _log.info("devices of the bot stay", error=str(error))
 
     async def _rooms_of(self, user: str) -> list[str]:
         try:

@@ -18,7 +18,7 @@ import structlog
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, RateLimited, StoreError
-from agent_bridge.core.operations import OperationState
+from agent_bridge.core.operations import OperationState, Pause
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.postgres.signals import Topic
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from agent_bridge.store.postgres.signals import Signals
 
     #: Does the steps of an operation from its cursor on.
-    Runner = Callable[[Operation], AsyncGenerator[Progress, None]]
+    Runner = Callable[[Operation], AsyncGenerator[Progress | Pause, None]]
     #: Shows the progress or the result of an operation. A repeat with the same operation changes nothing.
     Report = Callable[[Operation], Awaitable[None]]
 
@@ -39,8 +39,8 @@ _log = structlog.stdlib.get_logger(__name__)
 _RETRY = Backoff(first=1, cap=60)
 #: Failures in a row, without any progress, after which an operation fails.
 _MOST_TRIES = 20
-#: Seconds between two reports of the progress.
-_REPORT = 5.0
+#: Seconds until the first report of the progress, and between two of them.
+_FIRST_REPORT, _REPORT = 3.0, 5.0
 #: Seconds after which an operation stops at its next step and lets other kinds pass.
 _SLICE = 10.0
 #: Seconds between two looks at an operation that somebody waits for.
@@ -66,8 +66,10 @@ class Operations:
         self._signals = signals
         self._retry = retry
         self._slice = slice_seconds
-        self._reported = 0.0
-        #: When operations go on that the homeserver limits, by a monotonic clock. Others do not wait for them.
+        #: When the progress of each operation is shown next, by a monotonic clock.
+        self._shown_next: dict[int, float] = {}
+        #: When operations go on that the homeserver limits, or that pause, by a monotonic clock. Others do not wait for
+        #: them.
         self._limited: dict[int, float] = {}
         #: When kinds of operations go on of which one failed, by a monotonic clock.
         self._failed: dict[str, float] = {}
@@ -86,7 +88,7 @@ class Operations:
         return max(0.0, soonest) if soonest < FALLBACK else None
 
     async def run_all(self) -> None:
-        """Run the operations that are not finished, but for those that wait after a failure or for a limit.
+        """Run the operations that are not finished, but for those that wait: for a limit, for other work, for a retry.
 
         Raises:
             StoreError: the next call goes on.
@@ -123,28 +125,38 @@ class Operations:
             self._limited[operation.id] = time.monotonic() + error.retry_after
             reached = await self._store.find(operation.id)
             if reached is not None:
-                await self._reports[operation.kind](reached)
+                await self._show(reached, waits=error.retry_after)
         except BridgeError as error:
-            if operation.tries + 1 >= _MOST_TRIES:
-                _log.error("an operation failed", operation=operation.id, kind=operation.kind, error=str(error))
-                await self._finish(operation, error.says(ENGLISH))
-                return
-            seconds = self._retry.delay(operation.tries + 1)
-            log = _log.warning if operation.tries == 0 else _log.debug
-            log("an operation is tried again", operation=operation.id, error=str(error), seconds=seconds)
-            await self._store.failed(operation.id)
-            self._failed[operation.kind] = time.monotonic() + seconds
+            await self._step_failed(operation, error)
+
+    async def _step_failed(self, operation: Operation, error: BridgeError) -> None:
+        """Have the operation tried again later; after too many failures it ends."""
+        if operation.tries + 1 >= _MOST_TRIES:
+            log = _log.error if operation.tries + 1 == _MOST_TRIES else _log.debug
+            log("an operation failed", operation=operation.id, kind=operation.kind, error=str(error))
+            await self._finish(operation, error.says(ENGLISH))
+        else:
+            await self._try_later(operation, error)
+
+    async def _try_later(self, operation: Operation, error: BridgeError) -> None:
+        seconds = self._retry.delay(operation.tries + 1)
+        log = _log.warning if operation.tries == 0 else _log.debug
+        log("an operation is tried again", operation=operation.id, error=str(error), seconds=seconds)
+        await self._store.failed(operation.id)
+        self._failed[operation.kind] = time.monotonic() + seconds
 
     async def _steps(self, operation: Operation, runner: Runner) -> None:
         steps, begun = runner(operation), time.monotonic()
-        self._reported = begun
+        self._shown_next.setdefault(operation.id, begun + _FIRST_REPORT)
         try:
-            async for progress in steps:
-                await self._store.progress(operation, progress)
-                operation = operation.after(progress)
-                if time.monotonic() - self._reported >= _REPORT:
-                    self._reported = time.monotonic()
-                    await self._reports[operation.kind](operation)
+            async for step in steps:
+                if isinstance(step, Pause):
+                    self._limited[operation.id] = time.monotonic() + step.seconds
+                    await self._show(operation)
+                    return
+                await self._store.progress(operation, step)
+                operation = operation.after(step)
+                await self._show(operation)
                 if time.monotonic() - begun >= self._slice:
                     if await self._store.next(self._limited, [*self._failed, operation.kind]) is not None:
                         self._rested.add(operation.kind)
@@ -154,11 +166,28 @@ class Operations:
             await steps.aclose()
         await self._finish(operation, None)
 
+    async def _show(self, operation: Operation, *, waits: float = 0.0) -> None:
+        """Show the progress if the time for that has come, or if the operation *waits* for longer than that."""
+        now = time.monotonic()
+        if now >= self._shown_next.setdefault(operation.id, now + _FIRST_REPORT) or waits >= _REPORT:
+            self._shown_next[operation.id] = now + _REPORT
+            await self._reports[operation.kind](operation)
+
     async def _finish(self, operation: Operation, error: str | None) -> None:
-        """Show the result, and end the operation: a kill between the two shows the result again."""
+        """Show the result, and end the operation: a kill between the two shows the result again.
+
+        A result that cannot be shown now is no failure of the operation. It is shown later, however long that takes.
+        """
         state = OperationState.DONE if error is None else OperationState.FAILED
-        await self._reports[operation.kind](replace(operation, state=state, error=error))
+        try:
+            await self._reports[operation.kind](replace(operation, state=state, error=error))
+        except (StoreError, RateLimited):
+            raise
+        except BridgeError as unshown:
+            await self._try_later(operation, unshown)
+            return
         await self._store.finish(operation.id, error)
+        self._shown_next.pop(operation.id, None)
 
     async def wait(self, operation: int, seen: Callable[[Operation], None]) -> Operation:
         """Wait for the end of an operation that this or another process runs; return it. *seen* gets its progress.

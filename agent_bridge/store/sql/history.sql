@@ -6,6 +6,10 @@ UPDATE room SET needs_backfill = true, backfill_requests = backfill_requests + 1
 WHERE room_id IS NOT NULL
 RETURNING pg_notify('agent_bridge', 'backfill'), CASE WHEN kind IN ('group', 'lobby', 'pair') THEN pg_notify('agent_bridge', 'groups') END
 
+-- not_held --
+-- Return a room whose lanes are not held.
+SELECT 1 FROM room WHERE room_id IS NOT NULL AND NOT needs_backfill LIMIT 1
+
 -- require_backfill_of --
 -- Hold the lanes of the room %(room_id)s until it is compared with the homeserver's history; return it if it is known.
 UPDATE room SET needs_backfill = true, backfill_requests = backfill_requests + 1,

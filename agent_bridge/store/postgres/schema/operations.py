@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, ForeignKey, Index, Integer, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from agent_bridge.store.postgres.schema.base import metadata, now, row_id
@@ -31,8 +43,20 @@ operation = Table(
     ),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=now),
     Column("finished_at", DateTime(timezone=True), index=True),
+    Column(
+        "tracked",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="other rows drive the work, and this one tells how far it is",
+    ),
+    Column(
+        "note", Text, nullable=False, server_default="", comment="the name of the subject at work; no words of people"
+    ),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=now),
     CheckConstraint("state = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text])", name="state"),
     Index("operation_open_idx", "id", postgresql_where=text("finished_at IS NULL")),
+    Index("operation_tracked_idx", "kind", unique=True, postgresql_where=text("finished_at IS NULL AND tracked")),
     comment="long work of the leader, one piece after the other",
 )
 
