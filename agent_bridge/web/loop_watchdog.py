@@ -101,7 +101,7 @@ class LoopWatchdog:
         if now - self._last_log >= _LOG_INTERVAL:
             self._last_log = now
             seconds, computed = round(stall.seconds, 3), round(stall.computed, 3)
-            _log.warning("the event loop was blocked", seconds=seconds, computed=computed, stack=stall.stack)
+            _log.warning("the event loop was blocked", seconds=seconds, computed=computed, where=stall.stack)
 
 
 def _stack_of(thread: int) -> str:
