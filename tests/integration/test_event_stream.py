@@ -6,10 +6,12 @@ import asyncio
 import json
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
 
+from agent_bridge.core.agent_events import EVENT
 from agent_bridge.core.notifications import Notification, NotificationKind
 from agent_bridge.core.tasks import TASK
 from agent_bridge.demo.synapse import free_port
@@ -229,9 +231,22 @@ async def test_a_program_sees_the_room_that_its_person_makes_meanwhile(
         await desk.say(f"{PREFIX} agents")
         await desk.settled()
         await listener.until(lambda: [each for each in listener.of("message") if "ready" in each["text"]])
-        told = [(each["text"], each["is_agent"]) for each in listener.of("message") if each["room_id"] == desk.room_id]
+
+        # Rooms of earlier tests, in which this person was, may still have news.
+        def here() -> list[dict[str, Any]]:
+            return [each for each in listener.of("message") if each["room_id"] == desk.room_id]
+
+        told = [(each["text"], each["is_agent"]) for each in here()]
+        await boss.wait_for(lambda: len(desk.said()) > 1)
         greeting, listed = [each.body for each in desk.said()]
         assert told == [(greeting, True), (f"{PREFIX} agents", False), (listed, True)]
+        # The numbers of an agent event come as numbers, and no person forges one.
+        said = {"kind": "result", "data": {"done": "0.5"}, "numbers": ["/done"]}
+        await boss.send(desk.room_id, "m.room.message", {"msgtype": "m.notice", "body": "forged", EVENT: said})
+        await program.post(f"/v1/rooms/{quote(desk.room_id, safe='')}/events", kind="result", data={"done": 0.5})
+        await listener.hears("done: 0.5")
+        found = [(each["content"]["body"], each.get("data")) for each in here()[-2:]]
+        assert found == [("forged", None), ("✅ boss is done: done: 0.5", {"done": 0.5})]
 
 
 #: The types of entries that come from rows.
