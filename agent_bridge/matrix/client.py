@@ -19,7 +19,7 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.other_servers import OtherServers
 from agent_bridge.matrix.requests import Json, as_list, events, field
 from agent_bridge.matrix.room_state import LISTED_CREATOR, RoomState
-from agent_bridge.matrix.rooms import REMOVED
+from agent_bridge.matrix.rooms import ENCRYPTION, REMOVED
 from agent_bridge.matrix.users import NOT_FOUND, UserRequests
 
 with without("prometheus_client"), in_place_of("mautrix.types", IdentityKey=str, SessionID=str):
@@ -55,6 +55,10 @@ class Homeserver(UserRequests):
     :class:`HomeserverUnavailable` if a repeat may succeed, else :class:`HomeserverRefused`.
     """
 
+    #: Whether encrypted events are read and written.
+    has_keys = False
+    #: Whether messages of people that are not encrypted are refused.
+    requires_encryption = False
     #: The default room version, and the end of its use in seconds of the monotonic clock: an upgrade may change it.
     _default: tuple[str, float] = ("", 0.0)
 
@@ -283,6 +287,10 @@ class Homeserver(UserRequests):
                 return None
             raise
 
+    async def is_illegible(self, room_id: str) -> bool:
+        """Tell whether the bridge cannot read the messages of a room of the bot, because they are encrypted."""
+        return not self.has_keys and await self.state(room_id, ENCRYPTION) is not None
+
     async def room_state(self, room_id: str, as_user: str | None = None) -> RoomState | None:
         """Return the present state of a room; None if the user is not in the room."""
         path = Path.v3.rooms[room_id].state
@@ -292,7 +300,9 @@ class Homeserver(UserRequests):
             if error.errcode in {_FORBIDDEN, NOT_FOUND}:
                 return None
             raise
-        state = RoomState.of(room_id, as_list(answer))
+        state = RoomState.of(
+            room_id, as_list(answer), has_keys=self.has_keys, requires_encryption=self.requires_encryption
+        )
         # A user that left sees the state at that time.
         return state if state.membership(as_user or self.namespace.bot) == "join" else None
 
@@ -343,17 +353,19 @@ class Homeserver(UserRequests):
         as_user: str | None = None,
         only: Json | None = None,
         forwards: bool = False,
+        as_sent: bool = False,
     ) -> tuple[list[Json], str | None]:
         """Return up to *limit* events, newest first, and the start of the next page (None: this is the last page).
 
-        *forwards*: oldest first, from *start*.
+        *forwards*: oldest first, from *start*. *as_sent*: a homeserver with keys opens no encrypted events.
 
         *only* is a ``RoomEventFilter`` of the Matrix spec. With a filter a page may be empty without being the last.
         """
         query = {"dir": "f" if forwards else "b", "limit": str(limit), **({"from": start} if start else {})}
         if only is not None:
             query["filter"] = json.dumps(only)
-        answer = await self.request(Method.GET, Path.v3.rooms[room_id].messages, as_user=as_user, query=query)
+        request = super().request if as_sent else self.request
+        answer = await request(Method.GET, Path.v3.rooms[room_id].messages, as_user=as_user, query=query)
         return events(answer), answer.get("end")
 
     async def edits(

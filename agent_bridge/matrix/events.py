@@ -22,8 +22,10 @@ _NESTING = re.compile(r'"events"\s*:\s*\[|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[][{}]
 _SEARCHED = 16 * 1024**2
 #: Brackets and strings that are looked at, and elements that are read: a homeserver sends at most 100 events.
 _TOKENS, _SALVAGED = 4_000_000, 300
+#: Key of the ``unsigned`` data, which no sender writes, of an event that the bridge has decrypted.
+OPENED = "agent_bridge.opened"
 #: The types of the events that show an answer.
-_MARKED = ("m.room.message", "m.reaction")
+_MARKED = ("m.room.message", "m.reaction", "m.room.encrypted")
 #: Nesting depths of the lists of a transaction, and of their elements.
 _LIST, _ELEMENT = 2, 3
 
@@ -47,6 +49,8 @@ class RoomEvent:
     was_joined: bool = False
     #: Whether a user of the bridge has sent it for the person *sender*, whose program asked for it.
     is_relayed: bool = False
+    #: Whether it was encrypted.
+    was_encrypted: bool = False
 
     def text(self, key: str) -> str | None:
         """Return ``content[key]`` as storable text; None if it is not a string."""
@@ -134,7 +138,9 @@ def mark_of(event: Mapping[str, Any]) -> str:
     Every user can put a mark into an event: compare the sender.
     """
     content = event.get("content", {})
-    found = "" if event.get("type") not in _MARKED or "m.new_content" in content else content.get(MARK)
+    related = content.get("m.relates_to")
+    is_edit = "m.new_content" in content or (isinstance(related, dict) and related.get("rel_type") == "m.replace")
+    found = "" if event.get("type") not in _MARKED or is_edit else content.get(MARK)
     return found if isinstance(found, str) else ""
 
 
@@ -220,6 +226,7 @@ def parse_event(raw: object) -> RoomEvent | None:
         timestamp=_timestamp(raw.get("origin_server_ts"), raw.get("unsigned")),
         redacted_by=_redacted_by(raw.get("unsigned")),
         was_joined=kind == "m.room.member" and _was_joined(raw.get("unsigned")),
+        was_encrypted=_was_encrypted(raw.get("unsigned")),
     )
 
 
@@ -228,6 +235,10 @@ def _timestamp(sent: object, unsigned: object) -> int:
         return 0
     age = unsigned.get("age") if isinstance(unsigned, dict) else None
     return max(sent, int(time.time() * 1000) - age) if type(age) is int and age >= 0 else sent
+
+
+def _was_encrypted(unsigned: object) -> bool:
+    return isinstance(unsigned, dict) and unsigned.get(OPENED) is True
 
 
 def _redacted_by(unsigned: object) -> str | None:

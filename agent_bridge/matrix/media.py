@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from yarl import URL
 
-from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable, TooLarge
+from agent_bridge.core.answers import MediaFile
+from agent_bridge.core.errors import (
+    FileProblem,
+    FileRefused,
+    HomeserverError,
+    HomeserverRefused,
+    HomeserverUnavailable,
+    TooLarge,
+)
 from agent_bridge.core.http import read_bounded
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.attachments import parse_mxc
@@ -21,6 +29,7 @@ from agent_bridge.matrix.requests import failure
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from agent_bridge.core.file_key import FileKey
     from agent_bridge.core.ids import Namespace
 
 _OK = 200
@@ -60,6 +69,16 @@ class Media:
         with self._others.asking(server, FILE):
             return await self._download(server, media, limit, as_user)
 
+    async def read(self, url: str, key: FileKey | None, *, limit: int, as_user: str | None = None) -> bytes:
+        """Return the file at an ``mxc://`` URL in the clear, see :meth:`download`; *key* opens an encrypted one.
+
+        Raises:
+            FileRefused: it is encrypted, and cannot be opened.
+        """
+        if key is not None:
+            raise FileRefused("the file is encrypted", FileProblem.ENCRYPTED)
+        return await self.download(url, limit=limit, as_user=as_user)
+
     async def _download(self, server: str, media: str, limit: int, as_user: str | None) -> bytes:
         target = self._base / "_matrix/client/v1/media/download" / server / media
         headers, query = self._headers, self._query(as_user)
@@ -72,7 +91,7 @@ class Media:
         raise _invalid()
 
     async def upload(self, data: bytes, content_type: str, filename: str, as_user: str | None = None) -> str:
-        """Store a file and return its ``mxc://`` URL (``POST /_matrix/media/v3/upload``).
+        """Store a file and return its ``mxc://`` URL (``POST /_matrix/media/v3/upload``). *filename* may be empty.
 
         A repeat stores a second copy. No event refers to the first one then.
 
@@ -87,10 +106,15 @@ class Media:
                 raise TooLarge(limit) from error
             raise
 
+    async def upload_for(self, room_id: str, data: bytes, content_type: str, filename: str, as_user: str) -> MediaFile:
+        """Store a file that *as_user*, a member, sends into a room, see :meth:`upload`."""
+        del room_id  # only encrypted rooms differ
+        return MediaFile(await self.upload(data, content_type, filename, as_user), content_type, len(data))
+
     async def _upload(self, data: bytes, content_type: str, filename: str, as_user: str | None) -> str:
         target = self._base / "_matrix/media/v3/upload"
         headers = {**self._headers, "Content-Type": content_type}
-        query = self._query(as_user) | {"filename": filename}
+        query = self._query(as_user) | ({"filename": filename} if filename else {})
         async with self._request("POST", target, headers=headers, params=query, data=io.BytesIO(data)) as response:
             await _check(response)
             url = (await _json(response)).get("content_uri")

@@ -6,6 +6,7 @@ import re
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.core.ids import SPOKEN
 from agent_bridge.core.payloads import MediaKind, MessagePayload
 from agent_bridge.matrix.attachments import attachment_of
 from agent_bridge.matrix.events import clean
@@ -104,6 +105,13 @@ def is_reply(content: Mapping[str, Any]) -> bool:
     """Tell whether *content* relates to an earlier message as a reply, also only for clients that know no threads."""
     related = content.get("m.relates_to")
     return isinstance(related, dict) and isinstance(related.get("m.in_reply_to"), dict)
+
+
+def answer_aloud(content: Mapping[str, Any]) -> str | None:
+    """Return the event with the text that a voice message of the bridge reads aloud; None for other contents."""
+    reply = content["m.relates_to"]["m.in_reply_to"] if SPOKEN in content and is_reply(content) else {}
+    event_id = reply.get("event_id")
+    return event_id if isinstance(event_id, str) else None
 
 
 def _message(content: Mapping[str, Any]) -> MessagePayload:

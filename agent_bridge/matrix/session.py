@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import aiohttp
 from agent_bridge.core.errors import RateLimited
 from agent_bridge.core.http import delay_of
 from agent_bridge.core.json_pieces import load_pieces
+from agent_bridge.core.observer import UNOBSERVED, RequestResult
 from agent_bridge.matrix.pacing import Pacer, is_background, kind_of
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientTimeout
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
+
+    from agent_bridge.core.observer import Observer
 
 _log = logging.getLogger(__name__)
 
@@ -39,8 +43,10 @@ _REPETITIONS = (1, 2, 4)
 #: a second keep this many times as many connections open.
 _KEEP_ALIVE = 5.0
 #: Parts of the paths with a transaction id: the homeserver carries such a request out once, however often it comes.
-_WITH_TRANSACTION = ("/send/", "/redact/")
-_TOO_MANY = 429
+_WITH_TRANSACTION = ("/send/", "/redact/", "/sendToDevice/")
+#: The ends of the paths of requests about keys: a key that is uploaded again is the same, and another is claimed.
+_ABOUT_KEYS = ("/keys/query", "/keys/upload", "/keys/claim")
+_TOO_MANY, _REFUSED, _FAILED = 429, 400, 500
 #: Bytes of a response that are parsed before a thread could begin.
 _SHORT = 20_000
 #: Shortest wait in seconds, and the wait if the homeserver names no time.
@@ -163,7 +169,7 @@ class _RepeatWhenSilent:
     """A middleware that repeats a request without a response, on a new connection; or ends it by :func:`limited_to`.
 
     A firewall or a tunnel may have dropped the connections of the pool without a word. Only requests are repeated that
-    have no effect after a later request: those that read, and those with a transaction id.
+    have no effect after a later request: those that read, those with a transaction id, and those about keys.
     """
 
     def __init__(self, connector: _Connector, silence: float) -> None:
@@ -173,7 +179,7 @@ class _RepeatWhenSilent:
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         if (own := _LIMIT.get()) is not None:
             return await _within(own, request, handler)
-        if request.method == "GET" or any(part in request.url.raw_path for part in _WITH_TRANSACTION):
+        if _is_repeatable(request):
             for times in _REPETITIONS:
                 try:
                     async with asyncio.timeout(times * self._silence) as limit:
@@ -184,6 +190,11 @@ class _RepeatWhenSilent:
                 _log.warning("no response of the homeserver: a request is repeated on a new connection")
                 self._connector.drop_idle()
         return await handler(request)
+
+
+def _is_repeatable(request: ClientRequest) -> bool:
+    path = request.url.raw_path
+    return request.method == "GET" or path.endswith(_ABOUT_KEYS) or any(part in path for part in _WITH_TRANSACTION)
 
 
 @dataclass(slots=True)
@@ -220,19 +231,51 @@ async def _within(limit: Limit, request: ClientRequest, handler: ClientHandlerTy
         raise aiohttp.ServerTimeoutError(f"no response within {limit.seconds:g} s") from error
 
 
+class _TellObserver:
+    """A middleware that tells *observer* of each request, each repetition on its own."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        begin, result = time.monotonic(), RequestResult.NO_RESPONSE
+        try:
+            response = await handler(request)
+            result = _result_of(response.status)
+        finally:
+            self._observer.homeserver_request(request.method, result, time.monotonic() - begin)
+        return response
+
+
+def _result_of(status: int) -> RequestResult:
+    if status == _TOO_MANY:
+        return RequestResult.LIMITED
+    if status >= _FAILED:
+        return RequestResult.FAILED
+    return RequestResult.REFUSED if status >= _REFUSED else RequestResult.OK
+
+
 def homeserver_session(
-    *, patience: float = PATIENCE, read_timeout: float = READ_TIMEOUT, silence: float = _SILENCE
+    *,
+    patience: float = PATIENCE,
+    read_timeout: float = READ_TIMEOUT,
+    silence: float = _SILENCE,
+    observer: Observer = UNOBSERVED,
 ) -> aiohttp.ClientSession:
     """Return a session whose requests wait out a 429, *patience* seconds at most; within :func:`at_once` not.
 
     A request that can be repeated without an effect is repeated after *silence* seconds without a response, and later
     twice more. A response fails when *read_timeout* seconds pass without a byte. The waits do not count.
+
+    *observer* hears of each request.
     """
     connector = _Connector()
+    # The last one is called for each repetition that the others make.
+    told = (_TellObserver(observer),) if observer.measures else ()
     return aiohttp.ClientSession(
         # No total limit: it would include the waits.
         timeout=aiohttp.ClientTimeout(connect=_CONNECT_TIMEOUT, sock_read=read_timeout),
         response_class=_Response,
-        middlewares=(_WaitWhenLimited(patience), _RepeatWhenSilent(connector, silence)),
+        middlewares=(_WaitWhenLimited(patience), _RepeatWhenSilent(connector, silence), *told),
         connector=connector,
     )

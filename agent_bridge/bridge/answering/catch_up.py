@@ -17,7 +17,7 @@ from agent_bridge.bridge.answering.history import within_budget
 from agent_bridge.bridge.answering.shared import Shared
 from agent_bridge.bridge.answering.speakers import Speakers
 from agent_bridge.core.errors import HomeserverError
-from agent_bridge.core.ids import IMPORTED
+from agent_bridge.core.ids import IMPORTED, SPOKEN
 from agent_bridge.core.names import one_line
 from agent_bridge.core.transcript import NO_CATCH_UP, CatchUp, HeardMessage
 from agent_bridge.matrix.events import clean, content_today, newest_edit, parse_event
@@ -208,7 +208,7 @@ class RoomReader:
             return False
         if not self._roles.reads(said.sender, place.room_id):
             return False
-        is_quiet = said.content.get("msgtype") == "m.notice" or IMPORTED in said.content
+        is_quiet = said.content.get("msgtype") == "m.notice" or {IMPORTED, SPOKEN} & said.content.keys()
         is_own_word = self._namespace.is_ours(said.sender) and is_quiet
         return not is_own_word and said.relation != "m.replace" and said.thread == place.thread
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.answering.batching import Batching
     from agent_bridge.bridge.answering.generation import Generation
     from agent_bridge.bridge.answering.outcome import Outcome
+    from agent_bridge.bridge.answering.speech import Speaker
     from agent_bridge.bridge.answering.undeliverable import Undeliverable
     from agent_bridge.bridge.delivery.outbox import Outbox
     from agent_bridge.bridge.delivery.outboxes import Outboxes
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.metering.recorder import UsageRecorder
     from agent_bridge.config.conversations import AnswersConfig, LanesConfig
     from agent_bridge.core.agents import Agent
+    from agent_bridge.core.observer import Observer
     from agent_bridge.core.turns import Turn
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.chats import Chats
@@ -74,14 +77,18 @@ class MessageHandler:
         hand_on: HandOn,
         recorder: UsageRecorder,
         clients: ClientAgents,
+        speaker: Speaker,
         lanes: LanesConfig,
         answers: AnswersConfig,
+        observer: Observer,
         texts: Texts,
     ) -> None:
+        self._observer = observer
         self._outboxes = outboxes
         self._turns = turns
         self._chats = chats
         self._clients = clients
+        self._speaker = speaker
         self._batching = batching
         self._generation = generation
         self._receipts = receipts
@@ -166,6 +173,7 @@ class MessageHandler:
                 self._uncommitted.keep(turn, outcome)
             if is_whole:
                 outcome = outcome.mentioning(await self._hand_on.mentioned(turn, outcome.text))
+                outcome = self._speaker.prepared(turn, agent, outcome)
             outcome = outcome.mentioning(await self._requesters(turn, outcome, started))
         ops = await rendered(len(outcome.text), outcome.ops, self._texts, self._max_parts)
         if turn.state is not TurnState.COMMITTED:
@@ -194,7 +202,10 @@ class MessageHandler:
         if turn.in_chat and outcome.error is None:
             await self._chats.used(turn.room_id, turn.id)
         then = self._hand_on.step(turn, outcome.extras.mentions) if is_whole else None
-        is_last = await outbox.publish(ops, outcome.state, then=then)
+        speak = None if outcome.extras.speech is None else partial(self._speaker.speak, turn, agent, outbox, outcome)
+        is_last = await outbox.publish(ops, outcome.state, then=then, speak=speak)
+        if is_whole:
+            self._tell_times(turn, agent, outbox, started)
         seconds = round(time.monotonic() - started, 3)
         tokens = {} if outcome.usage is None else asdict(outcome.usage)
         if outcome.error is None:
@@ -204,6 +215,15 @@ class MessageHandler:
         else:
             _log.warning("answer failed", agent=agent.name, room=turn.room_id, error=outcome.error, **tokens)
         return is_last
+
+    def _tell_times(self, turn: Turn, agent: Agent, outbox: Outbox, started: float) -> None:
+        """Tell the observer the times of the whole answer to *turn*, which was *started* then, since the message."""
+        first = outbox.first_words_at
+        self._observer.answered(
+            agent.upstream,
+            whole=turn.age + time.monotonic() - started,
+            first_words=None if first is None else turn.age + first - started,
+        )
 
     async def _requesters(self, turn: Turn, outcome: Outcome, started: float) -> Sequence[str]:
         """Return the people whom the answer mentions: those who asked among others, and had to wait for it long."""
@@ -223,8 +243,9 @@ class MessageHandler:
         if turn.stop is not None and await self._ask_the_rest(turn, outbox, turn.stop):
             return None
         # The answer may have been withdrawn since the turn was claimed.
-        stops = await self._turns.stops([turn.id])
-        return committed_outcome(replace(turn, stop=stops.get(turn.id)))
+        stop = (await self._turns.stops([turn.id])).get(turn.id)
+        # A committed answer is not stopped any more: only its voice is.
+        return committed_outcome(replace(turn, stop=turn.stop if stop is StopReason.STOPPED else stop))
 
     async def _end(self, turn: Turn, attempt: Attempt, agent: Agent, outbox: Outbox, started: float) -> Outcome | None:
         """Return the outcome of *attempt*; None if the turn is queued again."""

@@ -17,7 +17,7 @@ from agent_bridge.core.names import one_line
 from agent_bridge.core.transcript import NO_CATCH_UP, ChatMessage
 from agent_bridge.matrix.events import content_today
 from agent_bridge.matrix.relayed import raw_as_said
-from agent_bridge.matrix.said import message_of, without_fallback
+from agent_bridge.matrix.said import answer_aloud, message_of, without_fallback
 from agent_bridge.render.content import escape
 from agent_bridge.render.schedules import scheduled_head
 
@@ -262,15 +262,19 @@ class Questions:
     async def _message(self, room_id: str, event_id: str, ghost: str) -> ChatMessage | None:
         """Return the present text of an event with its sender as role, cut after :data:`_QUOTED` characters.
 
-        Return None without text, if *ghost* cannot see it, and if the texts of its sender are not for agents.
+        The text of a voice message that reads an answer aloud is the answer. Return None without text, if *ghost*
+        cannot see it, and if the texts of its sender are not for agents.
         """
         found = await self._homeserver.event(room_id, event_id, ghost)
         event = None if found is None else raw_as_said(found, self._namespace)
         if event is None or not self._roles.reads(str(event.get("sender")), room_id):
             return None
         content = event.get("content")
-        if isinstance(content, dict) and THREAD_HEAD in content and self._namespace.is_ours(str(event.get("sender"))):
-            return None
+        if isinstance(content, dict) and self._namespace.is_ours(str(event.get("sender"))):
+            if THREAD_HEAD in content:
+                return None
+            if (answer := answer_aloud(content)) is not None:
+                return await self._message(room_id, answer, ghost)
         said = message_of(str(event.get("type")), content_today(event))
         text = "" if said is None else said.body or ", ".join(one_line(each.name) for each in said.files)
         if isinstance(content, dict):
