@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import stat
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp import web
 
 from agent_bridge.cli.agent_checks import compare_agents
+from agent_bridge.cli.encryption_check import Arrivals, look_at_keys, look_at_streams
+from agent_bridge.cli.file_checks import is_exposed, read_registration, stale_keys
 from agent_bridge.cli.init import LETTA
+from agent_bridge.cli.metrics_check import look_at_metrics
 from agent_bridge.cli.probe import examine_upstream, is_app_server, without_credentials
+from agent_bridge.cli.rejecting_intake import RejectingIntake
 from agent_bridge.cli.remedies import remedy_for
 from agent_bridge.cli.room_checks import compare_rooms
-from agent_bridge.config.document import parse
-from agent_bridge.config.registration import registration
 from agent_bridge.core.errors import (
     ConfigError,
     DatabaseUnsuitable,
@@ -35,6 +38,7 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.admin import is_server_administrator
 from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.server_facts import auth_service, software
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.postgres import migrate
 from agent_bridge.store.postgres.embedded import database_uri
@@ -44,15 +48,20 @@ from agent_bridge.upstream.conversation_store import MemoryConversations
 from agent_bridge.upstream.registry import make_upstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from agent_bridge.config.model import Config
     from agent_bridge.config.upstreams import UpstreamConfig
-    from agent_bridge.matrix.events import RoomEvent
 
 
 _NOT_FOUND = 404
+_ACCEPTED = (
+    "auto_accept_invites: {enabled: true, only_from_local_users: true} in homeserver.yaml has Synapse accept them for "
+    "all local users"
+)
+#: The process that listens, if it is this one.
+_IN_PLACE = "this command in the bridge's place"
 #: A localpart, behind the prefix, that no ghost can have: the bridge replaces "-" by "_".
 _PROBE = "doctor-probe"
 
@@ -78,22 +87,6 @@ class Finding:
         return f"{line} → {self.remedy}" if self.remedy else line
 
 
-class _RejectingIntake:
-    """The intake of the doctor's endpoint: stores nothing, so that the homeserver sends its events again later."""
-
-    async def take(self, _transaction_id: str, _events: Sequence[RoomEvent]) -> None:
-        raise StoreError("agent-bridge doctor stores no events")
-
-    async def add_dead_letter(self, _transaction_id: str, _reason: str, _body: str) -> None:
-        raise StoreError("agent-bridge doctor stores no dead letters")
-
-    async def request_backfill(self, _reason: str) -> None:
-        raise StoreError("agent-bridge doctor requests no backfill")
-
-    async def schedule_backfill(self) -> None:
-        raise StoreError("agent-bridge doctor schedules no backfill")
-
-
 class Doctor:
     """Checks one configuration. Each check returns a finding; expected failures are findings, not exceptions."""
 
@@ -101,6 +94,8 @@ class Doctor:
         self._config = config
         self._file = file
         self._registration_file = registration_file
+        #: The issuer of the service that has the accounts of the homeserver; None: there is none, or it is not known.
+        self._auth_service: str | None = None
 
     async def findings(self) -> AsyncIterator[Finding]:
         """Yield each finding as soon as its check ends.
@@ -113,9 +108,14 @@ class Doctor:
         async with homeserver_session() as session:
             token = self._config.appservice.as_token.get_secret_value()
             homeserver = Homeserver(self._config.homeserver.address, token, self._config.namespace, session)
+            # It reads no messages, and judges rooms as the bridge does.
+            homeserver.has_keys = self._config.encryption.allow
+            homeserver.requires_encryption = self._config.encryption.require
             reachable = await self._homeserver(homeserver)
             yield reachable
             if reachable.ok:
+                if (authentication := await self._authentication(homeserver)) is not None:
+                    yield authentication
                 token_accepted = await self._as_token(homeserver)
                 yield token_accepted
                 yield await self._namespaces(homeserver) if token_accepted.ok else _skipped("namespaces")
@@ -126,7 +126,11 @@ class Doctor:
             yield await asyncio.to_thread(self._registration)
             if reachable.ok:
                 yield await self._ping(homeserver) if token_accepted.ok else _skipped("homeserver → bridge")
+                if self._config.encryption.allow or self._config.answers.event_streams:
+                    yield await self._devices(homeserver) if token_accepted.ok else _skipped("devices")
         async with aiohttp.ClientSession() as session:
+            if self._config.metrics.enabled:
+                yield await self._metrics(session)
             for each in self._config.upstreams:
                 async for finding in self._upstream(each, session):
                     yield finding
@@ -135,7 +139,7 @@ class Doctor:
 
     def _configuration(self) -> Finding:
         """Check that only its owner can read the configuration."""
-        if self._file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        if is_exposed(self._file):
             remedy = f"it holds tokens: chmod 600 {self._file}"
             return Finding("configuration", False, f"{self._file} can be read by other users", remedy)
         return Finding("configuration", True, str(self._file))
@@ -167,7 +171,23 @@ class Doctor:
         if outage is not None and not isinstance(outage, RegistrationRejected):
             remedy = "check homeserver.address, and that Synapse runs"
             return Finding("homeserver", False, f"{address}: {outage}", remedy)
-        return Finding("homeserver", True, f"{address} answers")
+        return Finding("homeserver", True, ", ".join(filter(None, (f"{address} answers", await software(homeserver)))))
+
+    async def _authentication(self, homeserver: Homeserver) -> Finding | None:
+        """Tell how a homeserver differs whose accounts belong to an authentication service; None without one."""
+        check = "authentication"
+        try:
+            self._auth_service = await auth_service(homeserver)
+        except HomeserverError as error:
+            remedy = "check that the authentication service of the homeserver runs: without it, nobody can sign in"
+            return Finding(check, False, str(error), remedy)
+        if self._auth_service is None:
+            return None
+        text = (
+            f"the accounts belong to {self._auth_service}: the bridge works, but its bot cannot be a server "
+            "administrator, and uninstall cannot deactivate ghosts (docs/deployment.md)"
+        )
+        return Finding(check, True, text)
 
     async def _as_token(self, homeserver: Homeserver) -> Finding:
         """Check that the homeserver accepts the token, as the bot's."""
@@ -238,17 +258,17 @@ class Doctor:
         """Check that the bot has the rights by which people join rooms at once; or tell how they can do without."""
         check, bot = "invitations", self._config.namespace.bot
         if not self._config.homeserver.admin:
-            text = (
-                "people accept them by hand; auto_accept_invites: {enabled: true, only_from_local_users: true} in "
-                "homeserver.yaml has Synapse accept them for all local users, or homeserver.admin: true the bridge"
-            )
-            return Finding(check, True, text)
+            other = ", or homeserver.admin: true the bridge" if self._auth_service is None else ""
+            return Finding(check, True, f"people accept them by hand; {_ACCEPTED}{other}")
         try:
             is_administrator = await is_server_administrator(homeserver)
         except HomeserverError as error:
             return Finding(check, False, str(error))
         if is_administrator:
             return Finding(check, True, f"local people join rooms at once: {bot} is a server administrator")
+        if self._auth_service is not None:
+            text = "homeserver.admin is true, which has no effect: the accounts belong to an authentication service"
+            return Finding(check, False, text, f"set homeserver.admin: false; {_ACCEPTED}")
         remedy = (
             f'make it one: PUT /_synapse/admin/v1/users/{bot}/admin with {{"admin": true}} and the token of a server '
             "administrator; or set homeserver.admin: false"
@@ -260,17 +280,14 @@ class Doctor:
         file, remedy = self._registration_file, "agent-bridge registration --force; then restart Synapse"
         check, other_file = "rate limiting", "name the file that Synapse reads with --registration"
         try:
-            found = parse(file.read_text(encoding="utf-8"), str(file)).root
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
-            return Finding(check, False, f"{file}: {reason}", other_file)
+            found = read_registration(file)
+        except OSError as error:
+            return Finding(check, False, f"{file}: {error.strerror}", other_file)
         except ConfigError as error:
             return Finding(check, False, str(error), other_file)
         if not isinstance(found, dict) or found.get("rate_limited", True) is not False:
             return Finding(check, False, f"{file} does not say rate_limited: false", remedy)
-        expected = registration(self._config)
-        stale = [key for key in expected if found.get(key) != expected[key]]
-        if stale:
+        if stale := stale_keys(found, self._config):
             return Finding(check, False, f"off, but {file} differs from the configuration ({', '.join(stale)})", remedy)
         return Finding(check, True, f"off in {file}, which matches the configuration; Synapse's copy must be the same")
 
@@ -292,11 +309,35 @@ class Doctor:
             return Finding(check, False, text, "correct appservice.hostname and appservice.port")
         return Finding(check, True, f"reached {process} in {milliseconds or 0:.0f} ms")
 
+    async def _devices(self, homeserver: Homeserver) -> Finding:
+        """Check that the bridge can have devices, with keys if it needs them, and that those of the bot are in order.
+
+        What event streams need is a part of what encryption needs.
+        """
+        look: Callable[[Arrivals | None], Awaitable[tuple[str, str]]]
+        if self._config.encryption.allow:
+            check, look = "encryption", partial(look_at_keys, self._config, homeserver)
+        else:
+            check, look = "event streams", partial(look_at_streams, homeserver)
+        arrivals = Arrivals()
+        try:
+            async with self._endpoint(arrivals) as process:
+                # A homeserver that could not reach the bridge tries it again now.
+                await homeserver.ping(self._config.appservice.id)
+                remedy, text = await look(arrivals if process == _IN_PLACE else None)
+        except (HomeserverError, StoreError) as error:
+            return Finding(check, False, str(error))
+        except OSError as error:
+            return Finding(check, False, f"cannot listen: {error.strerror or error}")
+        return Finding(check, not remedy, text, remedy)
+
     @asynccontextmanager
-    async def _endpoint(self) -> AsyncIterator[str]:
+    async def _endpoint(self, arrivals: Arrivals | None = None) -> AsyncIterator[str]:
         """Listen on the bridge's port, unless the running bridge does; give the name of the process that listens."""
         app = web.Application()
-        AppServiceEndpoint(self._config.appservice.hs_token.get_secret_value(), _RejectingIntake()).add_routes(app)
+        hs_token = self._config.appservice.hs_token.get_secret_value()
+        take = None if arrivals is None else arrivals.take
+        AppServiceEndpoint(hs_token, RejectingIntake(arrivals), key_news=take).add_routes(app)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         try:
@@ -307,9 +348,14 @@ class Doctor:
                     raise
                 yield "the bridge, or another program, on the same port"
             else:
-                yield "this command in the bridge's place"
+                yield _IN_PLACE
         finally:
             await runner.cleanup()
+
+    async def _metrics(self, session: aiohttp.ClientSession) -> Finding:
+        """Check that the metrics can be scraped, if the bridge runs."""
+        fault, text = await look_at_metrics(self._config, session)
+        return Finding("metrics", not fault, text, fault)
 
     async def _upstream(self, config: UpstreamConfig, session: aiohttp.ClientSession) -> AsyncIterator[Finding]:
         """Check that an upstream lists its agents; tell of a kind that offers more."""
@@ -320,6 +366,9 @@ class Doctor:
         except UpstreamError as error:
             yield Finding(check, False, f"{address}: {error.says(ENGLISH)}", await remedy_for(error, config))
             return
+        if config.speech_model is not None and find_spec("av") is None:
+            text = "speech_model is set, and the bridge is installed without the extra voice: no answer is read aloud"
+            yield Finding(check, False, text, "pip install '.[voice]'")
         found = await examine_upstream(config, session) if config.kind == "openai" else None
         is_letta = found is not None and found.is_letta
         if is_letta and (missing := missing_for_letta(config)):

@@ -64,7 +64,19 @@ def parse(text: str, name: str) -> Document:
         raise ConfigError(f"{where}: {_why(error)}") from None
     except RecursionError:
         raise ConfigError(f"{name}: is nested too deeply for a configuration") from None
+    except AssertionError:
+        # The library gathers the comments, and does not expect one there.
+        words = "has an empty line before a text that begins with | or >, and a comment behind that sign; remove one"
+        raise ConfigError(f"{name}: {words} of them") from None
     return Document(root, tuple(_duplicate(root, *found) for found in yaml.constructor.duplicates))
+
+
+def compose(text: str) -> Node | None:
+    """Return the nodes of *text*, which is valid YAML, with their places in it; None if it has none."""
+    yaml = YAML()
+    yaml.composer.warn_double_anchors = False
+    node: Node | None = yaml.compose(text)
+    return node
 
 
 class _Constructor(RoundTripConstructor):

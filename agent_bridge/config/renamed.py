@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from agent_bridge.config.document import Document
     from agent_bridge.config.validation import Place
 
+#: A warning or a fault, with its line.
+Line = tuple[int, ConfigFault]
 #: Section, old key, new key. Renamed in version 0.2.0.
 RENAMED = (
     ("homeserver", "compare_interval", "backfill_interval"),
@@ -23,26 +26,33 @@ RENAMED = (
 )
 
 
-def rename_old_keys(document: Document) -> tuple[list[tuple[int, ConfigFault]], list[tuple[int, ConfigFault]]]:
+def rename_old_keys(document: Document) -> tuple[list[Line], list[Line]]:
     """Give the keys of *document*, whose root is a mapping, their new names; a key keeps its line.
 
-    Returns warnings (a key has its old name) and faults (a section has a key under both names), each with its line.
+    Returns warnings (a key has its old name) and faults (a section has a key under both names), each with its line. A
+    key that a mapping merges (``<<``) from another one has one warning for both.
     """
-    warnings: list[tuple[int, ConfigFault]] = []
-    faults: list[tuple[int, ConfigFault]] = []
+    warnings: list[Line] = []
+    faults: list[Line] = []
     for section, old, new in RENAMED:
+        warned = False
         for place, mapping in _mappings(document.root.get(section), section):
             if old not in mapping:
                 continue
-            line = document.line((*place, old))
-            value = mapping.pop(old)
+            line, value = document.line((*place, old)), mapping[old]
+            # Its own method fails for a mapping that others merge.
+            OrderedDict.__delitem__(mapping, old)
             if new in mapping:
                 words = f"is the old name of {new}, which is also set; remove it"
                 faults.append((line, ConfigFault((*place, old), words)))
                 continue
             mapping[new] = value
-            mapping.lc.data[new] = mapping.lc.data.pop(old)
-            warnings.append((line, ConfigFault((*place, new), f"has its old name {old}; rename it")))
+            is_own = old in (mapping.lc.data or ())
+            if is_own:
+                mapping.lc.data[new] = mapping.lc.data.pop(old)
+            if is_own or not warned:
+                warnings.append((line, ConfigFault((*place, new), f"has its old name {old}; rename it")))
+            warned = True
     return warnings, faults
 
 
