@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_bridge import log
+from benchmarks.admin import admin_page
 from benchmarks.claims import claims
 from benchmarks.deltas import deltas
 from benchmarks.durability import durability
+from benchmarks.encrypted import encrypted
 from benchmarks.first_words import first_words
 from benchmarks.ground import Ground
 from benchmarks.groups import groups
@@ -22,6 +24,7 @@ from benchmarks.letta import letta
 from benchmarks.machine import OtherProcesses, describe_machine
 from benchmarks.many_chats import many_chats
 from benchmarks.markdown import markdown
+from benchmarks.metrics import metrics_scrape
 from benchmarks.new_chat import new_chat
 from benchmarks.page import Entry, entry, line, page
 from benchmarks.poll import idle_poll
@@ -32,6 +35,10 @@ from benchmarks.repair import repair
 from benchmarks.restart import restart, takeover
 from benchmarks.role_change import role_change
 from benchmarks.rooms import ROOMS, thousand_rooms
+from benchmarks.scale import scale_1000, scale_10000
+from benchmarks.scale_costs import costs
+from benchmarks.scale_page import NEEDED, scaling_page
+from benchmarks.scale_processes import four_processes
 from benchmarks.speedup import speedup
 from benchmarks.start import idle_start
 from benchmarks.streaming import streaming
@@ -46,6 +53,7 @@ if TYPE_CHECKING:
 
 _TOP = Path(__file__).resolve().parent.parent
 _RESULTS, _PAGE = _TOP / "benchmarks" / "results.json", _TOP / "docs" / "benchmarks.md"
+_SCALING = _TOP / "docs" / "scaling.md"
 _MEASURES: Mapping[str, Measure] = {
     "latency": latency,
     "throughput": throughput,
@@ -73,6 +81,13 @@ _MEASURES: Mapping[str, Measure] = {
     "claims": claims,
     "subscribers": subscribers,
     "ask": send_and_wait,
+    "metrics": metrics_scrape,
+    "encrypted": encrypted,
+    "admin": admin_page,
+    "scale_1000": scale_1000,
+    "scale_10000": scale_10000,
+    "four_processes": four_processes,
+    "costs": costs,
 }
 
 
@@ -101,8 +116,12 @@ def main() -> None:
         metavar=f"{{{','.join(_MEASURES)}}}",
     )
     parser.add_argument("--rooms", type=int, default=ROOMS, help="number of rooms for `rooms` (default: %(default)s)")
+    parser.add_argument("--pages", action="store_true", help="write the pages from the results, and measure nothing")
     parser.add_argument("--dry", action="store_true", help="do not write the report")
     arguments = parser.parse_args()
+    if arguments.pages:
+        _write({}, keep_others=True)
+        return
     log.configure("warning", "console")
     measures: dict[str, Measure] = {**_MEASURES, "rooms": partial(thousand_rooms, rooms=arguments.rooms)}
     figures = asyncio.run(_measure({name: measures[name] for name in arguments.figures or measures}))
@@ -116,6 +135,8 @@ def _write(figures: dict[str, Entry], *, keep_others: bool) -> None:
     document = {"figures": together, "machine": machine}
     _RESULTS.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     _PAGE.write_text(page(together, machine), encoding="utf-8")
+    if together.keys() >= set(NEEDED):
+        _SCALING.write_text(scaling_page(together), encoding="utf-8")
 
 
 if __name__ == "__main__":

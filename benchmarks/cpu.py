@@ -60,8 +60,17 @@ def seconds_of_machine() -> float:
 
 def resident_megabytes(pid: int) -> float:
     """Return the resident memory of one process, in units of 10⁶ bytes."""
+    return _megabytes(pid, "VmRSS:")
+
+
+def peak_megabytes(pid: int) -> float:
+    """Return the highest resident memory that one process has had, in units of 10⁶ bytes."""
+    return _megabytes(pid, "VmHWM:")
+
+
+def _megabytes(pid: int, name: str) -> float:
     for line in (_PROC / str(pid) / "status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(name):
             return int(line.split()[1]) * 1024 / 1e6
     raise LookupError(f"process {pid} has no memory")
 

@@ -36,7 +36,11 @@ BRIDGES = (
     "role-change",
     *("start", "start-one", "repair", "import"),
     *("subscribers", "ask"),
+    "encrypted",
+    *("scale-1000", "scale-10000", "four", "costs"),
 )
+#: Sections of the configuration that also change the registration, by the bridge.
+_SECTIONS = {"encrypted": {"encryption": {"allow": True}}}
 #: Baselines, each with its own namespace.
 BASELINES = ("latency-echo", "throughput-echo", "provision-bare", "new-chat-bare")
 
@@ -70,7 +74,7 @@ class Ground:
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ab-bench-")))
         # If root runs the benchmark, PostgreSQL runs as another user.
         self._folder.chmod(0o711)
-        files = {name: self._folder / f"{name}.registration.yaml" for name in (*BRIDGES, *BASELINES)}
+        files = {name: self.registration(name) for name in (*BRIDGES, *BASELINES)}
         self.synapse = Synapse(self._folder / "synapse", DOMAIN, registrations=list(files.values()))
         self._services = {name: _service(name) for name in files}
         for name, file in files.items():
@@ -108,7 +112,7 @@ class Ground:
             "permissions": {DOMAIN: "member"},
             "logging": {"format": "json"},
         }
-        return config_from(values | sections)
+        return config_from(values | _SECTIONS.get(name, {}) | sections)
 
     def database(self, name: str) -> str:
         """Create an empty database and return its URI."""
@@ -116,6 +120,10 @@ class Ground:
         with psycopg.connect(url, autocommit=True) as admin:
             admin.execute(f'CREATE DATABASE "{name}"'.encode())
         return url.replace("/postgres?", f"/{name}?")
+
+    def registration(self, name: str) -> Path:
+        """Return the registration file of the service *name*."""
+        return self._folder / f"{name}.registration.yaml"
 
     @asynccontextmanager
     async def bridge(self, name: str, upstream: str, **sections: Any) -> AsyncIterator[Bridge]:

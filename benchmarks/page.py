@@ -50,9 +50,9 @@ def entry(figure: Figure, others: float) -> Entry:
 def line(name: str, figure: Entry) -> str:
     """Return the figure in one line, and each of its parts in one line."""
     aim = f" (aim {figure['aim']}{_missed(figure)})" if figure["aim"] else ""
-    head = f"{name}: {_number(figure['value'])}{aim}, {_spread(figure)}, "
+    head = f"{name}: {number(figure['value'])}{aim}, {_spread(figure)}, "
     head += f"other processes {figure['other_processes_percent']:.0f} %"
-    return "\n".join([head, *(f"    {part}: {_number(value)}" for part, value in figure["parts"].items())])
+    return "\n".join([head, *(f"    {part}: {number(value)}" for part, value in figure["parts"].items())])
 
 
 def page(figures: Mapping[str, Entry], machine: Mapping[str, str]) -> str:
@@ -63,7 +63,7 @@ def page(figures: Mapping[str, Entry], machine: Mapping[str, str]) -> str:
 def _sections(figures: Mapping[str, Entry], machine: Mapping[str, str]) -> Iterator[str]:
     yield _HEAD
     for name, figure in figures.items():
-        measured = f"{_number(figure['value'])}{_missed(figure)}"
+        measured = f"{number(figure['value'])}{_missed(figure)}"
         others = f"{figure['other_processes_percent']:.0f} %"
         yield f"| `{name}` | {figure['aim'] or '-'} | {measured} | {_spread(figure)} | {others} |\n"
     yield "\n"
@@ -73,7 +73,7 @@ def _sections(figures: Mapping[str, Entry], machine: Mapping[str, str]) -> Itera
         yield f"\n## {name}\n\n{figure['how']}\n"
         if figure["parts"]:
             yield "\n| part | measured |\n|---|---|\n"
-            yield from (f"| {part} | {_number(value)} |\n" for part, value in figure["parts"].items())
+            yield from (f"| {part} | {number(value)} |\n" for part, value in figure["parts"].items())
 
 
 def _missed(figure: Entry) -> str:
@@ -85,8 +85,9 @@ def _spread(figure: Entry) -> str:
     repetitions = figure["repetitions"]
     if not repetitions:
         return "-"
-    return f"{_number(min(repetitions))} … {_number(max(repetitions))} (n={len(repetitions)})"
+    return f"{number(min(repetitions))} … {number(max(repetitions))} (n={len(repetitions)})"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return *value* with three digits."""
     return f"{value:.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"  # noqa: PLR2004

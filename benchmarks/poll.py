@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -40,17 +41,30 @@ def _last_statements(uri: str) -> set[tuple[int, object]]:
         return {(pid, began) for pid, began in connection.execute(_LAST_STATEMENTS)}
 
 
-async def idle_poll(ground: Ground) -> list[Figure]:
-    """Measure ``idle_poll_cpu_ms``."""
-    uri = ground.database("poll")
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """The cost of a look at an unchanged list: milliseconds of each batch, of CPU and in all."""
+
+    agents: int
+    cpu: list[float]
+    elapsed: list[float]
+    #: Database connections with a statement in that time.
+    busy: int
+
+
+async def poll_cost(ground: Ground, name: str, agents: int, *, etag: bool = False) -> Poll:
+    """Measure looks at *agents* unchanged agents, with the database *name*; *etag*: their list has an ``ETag``."""
+    uri = ground.database(name)
     migrate.migrate(uri)
+    options = ["etag"] if etag else []
     async with (
-        LoggedProgram("benchmarks.upstream", str(_AGENTS)) as server,
+        LoggedProgram("benchmarks.upstream", str(agents), *options) as server,
         Database(uri) as database,
         aiohttp.ClientSession() as session,
     ):
         await server.logs("listening")
-        config = ground.config("rename", server.heard["listening"][0]["url"])
+        upstream = {"name": "bench", "url": server.heard["listening"][0]["url"], "max_new_agents": agents}
+        config = ground.config("rename", upstreams=[upstream])
         watched = [(make_upstream(each, session, MemoryConversations()), each) for each in config.upstreams]
         signals = Signals()
         upstream_status = UpstreamStatus(KeyValues(database), signals)
@@ -74,18 +88,25 @@ async def idle_poll(ground: Ground) -> list[Figure]:
                 (health,) = await discovery.look()
             cpu.append((time.process_time() - started) / _POLLS * 1000)
             elapsed.append((time.monotonic() - began) / _POLLS * 1000)
-        busy = len(_last_statements(uri) - before)
-    return [
-        Figure(
-            "idle_poll_cpu_ms",
-            median(cpu),
-            f"CPU time of one periodic look of the discovery at {health.agents} unchanged agents; {_BATCHES} batches "
-            f"of {_POLLS} looks. The agents' server runs in another process, whose CPU time does not count.",
-            Aim(5),
-            cpu,
-            {
-                "one look, ms": median(elapsed),
-                "database connections with a statement in that time (pg_stat_activity)": busy,
-            },
-        )
-    ]
+        return Poll(health.agents, cpu, elapsed, len(_last_statements(uri) - before))
+
+
+def poll_figure(name: str, poll: Poll, limit: float, more: str = "") -> Figure:
+    """Return the figure *name* of *poll* with an aim; *more* belongs to its description."""
+    return Figure(
+        name,
+        median(poll.cpu),
+        f"CPU time of one periodic look of the discovery at {poll.agents} unchanged agents{more}; {_BATCHES} batches "
+        f"of {_POLLS} looks. The agents' server runs in another process, whose CPU time does not count.",
+        Aim(limit),
+        poll.cpu,
+        {
+            "one look, ms": median(poll.elapsed),
+            "database connections with a statement in that time (pg_stat_activity)": poll.busy,
+        },
+    )
+
+
+async def idle_poll(ground: Ground) -> list[Figure]:
+    """Measure ``idle_poll_cpu_ms``."""
+    return [poll_figure("idle_poll_cpu_ms", await poll_cost(ground, "poll", _AGENTS), 5)]

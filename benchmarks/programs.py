@@ -69,7 +69,7 @@ class Subscriber:
         return self.seen[text]
 
 
-async def _tokens(home: Household, number: int) -> list[str]:
+async def tokens_of(home: Household, number: int) -> list[str]:
     """Return *number* new tokens of the person."""
     config = home.bridge.config
     secrets = [random_token() for _ in range(number)]
@@ -92,7 +92,7 @@ async def _tokens(home: Household, number: int) -> list[str]:
 
 
 @asynccontextmanager
-async def _subscribed(home: Household, tokens: list[str], number: int) -> AsyncIterator[list[Subscriber]]:
+async def subscribed(home: Household, tokens: list[str], number: int) -> AsyncIterator[list[Subscriber]]:
     """Subscribe *number* times to the first room."""
     timeout = aiohttp.ClientTimeout(total=None, sock_read=_PATIENCE)
     connector = aiohttp.TCPConnector(limit=0)
@@ -112,7 +112,7 @@ async def _subscribed(home: Household, tokens: list[str], number: int) -> AsyncI
         yield found
 
 
-async def _say(home: Household, subscribers: list[Subscriber]) -> tuple[list[float], float]:
+async def say(home: Household, subscribers: list[Subscriber]) -> tuple[list[float], float]:
     """Say something; return the seconds until each of *subscribers*, and until the person's /sync, has it."""
     person, room_id, text = home.person, home.rooms[0], question()
 
@@ -138,15 +138,15 @@ async def subscribers(ground: Ground) -> list[Figure]:
     """Measure ``subscription_ratio_p95`` and ``subscribers_1000_ratio_p95``."""
     limits = {"requests_per_minute": 100_000}
     async with household(ground, "subscribers", 1, api=limits) as home:
-        tokens = await _tokens(home, _SUBSCRIBERS // _OF_A_TOKEN)
-        async with _subscribed(home, tokens, 1) as one:
+        tokens = await tokens_of(home, _SUBSCRIBERS // _OF_A_TOKEN)
+        async with subscribed(home, tokens, 1) as one:
             for _ in range(_WARM_UP):
-                await _say(home, one)
-            single = [await _say(home, one) for _ in range(_MESSAGES)]
+                await say(home, one)
+            single = [await say(home, one) for _ in range(_MESSAGES)]
         before = resident_megabytes(home.bridge.program.pid)
-        async with _subscribed(home, tokens, _SUBSCRIBERS) as many:
-            await _say(home, many)
-            crowd = [await _say(home, many) for _ in range(_MANY_MESSAGES)]
+        async with subscribed(home, tokens, _SUBSCRIBERS) as many:
+            await say(home, many)
+            crowd = [await say(home, many) for _ in range(_MANY_MESSAGES)]
             after = resident_megabytes(home.bridge.program.pid)
     ours, theirs = [came[0] for came, _ in single], [seen for _, seen in single]
     everybody, beside = [each for came, _ in crowd for each in came], [seen for _, seen in crowd]
@@ -183,7 +183,7 @@ async def send_and_wait(ground: Ground) -> list[Figure]:
     """Measure ``ask_ratio_p50``."""
     limits = {"requests_per_minute": 100_000}
     async with household(ground, "ask", 1, api=limits) as home, aiohttp.ClientSession() as session:
-        (token,) = await _tokens(home, 1)
+        (token,) = await tokens_of(home, 1)
         headers = {"Authorization": f"Bearer {token}"}
         room_id, url = home.rooms[0], f"{home.bridge.config.public_url}/v1/ask"
 

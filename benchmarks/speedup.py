@@ -24,7 +24,7 @@ _ANSWER = 0.5
 _ROOMS = 20
 _RUNS = 3
 #: Seconds of a run, and of its warm-up.
-_RUN, _WARM_UP = 10.0, 3.0
+RUN, WARM_UP = 10.0, 3.0
 
 
 class Chat:
@@ -51,9 +51,9 @@ class Chat:
 
     async def rate(self) -> float:
         """Return the answers per second during a run."""
-        await asyncio.sleep(_WARM_UP)
+        await asyncio.sleep(WARM_UP)
         started, before = time.monotonic(), self.answers
-        await asyncio.sleep(_RUN)
+        await asyncio.sleep(RUN)
         return (self.answers - before) / (time.monotonic() - started)
 
     async def _talk(self, room_id: str) -> None:
@@ -77,7 +77,7 @@ async def speedup(ground: Ground) -> list[Figure]:
                     await worker.program.logs("turn claimed")
                     with used_by(ground.processes) as used:
                         two.append(await chat.rate())
-                    synapse = max(synapse, used["Synapse"] / (_WARM_UP + _RUN) * 100)
+                    synapse = max(synapse, used["Synapse"] / (WARM_UP + RUN) * 100)
     ideal = _LANES / _ANSWER
     return [
         Figure(
@@ -85,7 +85,7 @@ async def speedup(ground: Ground) -> list[Figure]:
             median(two) / median(one),
             "Answers per second of `agent-bridge run` with one `agent-bridge worker`, relative to `agent-bridge run` "
             f"alone. One person writes in {_ROOMS} rooms at once, without a pause between the {_RUNS} alternating "
-            f"runs of {_RUN:.0f} s each. An answer takes {_ANSWER * 1000:.0f} ms and `lanes.max_active_lanes` is "
+            f"runs of {RUN:.0f} s each. An answer takes {_ANSWER * 1000:.0f} ms and `lanes.max_active_lanes` is "
             f"{_LANES}, so one process gives at most {_LANES} / {_ANSWER:g} s = {ideal:g} answers per second, minus "
             "the overhead of a message. The figure shows that lanes spread over processes and that the processes do "
             "not slow each other down. With the default of 50 lanes, the homeserver on the same machine is the limit "

@@ -2,12 +2,13 @@
 
 Some questions have a *telling*, a longer answer with times.
 
-``python -m benchmarks.upstream COUNT`` serves COUNT agents and logs its URL.
+``python -m benchmarks.upstream COUNT [etag]`` serves COUNT agents, with an ``ETag`` of the list, and logs its URL.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import sys
 import time
@@ -32,6 +33,8 @@ class Upstream(OpenAIServer):
         super().__init__()
         #: Seconds before each piece of an answer; empty: the whole answer comes at once.
         self.pace: Sequence[float] = ()
+        #: Whether the list has an ``ETag``, by which a client need not read an unchanged list.
+        self.gives_etag = False
         #: Answers to certain questions, by the question's text.
         self.tellings: dict[str, Telling] = {}
         #: The highest number of simultaneous answers.
@@ -62,6 +65,7 @@ class Upstream(OpenAIServer):
             self._names[f"agent-{len(self._names) + 1}"] = name
         # Rendered once: a benchmark asks for the list all the time.
         self._list = json.dumps({"object": "list", "data": self.model_list()}).encode()
+        self._etag = f'"{hashlib.sha256(self._list).hexdigest()}"'
         self.listed_at = None
 
     def model_list(self) -> list[dict[str, Any]]:
@@ -72,10 +76,13 @@ class Upstream(OpenAIServer):
         """See :class:`~agent_bridge.demo.agents.openai_server.OpenAIServer`."""
         return ChatFormat(model)
 
-    async def list_models(self, _request: web.Request) -> web.Response:
+    async def list_models(self, request: web.Request) -> web.Response:
         """Answer ``GET /v1/models``."""
         self.listed_at = self.listed_at or time.monotonic()
-        return web.Response(body=self._list, content_type="application/json")
+        headers = {"ETag": self._etag} if self.gives_etag else {}
+        if self.gives_etag and request.headers.get("If-None-Match") == self._etag:
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=self._list, content_type="application/json", headers=headers)
 
     async def chat_completions(self, request: web.Request) -> web.StreamResponse:
         """Answer ``POST /v1/chat/completions``: in one write if the answer is not cut into pieces."""
@@ -115,12 +122,13 @@ def _cut(text: str, pace: Sequence[float]) -> Telling:
     return [(at, text[number * size :][:size]) for number, at in enumerate(accumulate(pace))]
 
 
-async def _serve(count: int) -> None:
+async def _serve(count: int, *, gives_etag: bool) -> None:
     async with Upstream() as upstream:
+        upstream.gives_etag = gives_etag
         upstream.add(f"Agent {number}" for number in range(1, count + 1))
         print(json.dumps({"event": "listening", "url": upstream.api_url}), file=sys.stderr, flush=True)
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1])))
+    asyncio.run(_serve(int(sys.argv[1]), gives_etag="etag" in sys.argv[2:]))

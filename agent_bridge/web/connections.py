@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import resource
 import time
@@ -13,7 +14,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
-from agent_bridge.matrix.appservice import AUTHORISED
+from agent_bridge.matrix.appservice import AUTHORISED, OF_PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,6 +23,14 @@ _log = logging.getLogger(__name__)
 
 #: Seconds for which the rest of a refused body is read, so that its sender reads the response.
 _LINGERING = 2.0
+#: The problem that a request without the form of HTTP has (RFC 9457).
+_NOT_HTTP = {
+    "type": "urn:agent-bridge:problem:invalid_request",
+    "title": "The request has another form",
+    "status": 400,
+    "code": "invalid_request",
+    "detail": "the request is not valid HTTP",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +39,9 @@ class Limits:
 
     #: Seconds until the head of a request has arrived. A caller that has sent a valid token may be idle for longer.
     head: float = 10.0
+    #: Seconds between two requests of a program: its next one may come at the moment of the end, and be lost. Clients
+    #: and proxies keep connections for a minute or 90 seconds.
+    idle: float = 120.0
     #: Connections without a valid token so far. A further one replaces the oldest, if that is older than *grace*
     #: seconds: hundreds of programs may connect at the same moment, as after a restart.
     strangers: int = 64
@@ -54,6 +66,8 @@ class Connections:
         self._open: set[_Connection] = set()
         #: Connections without a valid token that wait for a request, oldest first, and since when.
         self._strangers: dict[_Connection, float] = {}
+        #: Those of programs that wait for a request, oldest first. They end only where there are too many of all.
+        self._idle: dict[_Connection, None] = {}
 
     def accept(self) -> RequestHandler:
         """Return the protocol of a new connection."""
@@ -64,9 +78,11 @@ class Connections:
         """Admit *connection*, in place of the oldest stranger if need be; return False if there are too many."""
         oldest, since = next(iter(self._strangers.items()), (None, time.monotonic()))
         is_full = len(self._open) >= self.limits.total
-        if is_full and oldest is None:
-            return False
         has_many = len(self._strangers) >= self.limits.strangers and time.monotonic() - since >= self.limits.grace
+        if is_full and oldest is None:
+            oldest = next(iter(self._idle), None)
+            if oldest is None:
+                return False
         if oldest is not None and (is_full or has_many):
             oldest.end("further connections arrive")
         self._open.add(connection)
@@ -75,20 +91,25 @@ class Connections:
     def remove(self, connection: _Connection) -> None:
         """Note that *connection* is closed."""
         self._open.discard(connection)
-        self._strangers.pop(connection, None)
+        self.serves(connection)
 
-    def waits(self, connection: _Connection, *, waits: bool) -> None:
-        """Note whether *connection* is a stranger that waits for a request."""
-        if waits:
-            self._strangers[connection] = time.monotonic()
+    def waits(self, connection: _Connection, *, of_program: bool) -> None:
+        """Note that *connection*, of a program or of a stranger, waits for a request."""
+        if of_program:
+            self._idle[connection] = None
         else:
-            self._strangers.pop(connection, None)
+            self._strangers[connection] = time.monotonic()
+
+    def serves(self, connection: _Connection) -> None:
+        """Note that *connection* does not wait any more."""
+        self._strangers.pop(connection, None)
+        self._idle.pop(connection, None)
 
 
 class _Connection(RequestHandler):
     """One connection."""
 
-    __slots__ = ("_connections", "_is_known", "_serves", "_timer")
+    __slots__ = ("_connections", "_is_idle", "_is_known", "_of_program", "_serves", "_timer")
 
     def __init__(self, connections: Connections, server: web.Server, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
@@ -100,9 +121,12 @@ class _Connection(RequestHandler):
         )
         self._connections = connections
         self._timer: asyncio.TimerHandle | None = None
-        #: Whether a valid token has arrived on it, and whether a request is being served.
+        #: Whether the hs_token has arrived on it, and whether that of a program has.
         self._is_known = False
+        self._of_program = False
+        #: Whether a request is being served, and whether a program has begun no further one.
         self._serves = False
+        self._is_idle = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -117,9 +141,10 @@ class _Connection(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if not self._serves and self._timer is None:
+        if not self._serves and (self._timer is None or self._is_idle):
             # The beginning of another request.
-            self._start_timer()
+            self._stop_timer()
+            self._start_timer(self._connections.limits.head)
         super().data_received(data)
 
     def handle_error(
@@ -131,12 +156,15 @@ class _Connection(RequestHandler):
     ) -> web.StreamResponse:
         """Return the response to *request*, which is not HTTP, or has failed. The connection ends with it.
 
-        Not HTTP: the log has one line without the words of the request, which may be a token or a callback URL.
+        Not HTTP: it is a problem as those of the API, for the path may not be known, and the log has one line without
+        the words of the request, which may be a token or a callback URL.
         """
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
         _log.info("a request from %s is refused, it is not valid HTTP: %s", request.remote, type(exc).__name__)
-        response = web.Response(status=status, text="the request is not valid HTTP")
+        response = web.Response(
+            status=status, text=json.dumps(_NOT_HTTP | {"status": status}), content_type="application/problem+json"
+        )
         response.force_close()
         return response
 
@@ -144,18 +172,20 @@ class _Connection(RequestHandler):
         """Note that the head of a request has arrived."""
         self._serves = True
         self._stop_timer()
-        self._connections.waits(self, waits=False)
+        self._connections.serves(self)
 
-    def finish(self, *, authorised: bool) -> None:
-        """Note that the request was served; *authorised*: with a valid token."""
+    def finish(self, *, authorised: bool, of_program: bool) -> None:
+        """Note that the request was served; *authorised*: with the hs_token; *of_program*: with that of a program."""
         self._serves = False
         self._is_known = self._is_known or authorised
+        self._of_program = self._of_program or of_program
         if self.transport is not None:
             self._wait()
 
     def end(self, reason: str) -> None:
         """Close the connection at once."""
-        _log.info("a connection from %s is closed: %s", self.peername, reason)
+        if not self._is_idle:
+            _log.info("a connection from %s is closed: %s", self.peername, reason)
         self._stop_timer()
         self._connections.remove(self)
         if self.transport is not None:
@@ -163,14 +193,16 @@ class _Connection(RequestHandler):
 
     def _wait(self) -> None:
         if not self._is_known:
-            self._connections.waits(self, waits=True)
-            self._start_timer()
+            limits = self._connections.limits
+            self._connections.waits(self, of_program=self._of_program)
+            self._start_timer(limits.idle if self._of_program else limits.head)
+            self._is_idle = self._of_program
 
-    def _start_timer(self) -> None:
-        seconds = self._connections.limits.head
+    def _start_timer(self, seconds: float) -> None:
         self._timer = self._loop.call_later(seconds, self.end, f"no request within {seconds:g} s")
 
     def _stop_timer(self) -> None:
+        self._is_idle = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -188,4 +220,4 @@ async def track_request(
     try:
         return await handler(request)
     finally:
-        connection.finish(authorised=request.get(AUTHORISED, False))
+        connection.finish(authorised=request.get(AUTHORISED, False), of_program=request.get(OF_PROGRAM, False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import resource
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
-from agent_bridge.matrix.appservice import AppServiceEndpoint
+from agent_bridge.api.problems import problem_content
+from agent_bridge.core.program_problems import Problem
+from agent_bridge.matrix.appservice import OF_PROGRAM, AppServiceEndpoint
 from agent_bridge.web.application import application
 from agent_bridge.web.connections import Connections, Limits
 from agent_bridge.web.health import HealthPages
@@ -71,6 +74,17 @@ class Server:
             writer.transport.abort()
 
 
+class Programs:
+    """A route of programs whose tokens count."""
+
+    def add_routes(self, app: web.Application) -> None:
+        app.router.add_get("/program", self._handle)
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        request[OF_PROGRAM] = True
+        return web.Response(status=204)
+
+
 @asynccontextmanager
 async def serving(limits: Limits, body_timeout: float = 60) -> AsyncIterator[Server]:
     async def upstreams() -> list[object]:
@@ -78,7 +92,7 @@ async def serving(limits: Limits, body_timeout: float = 60) -> AsyncIterator[Ser
 
     endpoint = AppServiceEndpoint(TOKEN, Recorder(), body_timeout=body_timeout)
     pages = HealthPages({"database": upstreams}, upstreams, endpoint.authorises)  # type: ignore[arg-type]
-    runner = web.AppRunner(application(endpoint, pages), access_log=None)
+    runner = web.AppRunner(application(endpoint, pages, Programs()), access_log=None)
     await runner.setup()
     assert isinstance(runner.server, web.Server)
     loop = asyncio.get_running_loop()
@@ -138,6 +152,28 @@ async def test_the_homeserver_may_be_idle() -> None:
         assert await ends(reader), "half a head is not waited for"
 
 
+async def test_a_program_may_be_idle_for_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    program = b"GET /program HTTP/1.1\r\nHost: b\r\n\r\n"
+    async with serving(Limits(head=0.3, idle=1.5, strangers=3, total=6, grace=0)) as server:
+        idle, begun = [await server.connect(program) for _ in range(2)]
+        assert not await ends(idle, within=0.7)
+        server.write_on(begun, HEAD)
+        assert await ends(begun, within=0.9), "half a head is not waited for"
+        assert await ends(idle)
+        closed = [each.getMessage() for each in caplog.records]
+        assert [each.endswith("no request within 0.3 s") for each in closed] == [True]
+    async with serving(Limits(strangers=3, total=6, grace=0)) as server:
+        idle = await server.connect(program)
+        assert b" 204 " in await idle.readline()
+        strangers = [await server.connect(HEAD) for _ in range(4)]
+        assert await ends(strangers[0])
+        assert not await ends(idle, within=0.2), "a stranger ends first"
+        programs = [await server.connect(program) for _ in range(6)]
+        assert await ends(idle), "there are too many of all"
+        assert b" 204 " in await programs[-1].readline()
+
+
 async def test_a_body_has_a_limited_time() -> None:
     head = f"PUT /_matrix/app/v1/transactions/1 HTTP/1.1\r\n{BEARER}"
     async with serving(Limits(head=0.3), body_timeout=0.3) as server:
@@ -162,16 +198,19 @@ async def test_a_further_stranger_replaces_the_oldest_and_the_homeserver_stays()
         b"POST /v1/triggers/callback/the-secret?" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n",
         HEAD + b"Authorization: Bearer the-secret" + b"x" * 9000 + b"\r\n\r\n",
         HEAD + b"Content-Length: the-secret\r\n\r\n",
+        HEAD + b"Content-Type: application/json; charset=the-secret\x01\r\n\r\n",
         b"POST /healthz HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\nthe-secret\r\n",
     ],
-    ids=["path", "header", "length", "chunk"],
+    ids=["path", "header", "length", "charset", "chunk"],
 )
 async def test_the_log_has_nothing_of_a_request_that_is_not_http(data: bytes, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     async with serving(Limits()) as server:
         reader = await server.connect(data)
-        assert b" 400 " in await reader.readline()
-        assert await ends(reader)
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        assert b" 400 " in head
+        assert b"Content-Type: application/problem+json" in head
+        assert json.loads(body) == problem_content(Problem.INVALID_REQUEST, "the request is not valid HTTP")
     (record,) = caplog.records
     assert record.getMessage().startswith("a request from 127.0.0.1 is refused, it is not valid HTTP: ")
     assert record.exc_info is None

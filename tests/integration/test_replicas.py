@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.app import build
-from agent_bridge.demo.synapse import free_port
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
 from support.harness import DOMAIN
 from support.process import BridgeProcess
+from support.replicas import only_a_door, replica
 from support.scripted_upstream import ScriptedUpstream, waits_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from agent_bridge.config.model import Config
     from support.harness import BridgeHarness
 
 LEADING = "this process leads"
 #: Seconds within which another process has to have taken over.
 LEADER_WITHIN, TURN_WITHIN = 20, 60
-
-
-def replica(harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream, *, door: bool) -> Config:
-    """Return the configuration of a process; the homeserver knows the one with the *door*."""
-    config = harness.config(
-        database_url,
-        [{"name": "scripted", "url": upstream.url}],
-        logging={"format": "json"},
-        lanes={"drain_timeout": 5},
-    )
-    if door:
-        return config
-    return config.model_copy(update={"appservice": config.appservice.model_copy(update={"port": free_port()})})
 
 
 def folder(tmp_path: Path, name: str) -> Path:
@@ -83,18 +66,6 @@ async def test_a_killed_process_is_replaced_by_the_other(
                 await talk.person.wait_for(lambda: "renamed pair" in (talk.room.name or ""))
                 assert len(talk.answers) == 1
                 assert await two.stop() == 0
-
-
-@asynccontextmanager
-async def only_a_door(config: Config) -> AsyncIterator[None]:
-    """Run a process that leads and accepts messages, and processes no lane."""
-    async with build(config) as bridge:
-        leading = asyncio.create_task(bridge.leader.run())
-        await bridge.leader.settled.wait()
-        async with bridge._listening():
-            yield
-        leading.cancel()
-        await asyncio.wait({leading})
 
 
 async def test_a_worker_answers_and_stops_messages_that_another_process_receives(
