@@ -1,5 +1,5 @@
 # Every target does its own set-up: git, make and Python >= 3.11 are enough.
-PYTHON_FILES = agent_bridge tests benchmarks alembic scripts examples
+PYTHON_FILES = agent_bridge tests benchmarks alembic scripts examples docs
 # Each process that a test starts would compile the package again.
 export PYTHONDONTWRITEBYTECODE =
 BIN = .venv/bin
@@ -11,7 +11,7 @@ LETTA_TESTS = tests/contract/test_real_letta.py tests/integration/test_letta.py 
   tests/integration/test_letta_commands.py tests/integration/test_switch.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test test-long test-letta-newest test-letta-v1 test-pydantic-ai lint all format lock audit examples migration crash crash-letta soak bench clean
+.PHONY: help demo unit test test-long test-letta-newest test-letta-v1 test-pydantic-ai test-browser lint dist site release-database all format lock audit examples migration crash crash-letta soak bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -54,7 +54,12 @@ test-letta-v1: .venv/.dev .venv-letta-v1/.letta-v1  ## the tests with Letta's re
 test-pydantic-ai: .venv/.dev .venv-pydantic-ai/.pydantic-ai  ## the tests with a framework for agents, which it installs (ARGS are pytest's)
 	@$(BIN)/python -m pytest -m pydantic_ai tests/integration/test_pydantic_ai.py $(ARGS)
 
-lint: .venv/.dev  ## check style, types, layers and example files
+test-browser: .venv/.dev  ## the tests of the admin page in a real browser, Debian's chromium (ARGS are pytest's)
+	@command -v "$${CHROMIUM:-chromium}" > /dev/null || { \
+	  echo "There is no chromium: install it (apt-get install chromium), or name a browser: CHROMIUM=/path/to/chrome" >&2; exit 1; }
+	@$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+lint: .venv/.dev  ## check style, types, layers, generated files, links, licences and the changelog
 	@$(BIN)/ruff format --quiet --check $(PYTHON_FILES)
 	@$(BIN)/ruff check --quiet $(PYTHON_FILES)
 	@$(BIN)/mypy
@@ -63,6 +68,14 @@ lint: .venv/.dev  ## check style, types, layers and example files
 	@$(BIN)/python scripts/reading_list.py --check
 	@$(BIN)/python scripts/api_docs.py --check
 	@$(BIN)/python scripts/mcp_docs.py --check
+	@$(BIN)/python scripts/metrics_docs.py --check
+	@$(BIN)/python scripts/licences.py --check
+	@$(BIN)/python scripts/reference_docs.py --check
+	@$(BIN)/python scripts/links.py
+	@$(BIN)/python scripts/changelog.py
+
+dist: .venv/.tools  ## build the wheel and the source distribution of the last commit, with the same bytes everywhere
+	@$(BIN)/python scripts/dist.py $(ARGS)
 
 all: lint test test-long  ## all checks before a release
 
@@ -76,14 +89,27 @@ format: .venv/.dev  ## format the code
 	@$(BIN)/ruff check --quiet --fix-only $(PYTHON_FILES)
 	@$(BIN)/ruff format --quiet $(PYTHON_FILES)
 
-examples: .venv/.dev  ## write the example files and docs/api.md, and the line counts of the reading list
+examples: .venv/.dev  ## write the generated files: examples, reference pages, line counts of the reading list
 	@$(BIN)/python scripts/examples.py
 	@$(BIN)/python scripts/reading_list.py
 	@$(BIN)/python scripts/api_docs.py
 	@$(BIN)/python scripts/mcp_docs.py
+	@$(BIN)/python scripts/metrics_docs.py
+	@$(BIN)/python scripts/licences.py
+	@$(BIN)/python scripts/reference_docs.py
 
 migration: .venv/.dev  ## write a migration for the changes of store/postgres/schema/ (M="its description")
 	@$(BIN)/python scripts/migration.py "$(M)"
+
+# The generator of the site has an environment apart from that of the tests.
+.venv-site/.site: locks/site.txt locks/tools.txt scripts/venv scripts/packages.py
+	@scripts/venv install site
+
+site: .venv-site/.site  ## build the documentation as a web site into build/site, strictly
+	@.venv-site/bin/python scripts/build_site.py
+
+release-database: .venv/.dev  ## write a database of the present schema, to test later upgrades with
+	@PYTHONPATH=.:tests $(BIN)/python scripts/release_database.py
 
 crash: .venv/.dev  ## let faults happen at random and check the answers (KILLS=200, ARGS="--processes 2 --database external")
 	@PYTHONPATH=tests $(BIN)/python -m crash --kills $(KILLS) $(ARGS)
@@ -98,4 +124,4 @@ bench: .venv/.dev  ## measure, and write docs/benchmarks.md and benchmarks/resul
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## remove the files of all targets
-	@rm -rf .venv .venv-letta-newest .venv-letta-v1 .venv-pydantic-ai dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-letta-newest .venv-letta-v1 .venv-pydantic-ai .venv-site dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

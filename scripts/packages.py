@@ -23,19 +23,33 @@ LOCKS: Final = TOP / "locks"
 #: The sets and their sources in pyproject.toml. The versions of the first set apply to the others.
 SETS: Final = {
     "dev": (
-        *("pyproject.toml", "--extra", "demo", "--extra", "documents", "--extra", "mcp", "--extra", "prices"),
+        *("pyproject.toml", "--extra", "admin", "--extra", "demo", "--extra", "documents", "--extra", "encryption"),
+        *("--extra", "mcp", "--extra", "metrics", "--extra", "prices", "--extra", "voice"),
         *("--group", "dev"),
     ),
     "demo": ("pyproject.toml", "--extra", "demo", "--group", "build"),
     "unit": ("pyproject.toml", "--group", "build", "--group", "unit"),
     "run": ("pyproject.toml",),
+    # All that an installation may have, without the demo: scripts/licences.py lists the licences.
+    "shipped": (
+        *("pyproject.toml", "--extra", "admin", "--extra", "documents", "--extra", "encryption", "--extra", "mcp"),
+        *("--extra", "metrics"),
+        *("--extra", "prices", "--extra", "voice"),
+    ),
     "tools": ("--group", "tools"),
     "letta-v1": ("--group", "letta-v1"),
     "pydantic-ai": ("--group", "pydantic-ai"),
+    "site": ("--group", "site"),
 }
-#: The environments of foreign programs, which do not contain the checkout. Their versions stay, also those with known
-#: vulnerabilities: a program is retired and fails with newer packages, or is known to work.
-APART: Final = {"letta-v1": TOP / ".venv-letta-v1", "pydantic-ai": TOP / ".venv-pydantic-ai"}
+#: The environments of foreign programs, which do not contain the checkout.
+APART: Final = {
+    "letta-v1": TOP / ".venv-letta-v1",
+    "pydantic-ai": TOP / ".venv-pydantic-ai",
+    "site": TOP / ".venv-site",
+}
+#: Sets whose versions stay, also those with known vulnerabilities: a program is retired and fails with newer packages,
+#: or is known to work.
+KEPT: Final = {"letta-v1", "pydantic-ai"}
 #: The stamps of an installed set: it contains all packages of these sets.
 STAMPS: Final = {
     "dev": ("dev", "demo", "unit", "tools"),
@@ -44,6 +58,7 @@ STAMPS: Final = {
     "tools": ("tools",),
     "letta-v1": ("letta-v1",),
     "pydantic-ai": ("pydantic-ai",),
+    "site": ("site",),
 }
 #: The program that looks for advisories. It runs in an environment of its own.
 AUDITOR: Final = "pip-audit>=2.10,<3"
@@ -110,7 +125,7 @@ def lock(*, upgrade: bool) -> None:
     environment.pop("UV_FIND_LINKS", None)
     for name, sources in SETS.items():
         same = () if name == "dev" or name in APART else ("--constraints", "locks/dev.txt")
-        newest = ("--upgrade",) if upgrade and name not in APART else ()
+        newest = ("--upgrade",) if upgrade and name not in KEPT else ()
         _run(
             *(str(_program(VENV, "uv")), "pip", "compile", "--quiet", "--universal", "--generate-hashes"),
             *("--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
@@ -125,7 +140,7 @@ def audit(options: list[str]) -> None:
 
     pip-audit asks the index for the advisories of each package. It fails if there are any.
     """
-    files = [word for name in SETS if name not in APART for word in ("--requirement", f"locks/{name}.txt")]
+    files = [word for name in SETS if name not in KEPT for word in ("--requirement", f"locks/{name}.txt")]
     _run(
         *(str(_program(VENV, "uv")), "tool", "run", "--quiet", "--from", AUDITOR, "pip-audit"),
         *("--disable-pip", "--require-hashes", "--progress-spinner", "off", *files, *options),
