@@ -48,6 +48,7 @@ class Problem(Exception):
         except ValueError:
             found = {}
         self.code: str = found.get("code", "")
+        self.reason: str = found.get("reason", "")
         super().__init__(
             f"{status} {self.code} {found.get('detail') or found.get('title') or ''} {found.get('reason', '')}"
         )
@@ -235,7 +236,8 @@ class Worker(Swarm):
                 self._post(FOUND, number, {"subtask": number} | found)
             self.bridge.post(f"/v1/tasks/{number}", f"swarm/{number}/done", state="completed", note=in_words(found))
         except Problem as problem:
-            if problem.code != "task_refused":
+            # The claim has ended, or another worker has the task by now.
+            if problem.code != "task_refused" and problem.reason != "not_yours":
                 raise
             return False
         return True

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from aiohttp import web
 
@@ -29,8 +29,8 @@ _NAMED = 20
 _TYPE = re.compile(r"[\[(]|\A[A-Z]\w*\Z|\A(str|int|float|bool)\Z")
 
 
-async def read_body(request: web.Request, limit: int) -> bytes:
-    """Return the body of *request*.
+async def read_body(request: web.Request, limit: int, grow: Callable[[], Awaitable[None]] | None = None) -> bytes:
+    """Return the body of *request*. *grow* is awaited once before more than ``MAX_JSON`` bytes are kept.
 
     Raises:
         ProgramRefused: it has more than *limit* bytes, or does not arrive as a whole.
@@ -42,8 +42,14 @@ async def read_body(request: web.Request, limit: int) -> bytes:
         raise ProgramRefused(Problem.UNSUPPORTED_MEDIA_TYPE, "the body may not be compressed")
     body = bytearray()
     try:
-        async with asyncio.timeout(_TIMEOUT):
+        async with asyncio.timeout(_TIMEOUT) as deadline:
             async for piece in request.content.iter_any():
+                if grow is not None and len(body) + len(piece) > MAX_JSON:
+                    # The sender has no part in the length of this wait.
+                    deadline.reschedule(None)
+                    await grow()
+                    deadline.reschedule(asyncio.get_running_loop().time() + _TIMEOUT)
+                    grow = None
                 body += piece
                 if len(body) > limit:
                     raise too_large

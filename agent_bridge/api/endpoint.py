@@ -68,6 +68,8 @@ class StreamedTexts:
 
     #: Each text has whole events.
     texts: AsyncGenerator[str, None]
+    #: Returns the last event for a token that does not count any more.
+    refused: Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

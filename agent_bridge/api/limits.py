@@ -1,16 +1,17 @@
-"""Limits of a token: requests in a minute, and requests at a time."""
+"""Limits of a token: requests in a minute, requests at a time, and large bodies at a time."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter, OrderedDict
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 #: Callers that are remembered: a forgotten one begins with a full bucket.
 _REMEMBERED = 10_000
@@ -53,21 +54,50 @@ class Places:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._taken: Counter[int] = Counter()
+        #: Of each request, whether its caller still waits for the response.
+        self._taken: dict[int, set[Callable[[], bool]]] = {}
 
     @contextmanager
-    def taken(self, caller: int) -> Iterator[None]:
-        """Count a request for the length of the block.
+    def taken(self, caller: int, waits: Callable[[], bool]) -> Iterator[None]:
+        """Count a request for the length of the block; *waits* tells whether its caller still waits, and is its own.
 
         Raises:
             ProgramRefused: the caller makes as many already.
         """
-        if self._taken[caller] >= self._most:
+        taken = self._taken.setdefault(caller, set())
+        if len(taken) >= self._most:
+            # Clients end a connection to cancel a call: that must not keep them from the next ones.
+            taken -= {each for each in taken if not each()}
+        if len(taken) >= self._most:
             raise ProgramRefused(Problem.TOO_MANY_REQUESTS, f"{self._most} at a time", retry_after=1)
-        self._taken[caller] += 1
+        taken.add(waits)
         try:
             yield
         finally:
-            self._taken[caller] -= 1
-            if not self._taken[caller]:
+            taken.discard(waits)
+            if not taken and self._taken.get(caller) is taken:
                 del self._taken[caller]
+
+
+class SharedPlaces:
+    """*most* places of all callers, and *each* of one: a caller with slow requests leaves some to others."""
+
+    def __init__(self, most: int, each: int) -> None:
+        self._places = asyncio.Semaphore(most)
+        self._each = each
+        self._by_caller: dict[int, asyncio.Semaphore] = {}
+        #: Blocks of a caller, those included that wait.
+        self._blocks: Counter[int] = Counter()
+
+    @asynccontextmanager
+    async def taken(self, caller: int) -> AsyncIterator[None]:
+        """Wait for a place, and have it for the length of the block."""
+        own = self._by_caller.setdefault(caller, asyncio.Semaphore(self._each))
+        self._blocks[caller] += 1
+        try:
+            async with own, self._places:
+                yield
+        finally:
+            self._blocks[caller] -= 1
+            if not self._blocks[caller]:
+                del self._blocks[caller], self._by_caller[caller]

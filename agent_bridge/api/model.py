@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from agent_bridge.core.ids import MAX_ID_BYTES
+from agent_bridge.core.names import one_line
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 from agent_bridge.matrix.events import clean
 
@@ -30,6 +31,16 @@ def _storable(value: str) -> str:
 
 #: Text without NUL and half surrogate pairs.
 Text = Annotated[str, AfterValidator(_storable)]
+
+
+def _visible(value: str) -> str:
+    if not one_line(value):
+        raise ValueError("has a character that can be seen")
+    return value
+
+
+#: Text that shows something.
+VisibleText = Annotated[Text, AfterValidator(_visible)]
 #: An event id.
 EventId = Annotated[Text, Field(pattern=r"^\$[\x21-\x7e]+$", max_length=MAX_ID_BYTES, examples=["$event"])]
 #: A user id, or the name of an agent.

@@ -55,6 +55,7 @@ STATUSES: Mapping[Problem, tuple[int, str]] = MappingProxyType(
         Problem.TOO_MANY_AGENTS: (409, "There are as many agents that connect themselves as are allowed"),
         Problem.NAME_TAKEN: (409, "Another one has the name"),
         Problem.PROFILE_NOT_OURS: (409, "The bridge cannot change this part of the profile"),
+        Problem.QUESTION_NOT_FOUND: (404, "There was no such question"),
         Problem.QUESTION_OVER: (409, "The question does not wait any more"),
         Problem.THREAD_NOT_FOUND: (404, "There is no such thread with a name in the room"),
         Problem.THREAD_IN_USE: (409, "A message came into the thread after the request"),

@@ -29,6 +29,11 @@ def address_of(request: web.Request, trusted: Sequence[IPv4Network | IPv6Network
     return found
 
 
+def is_of_trusted_proxy(request: web.Request, trusted: Sequence[IPv4Network | IPv6Network]) -> bool:
+    """Tell whether a *trusted* proxy sends *request*: then its headers about the original request count."""
+    return _is_trusted(request.remote or "", trusted)
+
+
 def _is_trusted(text: str, trusted: Sequence[IPv4Network | IPv6Network]) -> bool:
     address = _address(text)
     return address is not None and any(address in network for network in trusted)

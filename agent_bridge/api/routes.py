@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +14,23 @@ from aiohttp import web
 
 from agent_bridge.api.bodies import MAX_CONVERSATION, MAX_FILE, MAX_JSON, parsed_json, parsed_query, read_body
 from agent_bridge.api.endpoint import ApiCall, FileBody, Responded, StreamedTexts
-from agent_bridge.api.limits import Buckets, Places
+from agent_bridge.api.limits import Buckets, Places, SharedPlaces
 from agent_bridge.api.openai_errors import error_content, openai_error
 from agent_bridge.api.openapi import openapi_document
 from agent_bridge.api.problems import problem_response
 from agent_bridge.api.proxies import address_of
 from agent_bridge.api.refusals import refusal, refused_response
 from agent_bridge.api.streams import Streams
-from agent_bridge.api.token_watch import TokenWatch
+from agent_bridge.api.token_watch import TokenWatch, require_counting
 from agent_bridge.bridge.programs.requests import Call, random_key
 from agent_bridge.core.ids import MAX_ID_BYTES
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 from agent_bridge.core.programs import LONGEST_KEY, TOKEN_PREFIX, token_hash
+from agent_bridge.matrix.appservice import OF_PROGRAM
 from agent_bridge.matrix.events import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
     from ipaddress import IPv4Network, IPv6Network
 
     from agent_bridge.api.endpoint import Endpoint
@@ -43,10 +45,8 @@ KEY, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"
 #: Seconds of a request beside a wait that it asks for, requests of a token at a time, failed ones of an address in a
 #: minute, and characters of a token.
 _TIMEOUT, _AT_A_TIME, _FAILURES, _LONGEST_TOKEN = 60.0, 32, 30, 200
-#: Seconds after which the token of a request that does not wait for answers is looked at again.
-_LONG = 2.0
-#: Files that are held in memory at a time.
-_FILES = 4
+#: Files that are held in memory at a time, and those of one token.
+_FILES, _OWN_FILES = 4, 2
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -68,7 +68,7 @@ class ApiRoutes:
     ) -> None:
         self._endpoints = endpoints
         self._services = services
-        self._files = asyncio.Semaphore(_FILES)
+        self._files = SharedPlaces(_FILES, _OWN_FILES)
         self._trusted = trusted_proxies
         self._buckets = Buckets(requests_per_minute)
         self._strangers = Buckets(_FAILURES)
@@ -89,6 +89,11 @@ class ApiRoutes:
         app.router.add_route("*", "/v1/{path:.*}", _unknown)
         # The end of the process waits for the requests.
         app.on_shutdown.append(self._end_waits)
+
+    @property
+    def open_streams(self) -> int:
+        """The number of open streams of this process."""
+        return self._streams.open
 
     async def answer(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         """Return the response of *endpoint* to *request*."""
@@ -117,10 +122,17 @@ class ApiRoutes:
         try:
             async with asyncio.timeout(None if lasts else seconds):
                 token = await self._token(request)
-                with self._places.taken(token.id):
+                with self._places.taken(token.id, partial(_has_caller, request)):
                     return await act(token)
         except Exception as error:  # noqa: BLE001 - refusal() logs it, and a program must not read our internals
             return refused_response(refusal(name, error), respond)
+
+    async def stream(
+        self, request: web.Request, token: Token, texts: AsyncGenerator[str, None], refused: Callable[[], str] = str
+    ) -> web.StreamResponse:
+        """Send *texts* as long as *token* counts, and the last event *refused*. See :meth:`Streams.serve_texts`."""
+        with self._watch.watched(token.id) as is_permitted:
+            return await self._streams.serve_texts(request, texts, is_permitted, refused)
 
     async def _streamed(self, endpoint: Endpoint, request: web.Request, token: Token) -> web.StreamResponse:
         self.check(endpoint, token)
@@ -152,6 +164,7 @@ class ApiRoutes:
             self._strangers.take(address)
             _log.warning("a request from %s has no token that counts", address)
             raise ProgramRefused(Problem.TOKEN_INVALID)
+        request[OF_PROGRAM] = True
         self._buckets.take(str(token.id))
         await self._services.tokens.used_now(token)
         return token
@@ -167,6 +180,19 @@ class ApiRoutes:
         if not endpoint.has_room:
             self._services.access.require(token, endpoint.permission)
 
+    async def body(
+        self, request: web.Request, token: Token, limit: int, grow: Callable[[], Awaitable[None]] | None = None
+    ) -> bytes:
+        """Return the body of *request*, see :func:`read_body`; *token* counts after it.
+
+        Raises:
+            ProgramRefused: the body has another form, or the token was revoked while it arrived.
+        """
+        begin = time.monotonic()
+        body = await read_body(request, limit, grow)
+        await require_counting(self._services.tokens, token.id, begin)
+        return body
+
     async def _carried_out(self, endpoint: Endpoint, request: web.Request, token: Token) -> web.StreamResponse:
         self.check(endpoint, token)
         arguments: dict[str, Any] = {part: _part(request, part) for part in endpoint.parts}
@@ -175,12 +201,14 @@ class ApiRoutes:
             arguments["query"] = query
         body = b""
         if endpoint.takes_file:
-            async with self._files:
-                body = await read_body(request, MAX_FILE)
+            async with self._files.taken(token.id):
+                body = await self.body(request, token, MAX_FILE)
+                self.check(endpoint, token)
                 kind = request.headers.get("Content-Type", "application/octet-stream")
                 return await self._run(endpoint, request, token, arguments | {"file": FileBody(body, kind)}, body)
         if endpoint.body is not None:
-            body = await read_body(request, MAX_CONVERSATION if endpoint.is_openai else MAX_JSON)
+            body = await self.body(request, token, MAX_CONVERSATION if endpoint.is_openai else MAX_JSON)
+            self.check(endpoint, token)
             arguments["body"] = parsed_json(request, body, endpoint.body)
         return await self._run(endpoint, request, token, arguments, body)
 
@@ -188,16 +216,12 @@ class ApiRoutes:
         self, endpoint: Endpoint, request: web.Request, token: Token, arguments: dict[str, Any], body: bytes
     ) -> web.StreamResponse:
         once = Call(token, _key(request), _digest(request, body), endpoint.name)
-        begin = asyncio.get_running_loop().time()
+        begin = time.monotonic()
         result = await endpoint.run(ApiCall(self._services, token, once, request.headers), **arguments)
         if isinstance(result, StreamedTexts):
-            with self._watch.watched(token.id) as is_permitted:
-                return await self._streams.serve_texts(request, result.texts, is_permitted)
+            return await self.stream(request, token, result.texts, result.refused)
         responded = result if isinstance(result, Responded) else Responded(result, endpoint.status)
-        has_waited = endpoint.waits or asyncio.get_running_loop().time() - begin > _LONG
-        if has_waited and not await self._services.tokens.counts(token.id):
-            # It was revoked meanwhile.
-            raise ProgramRefused(Problem.TOKEN_INVALID)
+        await require_counting(self._services.tokens, token.id, begin, waits=endpoint.waits)
         headers = _HEADERS | ({REPLAYED: "true"} if responded.is_repeat else {})
         text = responded.model.model_dump_json()
         return web.Response(text=text, status=responded.status, headers=headers, content_type="application/json")
@@ -234,6 +258,10 @@ def _wrong_method(allowed: Iterable[str], respond: Callable[..., web.Response] =
 async def _unknown(_request: web.Request) -> web.Response:
     # Clients of the OpenAI API try paths that the bridge does not have: they read the error in their form.
     return problem_response(Problem.NOT_FOUND, more={"error": error_content(Problem.NOT_FOUND)})
+
+
+def _has_caller(request: web.Request) -> bool:
+    return request.transport is not None and not request.transport.is_closing()
 
 
 def _part(request: web.Request, name: str) -> str:

@@ -13,7 +13,7 @@ from agent_bridge.api.refusals import refusal
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from agent_bridge.api.model import ApiModel
 
@@ -48,12 +48,21 @@ class StreamEvent:
 
 
 class Streams:
-    """The streams of a process, at most *most*. They end with their client, with their token, and with the server."""
+    """The streams of a process, at most *most*. They end with their client, with their token, and with the server.
 
-    def __init__(self, most: int) -> None:
+    *headers*: further ones of each response.
+    """
+
+    def __init__(self, most: int, headers: Mapping[str, str] | None = None) -> None:
         self._most = most
+        self._headers = _HEADERS | dict(headers or {})
         self._open = 0
         self._ending = asyncio.Event()
+
+    @property
+    def open(self) -> int:
+        """The number of open streams."""
+        return self._open
 
     async def end(self, _app: web.Application) -> None:
         """End all streams."""
@@ -73,12 +82,13 @@ class Streams:
         request: web.Request,
         texts: AsyncGenerator[str, None],
         is_permitted: Callable[[], Awaitable[bool]],
+        refused: Callable[[], str] = str,
     ) -> web.StreamResponse:
         """Send *texts*, each of which has whole events.
 
-        A token that does not count any more (*is_permitted*, which is asked before each text) ends the stream. An error
-        behind the first of the texts cuts the connection: the client sees that the stream is not complete, and connects
-        again.
+        A token that does not count any more (*is_permitted*, which is asked before each text) ends the stream, with the
+        text that *refused* returns. An error behind the first of the texts cuts the connection: the client sees that
+        the stream is not complete, and connects again.
 
         Raises:
             ProgramRefused: there are as many streams as are allowed.
@@ -89,7 +99,7 @@ class Streams:
             raise ProgramRefused(Problem.TOO_MANY_REQUESTS, f"{self._most} streams at a time", retry_after=_FULL)
         self._open += 1
         try:
-            return await self._served(request, texts, is_permitted)
+            return await self._served(request, texts, is_permitted, refused)
         finally:
             self._open -= 1
 
@@ -98,15 +108,21 @@ class Streams:
         request: web.Request,
         texts: AsyncGenerator[str, None],
         is_permitted: Callable[[], Awaitable[bool]],
+        refused: Callable[[], str],
     ) -> web.StreamResponse:
-        response = web.StreamResponse(headers=_HEADERS)
+        response = web.StreamResponse(headers=self._headers)
         async with aclosing(texts):
             # The first one is awaited before the head of the response: an error is still a problem.
             first = await anext(texts, "")
-            sending = asyncio.ensure_future(_send_all(request, response, first, texts, is_permitted))
+            sending = asyncio.ensure_future(_send_all(request, response, first, texts, is_permitted, refused))
             gone = asyncio.ensure_future(self._gone(request))
             try:
                 await asyncio.wait([sending, gone], return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                # It takes too long: the caller makes a problem of it.
+                if response.prepared:
+                    _cut(request)
+                raise
             finally:
                 sending.cancel()
                 gone.cancel()
@@ -116,8 +132,7 @@ class Streams:
                     raise error
                 # A problem would be a second response within the first one.
                 refusal(f"the stream {request.path}", error)
-                if request.transport is not None:
-                    request.transport.close()
+                _cut(request)
         return response
 
     async def _gone(self, request: web.Request) -> None:
@@ -135,6 +150,7 @@ async def _send_all(
     first: str,
     texts: AsyncGenerator[str, None],
     is_permitted: Callable[[], Awaitable[bool]],
+    refused: Callable[[], str],
 ) -> None:
     # The client may go at any time, and may not read.
     with suppress(ConnectionError, TimeoutError):
@@ -142,8 +158,15 @@ async def _send_all(
         await _send(response, first)
         async for text in texts:
             if not await is_permitted():
+                if last := refused():
+                    await _send(response, last)
                 return
             await _send(response, text)
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.close()
 
 
 async def _texts(events: AsyncGenerator[StreamEvent | None, None]) -> AsyncGenerator[str, None]:

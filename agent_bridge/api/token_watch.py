@@ -1,4 +1,4 @@
-"""Whether the tokens of streams still count."""
+"""Whether the tokens of streams, and of requests that took long, still count."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from agent_bridge.core.program_problems import Problem, ProgramRefused
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
@@ -16,6 +18,21 @@ if TYPE_CHECKING:
 
 #: Seconds for which a token that counts is not read again: streams with many events would ask for each of them.
 _FRESH = 0.5
+#: Seconds after which the token of a request is looked at again: it may have been revoked.
+_LONG = 2.0
+
+
+async def require_counting(tokens: Tokens, token: int, begin: float, *, waits: bool = False) -> None:
+    """Return if *token* counts after work that began at *begin*, by a monotonic clock; short work is not looked at.
+
+    *waits*: the work waits for others, so it counts as long.
+
+    Raises:
+        ProgramRefused: the token was revoked meanwhile.
+        StoreError: it cannot be read.
+    """
+    if (waits or time.monotonic() - begin > _LONG) and not await tokens.counts(token):
+        raise ProgramRefused(Problem.TOKEN_INVALID)
 
 
 class TokenWatch:

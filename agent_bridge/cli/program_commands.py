@@ -1,7 +1,7 @@
 """The commands for people and programs that use the API: ``who``, ``send``, ``ask``, ``read``, ``tail``, ``post``.
 
 Exit code 0: done, or answered; 1: failed; 2: not configured, or wrong arguments; 3: no answer in time; 4: there is no
-such agent, server, channel, room, thread, message, task or vote; 5: not permitted.
+such agent, server, channel, room, thread, message, question, task or vote; 5: not permitted, or the agent is at rest.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def who(
     """List agents and people: role, whether it is an agent, bio, online, status, last seen."""
     found = Client().get("/v1/who", {} if room is None else {"room": room})
     if as_json:
-        say(json.dumps(found["users"], ensure_ascii=False))
+        for each in found["users"]:
+            say(json.dumps(each, ensure_ascii=False))
         return
     head = ("NAME", "ROLE", "AGENT", "ONLINE", "LAST SEEN", "STATUS", "BIO", "USER")
     say(table([head, *(somebody_row(each) for each in found["users"])]))

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 FAILED, NOT_CONFIGURED, UNKNOWN, FORBIDDEN = 1, 2, 4, 5
 #: HTTP statuses, and the exit codes of their problems; of all others it is :data:`FAILED`.
 _CODES = {400: NOT_CONFIGURED, 401: FORBIDDEN, 403: FORBIDDEN, 404: UNKNOWN}
+#: Those of problems that differ from other ones with the status.
+_PROBLEM_CODES = {"agent_at_rest": FORBIDDEN}
 #: Seconds for which a write without a response is repeated, with the same key, and between two attempts.
 _REPEATS, _PAUSE = 20.0, 1.0
 #: Seconds after which a stream is opened again, and seconds that a request waits at most beside its own wait.
@@ -161,7 +163,7 @@ class Client:
             except ApiError as error:
                 pause = max(_PAUSE, error.retry_after or 0.0)
                 if error.status not in _TRANSIENT or time.monotonic() + pause > deadline:
-                    _end(_CODES.get(error.status, FAILED), str(error))
+                    _end(_PROBLEM_CODES.get(error.code, _CODES.get(error.status, FAILED)), str(error))
             except Unreachable as error:
                 pause = _PAUSE
                 if time.monotonic() + pause > deadline:

@@ -86,6 +86,8 @@ class Problem(StrEnum):
     VOTE_REFUSED = "vote_refused"
     #: Another one than the bridge changes this part of the profile.
     PROFILE_NOT_OURS = "profile_not_ours"
+    #: There was no such question.
+    QUESTION_NOT_FOUND = "question_not_found"
     #: The question does not wait for a reply any more.
     QUESTION_OVER = "question_over"
     TOO_MANY_REQUESTS = "too_many_requests"

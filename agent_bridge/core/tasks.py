@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-#: Key of the content of a card.
+#: Key of the task, for programs, in the content of its card.
 TASK = "org.agent_bridge.task"
 #: Characters of a title and of a note; subtasks of a task, tasks in one another, and open tasks of a room.
 MOST_TITLE, MOST_NOTE, MOST_SUBTASKS, MOST_DEPTH, MOST_OPEN = 200, 1_000, 50, 5, 1_000
@@ -62,6 +62,8 @@ class TaskAction(StrEnum):
     SPLIT = "split"
     #: The claim ends: its assignee has made no progress for too long.
     EXPIRE = "expire"
+    #: Its assignee has left the room.
+    RELEASE = "release"
 
 
 _BEGUN = frozenset({TaskState.WORKING, TaskState.INPUT_REQUIRED, TaskState.AUTH_REQUIRED})
@@ -85,6 +87,7 @@ def _table() -> dict[tuple[TaskState, TaskAction], TaskState]:
             (state, TaskAction.FAIL): TaskState.FAILED,
             (state, TaskAction.CANCEL): TaskState.CANCELED,
             (state, TaskAction.ASSIGN): TaskState.SUBMITTED,
+            (state, TaskAction.RELEASE): TaskState.SUBMITTED,
             (state, TaskAction.SPLIT): state,
         }
     return found
@@ -92,6 +95,19 @@ def _table() -> dict[tuple[TaskState, TaskAction], TaskState]:
 
 #: The state after a change, by the state before it and the action. A pair that is missing is refused.
 TRANSITIONS: Mapping[tuple[TaskState, TaskAction], TaskState] = MappingProxyType(_table())
+#: The states of closed tasks, by the actions that lead there.
+CLOSED_BY: Mapping[TaskAction, TaskState] = MappingProxyType(
+    {action: state for (_, action), state in TRANSITIONS.items() if not state.is_open}
+)
+#: Actions by which the assignee goes on.
+OF_ASSIGNEE = frozenset(
+    {TaskAction.PROGRESS, TaskAction.ASK_INPUT, TaskAction.ASK_AUTH, TaskAction.FAIL, TaskAction.REJECT}
+)
+#: Actions that set the assignee, and those of them that end the work without a word of the assignee.
+ENDING = frozenset({TaskAction.EXPIRE, TaskAction.RELEASE})
+GIVING = ENDING | {TaskAction.CLAIM, TaskAction.ASSIGN}
+#: Those after which nobody needs the subtasks any more.
+GIVING_UP = frozenset({TaskAction.FAIL, TaskAction.REJECT, TaskAction.CANCEL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

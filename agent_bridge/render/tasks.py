@@ -12,8 +12,8 @@ from agent_bridge.core.results.tasks import (
     TaskRefused,
     TaskSplit,
 )
-from agent_bridge.core.tasks import TASK, TaskState
-from agent_bridge.render.content import escape, message, user_link
+from agent_bridge.core.tasks import MOST_TITLE, TASK, TaskState
+from agent_bridge.render.content import escape, fits_event, message, user_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,12 +35,30 @@ _SIGNS = {
 }
 #: Parts of a bar.
 _BAR = 10
+#: Characters of the titles of subtasks in a card: the first number with which it fits an event. With the last one, the
+#: card does not name the assignees of subtasks, and fits with any titles, notes and user ids.
+_PART_TITLES = (MOST_TITLE, 80, 30, 8)
 
 
 def task_card(
     task: Task, subtasks: Sequence[Task], names: Mapping[str, str], texts: Texts, *, mark: str
 ) -> dict[str, Any]:
-    """Return the message that shows *task* with its *subtasks*; *names*: of agents, by the user ids of their ghosts."""
+    """Return the message that shows *task* with its *subtasks*; *names*: of agents, by the user ids of their ghosts.
+
+    It fits an event: if the titles of the subtasks are too long for one, it shows their beginnings, and programs get
+    the subtasks without titles and assignees.
+    """
+    for longest in _PART_TITLES:
+        content = _card(task, subtasks, names, texts, mark=mark, longest=longest)
+        if fits_event(content):
+            break
+    return content
+
+
+def _card(
+    task: Task, subtasks: Sequence[Task], names: Mapping[str, str], texts: Texts, *, mark: str, longest: int
+) -> dict[str, Any]:
+    """Return the card with *longest* characters of the titles of subtasks."""
     words = texts.tasks
     head = words.head.format(number=task.number, title=escape(task.title))
     facts = [f"{_SIGNS[task.state]} {words.states[task.state]}"]
@@ -56,14 +74,16 @@ def task_card(
     if task.note:
         blocks.append(escape(task.note))
     if subtasks:
-        blocks.append("\n".join(_part(each, names) for each in subtasks))
+        blocks.append("\n".join(_part(each, names, longest) for each in subtasks))
     if task.state is TaskState.SUBMITTED:
         blocks.append(words.how_to_claim.format(prefix=texts.prefix, number=task.number))
-    return message("\n\n".join(blocks), mark=mark, notice=True) | {TASK: structured(task, subtasks)}
+    return message("\n\n".join(blocks), mark=mark, notice=True) | {
+        TASK: structured(task, subtasks, has_titles=longest >= MOST_TITLE)
+    }
 
 
-def structured(task: Task, subtasks: Sequence[Task]) -> dict[str, Any]:
-    """Return *task* for programs."""
+def structured(task: Task, subtasks: Sequence[Task], *, has_titles: bool = True) -> dict[str, Any]:
+    """Return *task* for programs; *has_titles*: with the titles and assignees of its subtasks."""
     found: dict[str, Any] = {
         "id": task.number,
         "state": str(task.state),
@@ -76,8 +96,9 @@ def structured(task: Task, subtasks: Sequence[Task]) -> dict[str, Any]:
     found |= {key: value for key, value in optional.items() if value is not None}
     if subtasks:
         found["subtasks"] = [
-            {"id": each.number, "state": str(each.state), "title": each.title, "progress": each.percent}
-            | ({} if each.assignee is None else {"assignee": each.assignee})
+            {"id": each.number, "state": str(each.state), "progress": each.percent}
+            | ({"title": each.title} if has_titles else {})
+            | ({"assignee": each.assignee} if has_titles and each.assignee is not None else {})
             for each in subtasks
         ]
     return found
@@ -136,10 +157,12 @@ def _entry(task: TaskEntry, shown: set[int], texts: Texts) -> str:
     return f"{indent}- {_SIGNS[task.state]} **{task.number}** {escape(task.title)} ({', '.join(facts)})"
 
 
-def _part(task: Task, names: Mapping[str, str]) -> str:
-    who = "" if task.assignee is None else f" ({_name(task.assignee, names)})"
+def _part(task: Task, names: Mapping[str, str], longest: int) -> str:
+    is_named = task.assignee is not None and longest > _PART_TITLES[-1]
+    who = f" ({_name(task.assignee or '', names)})" if is_named else ""
     percent = f", {task.percent} %" if task.state.is_begun else ""
-    return f"- {_SIGNS[task.state]} **{task.number}** {escape(task.title)}{who}{percent}"
+    title = task.title if len(task.title) <= longest else f"{task.title[:longest]}…"
+    return f"- {_SIGNS[task.state]} **{task.number}** {escape(title)}{who}{percent}"
 
 
 def _name(user: str, names: Mapping[str, str]) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("client_agents")
+#: Seconds for which a reply may be repeated at least.
+_REPEATS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,7 @@ class ClientAgents:
 
         None: the agent *model* does not exist any more.
         """
-        values = {"key": key, "turn": turn, "model": model, "text": text, "seconds": seconds}
+        values = {"key": key, "turn": turn, "model": model, "text": text, "seconds": seconds, "repeats": _REPEATS}
         row = await self._database.row(_SQL["ask"], values)
         return None if row is None else AskedQuestion(row["id"], row["reply"], row["left"])
 
@@ -140,8 +142,13 @@ class ClientAgents:
             await connection.execute(_SQL["resume"], {"turn": rows[0]["turn"]})
             return bool(rows[0]["is_new"])
 
+    async def was_asked(self, question: int) -> bool:
+        """Tell whether there is or was the question, of any agent."""
+        row = await self._database.row(_SQL["was_asked"], {"id": question})
+        return row is not None and bool(row["was_asked"])
+
     async def resume(self, turn: int) -> None:
-        """Have *turn*, which was just put back, go on if a reply came in between."""
+        """Have *turn*, which was just put back, go on if a reply came in between, or if the agent was retired."""
         await self._database.execute(_SQL["resume"], {"turn": turn})
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 
 from agent_bridge.core.answers import Part
+from agent_bridge.store.extras import extras_from_json
 from agent_bridge.store.postgres.database import rows_of
 from agent_bridge.store.postgres.statements import Statements
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
+    from agent_bridge.core.answers import AnswerFile
     from agent_bridge.store.postgres.database import Connection, Database
 
 _SQL = Statements("program_requests")
@@ -78,6 +80,7 @@ class GivenAnswer:
     again_in: float | None
     #: The events that show it.
     shown: Sequence[str]
+    files: Sequence[AnswerFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,8 @@ class ProgramRequests:
         rows = await self._rows(events)
         found: dict[str, list[GivenAnswer]] = {}
         for row in rows:
-            found.setdefault(row["event_id"], []).append(GivenAnswer(**row))
+            files = extras_from_json(row.pop("extras")).files
+            found.setdefault(row["event_id"], []).append(GivenAnswer(**row, files=files))
         return found
 
     async def _rows(self, events: Collection[str]) -> list[DictRow]:

@@ -95,6 +95,10 @@ class Tasks:
         }
         await connection.execute(_SQL["save"], values)
 
+    async def noted(self, connection: Connection, number: int, user: str) -> None:
+        """Record that *user* has written the note of a task, which is locked."""
+        await connection.execute(_SQL["noted"], {"number": number, "user": user})
+
     async def subtasks(self, number: int, connection: Connection | None = None) -> list[Task]:
         """Return the subtasks of a task, in their order."""
         if connection is None:
@@ -145,6 +149,11 @@ class Tasks:
     async def follow_rooms(self) -> None:
         """Have the cards of open tasks shown in the rooms that replace those of the cards."""
         await self._database.execute(_SQL["follow_rooms"])
+
+    async def assigned(self, limit: int) -> list[tuple[str, str, list[int]]]:
+        """Return up to *limit* users with open tasks: the room id, the user id, and the numbers of the tasks."""
+        rows = await self._database.rows(_SQL["assigned"], {"limit": limit})
+        return [(row["room_id"], row["assignee"], row["numbers"]) for row in rows]
 
     async def trying(self, task: Task, since: str) -> None:
         """Record that the card of *task* is about to be sent to its room, whose newest event is *since*."""

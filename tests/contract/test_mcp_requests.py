@@ -2,175 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gzip
 import io
 import json
 import logging
+import re
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiohttp import web
 from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 
-from agent_bridge.api.endpoints import all_endpoints
-from agent_bridge.api.mcp.routes import McpRoutes
 from agent_bridge.api.mcp.tools import all_tools
 from agent_bridge.api.problems import STATUSES
-from agent_bridge.api.routes import ApiRoutes
-from agent_bridge.api.services import ApiServices
-from agent_bridge.bridge.programs.access import Access
-from agent_bridge.bridge.programs.names import Names
-from agent_bridge.bridge.programs.own_profile import OwnProfileDesk
 from agent_bridge.core.actors import Actor
-from agent_bridge.core.program_problems import Problem, ProgramRefused
-from agent_bridge.core.programs import ALL_CAPABILITIES, Capability, random_token, token_hash
-from agent_bridge.core.results.programs import Asked
-from agent_bridge.core.roles import Role, Roles
-from agent_bridge.matrix.client import Homeserver
-from agent_bridge.matrix.session import homeserver_session
-from agent_bridge.store.agents import Agents
-from agent_bridge.store.direct_chats import DirectChatStore
-from agent_bridge.store.kv import KeyValues
-from agent_bridge.store.own_profiles import OwnProfiles
-from agent_bridge.store.rooms import Rooms
-from agent_bridge.store.servers import Servers
-from agent_bridge.store.tokens import Tokens
-from support.api_client import Program, new_secret
+from agent_bridge.core.program_problems import Problem
+from agent_bridge.core.programs import Capability, random_token, token_hash
+from support.api_client import Program
 from support.mcp_client import AUTO, LEGACY, MODERN, tools_of
-from support.records import NAMES
+from support.mcp_scene import BOSS, OLDER, PER_MINUTE, Scene, called, mcp_scene
 from support.turn_rows import BOB, add_agent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from aiohttp.test_utils import TestClient
     from pytest_aiohttp import AiohttpClient
 
     from agent_bridge.store.postgres.database import Database
 
-PER_MINUTE = 20
-BOSS = "@boss:x.org"
-ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
-HEADERS = ACCEPT | {"MCP-Protocol-Version": MODERN, "Mcp-Method": "tools/call", "Mcp-Name": "me"}
-
-
-class Functions:
-    """The functions behind the tools, without a homeserver."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Any, ...]] = []
-        self.error: Exception = ProgramRefused(Problem.ROOM_NOT_FOUND)
-
-    async def addressed(self, _token: Any, to: str) -> str:
-        return to
-
-    async def send(self, *arguments: Any, **_: Any) -> Any:
-        self.calls.append(arguments)
-        raise self.error
-
-    async def find(self, _token: Any, handle: str, seconds: float) -> Asked:
-        """Wait as long as an agent works that does not answer."""
-        self.calls.append((handle, seconds))
-        await asyncio.sleep(0)
-        return Asked(handle=handle, room_id="!r:x.org", event_id="$e", is_complete=False, answers=())
-
-
-@dataclass
-class Scene:
-    """The routes, and a token of Bob."""
-
-    client: TestClient[Any, Any]
-    tokens: Tokens
-    database: Database
-    functions: Functions
-    program: Program
-
-    async def add(
-        self,
-        identity: Actor | None = None,
-        *,
-        capabilities: frozenset[Capability] = ALL_CAPABILITIES,
-        seconds: float | None = None,
-    ) -> Program:
-        """Return a program with a new token."""
-        secret = await new_secret(
-            self.tokens,
-            self.database,
-            identity or Actor(BOB),
-            capabilities=capabilities,
-            made_by=BOB,
-            seconds=seconds,
-        )
-        return Program(str(self.client.make_url("")).rstrip("/"), secret)
-
-    async def post(
-        self,
-        body: bytes | io.BytesIO | dict[str, Any],
-        program: Program | None = None,
-        method: str = "POST",
-        **headers: str,
-    ) -> tuple[int, str, Any]:
-        """Send a request; return the status, the type and the text of its response, and its headers."""
-        given = HEADERS | {"Authorization": f"Bearer {(program or self.program).token}"} | headers
-        given = {key.replace("_", "-"): value for key, value in given.items() if value}
-        data = body if isinstance(body, bytes | io.BytesIO) else json.dumps(body).encode()
-        async with self.client.request(method, "/mcp", data=data, headers=given) as response:
-            return response.status, await response.text(), response.headers
-
-
-def called(name: Any = "me", arguments: Any = None, **params: Any) -> dict[str, Any]:
-    """Return the request of the current revision that calls a tool."""
-    prefix = "io.modelcontextprotocol/"
-    meta = {f"{prefix}protocolVersion": MODERN, f"{prefix}clientCapabilities": {}}
-    given = {"name": name, "arguments": arguments or {}, "_meta": meta} | params
-    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": given}
-
 
 @pytest.fixture
 async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncIterator[Scene]:
-    tokens, functions = Tokens(database, NAMES), Functions()
-    async with homeserver_session() as session:
-        homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
-        roles = Roles.fixed({BOB: Role.MEMBER, BOSS: Role.OWNER}, NAMES)
-        names = Names(Agents(database), Servers(database), KeyValues(database), homeserver)
-        access = Access(names, Rooms(database), DirectChatStore(database), roles, homeserver)
-        services: Any = ApiServices(
-            tokens=tokens,
-            access=access,
-            requests=None,  # type: ignore[arg-type]
-            messages=functions,  # type: ignore[arg-type]
-            asks=functions,  # type: ignore[arg-type]
-            models=None,  # type: ignore[arg-type]
-            agent_events=None,  # type: ignore[arg-type]
-            reading=None,  # type: ignore[arg-type]
-            directory=None,  # type: ignore[arg-type]
-            places=functions,  # type: ignore[arg-type]
-            servers=functions,  # type: ignore[arg-type]
-            channels=functions,  # type: ignore[arg-type]
-            threads=functions,  # type: ignore[arg-type]
-            feed=None,  # type: ignore[arg-type]
-            client_agents=None,  # type: ignore[arg-type]
-            profiles=OwnProfileDesk(
-                access,
-                None,  # type: ignore[arg-type]
-                Agents(database),
-                OwnProfiles(database),
-                homeserver,
-                shows_presence=False,
-            ),
-            connected=None,  # type: ignore[arg-type]
-            tasks=None,  # type: ignore[arg-type]
-            votes=None,  # type: ignore[arg-type]
-        )
-        api = ApiRoutes(all_endpoints(), services, requests_per_minute=PER_MINUTE)
-        app = web.Application()
-        McpRoutes(api, services, "http://127.0.0.1:29330").add_routes(app)
-        scene = Scene(await aiohttp_client(app), tokens, database, functions, Program("", ""))
-        scene.program = await scene.add()
+    async with mcp_scene(database, aiohttp_client) as scene:
         yield scene
 
 
@@ -194,11 +59,36 @@ async def test_the_official_client_calls_tools(scene: Scene, mode: str) -> None:
         assert (problem["code"], problem["errors"][0]["field"]) == ("invalid_request", "limit")
         working = await tools.call("ask", handle="h", timeout=500)
         assert (working["is_complete"], scene.functions.calls) == (False, [("h", 50.0)])
+        # It would not be asked.
+        assert await tools.code("ask", handle="h", text="And now?") == "invalid_request"
         assert await tools.code("send", to="#r:x.org", text="x", idempotency_key="one") == "room_not_found"
         call = scene.functions.calls[-1][0]
         assert (call.key, call.action, call.token.user_id) == ("given:one", "mcp send", BOB)
         with pytest.raises(MCPError, match="no such tool"):
             await tools.client.call_tool("delete_everything", {})
+
+
+async def test_lists_and_objects_may_be_json_texts(scene: Scene) -> None:
+    """Some clients pass them so, in place of the words of the model."""
+    async with tools_of(scene.program, MODERN) as tools:
+        assert await tools.code("send", to="#r:x.org", text="[1]", mentions='["@ann:x.org"]') == "room_not_found"
+        words = scene.functions.calls[-1][2]
+        assert (words.text, list(words.mentions)) == ("[1]", ["@ann:x.org"])
+        for wrong in ("@ann:x.org", '{"a": 1}', "[" * 100_000, "[1]"):
+            assert await tools.code("send", to="#r:x.org", text="x", mentions=wrong) == "invalid_request"
+
+
+async def test_a_result_fits_the_limits_of_clients(scene: Scene) -> None:
+    async with tools_of(scene.program, MODERN) as tools:
+        newest = await tools.call("read", room="!r:x.org")
+        assert ([each["event_id"] for each in newest["messages"]], newest["before"]) == (["$8", "$9"], "b")
+        oldest = await tools.call("read", room="!r:x.org", after="$z")
+        assert [each["event_id"] for each in oldest["messages"]] == ["$0", "$1"]
+
+
+def test_numbers_of_schemas_are_those_that_all_clients_know() -> None:
+    schemas = json.dumps([[each.input_schema(), each.output_schema()] for each in all_tools()])
+    assert not re.search(r"\d{16}", schemas)
 
 
 async def test_tools_are_those_of_the_identity(scene: Scene) -> None:
@@ -237,6 +127,7 @@ async def test_a_request_needs_a_token_that_counts(scene: Scene) -> None:
     assert missing[2]["WWW-Authenticate"] == "Bearer"
     for wrong in (expired, revoked, Program("", random_token()), Program("", "x" * 5_000)):
         code(await scene.post(called(), wrong), Problem.TOKEN_INVALID)
+    assert scene.of_programs == [True, *[False] * 5]
     with pytest.raises(Exception) as refused:  # noqa: PT011 - the client's own groups of errors
         async with tools_of(revoked) as tools:
             await tools.names()
@@ -279,6 +170,9 @@ BODIES: list[tuple[str, Any, int]] = [
     ("no JSON", b"{", 400),
     ("nothing", b"", 400),
     ("a batch", [called()], 400),
+    ("no object", b"null", 400),
+    ("a response", {"jsonrpc": "2.0", "id": 1, "result": {}}, 400),
+    ("parameters by position", {**called(), "params": ["me"]}, 400),
     ("not UTF-8", b'{"method": "\xff"}', 400),
     ("deep", b'{"params": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", 400),
     ("an endless number", b'{"id": ' + b"9" * 100_000 + b"}", 400),
@@ -305,13 +199,17 @@ BODIES: list[tuple[str, Any, int]] = [
 @pytest.mark.parametrize(("body", "status"), [each[1:] for each in BODIES], ids=[each[0] for each in BODIES])
 async def test_hostile_bodies(scene: Scene, caplog: pytest.LogCaptureFixture, body: Any, status: int) -> None:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    name = body.get("params", {}).get("name") if isinstance(body, dict) else "me"
+    params = body.get("params") if isinstance(body, dict) else None
+    name = params.get("name") if isinstance(params, dict) else "me"
     method = body.get("method") if isinstance(body, dict) else "tools/call"
-    for protocol in ({}, {"MCP_Protocol_Version": "", "Mcp_Method": "", "Mcp_Name": ""}):
+    for protocol in ({}, OLDER):
         named: Any = protocol or {"Mcp_Name": str(name), "Mcp_Method": str(method)}
         found, text, _ = await scene.post(data, **named)
-        assert found in ({status, 400} if protocol else {status}), text
         content = json.loads(text)
+        # With a handshake, the errors of methods are responses.
+        is_of_method = bool(protocol) and content.get("error", {}).get("code") == METHOD_NOT_FOUND
+        assert found in ({200} if is_of_method else {status, 400} if protocol else {status}), text
+        assert "pydantic" not in text
         assert "x" * 100 not in text
         if found == 200 and "result" in content:
             assert content["result"]["isError"] is True
@@ -319,8 +217,29 @@ async def test_hostile_bodies(scene: Scene, caplog: pytest.LogCaptureFixture, bo
             assert problem["code"] == "invalid_request"
         else:
             assert content["error"]["message"]
+            is_no_json = isinstance(body, bytes) and body != b"null"
+            if is_no_json:
+                assert (content["error"]["code"], content["id"]) == (PARSE_ERROR, None)
     assert scene.functions.calls == []
     assert "Traceback" not in caplog.text
+
+
+async def test_a_message_that_is_none_has_an_answer(scene: Scene) -> None:
+    kinds: list[Any] = [({"id": each}, None) for each in (None, True, 1.5, [1])]
+    for given, content in (*kinds, ({"jsonrpc": "1.0"}, 1), ({"method": 7}, 1)):
+        for protocol in ({}, OLDER):
+            headers: Any = protocol
+            found, text, _ = await scene.post({**called(), **given}, **headers)
+            answer = json.loads(text)
+            assert (found, answer["id"], answer["error"]["code"]) == (400, content, INVALID_REQUEST)
+
+
+async def test_clients_need_not_name_types(scene: Scene) -> None:
+    for protocol in ({}, OLDER):
+        for types in ("", "text/event-stream", "text/html"):
+            headers: Any = {**protocol, "Accept": types}
+            found, text, answered = await scene.post(called(), **headers)
+            assert (found, answered.get("Content-Type")) == (200, "application/json"), text
 
 
 async def test_other_faults_of_requests(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
@@ -330,8 +249,7 @@ async def test_other_faults_of_requests(scene: Scene, caplog: pytest.LogCaptureF
     code(await scene.post(io.BytesIO(b"x" * 2_100_000)), Problem.BODY_TOO_LARGE)
     assert (await scene.post(called(), X_Name="日本"))[0] == 200
     scene.functions.error = RuntimeError("an internal detail")
-    older = {"MCP_Protocol_Version": "2025-06-18", "Mcp_Method": "", "Mcp_Name": ""}
-    kinds: list[Any] = [{"Mcp_Name": "send"}, older]
+    kinds: list[Any] = [{"Mcp_Name": "send"}, OLDER, OLDER | {"MCP_Protocol_Version": "2025-06-18"}]
     for headers in kinds:
         body = called("send", {"to": "#r:x.org", "text": "the secret of Bob"})
         with caplog.at_level(logging.DEBUG):

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from agent_bridge.store.postgres.database import Connection
 
-EVE, MOD = "@eve:example.org", "@mod:example.org"
+EVE, MOD, NOBODY = "@eve:example.org", "@mod:example.org", "@nobody:example.org"
 ADA = NAMES.user_id(f"{NAMES.username_prefix}ada")
-ROLES = Roles.fixed({"*": Role.MEMBER, MOD: Role.MODERATOR}, NAMES)
+ROLES = Roles.fixed({"*": Role.MEMBER, MOD: Role.MODERATOR, NOBODY: Role.NONE}, NAMES)
 BY_BOB, BY_EVE, BY_MOD, BY_ADA = Actor(BOB), Actor(EVE), Actor(MOD), Actor(ADA, 1)
 
 
@@ -138,6 +138,9 @@ async def test_an_agent_works_on_a_task(desk: Desk) -> None:
         assert refused == TaskRefused(TaskProblem.NOT_YOURS, number, "input-required", ADA)
     bad = await desk.report(number, BY_ADA, TaskAction.PROGRESS, percent=101)
     assert bad == TaskRefused(TaskProblem.BAD_PERCENT, number, "101", most=100)
+    # Words that are too long are refused, not cut.
+    bad = await desk.report(number, BY_ADA, TaskAction.DONE, note="x" * 1_001)
+    assert bad == TaskRefused(TaskProblem.NOTE_TOO_LONG, number, most=1_000)
     await desk.report(number, BY_ADA, TaskAction.DONE, note="PDF")
     found = await desk.store.find(number)
     assert found is not None
@@ -210,6 +213,48 @@ async def test_subtasks_count_for_all_above(desk: Desk) -> None:
     assert isinstance(await desk.cancel(second, BY_MOD), Task)
     assert isinstance(await desk.report(top, BY_EVE, TaskAction.DONE), Task)
     assert isinstance(await desk.cancel(top, BY_BOB), TaskRefused)
+
+
+async def test_a_task_that_is_given_up_takes_its_open_subtasks_with_it(desk: Desk) -> None:
+    for action, state in ((TaskAction.FAIL, TaskState.FAILED), (TaskAction.REJECT, TaskState.REJECTED)):
+        top = await desk.make(f"to {action}")
+        first, second, third = await desk.parts(top, "first", "second", "third", key=f"k {action}")
+        (inner,) = await desk.parts(second, "inner", key=f"inner {action}")
+        await desk.claim(first, BY_EVE)
+        await desk.report(first, BY_EVE, TaskAction.DONE)
+        await desk.claim(inner, BY_EVE)
+        await desk.assign(top, BY_BOB, ADA)
+        refused = await desk.report(top, BY_EVE, action)
+        assert isinstance(refused, TaskRefused)
+        assert (await desk.state(third))[0] is TaskState.SUBMITTED
+        assert isinstance(await desk.report(top, BY_ADA, action), Task)
+        assert [(await desk.state(each))[0] for each in (top, first, second, third, inner)] == [
+            state,
+            TaskState.COMPLETED,
+            *[TaskState.CANCELED] * 3,
+        ]
+        # Nobody works on a part of it any more, so it stays as it is.
+        before = await desk.state(top)
+        assert isinstance(await desk.report(inner, BY_EVE, TaskAction.DONE), TaskRefused)
+        assert await desk.state(top) == before
+
+
+async def test_the_end_of_the_claim_of_a_subtask_is_no_progress(desk: Desk) -> None:
+    late = Desk(desk.database, claim_timeout=0.0)
+    top = await desk.make("top")
+    (part,) = await desk.parts(top, "part")
+    await late.claim(top, BY_EVE)
+    await late.claim(part, BY_ADA)
+    await desk.do(lambda connection: desk.service.expire(connection, part))
+    assert await desk.state(part) == (TaskState.SUBMITTED, None, 0)
+    assert [number for number, wait in await desk.store.expired(9) if wait <= 0] == [top]
+
+
+async def test_who_cannot_work_gets_no_task(desk: Desk) -> None:
+    number = await desk.make()
+    refused = TaskRefused(TaskProblem.ASSIGNEE_WITHOUT_ROLE, number, by=NOBODY)
+    assert await desk.assign(number, BY_BOB, NOBODY) == refused
+    assert await desk.state(number) == (TaskState.SUBMITTED, None, 0)
 
 
 async def test_limits(desk: Desk) -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import aiohttp
 import httpx
 import pytest
 from a2a.client import A2ACardResolver, ClientConfig, ClientFactory
@@ -29,14 +30,14 @@ from agent_bridge.demo.synapse import free_port
 from agent_bridge.store.tokens import Tokens
 from support.api_client import Answer, Program, program_of
 from support.harness import DOMAIN, SHARED
-from support.scripted_upstream import ScriptedUpstream, echo, until_cancelled, waits_for
+from support.scripted_upstream import File, ScriptedUpstream, echo, says, until_cancelled, waits_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from a2a.client import Client
 
-    from support.harness import BridgeHarness, Running
+    from support.harness import BridgeHarness, Conversation, Running
     from support.postgres import Server
 
 
@@ -112,9 +113,15 @@ async def test_a_task_is_a_question_in_the_room(
             # A thread is a context, too.
             (inside,) = await send(client, asks("inside", f"{talk.room_id}|{said.event_id}"))
             assert words(inside) == ["Echo: hello\n\ninside"]
+            upstream.script = says(File("data:text/plain,hello", "hello.txt", "text/plain"))
+            (files,) = await send(client, asks("a file"))
+            upstream.script = echo
+            (part,) = files.artifacts[0].parts
+            assert (files.status.state, part.filename) == (TaskState.TASK_STATE_COMPLETED, "hello.txt")
+            assert (part.url.partition(DOMAIN)[0], part.media_type) == ("mxc://", "text/plain")
             assert inside.context_id == f"{talk.room_id}|{said.event_id}"
             assert await client.get_task(GetTaskRequest(id=inside.id)) == inside
-            await talk.wait_for_answers(3)
+            await talk.wait_for_answers(4)
             with pytest.raises(UnsupportedOperationError):
                 await send(client, asks("more", task=task.id))
             with pytest.raises(TaskNotFoundError):
@@ -124,7 +131,7 @@ async def test_a_task_is_a_question_in_the_room(
             for context in ("unknown", "!unknown:x"):
                 with pytest.raises(A2AError):
                     await send(client, asks("hello", context))
-        assert len(talk.answers) == 3
+        assert len(talk.answers) == 4
 
 
 async def test_a_task_is_streamed_and_ends_by_a_command(
@@ -135,9 +142,16 @@ async def test_a_task_is_streamed_and_ends_by_a_command(
         talk = await running.join(person, agent)
         program = await program_of(running, person.user_id)
         async with client_of(program, agent) as client:
-            first, artifact, end = await send(client, asks("hello"))
+            begins = asyncio.Event()
+            upstream.script = waits_for(begins, "", "Hello.")
+            heard = []
+            async for event in client.send_message(asks("hello")):
+                heard.append(getattr(event, str(event.WhichOneof("payload"))))
+                # The answer cannot be complete before the stream begins.
+                begins.set()
+            first, artifact, end = heard
             assert first.status.state == TaskState.TASK_STATE_WORKING
-            assert [part.text for part in artifact.artifact.parts] == ["Echo: hello"]
+            assert [part.text for part in artifact.artifact.parts] == ["Hello."]
             assert end.status.state == TaskState.TASK_STATE_COMPLETED
 
             upstream.script = waits_for(gate, "First ", "and last.")
@@ -154,10 +168,28 @@ async def test_a_task_is_streamed_and_ends_by_a_command(
             stream = client.send_message(asks("endless"))
             task = (await anext(aiter(stream))).task
             await person.wait_for(lambda: any("Half" in each.body for each in talk.answers))
+            # One that waits behind it ends at once.
+            message = {"messageId": uuid4().hex, "role": "ROLE_USER", "parts": [{"text": "behind"}]}
+            quick = {"returnImmediately": True}
+            queued = await call(program, agent, "SendMessage", message=message, configuration=quick)
+            behind = queued["result"]["task"]["id"]
+            ended = await client.cancel_task(CancelTaskRequest(id=behind))
+            assert ended.status.state == TaskState.TASK_STATE_CANCELED
+            with pytest.raises(TaskNotCancelableError):
+                await client.cancel_task(CancelTaskRequest(id=behind))
             ended = await client.cancel_task(CancelTaskRequest(id=task.id))
             upstream.script = echo
             assert ended.status.state == TaskState.TASK_STATE_CANCELED
             await asyncio.wait_for(over.wait(), 30)
+
+
+async def begun(program: Program, talk: Conversation, agent: str, heard: list[str]) -> asyncio.Task[str]:
+    """Ask *agent* by a stream, whose pieces *heard* gets, and wait until the answer has begun."""
+    message = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "hello"}]}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "SendStreamingMessage", "params": {"message": message}}
+    stream = asyncio.create_task(program.stream(f"/a2a/{agent}", body, headers={"A2A-Version": "1.0"}, heard=heard))
+    await talk.person.wait_for(lambda: heard and any("First" in each.body for each in talk.answers))
+    return stream
 
 
 async def test_a_revoked_token_gets_no_answer(
@@ -169,10 +201,7 @@ async def test_a_revoked_token_gets_no_answer(
         talk = await running.join(person, agent)
         program = await program_of(running, person.user_id)
         upstream.script = waits_for(gate, "First ", "and last.")
-        message = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "hello"}]}
-        body = {"jsonrpc": "2.0", "id": 1, "method": "SendStreamingMessage", "params": {"message": message}}
-        stream = asyncio.create_task(program.stream(f"/a2a/{agent}", body, headers={"A2A-Version": "1.0"}, heard=heard))
-        await person.wait_for(lambda: heard and any("First" in each.body for each in talk.answers))
+        stream = await begun(program, talk, agent, heard)
         token = await tokens.find(token_hash(program.token))
         assert token is not None
         async with running.database.transaction() as connection:
@@ -181,6 +210,24 @@ async def test_a_revoked_token_gets_no_answer(
         assert "last" not in await asyncio.wait_for(stream, 30)
         upstream.script = echo
         await person.wait_for(lambda: talk.answers[-1].body == "First and last.")
+
+
+async def test_a_stream_that_cannot_go_on_is_cut(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    agent, gate, heard = upstream.names[5], asyncio.Event(), list[str]()
+    async with harness.person() as person:
+        talk = await running.join(person, agent)
+        program = await program_of(running, person.user_id)
+        upstream.script = waits_for(gate, "First ", "and last.")
+        stream = await begun(program, talk, agent, heard)
+        await person.leave(talk.room_id)
+        gate.set()
+        # An end without a word would be that of a whole stream.
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await asyncio.wait_for(stream, 30)
+        upstream.script = echo
+        assert "last" not in "".join(heard)
 
 
 async def _states(client: Client, task_id: str) -> list[TaskState]:

@@ -96,7 +96,7 @@ async def test_questions_wait_for_replies_in_order(harness: BridgeHarness, runni
         assert await crab.store.open(crab.model, rooms=[talk.room_id]) == [question]
         assert await crab.store.reply(question.id, crab.model, "No", rooms=["!other:test.local"]) is None
         assert await crab.store.reply(question.id, crab.model, "Ten.") is True
-        assert await crab.store.reply(question.id, crab.model, "Ten.") in {False, None}
+        assert await crab.store.reply(question.id, crab.model, "Ten.") is False
         assert await crab.store.reply(question.id, crab.model, "Eight.") is None
         (second,) = await crab.questions()
         assert second.text == "And how many claws?"
@@ -104,6 +104,9 @@ async def test_questions_wait_for_replies_in_order(harness: BridgeHarness, runni
         answers = await talk.wait_for_answers(2)
         assert [each.body for each in answers] == ["Ten.", "Two."]
         await eventually(running.idle, "no turn is open")
+        # A program whose request had no response repeats it, also when other questions were asked since.
+        assert await crab.store.reply(question.id, crab.model, "Ten.") is False
+        assert await crab.store.reply(question.id, crab.model, "Eight.") is None
 
 
 async def test_an_answer_that_people_end_waits_no_more(
@@ -132,6 +135,12 @@ async def test_the_room_is_told_of_silence(harness: BridgeHarness, running: Runn
         talk = await running.join(boss, "Mole")
         await talk.say("Are you there?")
         (question,) = await mole.questions()
+
+        async def waits() -> bool:
+            query = "SELECT not_before IS NOT NULL AS yes FROM turn WHERE key = %(key)s"
+            return bool((await mole.database.row(query, {"key": question.key}) or {"yes": False})["yes"])
+
+        await eventually(waits, "the turn waits for the reply")
         await mole.run("UPDATE client_question SET deadline = now() WHERE id = %(id)s", id=question.id)
         due = "UPDATE turn SET not_before = NULL WHERE key = %(key)s RETURNING pg_notify('agent_bridge', 'lanes')"
         await mole.run(due, key=question.key)
@@ -164,6 +173,19 @@ async def _is_put_back(each: Client, question: ClientQuestion) -> bool:
     return row is not None and row["attempts"] > 1 and row["not_before"] is not None
 
 
+async def test_an_agent_that_is_retired_lets_nobody_wait(
+    harness: BridgeHarness, running: Running, config: Config
+) -> None:
+    async with client(config, "Wasp") as wasp, harness.person("boss") as boss:
+        talk = await running.join(boss, "Wasp")
+        await talk.say("Sting?")
+        (question,) = await wasp.questions()
+        await talk.command("retire Wasp")
+        await boss.wait_for(lambda: any("Wasp is no longer available" in each.body for each in talk.answers))
+        await eventually(running.idle, "no turn is open")
+        assert await wasp.store.reply(question.id, wasp.model, "No.") is None
+
+
 async def test_an_agent_that_is_removed_is_gone(harness: BridgeHarness, running: Running, config: Config) -> None:
     async with client(config, "Moth") as moth, harness.person("boss") as boss:
         talk = await running.join(boss, "Moth")
@@ -173,3 +195,18 @@ async def test_an_agent_that_is_removed_is_gone(harness: BridgeHarness, running:
         (told,) = await talk.wait_for_answers(1)
         assert "no longer" in told.body
         await eventually(running.idle, "no turn is open")
+
+
+async def test_an_agent_that_is_removed_while_its_question_begins_to_wait_is_gone(
+    harness: BridgeHarness, running: Running, config: Config
+) -> None:
+    """The removal has the waiting turns go on; this one waits a moment later."""
+    async with client(config, "Mayfly") as mayfly, harness.person("boss") as boss:
+        talk = await running.join(boss, "Mayfly")
+        await talk.say("Fly!")
+        await mayfly.questions()
+        await mayfly.run("DELETE FROM client_agent WHERE model = %(model)s", model=mayfly.model)
+        (waiting,) = await mayfly.database.rows("SELECT id FROM turn WHERE open")
+        await mayfly.store.resume(waiting["id"])
+        (told,) = await talk.wait_for_answers(1)
+        assert "no longer" in told.body

@@ -155,8 +155,8 @@ async def test_who_may_register(harness: BridgeHarness, running: Running, upstre
             (await boss.post("/v1/agents", name="x" * 81), "invalid_request"),
             (await boss.get("/v1/inbox"), "agents_only"),
             (await (await program_of(running, upstream.names[0])).get("/v1/inbox"), "agents_only"),
-            (await spider.post("/v1/inbox/999/reply", text="x"), "question_over"),
-            (await spider.post("/v1/inbox/x/reply", text="x"), "question_over"),
+            (await spider.post("/v1/inbox/999/reply", text="x"), "question_not_found"),
+            (await spider.post("/v1/inbox/x/reply", text="x"), "question_not_found"),
             (await program.request("DELETE", "/v1/agents/Spider"), "role_missing"),
             (await boss.request("DELETE", f"/v1/agents/{upstream.names[0]}"), "agent_not_found"),
         ]

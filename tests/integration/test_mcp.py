@@ -162,7 +162,7 @@ async def test_two_programs_talk_by_tools(harness: BridgeHarness, running: Runni
             asking = asyncio.create_task(tools.call("ask", to="Crawler", text="Read *example.org*!"))
             (question,) = (await crawlers.call("inbox", wait=40))["questions"]
             assert (question["text"], question["sender"]) == ("Read *example.org*!", person.user_id)
-            assert await crawlers.code("reply", question=question["id"] + 1000, text="x") == "question_over"
+            assert await crawlers.code("reply", question=question["id"] + 1000, text="x") == "question_not_found"
             assert await crawlers.call("reply", question=question["id"], text="It is an **example**.") == {
                 "is_new": True
             }
@@ -224,8 +224,16 @@ async def test_agents_and_people_work_together_by_tools(
             (one,) = split["subtasks"]
             assert (split["number"], one["parent"], one["title"]) == (number, number, "one")
             assert (await winner.call("task_update", task=one["number"], state="canceled"))["state"] == "canceled"
-            for missing in ({"action": "assign"}, {"action": "split"}):
-                assert await winner.code("task_update", task=number, **missing) == "invalid_request"
+            # Nothing that a model passes is left out without a word.
+            kinds: list[dict[str, Any]] = [
+                {"action": "assign"},
+                {"action": "split"},
+                {"assignee": agent},
+                {"titles": ["two"]},
+                {"action": "claim", "progress": 10},
+            ]
+            for wrong in kinds:
+                assert await winner.code("task_update", task=number, **wrong) == "invalid_request"
             await winner.call("task_update", task=part["number"], action="claim")
             await winner.call("task_update", task=part["number"], state="completed")
             done = await winner.call("task_update", task=number, state="completed", note="It is done.")
@@ -278,6 +286,11 @@ async def test_events_and_votes_by_tools(harness: BridgeHarness, running: Runnin
             close = {"room": agent, "action": "close", "number": vote["number"]}
             assert (await workers.problem("vote", **{**close, "room": talk.room_id}))["reason"] == "not_yours"
             assert await others.code("vote", **close) == "vote_not_found"
+            other = upstream.names[0]
+            await running.join(person, other)
+            assert await tools.code("vote", **{**close, "room": other}) == "vote_not_found"
+            # The agent of that room does not answer in its place.
+            assert await tools.code("ask", to=agent, room=other, text="Who are you?") == "nobody_answers"
             assert (await tools.call("vote", **close))["number"] == vote["number"]
 
 

@@ -93,6 +93,7 @@ async def test_a_person_talks_from_a_shell(
         talk = await running.join(boss, agent)
         code, who, _ = await shell.run("who")
         assert code == 0
+        assert agent in [each["name"] for each in await shell.json("who")]
         assert who.splitlines()[0].split() == [
             "NAME",
             "ROLE",
@@ -166,7 +167,13 @@ async def test_an_agent_lives_in_a_shell(harness: BridgeHarness, running: Runnin
         following.terminate()
         await following.wait()
         assert [each["text"] for each in await crab.json("read", "-n", "2")] == ["How many legs?", "Ten."]
+    assert (await crab.run("reply", "1000000", "No"))[0] == 4
     assert (await boss.run("agent", "remove", "Crab"))[0] == 0
+    await eventually(lambda: _is_forbidden(crab), "the token of the removed agent is of no use")
+
+
+async def _is_forbidden(shell: Shell) -> bool:
+    return (await shell.run("inbox"))[0] == 5
 
 
 async def test_hooks_post_and_print_events(
@@ -225,7 +232,8 @@ async def test_tasks_and_votes_from_a_shell(
         assert (await agent.run("task", "claim", number))[1] == f"#{number} Write it: working\n"
         (vote,) = await agent.json("vote", "new", "Lunch?", "pizza", "pasta", "--quorum", "1")
         found = await shell.run("vote", "close", str(vote["number"]))
-        assert found == (5, "", f"agent-bridge: not yours: {vote['number']}\n")
+        told = f"only the creator of vote {vote['number']}, and moderators, may close it"
+        assert found == (5, "", f"agent-bridge: {told}\n")
 
 
 @pytest.mark.long

@@ -279,6 +279,19 @@ async def test_tasks_are_assigned_and_split(harness: BridgeHarness, running: Run
             assert (await mine.post(f"/v1/tasks/{2**64}/{act}", **given)).code == "task_not_found"
         await revoke(running, theirs)
         assert (await theirs.post(f"{path}/assign", assignee="Ada")).code == "token_invalid"
+        # Long lists have pages: no task is out of reach.
+        await running.database.execute(
+            "INSERT INTO task (key, room, title, creator, changes, shown) SELECT 'n' || n, r.id, 'n' || n, %s, 1, 1 "
+            "FROM room r, generate_series(1, 196) n WHERE r.room_id = %s",
+            (person.user_id, talk.room_id),
+        )
+        pages = [await mine.get("/v1/tasks", room="Ada", page=page) for page in (1, 2, 3)]
+        assert [(len(each["tasks"]), each["page"], each["pages"]) for each in pages] == [
+            (100, 1, 2),
+            (100, 2, 2),
+            (0, 3, 2),
+        ]
+        assert len({each["number"] for page in pages for each in page["tasks"]}) == 200
 
 
 async def test_votes_begin_and_end(harness: BridgeHarness, running: Running) -> None:

@@ -47,7 +47,7 @@ async def running(harness: BridgeHarness, postgres: Server) -> AsyncIterator[Run
         async with named_upstream("Ada") as upstream:
             there = [{"name": "u", "url": upstream.url, "poll_interval": 60}]
             rooms = {"join_rule": "restricted"}
-            config = harness.config(url, there, service=SHARED, permissions=permissions, rooms=rooms)
+            config = harness.config(url, there, service=SHARED, permissions=permissions, rooms=rooms, space={})
             async with harness.bridge(config) as running:
                 await eventually(lambda: _is_linked(running), "the room of Ada is in the Space")
                 yield running

@@ -149,11 +149,8 @@ async def _registered(running: Running, boss: Person, agents: Sequence[str]) -> 
 
 async def _channel(running: Running, boss: Person, watcher: Person, channel: str, names: Mapping[str, str]) -> str:
     """Have *boss* make a channel with the agents and *watcher*; return its room id."""
-    known = set(boss.invites)
     desk = await bot_chat(running, boss)
-    assert "is ready" in (await desk.ask(f"channel new {channel}")).body
-    (room_id,) = await boss.wait_for(lambda: [*set(boss.invites) - known])
-    await boss.join(room_id)
+    room_id = await desk.enter_channel(f"channel new {channel}")
     for name in names.values():
         await desk.ask(f"channel add {channel} {name}")
     await boss.ask("POST", f"/rooms/{room_id}/invite", {"user_id": watcher.user_id})

@@ -33,7 +33,7 @@ from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.matrix.events import parse_event
 from agent_bridge.matrix.polls import answered_poll, ballot_of, selections
-from agent_bridge.render.content import MAX_CONTENT
+from agent_bridge.render.content import MAX_ENCRYPTED
 from agent_bridge.render.votes import end_content, response_content, result_content, start_content
 
 NOW = datetime(2026, 11, 28, 17, 30, tzinfo=UTC)
@@ -229,7 +229,7 @@ def test_the_largest_vote_fits_an_event(sign: str) -> None:
     by = (names, *((),) * (MOST_ANSWERS - 1))
     large = vote(question=sign * LONGEST_QUESTION, answers=answers, result=Tally(by, (200, *(0,) * 19)))
     for content in (start_content(large), end_content(large, RUSSIAN), result_content(large, RUSSIAN)):
-        assert len(json.dumps(content, ensure_ascii=False).encode()) <= MAX_CONTENT
+        assert len(json.dumps(content, ensure_ascii=False).encode()) <= MAX_ENCRYPTED
     # So many voters are a number.
     assert "voters" not in end_content(large, RUSSIAN)["org.agent_bridge.vote"]["answers"][0]
 

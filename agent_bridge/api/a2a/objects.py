@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from agent_bridge.core.agents import Agent
-    from agent_bridge.core.results.programs import Answered, Asked
+    from agent_bridge.core.results.programs import Answered, AnsweredFile, Asked
 
 Json = dict[str, Any]
 
@@ -85,6 +85,11 @@ class TaskView:
         return self._state != WORKING
 
     @property
+    def is_canceled(self) -> bool:
+        """Whether somebody has ended it."""
+        return self._state == _STATES["stopped"]
+
+    @property
     def _state(self) -> str:
         states = {each.status for each in self._answers}
         if not self._answers:
@@ -125,6 +130,13 @@ class TaskView:
 
     def _artifacts(self) -> Iterator[Json]:
         for number, each in enumerate(self._answers):
-            if self.rests and each.text:
-                part = {"text": each.text, "mediaType": _MARKDOWN}
-                yield {"artifactId": f"answer-{number}", "name": each.name, "parts": [part]}
+            parts: list[Json] = [{"text": each.text, "mediaType": _MARKDOWN}] if each.text else []
+            parts += [_file_part(file) for file in each.files]
+            if self.rests and parts:
+                yield {"artifactId": f"answer-{number}", "name": each.name, "parts": parts}
+
+
+def _file_part(file: AnsweredFile) -> Json:
+    """Return the part with a file; the metadata of an encrypted one open it."""
+    part: Json = {"url": file.url, "filename": file.name, "mediaType": file.content_type}
+    return part if file.file is None else part | {"metadata": {"file": dict(file.file)}}

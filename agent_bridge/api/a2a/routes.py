@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,6 @@ from agent_bridge.api.a2a.rpc import (
 from agent_bridge.api.bodies import MAX_JSON, read_body
 from agent_bridge.bridge.programs.messages import Words
 from agent_bridge.bridge.programs.requests import Call
-from agent_bridge.core.errors import BridgeError
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 from agent_bridge.core.programs import Capability
@@ -82,7 +81,7 @@ class A2ARoutes:
             rpc = RpcRequest.parse(body)
             request_id = rpc.id
             _check_version(request)
-            return await _Exchange(self._services, token, agent, rpc).respond(request)
+            return await _Exchange(self._api, self._services, token, agent, rpc).respond(request)
         except RpcError as error:
             return _json(error.response(request_id))
         except ProgramRefused as refused:
@@ -102,7 +101,8 @@ class A2ARoutes:
 class _Exchange:
     """One request of a token to *agent*."""
 
-    def __init__(self, services: ApiServices, token: Token, agent: Agent, rpc: RpcRequest) -> None:
+    def __init__(self, api: ApiRoutes, services: ApiServices, token: Token, agent: Agent, rpc: RpcRequest) -> None:
+        self._api = api
         self._services = services
         self._token = token
         self._rpc = rpc
@@ -121,14 +121,14 @@ class _Exchange:
                 is_quick = isinstance(configuration, dict) and configuration.get("returnImmediately") is True
                 result = {"task": (await self._send(0 if is_quick else longest)).shown()}
             case "SendStreamingMessage":
-                return await self._stream(request, await self._send(0))
+                return await self._api.stream(request, self._token, self._events(await self._send(0)))
             case "GetTask":
                 result = (await self._find(0)).shown()
             case "SubscribeToTask":
                 task = await self._find(0)
                 if task.rests:
                     raise RpcError(UNSUPPORTED, "the task has ended")
-                return await self._stream(request, task)
+                return await self._api.stream(request, self._token, self._events(task))
             case "CancelTask":
                 result = (await self._cancel()).shown()
             case _:
@@ -162,7 +162,11 @@ class _Exchange:
         return TaskView(await self._services.asks.find(self._token, handle, seconds), thread, self._user)
 
     async def _cancel(self) -> TaskView:
-        """End the answer, as a person does by 🛑."""
+        """End the answer, as a person does by 🛑.
+
+        Raises:
+            RpcError: it has ended, or ends, in another way.
+        """
         self._services.access.require(self._token, Permission.SEND)
         task = await self._find(0)
         if task.rests:
@@ -171,19 +175,12 @@ class _Exchange:
         with suppress(ProgramRefused):
             # It may stand there already.
             await self._services.messages.react(call, *task.question, _STOP)
-        return await self._find(_CANCEL)
+        task = await self._find(_CANCEL)
+        if task.rests and not task.is_canceled:
+            raise RpcError(NOT_CANCELABLE, "the task has ended")
+        return task
 
-    async def _stream(self, request: web.Request, task: TaskView) -> web.StreamResponse:
-        response = web.StreamResponse(headers=_HEADERS | {"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        # A response that has begun tells no problem: it ends, and the task can be subscribed to again.
-        with suppress(ConnectionError, BridgeError):
-            async with aclosing(self._events(task)) as events:
-                async for event in events:
-                    await response.write(event)
-        return response
-
-    async def _events(self, task: TaskView) -> AsyncGenerator[bytes, None]:
+    async def _events(self, task: TaskView) -> AsyncGenerator[str, None]:
         """Yield the task, signs of life, and its end; a task that takes longer can be subscribed to again."""
         yield self._event({"task": task.shown()})
         left = 0.0 if task.rests else self._services.longest_wait
@@ -193,14 +190,13 @@ class _Exchange:
                 # It was revoked meanwhile.
                 return
             if task.rests:
-                for update in task.updates():
-                    yield self._event(update)
+                yield "".join(map(self._event, task.updates()))
                 return
             left -= _SIGN
-            yield b": the agent works\n\n"
+            yield ": the agent works\n\n"
 
-    def _event(self, result: Any) -> bytes:
-        return b"data: " + json.dumps({"jsonrpc": "2.0", "id": self._rpc.id, "result": result}).encode() + b"\n\n"
+    def _event(self, result: Any) -> str:
+        return f"data: {json.dumps({'jsonrpc': '2.0', 'id': self._rpc.id, 'result': result})}\n\n"
 
 
 def _check_version(request: web.Request) -> None:

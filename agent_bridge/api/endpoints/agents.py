@@ -7,10 +7,10 @@ from datetime import datetime
 from pydantic import Field
 
 from agent_bridge.api.endpoint import ApiCall, Responded, endpoint
-from agent_bridge.api.model import ApiModel, EventId, Text
+from agent_bridge.api.model import ApiModel, EventId, Text, number_in
 from agent_bridge.core.client_agents import LONGEST_DESCRIPTION, LONGEST_NAME, LONGEST_REPLY
 from agent_bridge.core.permissions import Permission
-from agent_bridge.core.program_problems import Problem, ProgramRefused
+from agent_bridge.core.program_problems import Problem
 from agent_bridge.core.programs import Capability
 
 _TAG = "Agents that connect themselves"
@@ -178,10 +178,9 @@ async def inbox(call: ApiCall, query: InboxQuery) -> Questions:
     tag=_TAG,
     capability=Capability.SEND,
     permission=Permission.SEND,
-    problems=(Problem.AGENTS_ONLY, Problem.QUESTION_OVER),
+    problems=(Problem.AGENTS_ONLY, Problem.QUESTION_NOT_FOUND, Problem.QUESTION_OVER),
 )
 async def reply(call: ApiCall, question: str, body: Reply) -> Replied:
     """Reply to a question, once. The same reply again changes nothing, and another one is refused."""
-    if not (question.isascii() and question.isdecimal() and len(question) <= 18):  # noqa: PLR2004 - a bigint
-        raise ProgramRefused(Problem.QUESTION_OVER, f"there is no question {question}")
-    return Replied(is_new=await call.services.client_agents.reply(call.token, int(question), body.text))
+    number = number_in(question, "question", Problem.QUESTION_NOT_FOUND)
+    return Replied(is_new=await call.services.client_agents.reply(call.token, number, body.text))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from agent_bridge.api.endpoint import ApiCall, Responded, endpoint
-from agent_bridge.api.endpoints.messages import NewMessage
+from agent_bridge.api.endpoints.messages import FILE_KEY, NewMessage
 from agent_bridge.api.model import ApiModel, RoomName
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.program_problems import Problem
@@ -24,7 +24,9 @@ _LONGEST = 3_600
 class Question(NewMessage):
     """A question to an agent."""
 
-    to: RoomName = Field(description="Name or user id of the agent; or a room, whose agents answer as usual.")
+    to: RoomName = Field(
+        description="Name or user id of the agent; or a room or channel, whose agents answer as usual."
+    )
     room: RoomName | None = Field(None, description="The room in which the agent is asked. Default: its own.")
     timeout: float = Field(60, ge=0, le=_LONGEST, description="Seconds to wait; at most api.longest_wait.")
 
@@ -33,6 +35,15 @@ class AnswerWait(ApiModel):
     """The query of answers."""
 
     wait: float = Field(0, ge=0, le=_LONGEST, description="Seconds to wait for their ends; at most api.longest_wait.")
+
+
+class AnswerFile(ApiModel):
+    """A file of an answer."""
+
+    url: str = Field(description="mxc:// URL.")
+    file: dict[str, Any] | None = Field(None, description=FILE_KEY)
+    name: str
+    content_type: str
 
 
 class Answer(ApiModel):
@@ -44,6 +55,7 @@ class Answer(ApiModel):
     text: str | None = Field(description="Markdown; null while the agent works, and without an answer.")
     event_ids: list[str] = Field(description="The events that show it.")
     error: str | None = Field(description="Why there is no complete answer.")
+    files: list[AnswerFile] = Field(description="Files that the agent sent with it.")
 
 
 class Answers(ApiModel):
@@ -58,7 +70,10 @@ class Answers(ApiModel):
 
 def _responded(asked: Asked) -> Responded:
     values = asdict(asked)
-    answers = [Answer(**{**each, "event_ids": list(each["event_ids"])}) for each in values.pop("answers")]
+    answers = [
+        Answer(**{**each, "event_ids": list(each["event_ids"]), "files": list(each["files"])})
+        for each in values.pop("answers")
+    ]
     return Responded(Answers(**values, answers=answers), 200 if asked.is_complete else 202)
 
 

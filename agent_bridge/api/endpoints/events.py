@@ -12,6 +12,7 @@ from pydantic import Field
 from agent_bridge.api.endpoint import ApiCall, stream_endpoint
 from agent_bridge.api.model import ApiModel, Text
 from agent_bridge.api.streams import HEARTBEAT, StreamEvent
+from agent_bridge.bridge.collaboration.events import parsed_event
 from agent_bridge.bridge.feed.entries import said_in
 from agent_bridge.bridge.feed.subscription import CursorProblem, Filter, Subscription, cursor_at
 from agent_bridge.core.feed import Cursor, FeedType, LiveType, parse_cursor
@@ -59,6 +60,9 @@ class Event(ApiModel):
     live: bool | None = Field(None, description="True: the message or the edit is an answer that goes on to grow.")
     content: dict[str, Any] | None = Field(
         None, description="The content of the Matrix event; the task, the vote, the notification or the channel."
+    )
+    data: dict[str, Any] | None = Field(
+        None, description="The data of an agent event, with its numbers as numbers; `content` has the other fields."
     )
     typing: list[str] | None = Field(None, description="The users who are typing.")
     presence: str | None = None
@@ -144,12 +148,15 @@ async def _filter(call: ApiCall, query: Subscribed) -> Filter:
 def _event(entry: FeedEntry, namespace: Namespace) -> Event:
     content: dict[str, Any] = json.loads(entry.content)
     said = said_in(content) if entry.type in {FeedType.MESSAGE, FeedType.EDIT} else None
+    is_ours = bool(entry.sender) and namespace.is_ours(entry.sender)
+    # Anybody can send such content.
+    posted = parsed_event(entry.room_id or "", {"content": content}) if said is not None and is_ours else None
     return Event(
         type=entry.type,
         room_id=entry.room_id,
         event_id=entry.event_id,
         sender=entry.sender or None,
-        is_agent=namespace.is_ours(entry.sender) if entry.sender else None,
+        is_agent=is_ours if entry.sender else None,
         user_id=entry.user_id,
         sent_at=datetime.fromtimestamp(entry.sent_at / 1000, UTC),
         thread=entry.thread or None,
@@ -158,6 +165,7 @@ def _event(entry: FeedEntry, namespace: Namespace) -> Event:
         text=_emoji(content) if entry.type is FeedType.REACTION else None if said is None else said.text,
         live=None if said is None else said.is_live or None,
         content=content,
+        data=None if posted is None else dict(posted.data),
     )
 
 

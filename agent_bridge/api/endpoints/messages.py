@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from agent_bridge.api.endpoint import ApiCall, FileBody, Responded, endpoint
-from agent_bridge.api.model import ApiModel, EventId, RoomName, Text, UserName
+from agent_bridge.api.model import ApiModel, EventId, RoomName, Text, UserName, VisibleText
 from agent_bridge.bridge.programs.messages import Words
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.program_problems import Problem
@@ -18,6 +18,7 @@ from agent_bridge.core.programs import Capability
 if TYPE_CHECKING:
     from agent_bridge.bridge.programs.requests import Outcome
 
+FILE_KEY = "What opens the file: `EncryptedFile` of the Matrix specification; null: it is not encrypted."
 _TAG = "Messages"
 _LONGEST = 50_000
 _ROOM = (Problem.ROOM_NOT_FOUND, Problem.AGENT_AMBIGUOUS, Problem.AGENT_NOT_FOUND, Problem.AGENT_AT_REST)
@@ -90,6 +91,7 @@ class SentFile(SentMessage):
     """The file is in the room."""
 
     url: str = Field(description="mxc:// URL.")
+    file: dict[str, Any] | None = Field(None, description=FILE_KEY)
 
 
 class EditedMessage(SentMessage):
@@ -121,6 +123,7 @@ class Message(ApiModel):
     thread: str | None
     reply_to: str | None
     url: str | None = Field(description="mxc:// URL of a file.")
+    file: dict[str, Any] | None = Field(None, description=FILE_KEY)
     edited: bool
     live: bool = Field(description="Whether it is an answer that still grows.")
 
@@ -136,7 +139,7 @@ class MessageList(ApiModel):
 class SearchQuery(ApiModel):
     """The query of a search."""
 
-    q: Text = Field(min_length=1, max_length=200, description="Words that a message has, in any case.")
+    q: VisibleText = Field(min_length=1, max_length=200, description="Words that a message has, in any case.")
     room: RoomName | None = Field(None, description="Only in this room.")
     limit: int = Field(20, ge=1, le=100)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agent_bridge.api.endpoint import ApiCall, Responded, StreamedTexts, endpoint
@@ -17,7 +20,7 @@ from agent_bridge.api.openai_forms import (
     problem_of,
 )
 from agent_bridge.api.streams import HEARTBEAT
-from agent_bridge.core.errors import StoreError
+from agent_bridge.core.errors import HomeserverError, StoreError
 from agent_bridge.core.model_calls import ModelAnswer
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.program_problems import Problem, ProgramRefused
@@ -48,6 +51,11 @@ _PROBLEMS = (
 )
 #: Seconds in which an error has a status of its own: a stream begins after them, or with the first words.
 _SOON = 1.0
+#: Seconds for which the reader of a stream counts as in the room; the end of the answer asks in any case.
+_INSIDE = 0.5
+_REVOKED = "it was revoked meanwhile"
+#: A question that is said is not repeated, for any failure afterwards.
+_FAILURES = (HomeserverError, StoreError)
 
 
 class ModelItem(ApiModel):
@@ -118,7 +126,7 @@ async def chat_completions(call: ApiCall, body: ChatRequest) -> ChatCompletion |
     if not body.stream:
         return chat_completion(asked, await _whole(call, asked))
     with_usage = body.stream_options is not None and bool(body.stream_options.include_usage)
-    return StreamedTexts(_streamed(call, asked, ChatChunks(asked, with_usage=with_usage)))
+    return _stream(call, asked, ChatChunks(asked, with_usage=with_usage))
 
 
 @endpoint(
@@ -143,7 +151,7 @@ async def responses(call: ApiCall, body: ResponseRequest) -> ResponseResource | 
     form = ResponseForm(asked, given)
     if not body.stream:
         return form.whole(await _whole(call, asked))
-    return StreamedTexts(_streamed(call, asked, form))
+    return _stream(call, asked, form)
 
 
 async def _whole(call: ApiCall, asked: ModelCall) -> ModelAnswer:
@@ -153,8 +161,10 @@ async def _whole(call: ApiCall, asked: ModelCall) -> ModelAnswer:
         ProgramRefused: there is none.
     """
     answer = None
-    with suppress(StoreError):
-        answer = await call.services.models.answer(asked, call.services.longest_wait)
+    with suppress(*_FAILURES):
+        given = await call.services.models.answer(asked, call.services.longest_wait)
+        await call.services.models.require_inside(call.token, asked)
+        answer = given
     # Also if it cannot be read now: the question is said, and a client must not repeat it by itself.
     if answer is None:
         raise ProgramRefused(Problem.ANSWER_TIMEOUT, _later(asked))
@@ -170,6 +180,10 @@ def _check(answer: ModelAnswer) -> None:
     """
     if answer.status != "answered" and not answer.text:
         raise ProgramRefused(problem_of(answer), answer.error, retry_after=answer.again_in)
+
+
+def _stream(call: ApiCall, asked: ModelCall, form: ChatChunks | ResponseForm) -> StreamedTexts:
+    return StreamedTexts(_streamed(call, asked, form), partial(form.failed, Problem.TOKEN_INVALID, _REVOKED))
 
 
 async def _streamed(call: ApiCall, asked: ModelCall, form: ChatChunks | ResponseForm) -> AsyncGenerator[str, None]:
@@ -196,15 +210,18 @@ async def _events(call: ApiCall, asked: ModelCall, form: ChatChunks | ResponseFo
     Raises:
         ProgramRefused: it does not end, or there is none.
     """
-    shown, is_begun = 0, False
+    shown, is_begun, inside = 0, False, -math.inf
     pieces = call.services.models.growing(asked, call.services.longest_wait, HEARTBEAT, soon=_SOON)
-    with suppress(StoreError):
+    with suppress(*_FAILURES):
         async with aclosing(pieces):
             async for piece in pieces:
                 if not is_begun and isinstance(piece, ModelAnswer):
                     _check(piece)
                 if piece is not None and not await call.services.tokens.counts(call.token.id):
-                    raise ProgramRefused(Problem.TOKEN_INVALID, "it was revoked meanwhile")
+                    raise ProgramRefused(Problem.TOKEN_INVALID, _REVOKED)
+                if isinstance(piece, ModelAnswer) or (piece is not None and time.monotonic() - inside > _INSIDE):
+                    await call.services.models.require_inside(call.token, asked)
+                    inside = time.monotonic()
                 before, is_begun = "" if is_begun else form.begin(), True
                 if isinstance(piece, ModelAnswer):
                     rest = piece.text[shown:]

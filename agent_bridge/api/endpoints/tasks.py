@@ -29,6 +29,7 @@ class TasksQuery(ApiModel):
 
     room: RoomName | None = Field(None, description="The tasks of this room. Default: those that are assigned to you.")
     closed: bool = Field(False, description="Also closed tasks.")
+    page: int = Field(1, ge=1, le=1_000)
 
 
 class NewTask(ApiModel):
@@ -87,13 +88,15 @@ class TaskList(ApiModel):
     """Tasks, each before those that are parts of it."""
 
     tasks: list[TaskSeen]
+    page: int
+    pages: int
 
 
 @endpoint("GET", "/v1/tasks", tag=_TAG, capability=Capability.READ, permission=Permission.READ, problems=_ROOM)
 async def tasks(call: ApiCall, query: TasksQuery) -> TaskList:
-    """List up to 100 tasks."""
-    found = await call.services.tasks.listed(call.token, query.room or "", closed=query.closed)
-    return TaskList(tasks=[TaskSeen(**each) for each in found])
+    """List tasks, in pages of 100."""
+    found = await call.services.tasks.listed(call.token, query.room or "", closed=query.closed, page=query.page)
+    return TaskList(**found)
 
 
 @endpoint(

@@ -22,13 +22,16 @@ from agent_bridge.core.tasks import MOST_SUBTASKS
 from agent_bridge.core.votes import LONGEST_ANSWER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agent_bridge.api.endpoint import ApiCall
     from agent_bridge.api.mcp.tool import Tool
 
 #: Seconds for which a tool waits at most, and by default: well-known clients give a call up after 60 seconds.
 LONGEST_WAIT, _WAIT = 50.0, 45.0
-#: Messages that one call of a tool reads.
-_MOST_READ = 50
+#: Messages that one call of a tool reads, and their characters: well-known clients refuse, or cut, results of more than
+#: 25,000 tokens.
+_MOST_READ, _MOST_CHARACTERS = 50, 40_000
 
 
 class Identity(Me):
@@ -98,6 +101,7 @@ def ask() -> Tool:
 
     async def run(call: ApiCall, given: Any) -> ApiModel | Responded:
         if given.handle is not None:
+            _lacks(given, "a handle waits for an earlier question: ask a new one without it", "text")
             wait = SimpleNamespace(wait=given.timeout)
             earlier: Responded = await asking.answers.run(call, handle=given.handle, query=wait)
             return earlier
@@ -127,18 +131,26 @@ def read() -> Tool:
         if given.q is None:
             _needs(given, "room")
             page = await messages.read_messages.run(call, room=given.room, query=given)
+            is_forward = given.after is not None
+            fitting = _fitting(page.messages if is_forward else page.messages[::-1])
+            if fitting < len(page.messages):
+                # Cursors stand between pages.
+                fewer = given.model_copy(update={"limit": fitting})
+                page = await messages.read_messages.run(call, room=given.room, query=fewer)
             return FoundMessages(**dict(page), is_complete=True)
         if given.before or given.after or given.thread:
             raise ProgramRefused(Problem.INVALID_REQUEST, "q: a search has no before, after or thread")
         if given.room is None:
             call.services.access.require(call.token, Permission.READ)
         found = await messages.search.run(call, query=given)
-        return FoundMessages(messages=found.messages[::-1], before=None, after=None, is_complete=found.is_complete)
+        newest = found.messages[: _fitting(found.messages)]
+        return FoundMessages(messages=newest[::-1], before=None, after=None, is_complete=found.is_complete)
 
     return tool_of(
         messages.read_messages,
         "Read the newest messages of a room, oldest first. For older ones, pass `before` of the result; for newer "
-        "ones, the last event id as `after`. With `q`, search a room, or all of yours, for words.",
+        "ones, the last event id as `after`. Long messages come fewer at a time. With `q`, search a room, or all of "
+        "yours, for words.",
         name="read",
         run=run,
         also=(messages.search,),
@@ -156,8 +168,14 @@ def task_update() -> Tool:
     async def run(call: ApiCall, given: Any) -> ApiModel | Responded:
         if given.action == "assign":
             _needs(given, "assignee")
+        else:
+            _lacks(given, "only the action assign takes it", "assignee")
         if given.action == "split" and not given.titles:
             raise ProgramRefused(Problem.INVALID_REQUEST, "titles: a split needs some")
+        if given.action != "split":
+            _lacks(given, "only the action split takes them", "titles")
+        if given.action != "report":
+            _lacks(given, "only the action report takes it: make another call", "state", "progress", "note")
         body = {} if given.action == "claim" else {"body": given}
         done = await acts.get(given.action, tasks.update_task).run(call, task=str(given.task), **body)
         content: dict[str, Any] = {"subtasks": []} | dict(done.model)
@@ -186,7 +204,7 @@ def vote() -> Tool:
     async def run(call: ApiCall, given: Any) -> ApiModel | Responded:
         if given.action == "close":
             _needs(given, "number")
-            closed = await votes.close_vote.run(call, vote=str(given.number))
+            closed = await call.services.votes.close(call.once, given.number, given.room)
             return Responded(ChangedVote(number=given.number, answer=None), closed.status, closed.is_repeat)
         if given.action == "for":
             _needs(given, "answer")
@@ -204,6 +222,16 @@ def vote() -> Tool:
     )
 
 
+def _fitting(found: Sequence[Message]) -> int:
+    """Return how many messages, from the first of *found* on, a result has: one at least."""
+    left = _MOST_CHARACTERS
+    for count, each in enumerate(found):
+        left -= len(each.text) + len(each.html or "")
+        if left < 0:
+            return max(1, count)
+    return len(found)
+
+
 def _needs(given: Any, *names: str) -> None:
     """Return if *given* has all arguments *names*.
 
@@ -214,3 +242,16 @@ def _needs(given: Any, *names: str) -> None:
         if getattr(given, name) is None:
             fault = {"field": name, "message": "Field required"}
             raise ProgramRefused(Problem.INVALID_REQUEST, f"{name}: is missing", more={"errors": [fault]})
+
+
+def _lacks(given: Any, why: str, *names: str) -> None:
+    """Return if *given* has no other values than the defaults of *names*: the call would not heed them.
+
+    Raises:
+        ProgramRefused: it has one; *why* is for the model that has passed it.
+    """
+    fields = type(given).model_fields
+    for name in names:
+        if getattr(given, name) != fields[name].get_default(call_default_factory=True):
+            fault = {"field": name, "message": why}
+            raise ProgramRefused(Problem.INVALID_REQUEST, f"{name}: {why}", more={"errors": [fault]})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
+from contextlib import AsyncExitStack
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -11,8 +13,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from yarl import URL
 
-from agent_bridge.api.bodies import MAX_JSON, read_body
+from agent_bridge.api.limits import SharedPlaces
 from agent_bridge.api.mcp.exchange import Exchange
+from agent_bridge.api.mcp.messages import fault_of
 from agent_bridge.api.problems import problem_response
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 
@@ -25,13 +28,15 @@ if TYPE_CHECKING:
 PATH = "/mcp"
 #: Bytes of a body: a file of 1 MiB as Base64, and its arguments.
 _MAX_BODY = 2 * 1024 * 1024
-#: Bodies above 256 KiB that are held in memory at a time.
-_LARGE_BODIES = 4
+#: Bodies above 256 KiB that are held in memory at a time, and those of one token.
+_LARGE_BODIES, _OWN_LARGE_BODIES = 4, 2
 #: Package of the extra. Version 1 of the SDK does not have it.
 _PACKAGE = "mcp_types"
 _MISSING = 'the MCP server is not installed: pip install "agent-bridge[mcp]"'
 #: Headers that the SDK does not need.
 _SECRETS = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
+#: The SDK refuses requests that name other types, and some clients name none. All responses are JSON.
+_ACCEPT = (b"accept", b"application/json, text/event-stream")
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -47,11 +52,12 @@ class McpRoutes:
         self._origin = URL(url).origin()
         self._server: McpServer | None = None
         self._loading = asyncio.Lock()
-        self._large = asyncio.Semaphore(_LARGE_BODIES)
+        self._large = SharedPlaces(_LARGE_BODIES, _OWN_LARGE_BODIES)
 
     def add_routes(self, app: web.Application) -> None:
         """Add the route."""
-        app.router.add_route("*", PATH, self._handle)
+        for path in (PATH, f"{PATH}/"):
+            app.router.add_route("*", path, self._handle)
         app.on_cleanup.append(self._end)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -80,16 +86,21 @@ class McpRoutes:
     async def _respond(self, request: web.Request, token: Token) -> web.Response:
         if request.content_type != "application/json":
             raise ProgramRefused(Problem.UNSUPPORTED_MEDIA_TYPE, "Content-Type is application/json")
-        if (request.content_length or _MAX_BODY) > MAX_JSON:
-            async with self._large:
-                return await self._exchanged(request, token)
-        return await self._exchanged(request, token)
+        async with AsyncExitStack() as places:
+            # Only now: the wait for an answer with a small body takes no place.
+            body = await self._api.body(
+                request, token, _MAX_BODY, lambda: places.enter_async_context(self._large.taken(token.id))
+            )
+            return await self._exchanged(request, token, body)
 
-    async def _exchanged(self, request: web.Request, token: Token) -> web.Response:
-        body = await read_body(request, _MAX_BODY)
+    async def _exchanged(self, request: web.Request, token: Token, body: bytes) -> web.Response:
+        fault = fault_of(body)
+        if fault is not None:
+            return web.Response(text=json.dumps(fault), status=400, headers=_HEADERS, content_type="application/json")
         server = self._server or await self._loaded()
-        headers = [(key.lower(), value) for key, value in request.raw_headers if key.lower() not in _SECRETS]
-        exchange = Exchange(PATH, headers, body, token)
+        named = [(key.lower(), value) for key, value in request.raw_headers]
+        headers = [each for each in named if each[0] not in _SECRETS and each[0] != _ACCEPT[0]]
+        exchange = Exchange(PATH, [*headers, _ACCEPT], body, token)
         await server.respond(exchange)
         kind = {"Content-Type": exchange.content_type} if exchange.content_type else {}
         return web.Response(body=bytes(exchange.response), status=exchange.status, headers=_HEADERS | kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,8 @@ from agent_bridge.api.mcp.tool import KEY
 from agent_bridge.api.mcp.tools import all_tools
 from agent_bridge.api.problems import problem_content
 from agent_bridge.api.refusals import refusal
+from agent_bridge.api.token_watch import require_counting
 from agent_bridge.bridge.programs.requests import Call, random_key
-from agent_bridge.core.program_problems import Problem, ProgramRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from agent_bridge.api.mcp.tool import Tool as Declared
     from agent_bridge.api.model import ApiModel
     from agent_bridge.api.services import ApiServices
+    from agent_bridge.core.program_problems import ProgramRefused
     from agent_bridge.core.programs import Token
 
 _INSTRUCTIONS = (
@@ -59,7 +61,16 @@ class Catalogue:
     def __init__(self, tools: Sequence[Declared]) -> None:
         self.tools = {each.name: each for each in tools}
         self.schemas = {each.name: each.input_schema() for each in tools}
+        self._structured = {name: _structured(schema) for name, schema in self.schemas.items()}
         self.listed = {each.name: _listed(each, self.schemas[each.name]) for each in tools}
+
+    def decoded(self, tool: Declared, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return *arguments* with lists and objects in place of their JSON texts, which some clients pass."""
+        names = self._structured[tool.name]
+        return {
+            name: _decoded(value, names[name]) if name in names and isinstance(value, str) else value
+            for name, value in arguments.items()
+        }
 
     @classmethod
     def of_all(cls) -> Catalogue:
@@ -124,7 +135,7 @@ class McpServer:
     async def _call(self, context: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> CallToolResult:
         tool = self._catalogue.tools.get(params.name)
         if tool is None:
-            raise MCPError(INVALID_PARAMS, "There is no such tool")
+            raise MCPError(INVALID_PARAMS, "There is no such tool: tools/list names those that the token can use")
         try:
             return await self._carried_out(tool, _token(context), params.arguments or {})
         except Exception as error:  # noqa: BLE001 - refusal() logs it, and a program must not read our internals
@@ -132,13 +143,12 @@ class McpServer:
 
     async def _carried_out(self, tool: Declared, token: Token, arguments: dict[str, Any]) -> CallToolResult:
         self._check(tool.endpoint, token)
-        given = parsed_values(arguments, tool.arguments, "arguments")
+        given = parsed_values(self._catalogue.decoded(tool, arguments), tool.arguments, "arguments")
         key = getattr(given, KEY, None)
         once = Call(token, random_key() if key is None else f"given:{key}", _digest(tool, given), f"mcp {tool.name}")
+        begin = time.monotonic()
         result = await tool.run(ApiCall(self._services, token, once), given)
-        if tool.endpoint.waits and not await self._services.tokens.counts(token.id):
-            # It was revoked meanwhile.
-            raise ProgramRefused(Problem.TOKEN_INVALID)
+        await require_counting(self._services.tokens, token.id, begin, waits=tool.endpoint.waits)
         responded = result if isinstance(result, Responded) else Responded(result, tool.endpoint.status)
         content = responded.model.model_dump(mode="json")
         return CallToolResult(
@@ -152,6 +162,19 @@ def _token(context: ServerRequestContext[Any, Any]) -> Token:
     request: Any = context.request
     found: Token = request.scope[TOKEN]
     return found
+
+
+def _structured(schema: dict[str, Any]) -> dict[str, type]:
+    kinds = {"array": list, "object": dict}
+    return {name: kinds[each["type"]] for name, each in schema["properties"].items() if each.get("type") in kinds}
+
+
+def _decoded(text: str, kind: type) -> Any:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return found if isinstance(found, kind) else text
 
 
 def _listed(tool: Declared, schema: dict[str, Any]) -> Tool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, create_model
 
-from agent_bridge.api.model import ApiModel, EventId, RoomName, Text, UserName
+from agent_bridge.api.model import LARGEST, ApiModel, EventId, RoomName, Text, UserName
 from agent_bridge.core.ids import MAX_ID_BYTES
 from agent_bridge.core.permissions import CAN
 from agent_bridge.core.program_problems import Problem
@@ -39,8 +39,8 @@ _PARTS: Mapping[str, tuple[Any, Any]] = {
     "room": (RoomName, Field(description="A room id, an alias, or the name of an agent or a channel.")),
     "event_id": (EventId, Field(description="Event id of the message.")),
     "handle": (Text, Field(min_length=1, max_length=MAX_ID_BYTES, description="The handle that ask has returned.")),
-    "question": (int, Field(ge=1, lt=2**63, description="The id of the question in the inbox.")),
-    "task": (int, Field(ge=1, lt=2**63, description="Number of the task.")),
+    "question": (int, Field(ge=1, le=LARGEST, description="The id of the question in the inbox.")),
+    "task": (int, Field(ge=1, le=LARGEST, description="Number of the task.")),
     "agent": (UserName, Field(description="Name or user id of the agent.")),
 }
 
@@ -128,13 +128,18 @@ def _runs(endpoint: Endpoint) -> Run:
 
 
 def _bare(schema: Any) -> Any:
-    """Return a JSON *schema* without titles, which pydantic makes of names, and examples: models pay for each word."""
+    """Return a JSON *schema* without titles, which pydantic makes of names, and examples: models pay for each word.
+
+    Limits of the database are left out, too: clients in JavaScript round them, and others fail.
+    """
     if isinstance(schema, dict):
         left_out = {"title", *(("description",) if "properties" in schema else ())}
         # A property may have such a name: its value is an object.
         return {
             key: _bare(value)
             for key, value in schema.items()
-            if not (key in left_out and isinstance(value, str)) and not (key == "examples" and isinstance(value, list))
+            if not (key in left_out and isinstance(value, str))
+            and not (key == "examples" and isinstance(value, list))
+            and not (key == "maximum" and value == LARGEST)
         }
     return [_bare(each) for each in schema] if isinstance(schema, list) else schema

@@ -9,6 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.collaboration.task_checks import (
+    first_problem,
+    part_keys,
+    report_refusal,
+    title_refusal,
+    unknown,
+)
 from agent_bridge.core.actors import Actor
 from agent_bridge.core.ids import turn_key
 from agent_bridge.core.notifications import Notification, NotificationKind
@@ -17,11 +24,14 @@ from agent_bridge.core.results.commands import RoomAddress
 from agent_bridge.core.results.tasks import TaskEntry, TaskProblem, TaskRefused
 from agent_bridge.core.roles import Role
 from agent_bridge.core.tasks import (
+    CLOSED_BY,
+    ENDING,
+    GIVING,
+    GIVING_UP,
     MOST_DEPTH,
-    MOST_NOTE,
     MOST_OPEN,
     MOST_SUBTASKS,
-    MOST_TITLE,
+    OF_ASSIGNEE,
     TRANSITIONS,
     WHOLE,
     NewTask,
@@ -41,12 +51,6 @@ if TYPE_CHECKING:
     from agent_bridge.store.notifications import Notifications
     from agent_bridge.store.postgres.database import Connection
     from agent_bridge.store.tasks import Tasks
-
-#: Actions by which the assignee goes on; and those that a second time change nothing.
-_OF_ASSIGNEE = frozenset(
-    {TaskAction.PROGRESS, TaskAction.ASK_INPUT, TaskAction.ASK_AUTH, TaskAction.FAIL, TaskAction.REJECT}
-)
-_CLOSING = frozenset({TaskAction.DONE, TaskAction.FAIL, TaskAction.REJECT, TaskAction.CANCEL})
 
 
 class TaskService:
@@ -83,7 +87,7 @@ class TaskService:
         self, connection: Connection, actor: Actor, key: str, room_id: str, title: str
     ) -> Task | TaskRefused:
         """Make a task in a room; a repeat with the same *key* returns the first one."""
-        refused = _title_refusal(title)
+        refused = title_refusal(title)
         if refused is not None:
             return refused
         present = await self._store.count_open(connection, room_id)
@@ -101,7 +105,7 @@ class TaskService:
         family = await self._store.lock(connection, number)
         task = family.get(number)
         if task is None:
-            return _unknown(number)
+            return unknown(number)
         if task.state.is_begun and task.assignee == actor.user_id:
             return task
         if task.assignee not in {None, actor.user_id} and task.state.is_open:
@@ -129,41 +133,43 @@ class TaskService:
         """Have the assignee go on with a task or close it: *action* is one of progress, ask, done, fail and reject.
 
         *percent* and *note* stay as they are without new ones. The creator and moderators may tell that it is done.
+        A task that fails, or is declined, is canceled in its open subtasks.
         """
-        family = await self._store.lock(connection, number)
+        family = await self._store.lock(connection, number, below=action in GIVING_UP)
         task = family.get(number)
         if task is None:
-            return _unknown(number)
+            return unknown(number)
         is_assignee = task.assignee == actor.user_id
-        if is_assignee and action in _CLOSING and task.state is _closed_by(action):
+        if is_assignee and action in CLOSED_BY and task.state is CLOSED_BY[action]:
             return task
         subtasks = await self._store.subtasks(number, connection)
-        may = is_assignee or (action not in _OF_ASSIGNEE and self._manages(actor, task, family))
+        may = is_assignee or (action not in OF_ASSIGNEE and self._manages(actor, task, family))
         checks = {
             TaskProblem.UNCLAIMED: task.state.is_open and task.assignee is None,
             TaskProblem.NOT_YOURS: not may,
             TaskProblem.OPEN_SUBTASKS: action is TaskAction.DONE and any(each.state.is_open for each in subtasks),
         }
-        if (problem := _first(checks)) is not None:
+        if (problem := first_problem(checks)) is not None:
             return TaskRefused(problem, number, task.state, task.assignee or "")
-        if percent is not None and not 0 <= percent <= WHOLE:
-            return TaskRefused(TaskProblem.BAD_PERCENT, number, str(percent), most=WHOLE)
+        if (refused := report_refusal(number, percent, note)) is not None:
+            return refused
         own = None if subtasks else percent
-        return await self._apply(connection, family, task, action, percent=own, note=note[:MOST_NOTE])
+        done = await self._apply(connection, family, task, action, percent=own, note=note)
+        if note and not isinstance(done, TaskRefused):
+            await self._store.noted(connection, number, actor.user_id)
+        return done
 
     async def cancel(self, connection: Connection, actor: Actor, number: int) -> Task | TaskRefused:
         """Cancel a task with its open subtasks, as its creator or a moderator."""
         family = await self._store.lock(connection, number, below=True)
         task = family.get(number)
         if task is None:
-            return _unknown(number)
+            return unknown(number)
         if not self._manages(actor, task, family):
             return TaskRefused(TaskProblem.NOT_YOURS, number, task.state, task.assignee or "")
         if task.state is TaskState.CANCELED:
             return task
-        if (task.state, TaskAction.CANCEL) not in TRANSITIONS:
-            return TaskRefused(TaskProblem.BAD_STATE, number, task.state)
-        return await self._cancel(connection, family, task)
+        return await self._apply(connection, family, task, TaskAction.CANCEL)
 
     async def withdraw(self, connection: Connection, room_id: str, target: str) -> None:
         """Cancel the tasks whose card, or command, the redacted event *target* is, and forget their words.
@@ -171,22 +177,12 @@ class TaskService:
         The homeserver has decided that its sender may redact it. Of a task that is closed, only the words go.
         """
         key = f"command.{turn_key(target, self._namespace.bot_username)}"
-        keys = [key, *_part_keys(key, MOST_SUBTASKS)]
+        keys = [key, *part_keys(key, MOST_SUBTASKS)]
         for number in await self._store.of_redacted(connection, room_id, target, keys):
             family = await self._store.lock(connection, number, below=True)
             if number in family and family[number].state.is_open:
-                await self._cancel(connection, family, family[number])
+                await self._apply(connection, family, family[number], TaskAction.CANCEL)
             await self._store.withdraw(connection, number, target)
-
-    async def _cancel(self, connection: Connection, family: dict[int, Task], task: Task) -> Task | TaskRefused:
-        """Cancel *task*, which is open, with its open subtasks. *family*: the locked tasks."""
-        # The lowest first: their states count for those above.
-        for each in sorted(parts_of(family, task.number), key=lambda found: -found.number):
-            if each.state.is_open:
-                canceled = replace(each, state=TaskState.CANCELED)
-                family[each.number] = canceled
-                await self._store.save(connection, canceled)
-        return await self._apply(connection, family, task, TaskAction.CANCEL)
 
     async def assign(self, connection: Connection, actor: Actor, number: int, user_id: str) -> Task | TaskRefused:
         """Have *user_id* alone work on a task: its creator, its assignee or a moderator decides. A person is notified.
@@ -196,7 +192,7 @@ class TaskService:
         family = await self._store.lock(connection, number)
         task = family.get(number)
         if task is None:
-            return _unknown(number)
+            return unknown(number)
         if task.assignee != actor.user_id and not self._manages(actor, task, family):
             return TaskRefused(TaskProblem.NOT_YOURS, number, task.state, task.assignee or "")
         if task.assignee == user_id and task.state.is_open:
@@ -204,6 +200,8 @@ class TaskService:
         if user_id == self._namespace.bot:
             # The bot is in each room of tasks, and works on none.
             return TaskRefused(TaskProblem.WHO, number)
+        if not self._may_work(user_id, task.room_id or ""):
+            return TaskRefused(TaskProblem.ASSIGNEE_WITHOUT_ROLE, number, by=user_id)
         changed = await self._apply(connection, family, task, TaskAction.ASSIGN, assignee=user_id)
         if not isinstance(changed, TaskRefused) and user_id != actor.user_id and not self._namespace.is_ours(user_id):
             values: Mapping[str, str | int] = {"task": number, "title": task.title, "by": actor.user_id}
@@ -221,8 +219,8 @@ class TaskService:
         family = await self._store.lock(connection, number)
         task = family.get(number)
         if task is None or task.room_id is None:
-            return _unknown(number)
-        keys = _part_keys(key, len(titles))
+            return unknown(number)
+        keys = part_keys(key, len(titles))
         present = await self._store.subtasks(number, connection)
         made = [each.number for each in present if each.key in keys]
         if made:
@@ -245,7 +243,7 @@ class TaskService:
         present: int,
     ) -> TaskRefused | None:
         """Return why *task*, which has *present* subtasks, cannot be split into further ones with *titles*."""
-        refused = next((each for title in titles if (each := _title_refusal(title)) is not None), None)
+        refused = next((each for title in titles if (each := title_refusal(title)) is not None), None)
         if refused is not None:
             return refused
         room = await self._store.count_open(connection, task.room_id or "") or 0
@@ -254,7 +252,7 @@ class TaskService:
             TaskProblem.TOO_MANY_SUBTASKS: (present + len(titles), MOST_SUBTASKS),
             TaskProblem.TOO_MANY: (room + len(titles), MOST_OPEN),
         }
-        problem = _first(
+        problem = first_problem(
             {
                 TaskProblem.NO_TITLE: not titles,
                 TaskProblem.NOT_YOURS: task.assignee != actor.user_id and not self._manages(actor, task, family),
@@ -270,6 +268,12 @@ class TaskService:
         family = await self._store.lock(connection, number)
         if number in family and await self._store.is_late(connection, number):
             await self._apply(connection, family, family[number], TaskAction.EXPIRE, assignee=None)
+
+    async def release(self, connection: Connection, number: int, user_id: str) -> None:
+        """Free an open task of *user_id*: it is over for this user, and all members can claim it."""
+        family = await self._store.lock(connection, number)
+        if number in family and family[number].assignee == user_id:
+            await self._apply(connection, family, family[number], TaskAction.RELEASE, assignee=None)
 
     async def entries(self, tasks: Sequence[Task]) -> list[TaskEntry]:
         """Return *tasks* for people and programs: with the names of agents.
@@ -300,6 +304,11 @@ class TaskService:
             room=None if task.room_id is None else RoomAddress(task.room_id, self._namespace.domain),
         )
 
+    def _may_work(self, user_id: str, room_id: str) -> bool:
+        """Tell whether the role of a person or an agent is enough to work on tasks of a room."""
+        role = Role.AGENT if self._namespace.is_ours(user_id) else self._roles.of(user_id, room_id)
+        return Permission.SEND in CAN[role] and not self._roles.is_muted(user_id, room_id)
+
     def _manages(self, actor: Actor, task: Task, family: Mapping[int, Task]) -> bool:
         """Tell whether *actor* decides about *task*, which is in *family* with those of which it is a part.
 
@@ -327,12 +336,14 @@ class TaskService:
     ) -> Task | TaskRefused:
         """Carry *action* out, as far as the state of *task* permits it, and have those of which it is a part follow.
 
-        *family*: the locked tasks.
+        *family*: the locked tasks. The open subtasks of a task that is given up are canceled.
         """
         state = TRANSITIONS.get((task.state, action))
         if state is None:
             return TaskRefused(TaskProblem.BAD_STATE, task.number, task.state, task.assignee or "")
-        is_given = action in {TaskAction.CLAIM, TaskAction.ASSIGN, TaskAction.EXPIRE}
+        if action in GIVING_UP:
+            await self._cancel_parts(connection, family, task.number)
+        is_given = action in GIVING
         changed = replace(
             task,
             state=state,
@@ -346,8 +357,15 @@ class TaskService:
         claimed = self._claim_timeout if state is TaskState.WORKING and action is not TaskAction.SPLIT else None
         keeps = action is TaskAction.SPLIT
         await self._store.save(connection, changed, seconds=claimed, keeps=keeps)
-        await self._follow(connection, family, changed)
+        await self._follow(connection, family, changed, is_progress=action not in ENDING)
         return changed
+
+    async def _cancel_parts(self, connection: Connection, family: dict[int, Task], number: int) -> None:
+        # The lowest first: their states count for those above.
+        for each in sorted(parts_of(family, number), key=lambda found: -found.number):
+            if each.state.is_open:
+                family[each.number] = canceled = replace(each, state=TaskState.CANCELED)
+                await self._store.save(connection, canceled)
 
     async def _with_subtasks(self, connection: Connection, task: Task) -> Task:
         """Return *task* with the joint percentage of its subtasks, if it has some that count."""
@@ -357,43 +375,14 @@ class TaskService:
         percent = joint_percent((each.state, each.percent) for each in subtasks)
         return task if percent is None else replace(task, percent=percent)
 
-    async def _follow(self, connection: Connection, family: Mapping[int, Task], task: Task) -> None:
+    async def _follow(
+        self, connection: Connection, family: Mapping[int, Task], task: Task, *, is_progress: bool
+    ) -> None:
         """Write the tasks of which *task* is a part, from the nearest on: their cards show it.
 
-        The work on a part is progress: the claims go on.
+        The work on a part is progress: the claims go on. The end of the work is none.
         """
         while task.parent is not None and (parent := family.get(task.parent)) is not None:
             task = await self._with_subtasks(connection, replace(parent, changes=parent.changes + 1))
             claimed = self._claim_timeout if task.state is TaskState.WORKING else None
-            await self._store.save(connection, task, seconds=claimed)
-
-
-def _part_keys(key: str, number: int) -> list[str]:
-    """Return the keys of the *number* subtasks that the request *key* makes."""
-    return [f"{key}.{place}" for place in range(number)]
-
-
-def _first(checks: Mapping[TaskProblem, bool]) -> TaskProblem | None:
-    """Return the first problem that there is; None without one."""
-    return next((problem for problem, is_there in checks.items() if is_there), None)
-
-
-def _closed_by(action: TaskAction) -> TaskState:
-    return {
-        TaskAction.DONE: TaskState.COMPLETED,
-        TaskAction.FAIL: TaskState.FAILED,
-        TaskAction.REJECT: TaskState.REJECTED,
-        TaskAction.CANCEL: TaskState.CANCELED,
-    }[action]
-
-
-def _title_refusal(title: str) -> TaskRefused | None:
-    if not title:
-        return TaskRefused(TaskProblem.NO_TITLE)
-    if len(title) > MOST_TITLE:
-        return TaskRefused(TaskProblem.TITLE_TOO_LONG, most=MOST_TITLE)
-    return None
-
-
-def _unknown(number: int) -> TaskRefused:
-    return TaskRefused(TaskProblem.UNKNOWN, number)
+            await self._store.save(connection, task, seconds=claimed, keeps=not is_progress)

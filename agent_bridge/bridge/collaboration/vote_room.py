@@ -104,7 +104,7 @@ class VoteRoom:
     async def is_redacted(self, vote: Vote) -> bool:
         """Tell whether the poll of *vote* was redacted: the homeserver may not have told it."""
         event = await self._homeserver.event(vote.room_id, vote.poll or "", self._voice(vote))
-        return event is not None and POLL_START not in event.get("content", {})
+        return event is not None and not event.get("content")
 
     async def said(self, vote: Vote) -> list[SaidBallot]:
         """Return the responses of people to the poll of *vote* in the order of the homeserver, as it has them now.

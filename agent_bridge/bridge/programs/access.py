@@ -92,7 +92,22 @@ class Access:
         Raises:
             ProgramRefused: there is none, or more than one.
         """
+        return self._only(name, await self._names.agents(name))
+
+    async def addressee(self, name: str) -> AgentRoom | None:
+        """Return the agent called *name*; None: it is a room, by its id, an alias, the name of a channel, or the lobby.
+
+        Raises:
+            ProgramRefused: there is neither, or more than one agent.
+        """
+        if name.startswith(("!", "#")):
+            return None
         found = await self._names.agents(name)
+        if not found and (name.lower() == LOBBY or await self._names.place(name) is not None):
+            return None
+        return self._only(name, found)
+
+    def _only(self, name: str, found: Sequence[AgentRoom]) -> AgentRoom:
         if len(found) > 1:
             ids = sorted(self._namespace.user_id(each.agent.ghost) for each in found)
             raise ProgramRefused(Problem.AGENT_AMBIGUOUS, f"several agents are called {name}", more={"agents": ids})
@@ -183,9 +198,9 @@ class Access:
             return not token.is_agent
         return not is_made(reached.room) and await self._has_power(token, reached, lambda _: MODERATOR_POWER)
 
-    async def is_encrypted(self, reached: ReachedRoom) -> bool:
-        """Tell whether clients encrypt the messages of a room."""
-        return await self._recent_state(reached, "m.room.encryption") is not None
+    async def is_illegible(self, reached: ReachedRoom) -> bool:
+        """Tell whether the bridge cannot read and write the messages of a room, because they are encrypted."""
+        return not self._homeserver.has_keys and await self._recent_state(reached, "m.room.encryption") is not None
 
     async def _has_power(self, token: Token, reached: ReachedRoom, needed: Callable[[RoomState], int]) -> bool:
         """Tell whether the identity has the power in a room that *needed* returns for its state."""

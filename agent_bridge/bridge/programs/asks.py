@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.program_problems import Problem, ProgramRefused
-from agent_bridge.core.results.programs import Answered, Asked
+from agent_bridge.core.results.programs import Answered, AnsweredFile, Asked
 from agent_bridge.core.turns import TurnKind
+from agent_bridge.render.attachment import encrypted_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.programs import Token
     from agent_bridge.store.program_requests import GivenAnswer, ProgramRequests
 
+LEFT_MEANWHILE = "the identity of the token has left the room meanwhile"
 #: By the state of a turn; open ones are *working*.
 _STATUSES = {"done": "answered", "stopped": "stopped", "collected": "answered"}
 
@@ -48,20 +50,22 @@ class Asks:
         sent = await self._messages.send(call, room, words, asks=True)
         asked = await self._asked(sent.handle, sent.content["room_id"], sent.content["event_id"], seconds)
         if await self._access.has_left(call.token, asked.room_id):
-            raise ProgramRefused(Problem.ROOM_NOT_FOUND, "the identity of the token has left the room meanwhile")
+            raise ProgramRefused(Problem.ROOM_NOT_FOUND, LEFT_MEANWHILE)
         return asked
 
     async def addressed(self, to: str, room: str | None, words: Words) -> tuple[str, Words]:
-        """Return the room of a question to *to*, an agent or a room, and its words, which mention the agent.
+        """Return the room of a question to *to*, and its words, which mention the agent.
+
+        *to*: an agent, a room, or the name of a channel or of the lobby. The words need the answer of an agent *to*.
 
         Raises:
             ProgramRefused: there is no such agent.
         """
-        if to.startswith(("!", "#")):
+        contact = await self._access.addressee(to)
+        if contact is None:
             return to, words
-        agent = (await self._access.agent(to)).agent
-        user = self._namespace.user_id(agent.ghost)
-        return room or user, replace(words, mentions=(*words.mentions, user))
+        user = self._namespace.user_id(contact.agent.ghost)
+        return room or user, replace(words, mentions=(*words.mentions, user), to=user)
 
     def user_id(self, agent: Agent) -> str:
         """Return the user id of *agent*."""
@@ -79,6 +83,9 @@ class Asks:
         if event_id is None or room_id is None or not token.reaches(room_id):
             raise ProgramRefused(Problem.HANDLE_NOT_FOUND, f"there is no request {handle}")
         asked = await self._asked(handle, room_id, event_id, seconds)
+        if any(not self._namespace.is_ours(each.user_id) for each in asked.answers):
+            # A question to a person may stand in the chat of the person with the bot, where the identity never was.
+            return asked
         if await self._access.has_left(token, room_id):
             raise ProgramRefused(Problem.HANDLE_NOT_FOUND, f"there is no request {handle}")
         return asked
@@ -107,6 +114,15 @@ class Asks:
             text=None if given.open else given.answer,
             event_ids=tuple(given.shown),
             error=given.error,
+            files=tuple(
+                AnsweredFile(
+                    url=each.media.url,
+                    name=each.name,
+                    content_type=each.media.content_type,
+                    file=encrypted_file(each.media.url, each.media.key),
+                )
+                for each in given.files
+            ),
         )
 
     def _user(self, ghost: str | None) -> str:

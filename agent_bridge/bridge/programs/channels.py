@@ -128,7 +128,7 @@ class ProgramChannels:
             check_confirmed(found.channel.name, confirm)
 
             async def delete(connection: Connection) -> Mapping[str, Any]:
-                await self._changes.delete(connection, found.channel.id, call.name)
+                await self._changes.delete(connection, found.channel, call.name, call.token.user_id)
                 return _named(found)
 
             return await self._requests.step(request, delete)

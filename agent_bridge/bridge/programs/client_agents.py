@@ -181,11 +181,13 @@ class ClientAgentDesk:
         """Reply to a question, and tell whether the reply is new. The agent's ghost says it in the room.
 
         Raises:
-            ProgramRefused: the question does not wait any more, or the agent may not.
+            ProgramRefused: there was no such question, it does not wait any more, or the agent may not.
         """
         self._access.require(token, Permission.SEND)
         model = await self._model(token)
         is_new = await self._store.reply(question, model, text, rooms=token.rooms)
+        if is_new is None and not await self._store.was_asked(question):
+            raise ProgramRefused(Problem.QUESTION_NOT_FOUND, f"there was no question {question}")
         if is_new is None:
             raise ProgramRefused(Problem.QUESTION_OVER, "the question was replied to, ended, or waited too long")
         return is_new

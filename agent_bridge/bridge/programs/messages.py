@@ -18,8 +18,8 @@ from agent_bridge.core.programs import BY_PROGRAM, SAID_BY
 from agent_bridge.core.turns import NewTurn, TurnKind
 from agent_bridge.matrix.events import RoomEvent, clean
 from agent_bridge.matrix.relayed import as_said
-from agent_bridge.render.attachment import file_message, shown_name
-from agent_bridge.render.content import MAX_CONTENT, edit, in_reply_to, in_thread, message, reaction
+from agent_bridge.render.attachment import encrypted_file, file_message, shown_name
+from agent_bridge.render.content import edit, fits_event, in_reply_to, in_thread, message, reaction
 from agent_bridge.render.relayed import by_agent, by_person
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Words:
     reply_to: str = ""
     #: User ids, and names of agents.
     mentions: Sequence[str] = ()
+    #: User id of the agent that is asked; empty: those of the room that would answer.
+    to: str = ""
 
 
 class Messages:
@@ -106,8 +108,10 @@ class Messages:
     ) -> dict[str, Any]:
         """Send the message of a *request*, see :meth:`send`, within :meth:`Requests.once`; return its place."""
         reached = await self._writable(call.token, room)
+        await self._check_place(request, reached, words)
         content = await self._content(call, reached, words)
-        self._check_answer(call.token, await self._with_context(reached, words), content, asks=asks)
+        if asks:
+            self._check_answer(call.token, await self._with_context(reached, words), content, words.to)
         event_id = await self._sent(call, request, reached, content, words)
         await self._take(reached, event_id, _MESSAGE, content)
         return {"room_id": reached.room_id, "event_id": event_id}
@@ -117,8 +121,11 @@ class Messages:
 
         async def act(request: ProgramRequest) -> dict[str, Any]:
             reached = await self._writable(call.token, room)
+            await self._check_place(request, reached, words)
             try:
-                file = await self._uploads.upload_data(data, content_type, shown_name(name), reached.voice)
+                file = await self._uploads.upload_data(
+                    reached.room_id, data, content_type, shown_name(name), reached.voice
+                )
             except TooLarge as error:
                 raise ProgramRefused(Problem.FILE_TOO_LARGE, f"the homeserver takes {error.limit} bytes") from error
             content = file_message(file) | {MARK: mark(call.name, 0)}
@@ -127,7 +134,8 @@ class Messages:
             content = self._as_identity(call.token, reached, content | _placed(words))
             event_id = await self._sent(call, request, reached, content, words)
             await self._take(reached, event_id, _MESSAGE, content)
-            return {"room_id": reached.room_id, "event_id": event_id, "url": file.media.url}
+            sealed = encrypted_file(file.media.url, file.media.key)
+            return {"room_id": reached.room_id, "event_id": event_id, "url": file.media.url, "file": sealed}
 
         return await self._requests.once(call, act)
 
@@ -212,12 +220,23 @@ class Messages:
             raise ProgramRefused(Problem.COMMANDS_ONLY, "programs give no commands: each has a function")
         if reached.room.waiting >= self._max_queued:
             raise ProgramRefused(Problem.ROOM_FULL, "too many messages wait in the room", retry_after=30)
-        is_encrypted, _ = await asyncio.gather(
-            self._access.is_encrypted(reached), self._access.may_send(token, reached)
+        is_illegible, _ = await asyncio.gather(
+            self._access.is_illegible(reached), self._access.may_send(token, reached)
         )
-        if is_encrypted:
+        if is_illegible:
             raise ProgramRefused(Problem.ENCRYPTED, "the messages of the room are encrypted")
         return reached
+
+    async def _check_place(self, request: ProgramRequest, reached: ReachedRoom, words: Words) -> None:
+        """Return if the room has the event that is replied to: clients show an event of another room as missing.
+
+        The homeserver takes any id. A message that is there already is not looked at.
+        """
+        if not words.reply_to or request.event_id is not None:
+            return
+        event = await self._homeserver.event(reached.room_id, words.reply_to, reached.voice)
+        if event is None or event.get("room_id", reached.room_id) != reached.room_id:
+            raise ProgramRefused(Problem.MESSAGE_NOT_FOUND, f"there is no message {words.reply_to} in the room")
 
     async def _sent(
         self, call: Call, request: ProgramRequest, reached: ReachedRoom, content: dict[str, Any], words: Words
@@ -241,9 +260,12 @@ class Messages:
         room = known.get(reached.room_id)
         return reached if room is None else type(reached)(room, reached.voice, reached.member)
 
-    def _check_answer(self, token: Token, reached: ReachedRoom, content: dict[str, Any], *, asks: bool) -> None:
-        if asks and not self.agents_asked(reached, token, content):
+    def _check_answer(self, token: Token, reached: ReachedRoom, content: dict[str, Any], to: str) -> None:
+        asked = self.agents_asked(reached, token, content)
+        if not asked:
             raise ProgramRefused(Problem.NOBODY_ANSWERS, "no agent in the room would answer the message")
+        if to and to not in asked:
+            raise ProgramRefused(Problem.NOBODY_ANSWERS, f"{to} would not answer the message in this room")
 
     async def _content(self, call: Call, reached: ReachedRoom, words: Words) -> dict[str, Any]:
         mentions = [await self._user(each) for each in words.mentions]
@@ -253,7 +275,7 @@ class Messages:
         marked = mark(call.name, 0)
         content = await rendered(len(text), lambda: message(text, mark=marked, mentions=mentions))
         content = self._as_identity(call.token, reached, content | _placed(words))
-        if len(content["body"].encode()) > MAX_CONTENT // 2:
+        if not fits_event(content):
             raise ProgramRefused(Problem.TEXT_TOO_LONG, "the text does not fit an event: share a file")
         return content
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from agent_bridge.bridge.programs.asks import LEFT_MEANWHILE
 from agent_bridge.bridge.programs.messages import Words
 from agent_bridge.bridge.rooms.kinds import is_of_several_kind
 from agent_bridge.core.agents import AgentState
@@ -155,6 +156,17 @@ class ModelCalls:
         """
         given = self._chosen(asked, await self._watch.answers(asked.event_id, seconds))
         return None if given.open else _answer(given)
+
+    async def require_inside(self, token: Token, asked: ModelCall) -> None:
+        """Return if the identity of *token*, which has asked, is still in the room.
+
+        Raises:
+            ProgramRefused: it has left the room meanwhile.
+            HomeserverError, StoreError: it cannot be told.
+        """
+        # A question to a person may stand in the chat of the person with the bot, where the identity never was.
+        if self._namespace.is_ours(asked.target) and await self._access.has_left(token, asked.room_id):
+            raise ProgramRefused(Problem.ROOM_NOT_FOUND, LEFT_MEANWHILE)
 
     async def growing(
         self, asked: ModelCall, seconds: float, patience: float, *, soon: float

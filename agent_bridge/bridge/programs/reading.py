@@ -19,6 +19,7 @@ from agent_bridge.matrix.events import content_today, newest_edit, parse_event
 from agent_bridge.matrix.relayed import raw_as_said
 from agent_bridge.matrix.said import message_of, without_fallback
 from agent_bridge.matrix.visibility import HISTORY_VISIBILITY, MEMBER, Sight
+from agent_bridge.render.attachment import encrypted_file
 from agent_bridge.render.content import LIVE
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def seen_message(event: Mapping[str, Any], room_id: str, namespace: Namespace) -
         return None
     text = without_fallback(payload.body, said.content) or ", ".join(each.name for each in payload.files)
     html = content.get("formatted_body")
-    url = content.get("url")
+    file = payload.files[0] if payload.files else None
     return SeenMessage(
         event_id=said.event_id,
         room_id=room_id,
@@ -203,7 +204,8 @@ def seen_message(event: Mapping[str, Any], room_id: str, namespace: Namespace) -
         html=html if isinstance(html, str) and html else None,
         thread=said.thread or None,
         reply_to=said.replies_to,
-        url=url if isinstance(url, str) else None,
+        url=None if file is None else file.url,
+        file=None if file is None or file.url is None else encrypted_file(file.url, file.key),
         edited=edit is not None,
         live=LIVE in content,
     )

@@ -107,6 +107,51 @@ _EVENT_DETAILS: Mapping[EventProblem, str] = MappingProxyType(
         EventProblem.NOT_ALLOWED: "the identity of the token may not write in the room",
     }
 )
+_TASK_DETAILS: Mapping[TaskProblem, str] = MappingProxyType(
+    {
+        TaskProblem.WHICH_TASK: "the number of a task is missing",
+        TaskProblem.NO_TITLE: "the title has no character that shows something",
+        TaskProblem.WHO: "task {number} cannot be assigned to the bot",
+        TaskProblem.UNKNOWN: "there is no task {number}",
+        TaskProblem.TAKEN: "task {number} is taken by {by}",
+        TaskProblem.UNCLAIMED: "nobody has claimed task {number}",
+        TaskProblem.BAD_STATE: "task {number} is {state}",
+        TaskProblem.NOT_YOURS: "the identity of the token may not change task {number} so",
+        TaskProblem.OPEN_SUBTASKS: "task {number} has subtasks that are open",
+        TaskProblem.TITLE_TOO_LONG: "a title has up to {most} characters",
+        TaskProblem.NOTE_TOO_LONG: "a note has up to {most} characters",
+        TaskProblem.TOO_MANY_SUBTASKS: "a task has up to {most} subtasks",
+        TaskProblem.TOO_DEEP: "up to {most} tasks can be parts of one another",
+        TaskProblem.TOO_MANY: "a room has up to {most} open tasks",
+        TaskProblem.BAD_PERCENT: "progress is a whole number from 0 to {most}",
+        TaskProblem.NOT_THERE: "the identity of the token, or the bot, may not write in the room of the task",
+        TaskProblem.ASSIGNEE_OUTSIDE: "{by} is not in the room of task {number}",
+        TaskProblem.ASSIGNEE_WITHOUT_ROLE: "{by} has no role in the room of task {number}, or is muted",
+    }
+)
+_VOTE_DETAILS: Mapping[VoteProblem, str] = MappingProxyType(
+    {
+        VoteProblem.NO_QUESTION: "the question has no character that shows something",
+        VoteProblem.QUESTION_TOO_LONG: "a question has up to {most} characters",
+        VoteProblem.FEW_ANSWERS: "a vote has at least {most} answers with characters that show something",
+        VoteProblem.MANY_ANSWERS: "a vote has up to {most} answers",
+        VoteProblem.ANSWER_TOO_LONG: "an answer has up to {most} characters: {words}",
+        VoteProblem.SAME_ANSWERS: "an answer is there twice: {words}",
+        VoteProblem.NO_TIME: "the time of the end cannot be read: {words}",
+        VoteProblem.PAST: "the time of the end is over",
+        VoteProblem.TOO_FAR: "a vote lasts up to {most} days",
+        VoteProblem.BAD_QUORUM: "a quorum is a number of voters from 1 to {most}",
+        VoteProblem.MANY_VOTES: "a room has up to {most} open votes",
+        VoteProblem.NO_VOTES: "no vote is open in the room",
+        VoteProblem.NO_VOTE: "the room has no vote {words}",
+        VoteProblem.WHICH_VOTE: "several votes are open in the room: name one by its number",
+        VoteProblem.ENDED: "vote {words} has ended",
+        VoteProblem.NOT_YOURS: "only the creator of vote {words}, and moderators, may close it",
+        VoteProblem.WHICH_ANSWER: "the answer is missing",
+        VoteProblem.NO_ANSWER: "the vote has no such answer: {words}",
+        VoteProblem.OUTSIDE: "the identity of the token is not in the room, or has no role there",
+    }
+)
 _THREAD_DETAILS: Mapping[ThreadProblem, str] = MappingProxyType(
     {
         ThreadProblem.NO_NAME: "the name has no character that shows something",
@@ -138,11 +183,11 @@ def of_place(refused: PlaceRefused) -> ProgramRefused:
 def of_task(refused: TaskRefused) -> ProgramRefused:
     """Return the problem of a task that was not made or changed; ``reason``, ``state`` and ``assignee`` tell more."""
     problem = _TASKS.get(refused.problem, Problem.TASK_REFUSED)
-    by = f" ({refused.by})" if refused.by else ""
+    detail = _TASK_DETAILS.get(refused.problem, "")
     return _problem(
         problem,
         refused.problem,
-        f"task {refused.number}: {_words(refused.problem)}{by}" if refused.number else "",
+        detail.format(number=refused.number, state=refused.state, by=refused.by, most=refused.most),
         state=refused.state,
         assignee=refused.by,
         limit=refused.most,
@@ -159,14 +204,8 @@ def of_thread(refused: ThreadRefused) -> ProgramRefused:
 def of_vote(refused: VoteRefused) -> ProgramRefused:
     """Return the problem of a vote that was not begun, given or closed; ``reason`` and ``words`` tell more."""
     problem = _VOTES.get(refused.problem, Problem.INVALID_REQUEST)
-    told = f": {refused.words}" if refused.words else ""
-    return _problem(
-        problem,
-        refused.problem,
-        f"{_words(refused.problem)}{told}",
-        words=refused.words,
-        limit=refused.most,
-    )
+    detail = _VOTE_DETAILS.get(refused.problem, "").format(words=refused.words, most=refused.most)
+    return _problem(problem, refused.problem, detail, words=refused.words, limit=refused.most)
 
 
 def _problem(problem: Problem, reason: str, detail: str = "", **more: str | int | None) -> ProgramRefused:

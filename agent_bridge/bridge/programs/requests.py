@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from agent_bridge.core.errors import HomeserverRefused
-from agent_bridge.core.ids import mark, short_hash
+from agent_bridge.core.ids import REQUEST, mark, short_hash
 from agent_bridge.core.program_problems import Problem, ProgramRefused
 from agent_bridge.matrix.events import mark_of
 
@@ -49,7 +49,7 @@ class Call:
     def name(self) -> str:
         """Name of the call in marks and transaction ids, which other databases do not give to another call."""
         made = f"{self.token.id} {self.token.created_at.isoformat()} {self.key}"
-        return f"api{short_hash(made, _NAME)}"
+        return f"{REQUEST}{short_hash(made, _NAME)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ class ProgramServers:
             check_confirmed(found.name, confirm, channels=channels)
 
             async def delete(connection: Connection) -> Mapping[str, Any]:
-                await self._changes.delete(connection, found.id, call.name)
+                await self._changes.delete(connection, found, call.name, call.token.user_id)
                 return {"number": found.number, "name": found.name, "channels": channels}
 
             return await self._requests.step(request, delete)

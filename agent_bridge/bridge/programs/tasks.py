@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.programs.refusals import of_task
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
     Change = Callable[[Connection], Awaitable[Task | TaskRefused]]
 
-#: Tasks that one call lists.
-_LISTED = 100
+#: Tasks of a page.
+_PAGE = 100
 #: The states that a program gives a task, with the actions that lead there.
 _ACTIONS = {
     TaskState.WORKING: TaskAction.PROGRESS,
@@ -61,18 +62,24 @@ class ProgramTasks:
         self._store = store
         self._homeserver = homeserver
 
-    async def listed(self, token: Token, room: str, *, closed: bool) -> Sequence[Mapping[str, Any]]:
-        """Return up to 100 tasks of a room, or those that are assigned to the identity (empty); *closed*: all of them.
+    async def listed(self, token: Token, room: str, *, closed: bool, page: int) -> Mapping[str, Any]:
+        """Return a page of the tasks of a room, or of those that are assigned to the identity (empty).
+
+        *closed*: also closed ones. A page has up to 100 tasks, but for those in rooms that the token does not reach.
 
         Raises:
             ProgramRefused, HomeserverError, StoreError: they cannot be read.
         """
         if room:
             reached = await self._access.reach(token, room, Permission.READ)
-            found, _ = await self._store.in_room(reached.room_id, closed=closed, limit=_LISTED)
+            read = partial(self._store.in_room, reached.room_id, closed=closed)
         else:
-            found, _ = await self._store.of_person(token.user_id, closed=closed, limit=_LISTED)
-        return [_task(each) for each in found if each.room_id is None or token.reaches(each.room_id)]
+            read = partial(self._store.of_person, token.user_id, closed=closed)
+        found, total = await read(limit=_PAGE, offset=(page - 1) * _PAGE)
+        if not found and page > 1:
+            _, total = await read(limit=1)
+        seen = [_task(each) for each in found if each.room_id is None or token.reaches(each.room_id)]
+        return {"tasks": seen, "page": page, "pages": max(1, -(-total // _PAGE))}
 
     async def new(self, call: Call, room: str, title: str, parent: int | None) -> Outcome:
         """Make a task in a room; *parent*: the number of a task there of which it is a part."""

@@ -95,7 +95,7 @@ class ProgramThreads:
     async def _writable(self, token: Token, room: str) -> ReachedRoom:
         """Return a room in which the identity may write: the bridge writes there for it."""
         reached = await self._access.reach(token, room, Permission.SEND)
-        if await self._access.is_encrypted(reached):
+        if await self._access.is_illegible(reached):
             raise ProgramRefused(Problem.ENCRYPTED, "the messages of the room are encrypted")
         await self._access.may_write(token, reached)
         return reached

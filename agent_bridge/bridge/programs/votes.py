@@ -95,12 +95,16 @@ class ProgramVotes:
 
         return await self._requests.once(call, act)
 
-    async def close(self, call: Call, number: int) -> Outcome:
-        """Let an open vote end: its creator does, or one who moderates its room."""
+    async def close(self, call: Call, number: int, room: str | None = None) -> Outcome:
+        """Let an open vote end: its creator does, or a moderator of its room. *room*: a vote of it alone."""
         actor = call.token.actor
 
         async def act(request: ProgramRequest) -> dict[str, Any]:
             vote, reached = await self._found(call.token, number)
+            if room is not None:
+                named = await self._access.reach(call.token, room, Permission.SEND)
+                if named.room_id != reached.room_id:
+                    raise ProgramRefused(Problem.VOTE_NOT_FOUND, f"there is no vote {number} in that room")
             result = {"number": number, "room_id": reached.room_id}
             if not request.is_new and vote.state is not VoteState.OPEN and vote.closed_by == actor.user_id:
                 # A call that was interrupted has closed it.

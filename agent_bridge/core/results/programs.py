@@ -28,8 +28,9 @@ class SeenMessage:
     html: str | None = None
     thread: str | None = None
     reply_to: str | None = None
-    #: ``mxc://`` URL of a file.
+    #: ``mxc://`` URL of a file; if it is encrypted, the ``EncryptedFile`` of the spec that opens it.
     url: str | None = None
+    file: Mapping[str, Any] | None = None
     edited: bool = False
     #: Whether an answer goes on to grow.
     live: bool = False
@@ -56,6 +57,18 @@ class FoundMessages:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredFile:
+    """A file of an answer."""
+
+    #: ``mxc://`` URL.
+    url: str
+    name: str
+    content_type: str
+    #: The ``EncryptedFile`` of the spec that opens an encrypted file.
+    file: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """The answer of one agent to a message."""
 
@@ -66,6 +79,7 @@ class Answered:
     text: str | None
     event_ids: tuple[str, ...]
     error: str | None
+    files: tuple[AnsweredFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

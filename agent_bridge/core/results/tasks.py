@@ -35,10 +35,14 @@ class TaskProblem(StrEnum):
     TOO_DEEP = "too_deep"
     TOO_MANY = "too_many"
     BAD_PERCENT = "bad_percent"
+    #: Of the words about its progress or its result.
+    NOTE_TOO_LONG = "note_too_long"
     #: The caller is not in the room of the task, or may not write there.
     NOT_THERE = "not_there"
     #: The assignee is not in the room of the task.
     ASSIGNEE_OUTSIDE = "assignee_outside"
+    #: The assignee has no role there, or is muted, and could not work on it.
+    ASSIGNEE_WITHOUT_ROLE = "assignee_without_role"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,10 +55,12 @@ WHERE model = %(model)s AND (seen_at IS NULL OR seen_at < now() - make_interval(
 -- ask --
 -- Have the question %(key)s of the turn %(turn)s wait for a reply, for %(seconds)s seconds; a known one stays as it is.
 -- Return the reply (null: none yet) and the seconds that are left. No row if the agent %(model)s does not exist any more.
--- Earlier questions of the agent whose turns are closed, or were asked again in other words, are forgotten.
+-- Earlier questions of the agent whose turns are closed, or were asked again in other words, are forgotten; those that were
+-- replied to after %(repeats)s seconds, so that the same reply again changes nothing.
 WITH over AS (
     DELETE FROM client_question q USING turn t
-    WHERE q.model = %(model)s AND t.id = q.turn AND q.key <> %(key)s AND (NOT t.open OR t.id = %(turn)s)
+    WHERE q.model = %(model)s AND t.id = q.turn AND q.key <> %(key)s
+      AND (t.id = %(turn)s OR NOT t.open AND (q.reply IS NULL OR q.replied_at < now() - make_interval(secs => %(repeats)s)))
 ), asked AS (
     INSERT INTO client_question (key, turn, model, text, deadline)
     SELECT %(key)s, %(turn)s, model, %(text)s, now() + make_interval(secs => %(seconds)s)
@@ -104,9 +106,15 @@ WITH question AS (
 )
 SELECT turn, reply IS NULL AS is_new FROM question
 
+-- was_asked --
+-- Tell whether the question %(id)s has been asked: those that ended long ago are forgotten.
+SELECT coalesce(%(id)s BETWEEN 1 AND pg_sequence_last_value(pg_get_serial_sequence('client_question', 'id')), false) AS was_asked
+
 -- resume --
--- Have the turn %(turn)s, which waits for a reply, go on if there is one.
-UPDATE turn SET not_before = NULL
-WHERE id = %(turn)s AND open AND not_before IS NOT NULL
-  AND EXISTS (SELECT 1 FROM client_question q WHERE q.turn = turn.id AND q.reply IS NOT NULL)
+-- Have the turn %(turn)s, which waits for a reply, go on if there is one, or if there will be none: the agent is at rest, or
+-- was removed, with its questions.
+UPDATE turn SET not_before = NULL FROM conversation c JOIN agent a ON a.id = c.agent
+WHERE turn.id = %(turn)s AND turn.open AND turn.not_before IS NOT NULL AND c.id = turn.conversation
+  AND (a.state IN ('gone', 'retired')
+       OR NOT EXISTS (SELECT 1 FROM client_question q WHERE q.turn = turn.id AND q.reply IS NULL))
 RETURNING pg_notify('agent_bridge', 'lanes')

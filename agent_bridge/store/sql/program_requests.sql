@@ -52,23 +52,27 @@ WHERE NOT awaited AND open AND id = ANY(ARRAY(
 -- answers --
 -- Return the answers to the events %(events)s: for each agent that is asked, with the events that show the answer. A message
 -- that was collected is answered by another turn. Those that wait for an agent, and refusals, are included, and so are
--- the answers of people. One whose question was edited in the meantime is open until it is asked again.
-SELECT t.event_id, head.kind, head.state, head.open OR edit.id IS NOT NULL AS open, head.stop, head.answer, head.error, a.id AS agent, a.name, a.ghost, head.awaited,
+-- the answers of people. One whose question was edited in the meantime is open until it is asked again. One that a person has
+-- ended has no answer, also while it waits for the one before it.
+SELECT t.event_id, head.kind, CASE WHEN over.is_so THEN 'stopped' ELSE head.state END AS state,
+       (head.open AND NOT over.is_so) OR edit.id IS NOT NULL AS open, head.stop, head.answer, head.error, a.id AS agent, a.name, a.ghost, head.awaited,
        head.id AS turn, NULL AS person, head.input_tokens, head.output_tokens, head.cached_tokens,
        head.quota_until IS NOT NULL AS is_over_quota,
        CASE WHEN isfinite(head.quota_until) THEN greatest(extract(epoch FROM head.quota_until - now()), 1)::float END AS again_in,
        ARRAY(SELECT o.event_id FROM outbox o
-             WHERE o.turn = head.id AND o.event_id IS NOT NULL AND o.part >= 0 AND o.part < %(parts)s ORDER BY o.part) AS shown
+             WHERE o.turn = head.id AND o.event_id IS NOT NULL AND o.part >= 0 AND o.part < %(parts)s ORDER BY o.part) AS shown,
+       CASE WHEN head.open THEN '{}' ELSE head.extras END AS extras
 FROM turn t JOIN turn head ON head.id = coalesce(t.collected_into, t.id)
      JOIN conversation c ON c.id = head.conversation LEFT JOIN agent a ON a.id = c.agent
      LEFT JOIN LATERAL (
          SELECT e.id FROM turn e WHERE head.stop = 'edited' AND e.target = t.id AND e.kind = 'edit' AND e.open LIMIT 1
      ) edit ON true
+     CROSS JOIN LATERAL (SELECT head.state = 'queued' AND coalesce(head.stop, '') IN ('stopped', 'withdrawn') AS is_so) over
 WHERE t.event_id = ANY(%(events)s::text[]) AND t.kind IN ('message', 'refusal', 'choice')
 UNION ALL
 SELECT q.event_id, 'message', CASE WHEN q.answer IS NULL THEN 'failed' ELSE 'done' END, q.answer IS NULL AND q.deadline > now(), NULL,
        q.answer, CASE WHEN q.answer IS NULL AND q.deadline <= now() THEN 'the person did not answer in time' END, NULL, q.person, NULL,
-       true, NULL, q.person, NULL, NULL, NULL, false, NULL, CASE WHEN q.answer_event IS NULL THEN '{}' ELSE ARRAY[q.answer_event] END
+       true, NULL, q.person, NULL, NULL, NULL, false, NULL, CASE WHEN q.answer_event IS NULL THEN '{}' ELSE ARRAY[q.answer_event] END, '{}'
 FROM person_question q WHERE q.event_id = ANY(%(events)s::text[]) ORDER BY turn
 
 -- mark_read --

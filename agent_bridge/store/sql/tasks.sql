@@ -44,6 +44,10 @@ UPDATE task SET state = %(state)s, assignee = %(assignee)s, percent = %(percent)
 WHERE id = %(number)s
 RETURNING pg_notify('agent_bridge', 'tasks')
 
+-- noted --
+-- Record that %(user)s has written the note of the task %(number)s.
+UPDATE task SET note_by = %(user)s WHERE id = %(number)s
+
 -- subtasks --
 -- Return the subtasks of the task %(number)s, in their order.
 SELECT
@@ -98,6 +102,14 @@ ORDER BY t.id LIMIT %(limit)s
 UPDATE task SET changes = task.changes + 1 FROM room r
 WHERE r.id = task.room AND task.closed_at IS NULL AND task.changes = task.shown AND task.card_room <> r.room_id
 
+-- assigned --
+-- Return up to %(limit)s users to whom open tasks are assigned, by the rooms, with the numbers of the tasks. Of more, each look
+-- returns others.
+SELECT r.room_id, t.assignee, array_agg(t.id ORDER BY t.id) AS numbers
+FROM task t JOIN room r ON r.id = t.room
+WHERE t.closed_at IS NULL AND t.assignee IS NOT NULL AND r.room_id IS NOT NULL
+GROUP BY r.room_id, t.assignee ORDER BY random() LIMIT %(limit)s
+
 -- trying --
 -- Record that the card of a task is about to be sent to a room whose newest event is %(since)s.
 UPDATE task SET card = NULL, card_room = %(room_id)s, since = %(since)s WHERE id = %(number)s
@@ -116,7 +128,7 @@ WHERE (t.card = %(target)s AND t.card_room = %(room_id)s) OR t.key = ANY(%(keys)
 -- Forget the words of the task %(number)s, also in the feed; a repeat changes nothing. Its card is gone if that is the redacted
 -- event %(target)s, else it is to be redacted.
 WITH withdrawn AS (
-    UPDATE task SET title = %(title)s, note = '', withdrawn = true, changes = changes + 1,
+    UPDATE task SET title = %(title)s, note = '', note_by = NULL, withdrawn = true, changes = changes + 1,
            shown = CASE WHEN card = %(target)s THEN changes + 1 ELSE shown END
     WHERE id = %(number)s AND NOT withdrawn
     RETURNING id, pg_notify('agent_bridge', 'tasks')

@@ -47,6 +47,7 @@ task = Table(
     ),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=now),
     Column("closed_at", DateTime(timezone=True)),
+    Column("note_by", Text, comment="user id that wrote the note; null: nobody, or an earlier program"),
     UniqueConstraint("key"),
     CheckConstraint(
         "state IN ('submitted', 'working', 'input-required', 'auth-required', 'completed', 'failed', 'canceled', "
