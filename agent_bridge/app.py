@@ -18,11 +18,12 @@ from agent_bridge.bridge.queue.worker import Worker
 from agent_bridge.clients import open_clients
 from agent_bridge.core.feed import FeedSwitch
 from agent_bridge.core.live import Live
+from agent_bridge.core.observer import Bell
 from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.threads import ArchivedRooms
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.i18n import texts_in
-from agent_bridge.lifecycle import Bridge
+from agent_bridge.lifecycle import Bridge, Listeners
 from agent_bridge.matrix.appservice import AppServiceEndpoint
 from agent_bridge.matrix.session import READ_TIMEOUT
 from agent_bridge.store.chains import Chains
@@ -34,14 +35,16 @@ from agent_bridge.web.application import api_application, application
 from agent_bridge.web.health import HealthPages
 from agent_bridge.web.process_stats import ProcessStats
 from agent_bridge.web.sync_webhook import SyncWebhook
+from agent_bridge.wiring.admin import build_admin_page, build_rollups, build_visitors
 from agent_bridge.wiring.agents import build_agents
 from agent_bridge.wiring.answering import build_answering
 from agent_bridge.wiring.commands import build_commands
 from agent_bridge.wiring.feed import build_feed
-from agent_bridge.wiring.inbound import build_inbound, build_invites
+from agent_bridge.wiring.inbound import build_inbound, build_invites, build_sealed_intake, build_stream_intake
 from agent_bridge.wiring.leader import build_leader
 from agent_bridge.wiring.lifecycle import build_operations
 from agent_bridge.wiring.metering import build_metering
+from agent_bridge.wiring.metrics import build_metrics_page, build_middlewares, build_observer
 from agent_bridge.wiring.personal_data import build_personal_data
 from agent_bridge.wiring.programs import build_api
 from agent_bridge.wiring.roles import build_refresher
@@ -49,7 +52,7 @@ from agent_bridge.wiring.settings import Settings
 from agent_bridge.wiring.triggers import build_trigger_handler, build_trigger_routes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
     from agent_bridge.bridge.chats.direct import DirectChats
@@ -105,13 +108,18 @@ async def build(
         texts=_texts(config, roles),
         feed=FeedSwitch(),
         archived=ArchivedRooms(),
+        observer=build_observer(config),
     )
     async with AsyncExitStack() as stack:
-        stores = await open_stores(config.database, timeouts.database, stack)
+        ended = asyncio.Event()
+        observer = Bell(settings.observer, ended.set) if config.admin.enabled else settings.observer
+        stores = await open_stores(config.database, timeouts.database, stack, observer)
         refresher = build_refresher(settings, stores)
         # Before anything is decided by the configuration alone: people may have given other roles.
         await refresher.refresh()
-        clients = await open_clients(config, settings.namespace, stores.database, timeouts.homeserver, stack)
+        clients = await open_clients(
+            config, settings.namespace, stores.database, timeouts.homeserver, stack, settings.observer
+        )
         inbound = build_inbound(settings, stores, clients)
         metering = build_metering(settings, stores)
         feed = build_feed(settings, stores)
@@ -135,26 +143,32 @@ async def build(
             inbound.intake,
             agents.queries,
             ephemeral=feed.live.take if config.api.typing else None,
+            observer=settings.observer,
+            key_news=build_sealed_intake(settings, stores).take_news if config.encryption.allow else None,
+            streams=build_stream_intake(stores).take if config.answers.event_streams else None,
         )
         operations = build_operations(settings, stores, clients, agents)
         others: list[Routes] = [_sync_webhook(config, agents.status), build_trigger_routes(settings, stores, clients)]
         api = build_api(settings, stores, clients, inbound, agents.chats.direct, agents.inviter, feed)
-        has_own_port = config.api.port is not None
         leader = build_leader(settings, stores, clients, inbound, agents, metering, refresher, operations)
         health = _health_pages(stores, clients, endpoint, leader, agents.status)
+        worker = Worker(
+            stores.lanes,
+            stores.database,
+            stores.turns,
+            stores.locks,
+            stores.queue,
+            stores.signals,
+            handlers,
+            config.lanes,
+            settings.texts,
+        )
+        metrics = build_metrics_page(settings, stores, worker, leader, api[0])
+        rollups, visitors = build_rollups(settings, stores, ended), build_visitors(settings, stores, refresher)
+        page = build_admin_page(settings, stores, visitors, commands, metering, agents.status)
         yield Bridge(
             config=config,
-            worker=Worker(
-                stores.lanes,
-                stores.database,
-                stores.turns,
-                stores.locks,
-                stores.queue,
-                stores.signals,
-                handlers,
-                config.lanes,
-                settings.texts,
-            ),
+            worker=worker,
             cancellations=answering.cancellations,
             endpoint=endpoint,
             leader=leader,
@@ -170,9 +184,32 @@ async def build(
             traces=commands.traces,
             renderer=commands.renderer,
             process_stats=ProcessStats(stores.database),
-            web=application(endpoint, health, *others, *([] if has_own_port else api), fallback=has_own_port),
-            api=api_application(*others, *api) if has_own_port else None,
+            observer=settings.observer,
+            listeners=_listeners(
+                settings, endpoint, health, others, [*api, *([] if page is None else [page])], metrics
+            ),
+            admin_work={name: duty.run for name, duty in (("rollups", rollups), ("visitors", visitors)) if duty},
         )
+
+
+def _listeners(
+    settings: Settings,
+    endpoint: AppServiceEndpoint,
+    health: HealthPages,
+    others: Sequence[Routes],
+    api: Sequence[Routes],
+    metrics: Routes | None,
+) -> Listeners:
+    """Return the applications of the listeners."""
+    config, counted = settings.config, build_middlewares(settings.observer)
+    has_own_port, page = config.api.port is not None, [] if metrics is None else [metrics]
+    metrics_have_port = config.metrics.port is not None
+    routes = [*others, *([] if has_own_port else api), *([] if metrics_have_port else page)]
+    return Listeners(
+        appservice=application(endpoint, health, *routes, fallback=has_own_port, middlewares=counted),
+        api=api_application(*others, *api, middlewares=counted) if has_own_port else None,
+        metrics=api_application(*page) if page and metrics_have_port else None,
+    )
 
 
 def _reloader(settings: Settings, stores: Stores, hangups: asyncio.Event) -> Reloader | None:

@@ -17,7 +17,8 @@ from agent_bridge.matrix.appservice import GAP_LOOK
 from agent_bridge.web.connections import Connections, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+    from typing import Any
 
     from agent_bridge.bridge.agents.discovery import Discovery
     from agent_bridge.bridge.agents.provisioner import Provisioner
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.roles.refresher import RoleRefresher
     from agent_bridge.commands.trace import Traces
     from agent_bridge.config.model import Config
+    from agent_bridge.core.observer import Observer
     from agent_bridge.matrix.appservice import AppServiceEndpoint
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.render.results import ResultRenderer
@@ -38,6 +40,21 @@ if TYPE_CHECKING:
     from agent_bridge.web.process_stats import ProcessStats
 
 _log = structlog.stdlib.get_logger(__name__)
+
+#: Connections of scrapers. A few are enough, and the others are for the homeserver and for programs.
+_SCRAPES = Limits(total=32, strangers=16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listeners:
+    """The applications of the listeners."""
+
+    #: The routes for the homeserver, and those of the others that have no listener of their own.
+    appservice: web.Application
+    #: The routes for programs.
+    api: web.Application | None
+    #: The page of the metrics.
+    metrics: web.Application | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,23 +79,32 @@ class Bridge:
     traces: Traces
     renderer: ResultRenderer
     process_stats: ProcessStats
-    #: The routes for programs; None: those of *web* have them.
-    api: web.Application | None
-    web: web.Application
+    listeners: Listeners
+    observer: Observer
+    #: The duties of every process that the admin page needs, by name.
+    admin_work: Mapping[str, Callable[[], Coroutine[Any, Any, None]]]
 
     async def run(self) -> None:
         """Be endpoint, worker and leader candidate until cancelled; then finish the running turns."""
-        async with self._leading() as leading, self._listening():
+        async with self._leading() as leading, self._listening(), self._showing_metrics():
             await run_endless(
                 leader=leading,
                 gaps=every(GAP_LOOK, self.endpoint.look_for_gap, name="search for stranded transactions"),
                 worker=self.work(),
             )
 
+    async def work_only(self) -> None:
+        """Be a worker as :meth:`work` is, in a process that has no endpoint."""
+        if self.config.metrics.enabled and self.listeners.metrics is None:
+            _log.warning("a worker shows its metrics on a port of their own only: set metrics.port")
+        async with self._showing_metrics():
+            await self.work()
+
     async def work(self) -> None:
         """Be a worker until cancelled; then finish the running turns within the drain timeout."""
         async with self.process_stats.watchdog:
             works = {"reloader": self.reloader.run()} if self.reloader is not None else {}
+            works |= {name: work() for name, work in self.admin_work.items()}
             await run_endless(
                 cancellations=self.cancellations.run(), roles=self.roles.run(), worker=self.worker.run(), **works
             )
@@ -101,17 +127,28 @@ class Bridge:
 
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[None]:
-        service, api = self.config.appservice, self.config.api
+        service, api, apps = self.config.appservice, self.config.api, self.listeners
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(_listener(self.web, service.hostname, service.port, "appservice"))
-            if self.api is not None and api.port is not None:
-                await stack.enter_async_context(_listener(self.api, api.hostname, api.port, "api"))
+            await stack.enter_async_context(_listener(apps.appservice, service.hostname, service.port, "appservice"))
+            if apps.api is not None and api.port is not None:
+                await stack.enter_async_context(_listener(apps.api, api.hostname, api.port, "api"))
+            yield
+
+    @asynccontextmanager
+    async def _showing_metrics(self) -> AsyncIterator[None]:
+        metrics, app = self.config.metrics, self.listeners.metrics
+        if app is None or metrics.port is None:
+            yield
+            return
+        async with _listener(app, metrics.hostname, metrics.port, "metrics", _SCRAPES):
             yield
 
 
 @asynccontextmanager
-async def _listener(app: web.Application, hostname: str, port: int, section: str) -> AsyncIterator[None]:
-    """Listen with *app*; *section*: that of the configuration with the address.
+async def _listener(
+    app: web.Application, hostname: str, port: int, section: str, limits: Limits | None = None
+) -> AsyncIterator[None]:
+    """Listen with *app*; *section*: that of the configuration with the address. *limits*: by default of the process.
 
     Raises:
         CannotListen: the address is in use, or is not one of this machine.
@@ -120,12 +157,13 @@ async def _listener(app: web.Application, hostname: str, port: int, section: str
     await runner.setup()
     listening: asyncio.Server | None = None
     try:
-        connections = Connections(cast("web.Server", runner.server), Limits.of_process())
+        connections = Connections(cast("web.Server", runner.server), limits or Limits.of_process())
         try:
             listening = await asyncio.get_running_loop().create_server(connections.accept, hostname, port)
-        except OSError as error:
-            where = f"{hostname}:{port}"
-            raise CannotListen(f"cannot listen on {where} ({section}.hostname, port): {error.strerror}") from error
+        except (OSError, UnicodeError) as error:
+            # A name that is none, such as one with an empty part, fails before it is looked up.
+            where, why = f"{hostname}:{port}", getattr(error, "strerror", None) or str(error)
+            raise CannotListen(f"cannot listen on {where} ({section}.hostname, port): {why}") from error
         _log.info("listening", address=f"http://{hostname}:{port}")
         yield
     finally:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.queue.lanes import JOB_CONNECTIONS, Lanes
+from agent_bridge.core.observer import UNOBSERVED
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.approvals import Approvals
 from agent_bridge.store.chats import Chats
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
     from agent_bridge.config.model import DatabaseConfig
+    from agent_bridge.core.observer import Observer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class Stores:
     """The database and its tables."""
 
     database: Database
+    #: The connections of the queue.
+    jobs: Database
     signals: Signals
     locks: Locks
     agents: Agents
@@ -54,10 +58,12 @@ class Stores:
     lanes: Lanes
 
 
-async def open_stores(config: DatabaseConfig, pool_timeout: float, stack: AsyncExitStack) -> Stores:
+async def open_stores(
+    config: DatabaseConfig, pool_timeout: float, stack: AsyncExitStack, observer: Observer = UNOBSERVED
+) -> Stores:
     """Start the embedded database or use the configured one, bring its schema up to date, and open all stores.
 
-    A statement waits *pool_timeout* seconds for a connection. *stack* closes everything.
+    A statement waits *pool_timeout* seconds for a connection. *stack* closes everything. *observer* hears of turns.
 
     Raises:
         StoreError: the database does not start or cannot be reached, or its schema does not fit.
@@ -75,13 +81,14 @@ async def open_stores(config: DatabaseConfig, pool_timeout: float, stack: AsyncE
     queue = Queue(database)
     return Stores(
         database=database,
+        jobs=jobs,
         signals=signals,
         locks=await stack.enter_async_context(Locks(session)),
         agents=Agents(database),
         chats=Chats(database),
         direct_chats=DirectChatStore(database),
         rooms=Rooms(database),
-        turns=Turns(database),
+        turns=Turns(database, observer),
         edits=Edits(database),
         histories=Histories(database),
         turn_admin=TurnAdmin(database),

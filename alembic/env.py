@@ -23,6 +23,7 @@ context.configure(
     include_object=_ours,
     compare_type=True,
     compare_server_default=True,
+    on_version_apply=context.config.attributes.get("on_version_apply", ()),
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -27,7 +27,7 @@ settings.register_profile("short", deadline=None, max_examples=25)
 settings.register_profile("long", deadline=None, max_examples=500)
 settings.load_profile("short")
 #: The folders in the order of their start, so that two workers end at about the same time.
-_FOLDERS = ("crash", "faults", "integration", "contract", "unit")
+_FOLDERS = ("browser", "crash", "faults", "integration", "contract", "unit")
 #: The folders with the most lines.
 _HEAVY = ("unit", "contract", "integration", "crash")
 #: Bytes of a value that is its own id.
@@ -88,6 +88,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Spare the garbage collector the tests: they live as long as the process, and each look at them takes time."""
     gc.freeze()
+    # Few of the objects of a test outlive it; looks at them cost more than their memory.
+    gc.set_threshold(50_000, 20, 50)
     gc.enable()
 
 

@@ -10,17 +10,18 @@ import asyncio
 import logging
 import sys
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  # typer needs it at run time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent_bridge import __version__
 from agent_bridge.cli.message_commands import message_commands
 from agent_bridge.cli.place_commands import channel_commands, server_commands, thread_commands
 from agent_bridge.cli.program_commands import agent_commands, program_commands
+from agent_bridge.cli.progress import ProgressBar
 from agent_bridge.cli.serving import serve_bridge, until_stopped
-from agent_bridge.cli.terminal import ask_operator, note, say, show_progress, use_any_encoding
+from agent_bridge.cli.setup_commands import DEFAULT, ConfigFile, config_commands, setup_commands
+from agent_bridge.cli.terminal import ask_operator, note, say, use_any_encoding
 from agent_bridge.cli.token_commands import token_commands
 from agent_bridge.cli.work_commands import task_commands, vote_commands
 from agent_bridge.core.errors import BridgeError, ConfigError
@@ -41,6 +42,8 @@ cli = typer.Typer(
 
 database_commands = typer.Typer(help="Commands about the database.", no_args_is_help=True)
 cli.add_typer(database_commands, name="database")
+cli.add_typer(setup_commands)
+cli.add_typer(config_commands, name="config")
 cli.add_typer(token_commands, name="token")
 cli.add_typer(program_commands)
 cli.add_typer(message_commands)
@@ -50,20 +53,6 @@ cli.add_typer(vote_commands, name="vote")
 cli.add_typer(server_commands, name="server")
 cli.add_typer(channel_commands, name="channel")
 cli.add_typer(thread_commands, name="thread")
-
-ConfigFile = Annotated[
-    Path,
-    # Not checked by typer: the bridge's own error is one line.
-    typer.Option(
-        "--config",
-        "-c",
-        envvar="AGENT_BRIDGE_CONFIG",
-        help="The configuration file.",
-        show_default=True,
-        readable=False,
-    ),
-]
-_DEFAULT = Path("config.yaml")
 
 
 def main() -> None:
@@ -81,80 +70,22 @@ def main() -> None:
 
 @cli.callback(invoke_without_command=True)
 def _root(
-    *, version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version, the commit, and the version of Python.", is_eager=True)
+    ] = False,
 ) -> None:
     if version:
-        say(__version__)
+        from agent_bridge.cli.version import version_line
+
+        say(version_line())
         raise typer.Exit
-
-
-@cli.command()
-def init(
-    *,
-    homeserver: Annotated[str | None, typer.Option(help="URL at which the bridge reaches Synapse.")] = None,
-    domain: Annotated[str | None, typer.Option(help="Synapse's server_name: the end of user ids.")] = None,
-    upstream: Annotated[str | None, typer.Option(help="URL of a server that hosts agents.")] = None,
-    admin: Annotated[str | None, typer.Option(help="Matrix id of the administrator of the bridge.")] = None,
-    api_key: Annotated[str | None, typer.Option(help="Upstream's API key; env:NAME: from the environment.")] = None,
-    kind: Annotated[
-        str | None, typer.Option(help="Kind of the upstream: openai, letta, letta_v1 or a2a. Default: by its answers.")
-    ] = None,
-    upstream_name: Annotated[str, typer.Option(help="Name of the upstream in the bridge.")] = "letta",
-    plain_names: Annotated[
-        bool | None, typer.Option("--plain-names", help="Name agents and rooms without “Letta Agent”.")
-    ] = None,
-    address: Annotated[str | None, typer.Option(help="URL at which Synapse reaches the bridge.")] = None,
-    hostname: Annotated[str, typer.Option(help="Address on which the bridge listens.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port on which the bridge listens.")] = 29340,
-    database: Annotated[str, typer.Option(help="embedded, or a URL of PostgreSQL; env:NAME.")] = "embedded",
-    folder: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
-) -> None:
-    """Write config.yaml and registration.yaml for a new bridge.
-
-    Asks for the first four options that are missing. With all four, it asks nothing.
-    """
-    from agent_bridge.cli.init import initialise
-    from agent_bridge.cli.interview import interview
-
-    answers, notes = interview(
-        homeserver=homeserver,
-        domain=domain,
-        upstream=upstream,
-        admin=admin,
-        api_key=api_key,
-        plain_names=plain_names,
-        kind=kind,
-        upstream_name=upstream_name,
-        address=address,
-        hostname=hostname,
-        port=port,
-        database=database,
-    )
-    hint = initialise(answers, folder, force=force)
-    say("\n".join([*notes, "", hint]))
-
-
-@cli.command()
-def registration(
-    *,
-    config: ConfigFile = _DEFAULT,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="The file to write; default: registration.yaml beside the configuration."),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
-) -> None:
-    """Write registration.yaml from a configuration."""
-    from agent_bridge.cli.init import write_registration
-
-    say(write_registration(_load(config), output or config.parent / "registration.yaml", force=force))
 
 
 @cli.command()
 def doctor(
     *,
-    config: ConfigFile = _DEFAULT,
+    config: ConfigFile = DEFAULT,
     registration: Annotated[
         Path | None, typer.Option(help="The registration; default: registration.yaml beside the configuration.")
     ] = None,
@@ -180,7 +111,7 @@ def doctor(
 def plan(
     upstream: Annotated[str | None, typer.Argument(help="Name of the upstream; default: all.")] = None,
     *,
-    config: ConfigFile = _DEFAULT,
+    config: ConfigFile = DEFAULT,
     kind: Annotated[str | None, typer.Option(help="Compare as this kind; default: that of the configuration.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the changes as JSON.")] = False,
 ) -> None:
@@ -201,7 +132,7 @@ def plan(
 def repair(
     agent: Annotated[str | None, typer.Argument(help="Name of the agent; default: all rooms.")] = None,
     *,
-    config: ConfigFile = _DEFAULT,
+    config: ConfigFile = DEFAULT,
     force: Annotated[bool, typer.Option("--force", help="Also replace the state that people chose.")] = False,
     dry: Annotated[bool, typer.Option("--dry-run", help="Change nothing, list the differences.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -218,8 +149,8 @@ def repair(
 
     source = _source(config)
     settings = source.read()
-    with _without_log():
-        report = asyncio.run(compare(settings, source, agent, force=force, dry=dry, show=show_progress))
+    with _without_log(), ProgressBar("Comparing rooms") as show:
+        report = asyncio.run(compare(settings, source, agent, force=force, dry=dry, show=show))
     say(to_json(report) if as_json else as_text(report, settings.bot.prefix))
     raise typer.Exit(exit_code(report))
 
@@ -227,7 +158,7 @@ def repair(
 @cli.command()
 def uninstall(
     *,
-    config: ConfigFile = _DEFAULT,
+    config: ConfigFile = DEFAULT,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
 ) -> None:
     """Remove all rooms of the bridge from the homeserver and deactivate its ghosts, for ever.
@@ -238,8 +169,8 @@ def uninstall(
     from agent_bridge.cli.uninstall import uninstall as remove
 
     settings = _load(config)
-    with _without_log():
-        code = asyncio.run(remove(settings, say, None if yes else ask_operator))
+    with _without_log(), ProgressBar("Removing rooms and ghosts") as show:
+        code = asyncio.run(remove(settings, say, None if yes else ask_operator, show))
     raise typer.Exit(code)
 
 
@@ -247,7 +178,7 @@ def uninstall(
 def erase(
     user: Annotated[str, typer.Argument(help="Matrix id of the person.")],
     *,
-    config: ConfigFile = _DEFAULT,
+    config: ConfigFile = DEFAULT,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
     dry: Annotated[bool, typer.Option("--dry-run", help="Delete nothing, count the data.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -264,8 +195,8 @@ def erase(
     source = _source(config)
     settings = source.read()
     ask = None if yes else ask_operator
-    with _without_log():
-        work = delete(settings, source, user, dry=dry, ask=ask, say=note, show=show_progress)
+    with _without_log(), ProgressBar("Erasing") as show:
+        work = delete(settings, source, user, dry=dry, ask=ask, say=note, show=show)
         report = asyncio.run(work)
     if report is None:
         note("Nothing was deleted.")
@@ -275,18 +206,19 @@ def erase(
 
 
 @cli.command()
-def migrate(*, config: ConfigFile = _DEFAULT) -> None:
+def migrate(*, config: ConfigFile = DEFAULT) -> None:
     """Bring the database's schema up to date."""
     from agent_bridge.store.postgres import migrate as migrations
     from agent_bridge.store.postgres.embedded import database_uri
 
     settings = _load_with_logging(config)
 
-    async def bring_up() -> None:
+    async def bring_up(show: ProgressBar) -> None:
         async with database_uri(settings.database) as uri:
-            await asyncio.to_thread(migrations.migrate, uri)
+            await asyncio.to_thread(migrations.migrate, uri, show=show)
 
-    asyncio.run(bring_up())
+    with ProgressBar("Migrating the database") as show:
+        asyncio.run(bring_up(show))
     say("The database is up to date.")
 
 
@@ -294,7 +226,7 @@ def migrate(*, config: ConfigFile = _DEFAULT) -> None:
 def backup(
     file: Annotated[Path, typer.Argument(help="The file to write.")],
     *,
-    config: ConfigFile = _DEFAULT,
+    config: ConfigFile = DEFAULT,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Write the database to a file. The bridge may run."""
@@ -307,7 +239,7 @@ def backup(
 def restore(
     file: Annotated[Path, typer.Argument(help="A file that agent-bridge backup wrote.")],
     *,
-    config: ConfigFile = _DEFAULT,
+    config: ConfigFile = DEFAULT,
     force: Annotated[bool, typer.Option("--force", help="Replace the tables of the database.")] = False,
 ) -> None:
     """Read the database from a file. All processes of the bridge must be stopped."""
@@ -320,7 +252,7 @@ def restore(
 def move(
     target: Annotated[str, typer.Argument(help="postgresql://…, or env:NAME: the URL of an empty database.")],
     *,
-    config: ConfigFile = _DEFAULT,
+    config: ConfigFile = DEFAULT,
 ) -> None:
     """Copy the embedded database to another server, and compare the numbers of rows."""
     from agent_bridge.cli.database import move as copy
@@ -329,19 +261,19 @@ def move(
 
 
 @cli.command()
-def run(*, config: ConfigFile = _DEFAULT) -> None:
+def run(*, config: ConfigFile = DEFAULT) -> None:
     """Run the bridge: endpoint, worker and candidate for leader. SIGHUP does what reload does."""
     serve_bridge(config)
 
 
 @cli.command()
-def worker(*, config: ConfigFile = _DEFAULT) -> None:
+def worker(*, config: ConfigFile = DEFAULT) -> None:
     """Run a worker only: it answers messages that another process's endpoint took in."""
     serve_bridge(config, only_works=True)
 
 
 @cli.command()
-def reload(*, config: ConfigFile = _DEFAULT) -> None:
+def reload(*, config: ConfigFile = DEFAULT) -> None:
     """Have all processes of the bridge read their configuration again.
 
     Lists the keys whose changes count now, and those that need a restart. A file with a fault changes nothing. Exit
@@ -359,7 +291,7 @@ def reload(*, config: ConfigFile = _DEFAULT) -> None:
 def why(
     message: Annotated[str, typer.Argument(help="A link to the message, its event id, or the name of its turn.")],
     *,
-    config: ConfigFile = _DEFAULT,
+    config: ConfigFile = DEFAULT,
 ) -> None:
     """Show step by step how the bridge handled a message."""
     from agent_bridge.cli.why import trace

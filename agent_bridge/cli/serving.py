@@ -52,7 +52,7 @@ async def _bridge(config: Config, source: ConfigSource, hangups: asyncio.Event, 
         gc.freeze()
         gc.enable()
         bridge.process_stats.listen()
-        await (bridge.work() if only_works else bridge.run())
+        await (bridge.work_only() if only_works else bridge.run())
 
 
 def serve(work: Coroutine[Any, Any, None], stop_timeout: float, hangups: asyncio.Event | None = None) -> None:

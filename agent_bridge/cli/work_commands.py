@@ -59,11 +59,12 @@ def task_list(
     room: Annotated[str | None, typer.Argument(help="An agent, a channel, or a room. Default: tasks of yours.")] = None,
     *,
     closed: Closed = False,
+    page: Annotated[int, typer.Option(min=1, help="Page of the list.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """List the open tasks of a room, or those that are assigned to the identity of the token."""
-    query = {"closed": str(closed).lower()} | ({} if room is None else {"room": room})
-    found = Client().get("/v1/tasks", query)["tasks"]
+    query: dict[str, str | float] = {"closed": str(closed).lower(), "page": page}
+    found = Client().get("/v1/tasks", query | ({} if room is None else {"room": room}))["tasks"]
     if as_json:
         for each in found:
             say(json.dumps(each, ensure_ascii=False))
@@ -104,7 +105,7 @@ def task_done(number: Number, words: Note = None, *, as_json: AsJson = False) ->
 
 @task_commands.command("fail")
 def task_fail(number: Number, words: Note = None, *, as_json: AsJson = False) -> None:
-    """Close a task without a result."""
+    """Close a task without a result, and cancel its open subtasks."""
     _change(number, "failed", words, as_json=as_json)
 
 

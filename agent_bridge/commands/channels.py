@@ -214,7 +214,7 @@ async def _move(ctx: CommandContext, found: Found, text: str) -> ChannelChanged 
 async def _delete(ctx: CommandContext, found: Found, text: str) -> PlaceDeleted | DeletionQuestion:
     if text.lower() != YES:
         return DeletionQuestion(found.name, f'channel delete "{found.name}" {YES}')
-    await delete_place(ctx, found.channel.id)
+    await delete_place(ctx, found.channel)
     return PlaceDeleted(found.name, is_server=False)
 
 

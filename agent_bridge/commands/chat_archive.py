@@ -154,6 +154,7 @@ async def _confirm(ctx: CommandContext, connection: Connection) -> Effect:
         return {}
     await services.choices.forget(connection, ctx.sender, ChoiceKind.DELETE)
     await _set_status(ctx, chat.id, ChatStatus.DELETING, connection)
+    await _request_deletion(ctx, connection, chat.id, chat.agent.name)
     direct_with = chat.agent.name if chat.kind is KindName.DM else None
     return {"number": chat.number or 0, "title": chat.title, "direct_with": direct_with}
 
@@ -167,7 +168,15 @@ async def _confirm_retirement(ctx: CommandContext, connection: Connection) -> Ef
         return {}
     await services.choices.forget(connection, ctx.sender, ChoiceKind.RETIRE)
     await services.retirement.retire(connection, asked.items[0], ctx.sender, deletes=True)
-    return {"retired": (await services.agents.by_agent(asked.items[0])).agent.name}
+    found = await services.agents.by_agent(asked.items[0])
+    await _request_deletion(ctx, connection, found.home.id, found.agent.name)
+    return {"retired": found.agent.name}
+
+
+async def _request_deletion(ctx: CommandContext, connection: Connection, room: int, name: str) -> None:
+    """Have the answer to the command show how far the deletion of a room of the agent *name* is, if it takes long."""
+    operations = ctx.services.operations
+    await operations.request_deletion(connection, ctx.key, [room], name, by=ctx.sender, turn=ctx.turn)
 
 
 async def _set_status(ctx: CommandContext, chat: int, status: ChatStatus, connection: Connection) -> Effect:

@@ -8,6 +8,7 @@ The answer of the command sends it, once.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from agent_bridge.commands.registry import CommandContext, Where, command
 from agent_bridge.core.answers import AnswerFile, MediaFile
 from agent_bridge.core.errors import TooLarge
 from agent_bridge.core.exports import ExportedMessage, ExportFormat, ExportHead
+from agent_bridge.core.file_key import FileKey
 from agent_bridge.core.permissions import Permission
 from agent_bridge.core.results.commands import Group
 from agent_bridge.core.results.contexts import ContextRefused
@@ -50,7 +52,9 @@ async def export(
     effect = begun if begun.keys() & {"url", "refused"} else await _made(ctx, talk, form, begun["at"])
     if "refused" in effect:
         return ExportRefused(ExportRefusal(effect["refused"]), talk.agent.name, effect.get("limit", 0))
-    file = AnswerFile(MediaFile(effect["url"], form.content_type, effect["size"]), effect["name"])
+    key = effect.get("key")
+    media = MediaFile(effect["url"], form.content_type, effect["size"], key=None if key is None else FileKey(**key))
+    file = AnswerFile(media, effect["name"])
     return ConversationExported(talk.agent.name, effect["messages"], file)
 
 
@@ -66,8 +70,9 @@ async def _made(ctx: CommandContext, talk: Talk, form: ExportFormat, begun: floa
         effect: Effect = {"refused": ExportRefusal.EMPTY}
         if number:
             name = export_name(talk.agent.name, at, form)
-            url = await ctx.services.media.upload(data, form.content_type, name)
-            effect = {"url": url, "size": len(data), "name": name, "messages": number}
+            media = await ctx.services.media.upload_for(ctx.room_id, data, form.content_type, name, ctx.voice)
+            effect = {"url": media.url, "size": media.size, "name": name, "messages": number}
+            effect |= {} if media.key is None else {"key": asdict(media.key)}
     except TooLarge as error:
         effect = {"refused": ExportRefusal.TOO_LARGE, "limit": error.limit}
 

@@ -39,7 +39,7 @@ async def answer(
     if not await moderates(ctx):
         return NotPermitted("answer", lowest_role(Permission.SETTINGS))
     if agent is not None and agent.agent.id not in {each.agent for each in present}:
-        return ContextRefused(ContextRefusal.UNKNOWN, name=agent.agent.name)
+        return ContextRefused(ContextRefusal.ABSENT, agent.agent.name)
     chosen = _chosen(ctx, room, present, None if agent is None else agent.agent.id)
     if chosen is None:
         return ContextRefused(ContextRefusal.UNNAMED)

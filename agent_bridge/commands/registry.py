@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.collaboration.tasks import TaskService
     from agent_bridge.bridge.collaboration.threads import Threads
     from agent_bridge.bridge.collaboration.votes import Votes
+    from agent_bridge.bridge.delivery.admin_links import AdminLinks
     from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
     from agent_bridge.bridge.delivery.trigger_secrets import TriggerSecrets
     from agent_bridge.bridge.programs.token_maker import TokenMaker
@@ -156,6 +157,8 @@ class CommandServices:
     tokens: Tokens
     token_maker: TokenMaker
     token_secrets: TokenSecrets
+    #: None: there is no admin page.
+    admin_links: AdminLinks | None = None
     schedule_store: ScheduleStore
     #: Name of the configured time zone.
     time_zone: Live[str]
@@ -199,6 +202,8 @@ class CommandContext:
     permissions: frozenset[Permission]
     #: The room in which the command was given.
     room_id: str
+    #: User id that speaks for the bridge in that room.
+    voice: str
     #: Whether that is an agent's room.
     in_agent_room: bool
     #: Root of the thread in which it was given; empty: the room itself.
@@ -262,6 +267,11 @@ class Command:
     def role(self) -> Role:
         """The lowest role of people who may use it."""
         return lowest_role(self.permission)
+
+    @property
+    def in_own_chats(self) -> bool:
+        """Whether members may use it in their own chats, whose settings are theirs."""
+        return self.permission is Permission.SETTINGS
 
 
 def command(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from agent_bridge.commands.effects import Effect
+    from agent_bridge.core.servers import Channel, Server
     from agent_bridge.store.postgres.database import Connection
 
 
@@ -169,15 +170,15 @@ async def _delete(ctx: CommandContext, words: str) -> PlaceDeleted | DeletionQue
     if not confirmed:
         channels = await ctx.services.servers.channels(found.number)
         return DeletionQuestion(found.name, f"server delete {found.number} {YES}", len(channels))
-    await delete_place(ctx, found.id)
+    await delete_place(ctx, found)
     return PlaceDeleted(found.name, is_server=True)
 
 
-async def delete_place(ctx: CommandContext, place: int) -> None:
-    """Have the server or the channel with the room *place* deleted, once for this command."""
+async def delete_place(ctx: CommandContext, place: Server | Channel) -> None:
+    """Have a server or a channel deleted, once for this command, whose answer shows how far that is."""
 
     async def act(connection: Connection) -> Effect:
-        await ctx.services.place_changes.delete(connection, place, ctx.key)
+        await ctx.services.place_changes.delete(connection, place, ctx.key, ctx.sender, ctx.turn)
         return {"status": PlaceStatus.DELETING}
 
     await once(ctx, act)

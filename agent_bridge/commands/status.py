@@ -40,9 +40,10 @@ async def help_(ctx: CommandContext, command: CommandWord | None = None) -> Comm
     if command is None:
         return CommandList(tuple(each.usage for each in usable.values()))
     name, _ = command_word(command)
-    if (found := usable.get(name)) is None:
+    found = ctx.registry.commands.get(name)
+    if found is None or not (name in usable or found.in_own_chats):
         return UnknownCommand(command, nearest(name, usable))
-    return CommandHelp(found.usage, found.role)
+    return CommandHelp(found.usage, found.role, in_own_chats=found.in_own_chats)
 
 
 @command("sync", group=Group.BRIDGE, permission=Permission.OPERATE, example="all")
@@ -84,6 +85,7 @@ async def status(ctx: CommandContext) -> StatusReport:
         upstreams=tuple(await ctx.services.upstream_status.read()),
         configured=sum(each.agent.entry is not None and each.agent.state is AgentState.ACTIVE for each in found),
         without_bot=sum(_waits_for_bot(each) for each in found),
+        operations=tuple(await ctx.services.operations.running()),
         rooms=tuple(RoomEntry(each.agent.name, each.home.problems) for each in found if each.home.problems),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.queue.turn_changes import FAILED, OPEN, change_turns
 from agent_bridge.commands.effects import once
 from agent_bridge.commands.entries import turn_entry
 from agent_bridge.commands.lookup import MessageReference
@@ -27,21 +28,16 @@ from agent_bridge.core.results.turns import (
 from agent_bridge.core.turns import TurnState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
+    from agent_bridge.bridge.queue.turn_changes import Change
     from agent_bridge.commands.effects import Effect
     from agent_bridge.store.postgres.database import Connection
     from agent_bridge.store.turn_admin import TurnSummary
 
-    #: Changes the turn with this row id for the event of a command; returns its lane, None when that is not possible.
-    Change = Callable[[Connection, int, str], Awaitable[int | None]]
-
 _ROWS, _OWN_ROWS = 50, 10
 #: The reference to every turn that failed, and the turns that one command retries.
 _ALL, _AT_ONCE = "all", 200
-#: The states in which a turn is retried, and those in which it is dropped, rather than the other turns of its event.
-_FAILED = frozenset({TurnState.FAILED, TurnState.STOPPED})
-_OPEN = frozenset({TurnState.QUEUED, TurnState.RUNNING})
 
 
 @command("stop", group=Group.ROOM, permission=Permission.JOIN)
@@ -76,14 +72,14 @@ async def retry(ctx: CommandContext, turn: MessageReference) -> Retried | Retrie
         failed = await ctx.services.turn_admin.failed(_AT_ONCE + 1)
         changes = await _change_all(ctx, failed, ctx.services.turn_admin.retry)
         return RetriedAll(sum(change.is_changed for change in changes[:_AT_ONCE]), has_more=len(changes) > _AT_ONCE)
-    changes = await _change(ctx, turn, ctx.services.turn_admin.retry, _FAILED)
+    changes = await _change(ctx, turn, ctx.services.turn_admin.retry, FAILED)
     return Retried(changes) if changes else TurnNotFound(turn.name)
 
 
 @command("drop", group=Group.MESSAGES, permission=Permission.OPERATE, example="0123456789abcdef")
 async def drop(ctx: CommandContext, turn: MessageReference) -> Dropped | TurnNotFound:
     """Drop open turns. A turn is dropped once for each event that gives the command."""
-    changes = await _change(ctx, turn, ctx.services.turn_admin.drop, _OPEN)
+    changes = await _change(ctx, turn, ctx.services.turn_admin.drop, OPEN)
     return Dropped(changes) if changes else TurnNotFound(turn.name)
 
 
@@ -121,8 +117,8 @@ async def _change_all(ctx: CommandContext, turns: Sequence[TurnSummary], change:
         return ()
 
     async def act(connection: Connection) -> Effect:
-        lanes = [await change(connection, turn.id, ctx.event_id) for turn in turns[:_AT_ONCE]]
-        await ctx.services.lanes.wake(connection, {lane for lane in lanes if lane is not None})
+        ids = [turn.id for turn in turns[:_AT_ONCE]]
+        lanes = await change_turns(ctx.services.lanes, connection, ids, change, ctx.event_id)
         changed = zip_longest(turns, lanes)
         return {"turns": [[turn.key, turn.state, lane is not None, turn.is_redacted] for turn, lane in changed]}
 

@@ -43,7 +43,7 @@ async def usage(
     period = Period.MONTH if month and not today else Period.DAY
     book = ctx.services.quotas.value
     rows = await ctx.services.usage.use(person, period.start(datetime.now(UTC), book.zone))
-    parts = _parts(rows, by)
+    parts = usage_parts(rows, by)
     role = "" if person is None else ctx.services.roles.of(person).name.lower()
     tokens, money = (
         None if person is None else book.of_user(person, role, measure, period)
@@ -62,7 +62,7 @@ async def usage(
     )
 
 
-def _parts(rows: Iterable[UsageRow], by: UsageBy) -> list[UsagePart]:
+def usage_parts(rows: Iterable[UsageRow], by: UsageBy) -> list[UsagePart]:
     """Return *rows* divided *by* something, those with the most tokens first."""
     amounts: dict[str, UsedAmount] = defaultdict(UsedAmount)
     agents: dict[str, dict[str, None]] = defaultdict(dict)

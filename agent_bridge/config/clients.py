@@ -20,7 +20,7 @@ _NO_URL = "http://client.invalid"
 
 
 class ClientsConfig(Section):
-    """Agents without an upstream, which connect themselves (docs/together.md)."""
+    """Agents without an upstream, which connect themselves (docs/programs.md)."""
 
     turn_timeout: StrictFloat = Field(
         3600, ge=1, le=604_800, description="Seconds after which the room is told that such an agent has not replied."

@@ -224,6 +224,12 @@ class AnswersConfig(Section):
     max_parts: StrictInt = Field(
         8, ge=1, le=100, description="Maximum number of messages of an answer. The rest is sent as a file."
     )
+    event_streams: bool = Field(
+        False,
+        description="Whether clients that know event streams (MSC4471) can get growing answers by messages to devices. "
+        "Where all people do, answers have no edits but the last one. Agents get devices; docs/event-streams.md says "
+        "what Synapse needs.",
+    )
     redact_answers: bool = Field(
         True,
         description="Whether the answer to a redacted message is redacted too. An answer to several messages is "

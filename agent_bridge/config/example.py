@@ -16,7 +16,7 @@ from agent_bridge.config.text import flow
 from agent_bridge.config.upstreams import UpstreamConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pydantic.fields import FieldInfo
 
@@ -116,18 +116,48 @@ def _item(section: Section, indent: str) -> Iterator[str]:
 
 def _keys(section: Section, indent: str, place: str = "") -> Iterator[str]:
     """Yield the lines of the keys of *section*, which is at *place*; an item of a list has none."""
-    for name, field in type(section).model_fields.items():
-        users = users_of(name) if isinstance(section, UpstreamConfig) else ""
-        only = f" Only with {users}." if users else ""
-        mark = _mark(f"{place}{name}") if place else ""
-        yield from _comment(f"{field.description or ''}{only}{mark}", indent)
-        value = getattr(section, name)
-        if isinstance(value, tuple) and value and isinstance(value[0], Section):
-            yield f"{indent}{name}:"
-            for item in value:
-                yield from _item(item, indent + _INDENT)
-        else:
-            yield indent + _line(name, field, value)
+    for name in type(section).model_fields:
+        yield from _key(type(section), name, getattr(section, name), indent, place)
+
+
+def _key(kind: type[Section], name: str, value: object, indent: str, place: str) -> Iterator[str]:
+    field = kind.model_fields[name]
+    users = users_of(name) if issubclass(kind, UpstreamConfig) else ""
+    only = f" Only with {users}." if users else ""
+    mark = _mark(f"{place}{name}") if place else ""
+    yield from _comment(f"{field.description or ''}{only}{mark}", indent)
+    if isinstance(value, tuple) and value and isinstance(value[0], Section):
+        yield f"{indent}{name}:"
+        for item in value:
+            yield from _item(item, indent + _INDENT)
+    else:
+        yield indent + _line(name, field, value)
+
+
+def unset_block(name: str) -> list[str]:
+    """Return the lines that show the top-level key *name*, which is not set, below its description."""
+    field = Config.model_fields[name]
+    kind = section_of(name)
+    value = field.get_default(call_default_factory=True) if kind is None else kind()
+    return list(_commented(_block(name, field, value)))
+
+
+def section_of(name: str) -> type[Section] | None:
+    """Return the section that the top-level key *name* has; None for a value or a list."""
+    kind = Config.model_fields[name].annotation
+    return kind if inspect.isclass(kind) and issubclass(kind, Section) else None
+
+
+def unset_key(kind: type[Section], name: str, indent: str, place: str = "") -> list[str]:
+    """Return the lines that show the key *name* of a section, which is not set; *place* as in ``lanes.``."""
+    value = kind.model_fields[name].get_default(call_default_factory=True)
+    return list(_commented(_key(kind, name, value, indent, place)))
+
+
+def _commented(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        text = line.lstrip(" ")
+        yield line if text.startswith("#") else f"{line[: len(line) - len(text)]}#{text}"
 
 
 def _line(name: str, field: FieldInfo, value: object) -> str:

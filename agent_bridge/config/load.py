@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.config.document import parse
@@ -14,11 +15,12 @@ from agent_bridge.core.errors import ConfigError
 from agent_bridge.core.named_files import read_up_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, MutableMapping
+    from collections.abc import Iterable, MutableMapping, Sequence
     from pathlib import Path
 
     from agent_bridge.config.document import Document
     from agent_bridge.config.model import Config
+    from agent_bridge.config.renamed import Line
     from agent_bridge.config.validation import ConfigFault
 
 
@@ -27,7 +29,7 @@ _log = logging.getLogger(__name__)
 #: Bytes of a file. One of ten thousand people has a megabyte.
 MAX_BYTES = 10_000_000
 #: The origin of a new config.yaml.
-_INIT = "agent-bridge init writes one"
+INIT = "agent-bridge init writes one"
 
 
 def load(path: Path, environ: MutableMapping[str, str] = os.environ) -> Config:
@@ -41,18 +43,51 @@ def load(path: Path, environ: MutableMapping[str, str] = os.environ) -> Config:
         ConfigError: lists every fault in its own line, as ``file:line: key: fault``. A file that is not YAML has
             one fault. Secrets are never shown.
     """
-    document = parse_mapping(read_bytes(path, _INIT), path, _INIT)
-    warnings, renamed_twice = rename_old_keys(document)
-    for line, warning in warnings:
-        _log.warning("%s:%d: %s", path, line, warning)
     origin = Origin(path.absolute().parent, environ)
-    found = check(document.root, origin)
-    others = [*renamed_twice, *document.duplicates]
-    if isinstance(found, list) or others:
-        raise faults_in(path, document, found if isinstance(found, list) else [], others)
+    found = examine(path, read_bytes(path, INIT), origin)
+    for line, warning in found.old_names:
+        _log.warning("%s:%d: %s", path, line, warning)
+    if found.config is None:
+        raise found.error
     for name in origin.used:
         del environ[name]
-    return found
+    return found.config
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A configuration file, with every fault of it."""
+
+    path: Path
+    #: The content, whose keys have their new names.
+    document: Document
+    #: The configuration; None: the file has faults.
+    config: Config | None
+    #: Keys under their old names, and faults, each with its line.
+    old_names: Sequence[Line]
+    faults: Sequence[Line]
+
+    @property
+    def error(self) -> ConfigError:
+        """The error that lists the faults in the order of their lines."""
+        return ConfigError("\n".join(f"{self.path}:{line}: {fault}" for line, fault in self.faults))
+
+
+def examine(path: Path, content: bytes, origin: Origin) -> Examined:
+    """Return the configuration with *content*, that of the file *path*.
+
+    Raises:
+        ConfigError: the content is not a mapping in YAML.
+    """
+    document = parse_mapping(content, path, INIT)
+    old_names, twice = rename_old_keys(document)
+    found = check(document.root, origin)
+    faults = [*twice, *document.duplicates]
+    if isinstance(found, list):
+        faults += [(document.line(fault.place), fault) for fault in found]
+    faults.sort(key=lambda each: each[0])
+    config = None if faults or isinstance(found, list) else found
+    return Examined(path, document, config, old_names, faults)
 
 
 def read_bytes(path: Path, origin: str) -> bytes:

@@ -12,6 +12,7 @@ from pydantic import (
     field_validator,
 )
 
+from agent_bridge.config.admin import AdminConfig
 from agent_bridge.config.agents import AgentList
 from agent_bridge.config.api import ApiConfig
 from agent_bridge.config.clients import ClientsConfig, client_upstreams
@@ -30,15 +31,15 @@ from agent_bridge.config.conversations import (
     TemplatesConfig,
     ThreadsConfig,
 )
+from agent_bridge.config.encryption import EncryptionConfig
+from agent_bridge.config.metrics import MetricsConfig
 from agent_bridge.config.quotas import PricesConfig, QuotaConfig, TimeZone
 from agent_bridge.config.section import Section
 from agent_bridge.config.types import (
-    ENVIRONMENT,
     POSTGRESQL,
     BotLocalpart,
     Localpart,
     LocalPath,
-    Origin,
     PermissionKey,
     RoleName,
     Secret,
@@ -46,6 +47,7 @@ from agent_bridge.config.types import (
     ServerName,
     Url,
     refuse_ambiguous_password,
+    stays_as_written,
 )
 from agent_bridge.config.upstreams import UpstreamConfig
 from agent_bridge.core.client_agents import CLIENTS, EPHEMERAL_CLIENTS
@@ -130,8 +132,7 @@ class DatabaseConfig(Section):
     @field_validator("url")
     @classmethod
     def _scheme(cls, value: str, info: ValidationInfo) -> str:
-        if not isinstance(info.context, Origin) and value.startswith(ENVIRONMENT):
-            # As it is written: the environment is not read.
+        if stays_as_written(value, info):
             return value
         if value != "embedded" and not value.startswith(POSTGRESQL):
             raise ValueError('must be "embedded" or start with postgresql://')
@@ -245,6 +246,9 @@ class Config(Section):
     prices: PricesConfig = Field({}, validate_default=True)
     api: ApiConfig = ApiConfig()
     clients: ClientsConfig = ClientsConfig()
+    encryption: EncryptionConfig = EncryptionConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    admin: AdminConfig = AdminConfig()
     presence: bool | None = Field(
         None,
         description="true: all agents are shown as online, or as unavailable if their server does not answer. false: "
@@ -285,6 +289,15 @@ class Config(Section):
             raise ValueError(f"alias must be one of your homeserver, such as #team:{homeserver.domain}")
         return value
 
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_have_a_port(cls, value: MetricsConfig, info: ValidationInfo) -> MetricsConfig:
+        service, api = info.data.get("appservice"), info.data.get("api")
+        others = {"appservice.port": service and service.port, "api.port": api and api.port}
+        if taken := [key for key, port in others.items() if value.port is not None and port == value.port]:
+            raise ValueError(f"port must not be that of {taken[0]}; without port, token alone has /metrics there")
+        return value
+
     @field_validator("prices")
     @classmethod
     def _money_has_prices(cls, value: PricesConfig, info: ValidationInfo) -> PricesConfig:
@@ -302,7 +315,9 @@ class Config(Section):
     def public_url(self) -> str:
         """URL at which other programs reach the bridge."""
         listener = self.appservice if self.api.port is None else self.api
-        return self.api.public_url or f"http://{listener.hostname}:{listener.port}"
+        # An IPv6 address has colons, too.
+        host = f"[{listener.hostname}]" if ":" in listener.hostname else listener.hostname
+        return self.api.public_url or f"http://{host}:{listener.port}"
 
     @property
     def quota_book(self) -> QuotaBook:

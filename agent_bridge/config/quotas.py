@@ -38,7 +38,7 @@ def _time_zone(value: str) -> str:
     return value
 
 
-Money = Annotated[Decimal, BeforeValidator(_money)]
+Money = Annotated[Decimal, BeforeValidator(_money), Field(ge=0, le=_MOST_MONEY)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 #: Keys of limits, with their measures and periods.
 _LIMITS = {

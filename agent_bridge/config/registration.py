@@ -20,6 +20,7 @@ def registration(config: Config) -> dict[str, Any]:
     The namespaces are exclusive: the homeserver gives their names to no other user.
     """
     service, names = config.appservice, config.namespace
+    needs_devices = config.encryption.allow or config.answers.event_streams
     # The name in the specification, and that of MSC2409, which Synapse reads.
     ephemeral = dict.fromkeys(("receive_ephemeral", "de.sorunome.msc2409.push_ephemeral"), True)
     return {
@@ -34,7 +35,10 @@ def registration(config: Config) -> dict[str, Any]:
             "aliases": _exclusive(names.alias_regex, names.space_alias_regex),
             "rooms": [],
         },
-        **(ephemeral if config.api.typing else {}),
+        **(ephemeral if config.api.typing or needs_devices else {}),
+        # Devices of ghosts (MSC4190), and news about keys in transactions (MSC3202), as Synapse reads them.
+        **({"io.element.msc4190": True} if needs_devices else {}),
+        **({"org.matrix.msc3202": True} if config.encryption.allow else {}),
     }
 
 

@@ -44,6 +44,8 @@ class Origin:
     environ: Mapping[str, str]
     #: Names of the variables that were read.
     used: set[str] = field(default_factory=set)
+    #: Names of the variables that are not set, whose references stay as they are written. None: they are faults.
+    unset: set[str] | None = None
 
 
 def _url(value: str) -> str:
@@ -205,9 +207,18 @@ def _from_environment(value: Any, info: ValidationInfo) -> Any:
     if reference is None:
         return value
     if not origin.environ.get(reference[1]):
+        if origin.unset is not None:
+            origin.unset.add(reference[1])
+            return value
         raise ValueError(f"the environment variable {reference[1]} is not set; set it, or write the value here")
     origin.used.add(reference[1])
     return origin.environ[reference[1]]
+
+
+def stays_as_written(value: str, info: ValidationInfo) -> bool:
+    """Tell whether *value* refers to a variable of the environment that is not read, or that may be unset."""
+    is_strict = isinstance(info.context, Origin) and info.context.unset is None
+    return value.startswith(ENVIRONMENT) and not is_strict
 
 
 def refuse_ambiguous_password(url: str) -> None:
@@ -220,6 +231,9 @@ def _one_line(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not text or not text.isprintable():
         raise ValueError("must be one line of printable characters and must not be empty")
+    if text != text.strip():
+        # The value of a header has none, so that no comparison would ever succeed.
+        raise ValueError("must not begin or end with a space")
     return value
 
 
@@ -246,7 +260,7 @@ PermissionKey = Annotated[str, AfterValidator(_permission_key)]
 RoleName = Annotated[Role, BeforeValidator(_role)]
 UpstreamName = Annotated[str, AfterValidator(_upstream_name)]
 #: A number of earlier messages; ``all`` is the largest one.
-ImportCount = Annotated[int, BeforeValidator(_import_count)]
+ImportCount = Annotated[int, BeforeValidator(_import_count), Field(ge=0, le=MOST_IMPORTED)]
 CommandPrefix = Annotated[str, AfterValidator(_prefix)]
 HeaderName = Annotated[str, AfterValidator(_header)]
 #: Text with the placeholders ``{name}``, ``{id}`` and ``{upstream}``, and without other braces.

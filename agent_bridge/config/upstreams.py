@@ -158,6 +158,19 @@ class UpstreamConfig(Section):
         description="Model that transcribes voice messages (/audio/transcriptions). Without it they are not accepted.",
         examples=["whisper-1"],
     )
+    speech_model: str | None = Field(
+        None,
+        min_length=1,
+        description="Model that reads answers aloud (/audio/speech): those to voice messages, and all of a room after "
+        "!ab voice on. The text of the answer is sent in any case. Needs pip install '.[voice]'. Without a model no "
+        "answer is read aloud.",
+        examples=["tts-1"],
+    )
+    speech_voice: str = Field("alloy", min_length=1, description="The voice.", examples=["alloy"])
+    speech_format: Literal["opus", "mp3", "wav", "flac", "aac"] = Field(
+        "opus",
+        description="Format that the server is asked for. Anything but Opus in Ogg is converted to that.",
+    )
     approvals: Rule | dict[str, Rule] = Field(
         Rule.ASK,
         description="Tools for which the server requests a decision. ask: a card in the room asks the person who asked "

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.actors import Actor
 
-#: Key of the content.
+#: Key of what an agent or a person reports, for programs.
 EVENT = "org.agent_bridge.event"
 #: Bytes of the data as JSON with the places of numbers, values in it, and objects and lists around a value.
 MOST_BYTES, MOST_VALUES, MOST_DEPTH = 16 * 1024, 1_000, 16
@@ -210,7 +210,8 @@ def _restore(value: Any, path: Sequence[str]) -> None:
         number = int(found) if _WHOLE.fullmatch(found) else float(found)
     except ValueError:
         return
-    if math.isfinite(number):
+    # A whole number is finite, and may be too large for a float.
+    if isinstance(number, int) or math.isfinite(number):
         value[int(last) if isinstance(value, list) else last] = number
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from agent_bridge.core.file_key import FileKey
     from agent_bridge.core.turns import StopReason
 
 
@@ -25,6 +26,9 @@ class Part:
     WAITING: Final = -1_002
     #: Cards that ask whether a tool may run: ``CARDS[0]`` is the first one.
     CARDS: Final = range(-2_000, -12_000, -1)
+    #: Voice messages that read the answer aloud, 32 of each retry of its turn, the last of which tells of a failure.
+    #: They are acts.
+    SPEECH: Final = range(-12_000, -22_016, -1)
     #: Files and reactions that the agent sends by tools of the bridge. The number derives from the call and the retry.
     ACTS: Final = range(-1_000_000_000, -2_000_000_000, -1)
     #: The text of the answer in its order, then a notice of the bridge about it.
@@ -49,6 +53,8 @@ class MediaFile:
     height: int | None = None
     #: Whether it is a picture with several frames; None if this is unknown.
     animated: bool | None = None
+    #: Opens the file; None: it is not encrypted.
+    key: FileKey | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,27 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class SpokenPiece:
+    """A piece of an answer as sound, uploaded already."""
+
+    media: MediaFile
+    #: Milliseconds.
+    duration: int
+    #: Values from 0 to 1,024 (MSC3246).
+    waveform: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """How far an answer is read aloud."""
+
+    #: The pieces that are uploaded, the first one first.
+    pieces: tuple[SpokenPiece, ...] = ()
+    #: Why the rest is not read aloud, in the language of the room; empty: it is, or is to be.
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerExtras:
     """Everything that is shown with an answer except its text."""
 
@@ -119,6 +146,13 @@ class AnswerExtras:
     rest: bool = False
     #: User ids that the final message of the answer mentions.
     mentions: tuple[str, ...] = ()
+    #: None: the answer is not read aloud.
+    speech: Speech | None = None
+
+
+def is_act(part: int) -> bool:
+    """Tell whether *part* belongs to one answer, and no later answer to the same question edits it."""
+    return part in Part.ACTS or part in Part.SPEECH
 
 
 NO_EXTRAS: Final = AnswerExtras()

@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Key of the mark in the content of every event that the bridge sends.
+#: Key of the mark in the content of an event: the name of the turn or of another cause, and the part. A process finds
+#: by it the events that another one has sent. Polls and state events have none.
 MARK = "agent_bridge.turn"
+#: Begins the names of requests of programs, which are in the marks of their events.
+REQUEST = "api"
 #: Key that marks an agent: in the profile of its ghost, and in the state of its rooms.
 AGENT_MARK = "org.agent_bridge.agent"
 #: Key in the content of every event that shows an earlier message of an upstream; its value is true.
 IMPORTED = "agent_bridge.imported"
+#: Key in the content of a voice message that reads an answer aloud, whose text the room has too; its value is true.
+SPOKEN = "org.agent_bridge.spoken"
 #: Key in the content of a notice of the bridge at which a thread begins: agents do not get it. Its value is true.
 THREAD_HEAD = "org.agent_bridge.thread_head"
 

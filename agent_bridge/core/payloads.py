@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent_bridge.core.file_key import FileKey
+
     #: The value of an argument that a client gives by name: storable text, a number or a truth value; None: a value of
     #: a type that no argument has.
     NamedValue = str | int | bool | None
@@ -28,7 +30,7 @@ class Attachment:
     """A file that a message brings, as its sender describes it. None of the description is verified."""
 
     kind: MediaKind
-    #: ``mxc://`` URL with a valid server name and media id; None without one, for example if the file is encrypted.
+    #: ``mxc://`` URL with a valid server name and media id; None without one.
     url: str | None
     #: File name, storable text; may be empty.
     name: str
@@ -41,6 +43,8 @@ class Attachment:
     voice: bool
     #: Whether it is encrypted (``file`` in place of ``url``).
     encrypted: bool
+    #: The key of an encrypted file; None without a valid one. Not in the text form, from which names derive.
+    key: FileKey | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,8 @@ class RefusalReason(StrEnum):
 
     #: It is encrypted end to end.
     ENCRYPTED = "encrypted"
+    #: It is not encrypted, and has to be.
+    NOT_ENCRYPTED = "not_encrypted"
     #: As many messages as are allowed wait in its room.
     FULL = "full"
     #: Its sender has no role.

@@ -166,6 +166,8 @@ class RoomProblem(StrEnum):
 
     #: Clients encrypt the messages, which the bridge cannot read.
     ENCRYPTED = "encrypted"
+    #: Clients do not encrypt the messages, and the bridge takes encrypted ones only.
+    NOT_ENCRYPTED = "not_encrypted"
     #: The room was upgraded, and nobody invited the ghost or the bridge bot into the room that replaces it.
     SUCCESSOR_CLOSED = "successor_closed"
     #: The ghost is not in the room, and cannot enter it.
@@ -199,7 +201,7 @@ class RoomProblem(StrEnum):
     @property
     def ends_talk(self) -> bool:
         """Whether people cannot talk with the agent in the room."""
-        return self.silences or self is RoomProblem.ENCRYPTED
+        return self.silences or self in {RoomProblem.ENCRYPTED, RoomProblem.NOT_ENCRYPTED}
 
 
 _SILENCING = frozenset(
@@ -248,6 +250,15 @@ class Streaming(StrEnum):
     #: By edits of its first words.
     EDITS = "edits"
     #: Not before it is complete.
+    OFF = "off"
+
+
+class SpeechMode(StrEnum):
+    """Which answers of a room are read aloud."""
+
+    #: Those to voice messages.
+    ASKED = "asked"
+    ON = "on"
     OFF = "off"
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.answers import AnswerExtras
     from agent_bridge.core.chains import ChainPosition
     from agent_bridge.core.payloads import Payload
-    from agent_bridge.core.rooms import KindName, RoomProblem, Streaming, WhenBusy
+    from agent_bridge.core.rooms import KindName, RoomProblem, SpeechMode, Streaming, WhenBusy
 
 
 class TurnKind(StrEnum):
@@ -127,6 +127,10 @@ class IgnoreReason(StrEnum):
     #: A bot sent it, and has asked the agent too often in the last minute.
     BUDGET = "budget"
     ENCRYPTED = "encrypted"
+    #: It is not encrypted, and has to be.
+    NOT_ENCRYPTED = "not_encrypted"
+    #: It was redacted before it was decrypted.
+    REDACTED = "redacted"
     #: The database refuses it.
     DEAD_LETTER = "dead_letter"
     #: An equal request waited already.
@@ -240,6 +244,8 @@ class Turn:
     voice: str | None = None
     #: None: the bridge does not know the room.
     room_kind: KindName | None = None
+    #: Which answers of the room are read aloud; None: those to voice messages.
+    speech: SpeechMode | None = None
     #: Its place in a chain of agents that ask each other; None outside of chains.
     chain: ChainPosition | None = None
     #: Numbers of the earlier attempts since the last committed answer whose workers told no end.

@@ -55,7 +55,7 @@ def settings(
                 "type": "http",
                 "tls": False,
                 "bind_addresses": ["127.0.0.1"],
-                "resources": [{"names": ["client"]}],
+                "resources": [{"names": ["client", "openid"]}],
             }
         ],
         "database": {"name": "sqlite3", "args": {"database": str(folder / "homeserver.db")}},
@@ -74,6 +74,11 @@ def settings(
         # A picture gets a thumbnail when a client asks for it, instead of five when it is uploaded.
         "thumbnail_sizes": [],
         "dynamic_thumbnails": True,
+        # Keys for application services that ask for them.
+        "experimental_features": {
+            "msc2409_to_device_messages_enabled": True,
+            "msc3202_transaction_extensions": True,
+        },
         **(_relaxed_limits() if relaxed else {}),
     }
 

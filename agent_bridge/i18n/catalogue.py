@@ -15,17 +15,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from agent_bridge.i18n.admin_texts import AdminTexts
     from agent_bridge.i18n.command_texts import CommandTexts
     from agent_bridge.i18n.context_texts import ContextTexts
     from agent_bridge.i18n.data_texts import DataTexts
     from agent_bridge.i18n.event_texts import EventTexts
     from agent_bridge.i18n.model_texts import ModelTexts
     from agent_bridge.i18n.notification_texts import NotificationTexts
+    from agent_bridge.i18n.operation_texts import OperationTexts
     from agent_bridge.i18n.people_texts import PeopleTexts
     from agent_bridge.i18n.repair_texts import RepairTexts
     from agent_bridge.i18n.retirement_texts import RetirementTexts
     from agent_bridge.i18n.schedule_texts import ScheduleTexts
     from agent_bridge.i18n.server_texts import ServerTexts
+    from agent_bridge.i18n.speech_texts import SpeechTexts
     from agent_bridge.i18n.task_texts import TaskTexts
     from agent_bridge.i18n.thread_texts import ThreadTexts
     from agent_bridge.i18n.token_texts import TokenTexts
@@ -90,6 +93,8 @@ class Texts:
     no_command: str
     unknown_target: str
     encrypted: str
+    key_missing: str
+    not_encrypted: str
     #: Told where agents answer only those who have selected them.
     other_agent: str
     select_first: str
@@ -279,6 +284,8 @@ class Texts:
     voice_no_path: str
     voice_invalid: str
     voice_type: str
+    speech_no_path: str
+    speech_invalid: str
     list_web_page: str
     list_no_json: str
     list_value_too_long: str
@@ -331,8 +338,11 @@ class Texts:
     usage: UsageTexts
     people: PeopleTexts
     repairs: RepairTexts
+    operations: OperationTexts
+    speech: SpeechTexts
     retirement: RetirementTexts
     tokens: TokenTexts
+    admin: AdminTexts
     triggers: TriggerTexts
     schedules: ScheduleTexts
     servers: ServerTexts

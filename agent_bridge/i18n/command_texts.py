@@ -30,6 +30,7 @@ class CommandTexts:
     usage: str
     usage_example: str
     usage_role: str
+    usage_own: str
     argument_missing: str
     argument_surplus: str
     argument_too_long: str
@@ -55,7 +56,7 @@ class CommandTexts:
     not_an_agents_room: str
     #: The parts of the answer to ``reload``, by name.
     reload: Mapping[str, str]
-    #: Holders of a role, by the name of the role: the ``{role}`` of *command_not_permitted* and *usage_role*.
+    #: Holders of a role, by the name of the role: the ``{role}`` of *command_not_permitted*, *usage_role*, *usage_own*.
     roles: Mapping[str, str]
 
     #: Answers to commands about agents.

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from agent_bridge.i18n.catalogue import Texts
+from agent_bridge.i18n.english_admin import ENGLISH_ADMIN
 from agent_bridge.i18n.english_commands import ENGLISH_COMMANDS
 from agent_bridge.i18n.english_contexts import ENGLISH_CONTEXTS
 from agent_bridge.i18n.english_data import ENGLISH_DATA
 from agent_bridge.i18n.english_events import ENGLISH_EVENTS
 from agent_bridge.i18n.english_models import ENGLISH_MODELS
 from agent_bridge.i18n.english_notifications import ENGLISH_NOTIFICATIONS
+from agent_bridge.i18n.english_operations import ENGLISH_OPERATIONS
 from agent_bridge.i18n.english_people import ENGLISH_PEOPLE
 from agent_bridge.i18n.english_repairs import ENGLISH_REPAIRS
 from agent_bridge.i18n.english_retirement import ENGLISH_RETIREMENT
 from agent_bridge.i18n.english_schedules import ENGLISH_SCHEDULES
 from agent_bridge.i18n.english_servers import ENGLISH_SERVERS
+from agent_bridge.i18n.english_speech import ENGLISH_SPEECH
 from agent_bridge.i18n.english_tasks import ENGLISH_TASKS
 from agent_bridge.i18n.english_threads import ENGLISH_THREADS
 from agent_bridge.i18n.english_tokens import ENGLISH_TOKENS
@@ -58,6 +61,14 @@ ENGLISH = Texts(
         "This room is now encrypted, and the bridge cannot read encrypted messages. "
         "Please use a room without encryption."
     ),
+    key_missing=(
+        "I cannot read this message: it is encrypted, and its key has not reached me. If the key comes, I answer. "
+        "Otherwise please send the message again."
+    ),
+    not_encrypted=(
+        "I answer encrypted messages only. Please turn on encryption in the settings of this room, or write to me in "
+        "an encrypted one."
+    ),
     other_agent=(
         "This room talks with *{agent}*, and you have chosen *{selected}*. Write in the room of *{selected}*, or "
         "choose again: `{prefix} agent`."
@@ -96,6 +107,7 @@ ENGLISH = Texts(
         "forbidden": "its link points to an address that this bridge does not fetch from",
         "unreachable": "its link does not deliver a file",
         "encrypted": "it is encrypted",
+        "damaged": "it is encrypted, and does not match the key in its message",
     },
     units=("bytes", "kB", "MB", "GB"),
     no_images="the agent {agent} does not accept images",
@@ -173,7 +185,11 @@ ENGLISH = Texts(
     room_problems={
         "encrypted": (
             "is encrypted: set encryption_enabled_by_default_for_room_type to off in homeserver.yaml, then delete the "
-            "room, and the bridge makes another one"
+            "room, and the bridge makes another one; or allow encryption (docs/encryption.md)"
+        ),
+        "not_encrypted": (
+            "is not encrypted, and encryption.require refuses its messages: turn encryption on in the settings of the "
+            "room, or delete it, and the bridge makes an encrypted one"
         ),
         "successor_closed": "was upgraded: invite the ghost and the bot into the room that replaces it",
         "ghost_away": "has no ghost: it cannot join, perhaps its account is deactivated",
@@ -333,6 +349,8 @@ ENGLISH = Texts(
     voice_no_path="{upstream} does not transcribe voice messages ({status}): is its transcription_model correct?",
     voice_invalid="the response of {upstream} is not a transcription",
     voice_type="the media type of the recording is not valid",
+    speech_no_path="{upstream} does not read texts aloud ({status}): is its speech_model correct?",
+    speech_invalid="the response of {upstream} is not a recording",
     list_web_page=(
         '{upstream} answered GET /models with a web page instead of {{"data": [{{"id": …}}]}}; '
         "is its url correct? It usually ends in /v1"
@@ -405,8 +423,11 @@ ENGLISH = Texts(
     usage=ENGLISH_USAGE,
     people=ENGLISH_PEOPLE,
     repairs=ENGLISH_REPAIRS,
+    operations=ENGLISH_OPERATIONS,
+    speech=ENGLISH_SPEECH,
     retirement=ENGLISH_RETIREMENT,
     tokens=ENGLISH_TOKENS,
+    admin=ENGLISH_ADMIN,
     triggers=ENGLISH_TRIGGERS,
     schedules=ENGLISH_SCHEDULES,
     servers=ENGLISH_SERVERS,

@@ -11,6 +11,7 @@ ENGLISH_CONTEXTS = ContextTexts(
     refused={
         "no_agent": "Please reply to a message of an agent with this command: the room has several.",
         "unnamed": "The room has several agents. Please write the name of one behind the command.",
+        "absent": "**{agent}** is not in this room.",
         "no_upstream": "**{agent}** is no longer available.",
         "one_memory": (
             "The server of **{agent}** keeps one memory for all rooms, so no conversation can begin or be loaded here."

@@ -40,7 +40,7 @@ ENGLISH_EVENTS = EventTexts(
     },
     place=" at `{place}`",
     mirrors_all="*{channel}* shows when agents begin and end their turns.",
-    mirrors="*{channel}* shows when {agents} begin and end their turns.",
+    mirrors="*{channel}* shows the beginnings and ends of the turns of {agents}.",
     mirrors_none="*{channel}* does not show the turns of agents. `{prefix} channel mirror {channel} on` changes that.",
     mirror_ended="*{channel}* does not show the turns of agents any more.",
     no_log="*{channel}* is no channel of the type `log`.",

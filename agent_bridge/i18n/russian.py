@@ -8,17 +8,20 @@ Terms: агент, сообщение, ответ, комната, ветка (t
 from __future__ import annotations
 
 from agent_bridge.i18n.catalogue import Texts
+from agent_bridge.i18n.russian_admin import RUSSIAN_ADMIN
 from agent_bridge.i18n.russian_commands import RUSSIAN_COMMANDS
 from agent_bridge.i18n.russian_contexts import RUSSIAN_CONTEXTS
 from agent_bridge.i18n.russian_data import RUSSIAN_DATA
 from agent_bridge.i18n.russian_events import RUSSIAN_EVENTS
 from agent_bridge.i18n.russian_models import RUSSIAN_MODELS
 from agent_bridge.i18n.russian_notifications import RUSSIAN_NOTIFICATIONS
+from agent_bridge.i18n.russian_operations import RUSSIAN_OPERATIONS
 from agent_bridge.i18n.russian_people import RUSSIAN_PEOPLE
 from agent_bridge.i18n.russian_repairs import RUSSIAN_REPAIRS
 from agent_bridge.i18n.russian_retirement import RUSSIAN_RETIREMENT
 from agent_bridge.i18n.russian_schedules import RUSSIAN_SCHEDULES
 from agent_bridge.i18n.russian_servers import RUSSIAN_SERVERS
+from agent_bridge.i18n.russian_speech import RUSSIAN_SPEECH
 from agent_bridge.i18n.russian_tasks import RUSSIAN_TASKS
 from agent_bridge.i18n.russian_threads import RUSSIAN_THREADS
 from agent_bridge.i18n.russian_tokens import RUSSIAN_TOKENS
@@ -73,6 +76,14 @@ RUSSIAN = Texts(
         "В этой комнате теперь включено шифрование, а мост не может читать зашифрованные сообщения. "
         "Пожалуйста, пользуйтесь комнатой без шифрования."
     ),
+    key_missing=(
+        "Я не могу прочитать это сообщение: оно зашифровано, а ключ до меня не дошёл. Если ключ придёт, я отвечу. "
+        "Иначе, пожалуйста, отправьте сообщение ещё раз."
+    ),
+    not_encrypted=(
+        "Я отвечаю только на зашифрованные сообщения. Пожалуйста, включите шифрование в настройках этой комнаты или "
+        "напишите мне в зашифрованной."
+    ),
     other_agent=(
         "В этой комнате отвечает *{agent}*, а вы выбрали агента *{selected}*. Напишите в его комнату или выберите "
         "другого: `{prefix} agent`."
@@ -111,6 +122,7 @@ RUSSIAN = Texts(
         "forbidden": "ссылка на него ведёт на адрес, с которого мост ничего не скачивает",
         "unreachable": "получить его по ссылке не удалось",
         "encrypted": "он зашифрован",
+        "damaged": "он зашифрован и не подходит к ключу из сообщения",
     },
     units=("байт", "кБ", "МБ", "ГБ"),
     no_images="агент {agent} не принимает изображения",
@@ -194,7 +206,11 @@ RUSSIAN = Texts(
     room_problems={
         "encrypted": (
             "зашифрована: задайте encryption_enabled_by_default_for_room_type: off в homeserver.yaml и удалите "
-            "комнату, мост создаст другую"
+            "комнату, мост создаст другую; или разрешите шифрование (docs/encryption.md)"
+        ),
+        "not_encrypted": (
+            "не зашифрована, и её сообщения отклоняет encryption.require: включите шифрование в настройках комнаты или "
+            "удалите её, мост создаст зашифрованную"
         ),
         "successor_closed": "обновлена: пригласите агента и бота в новую комнату",
         "ghost_away": "осталась без агента: он не может войти, возможно, его учётная запись отключена",
@@ -359,6 +375,8 @@ RUSSIAN = Texts(
     voice_no_path="сервер {upstream} не расшифровывает голосовые сообщения ({status}): верна ли transcription_model?",
     voice_invalid="ответ сервера {upstream} не является расшифровкой",
     voice_type="тип записи недопустим",
+    speech_no_path="сервер {upstream} не озвучивает тексты ({status}): верна ли speech_model?",
+    speech_invalid="ответ сервера {upstream} не является записью",
     list_web_page=(
         'сервер {upstream} ответил на GET /models веб-страницей вместо {{"data": [{{"id": …}}]}}; '
         "верен ли его url? Обычно он заканчивается на /v1"
@@ -431,8 +449,11 @@ RUSSIAN = Texts(
     usage=RUSSIAN_USAGE,
     people=RUSSIAN_PEOPLE,
     repairs=RUSSIAN_REPAIRS,
+    operations=RUSSIAN_OPERATIONS,
+    speech=RUSSIAN_SPEECH,
     retirement=RUSSIAN_RETIREMENT,
     tokens=RUSSIAN_TOKENS,
+    admin=RUSSIAN_ADMIN,
     triggers=RUSSIAN_TRIGGERS,
     schedules=RUSSIAN_SCHEDULES,
     servers=RUSSIAN_SERVERS,

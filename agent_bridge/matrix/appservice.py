@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from agent_bridge.core.errors import BridgeError, StoreError
+from agent_bridge.core.observer import UNOBSERVED, TransactionResult
 from agent_bridge.matrix.ephemeral import ephemeral_events
 from agent_bridge.matrix.events import clean, legible, parse_event, parse_transaction
 
@@ -24,10 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from agent_bridge.core.feed import LiveEvent
+    from agent_bridge.core.observer import Observer
     from agent_bridge.matrix.events import RoomEvent
 
     #: Takes typing notifications and presence. Raises nothing.
     TakesEphemeral = Callable[[Sequence[LiveEvent]], Awaitable[None]]
+    #: Commits the news about keys in the body of a transaction. Raises StoreError if it did not.
+    TakesKeyNews = Callable[[bytes, bool], Awaitable[None]]
+    #: Passes requests for event streams on. Raises nothing.
+    TakesStreams = Callable[[bytes, Sequence[RoomEvent]], Awaitable[None]]
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _log = logging.getLogger(__name__)
@@ -41,8 +47,8 @@ _BODY_TIMEOUT = 60.0
 _QUERY_TIMEOUT, _LONGEST_NAME = 10.0, 1_000
 #: Bytes that are parsed before a thread could begin, and elements that a dead letter shows.
 _SHORT, _SHOWN = 20_000, 100
-#: Key of a request: whether it has the hs_token.
-AUTHORISED = web.RequestKey("authorised", bool)
+#: Keys of a request: whether it has the hs_token, and whether it has the token of a program.
+AUTHORISED, OF_PROGRAM = web.RequestKey("authorised", bool), web.RequestKey("of_program", bool)
 #: Seconds without a transaction after which the homeserver has finished its repeats.
 _QUIET = 3.0
 #: Seconds between two calls of :meth:`AppServiceEndpoint.look_for_gap`.
@@ -149,15 +155,23 @@ class AppServiceEndpoint:
         queries: Queries | None = None,
         *,
         ephemeral: TakesEphemeral | None = None,
+        key_news: TakesKeyNews | None = None,
+        streams: TakesStreams | None = None,
         body_timeout: float = _BODY_TIMEOUT,
+        observer: Observer = UNOBSERVED,
     ) -> None:
+        self._observer = observer
         self._hs_token = hs_token.encode()
         self._queries = queries
         self._ephemeral = ephemeral
+        self._key_news = key_news
+        self._streams = streams
         self._body_timeout = body_timeout
         self._intake = intake
         #: The last numeric transaction id.
         self._last = 0
+        #: Whether news about keys may be lost: a transaction that the homeserver repeats has none.
+        self._lost_news = False
         self._gaps = GapDetector()
         self._missing = MissingIds()
 
@@ -187,9 +201,18 @@ class AppServiceEndpoint:
         return guarded
 
     async def _transaction(self, request: web.Request) -> web.Response:
+        begin, result, events = time.monotonic(), TransactionResult.UNAVAILABLE, 0
+        try:
+            response, result, events = await self._receive(request)
+        finally:
+            self._observer.transaction(result, events, time.monotonic() - begin)
+        return response
+
+    async def _receive(self, request: web.Request) -> tuple[web.Response, TransactionResult, int]:
+        """Take the transaction of *request*; return the response, its result, and the number of its events."""
         # The homeserver repeats a transaction, and sends no other one, until it gets a 200. A transaction that can
         # never be processed must not block the later ones.
-        txn_id = clean(request.match_info["txn_id"])
+        txn_id, events, is_whole = clean(request.match_info["txn_id"]), 0, False
         try:
             await self._check_id(txn_id)
             self._gaps.saw(time.monotonic())
@@ -200,15 +223,20 @@ class AppServiceEndpoint:
                 await self._add_dead_letter(txn_id, "too large", error.text or "")
             except (TimeoutError, ConnectionError, aiohttp.ClientError) as error:
                 # The homeserver sends it again.
+                self._lost_news = True
                 _log.warning("transaction %s did not arrive as a whole: %s", txn_id, type(error).__name__)
-                return _error(408, "M_UNKNOWN", "the body did not arrive as a whole")
+                incomplete = _error(408, "M_UNKNOWN", "the body did not arrive as a whole")
+                return incomplete, TransactionResult.INCOMPLETE, 0
             else:
-                await self._take(txn_id, raw)
+                events, is_whole = await self._take(txn_id, raw)
+                self._lost_news = False
         except StoreError as error:
             self._gaps = GapDetector()
+            self._lost_news = True
             _log.error("transaction %s not stored, the homeserver will repeat it: %s", txn_id, error)
-            return _error(503, "M_UNKNOWN", "the bridge's database is not available")
-        return web.json_response({})
+            unavailable = _error(503, "M_UNKNOWN", "the bridge's database is not available")
+            return unavailable, TransactionResult.UNAVAILABLE, 0
+        return web.json_response({}), TransactionResult.ACCEPTED if is_whole else TransactionResult.DEAD_LETTER, events
 
     async def look_for_gap(self) -> None:
         """Request a backfill if the homeserver may have stranded a transaction; call it every :data:`GAP_LOOK` seconds.
@@ -229,23 +257,32 @@ class AppServiceEndpoint:
         self._missing.transactions += 1
         if number < before:
             self._gaps = GapDetector()
+            self._lost_news = True
             await self._intake.request_backfill("the homeserver's transaction ids restarted")
         elif number == before:
             self._gaps = GapDetector()
+            self._lost_news = True
         elif before and number > before + 1:
             indicates = self._missing.indicate(time.monotonic())
             if self._gaps.may_have_gap() or indicates:
+                self._lost_news = True
                 await self._intake.request_backfill("the homeserver's transaction ids have a gap")
                 self._gaps.gap = True
         # Last, because the homeserver repeats the id if the request fails.
         self._last = number
 
-    async def _take(self, txn_id: str, raw: bytes) -> None:
+    async def _take(self, txn_id: str, raw: bytes) -> tuple[int, bool]:
+        """Take the events of *raw*; return their number, and whether nothing became a dead letter."""
         if len(raw) <= _SHORT:
             events, unfit, fault = _parse(raw)
         else:
             events, unfit, fault = await asyncio.to_thread(_parse, raw)
+        if self._key_news is not None:
+            # Before the events that they open.
+            await self._key_news(raw, self._lost_news)
         await self._intake.take(txn_id, events)
+        if self._streams is not None:
+            await self._streams(raw, events)
         if self._ephemeral is not None and (news := ephemeral_events(raw)):
             await self._ephemeral(news)
         if unfit:
@@ -254,6 +291,7 @@ class AppServiceEndpoint:
             )
         if fault is not None:
             await self._add_dead_letter(txn_id, fault, raw.decode("utf-8", "replace"))
+        return len(events), not unfit and fault is None
 
     async def _add_dead_letter(self, txn_id: str, fault: str, body: str) -> None:
         """Store a body that may contain events as a dead letter, and request a backfill for its events."""

@@ -29,9 +29,15 @@ class RoomState:
     room_id: str
     #: By type and state key.
     events: Mapping[tuple[str, str], Mapping[str, Any]]
+    #: Whether the bridge has keys for encrypted rooms.
+    has_keys: bool = False
+    #: Whether the bridge takes encrypted messages only.
+    requires_encryption: bool = False
 
     @classmethod
-    def of(cls, room_id: str, events: Iterable[object]) -> Self:
+    def of(
+        cls, room_id: str, events: Iterable[object], *, has_keys: bool = False, requires_encryption: bool = False
+    ) -> Self:
         """Return the state that consists of *events*, without those that are not valid."""
         found = {
             (event["type"], event["state_key"]): event
@@ -41,7 +47,7 @@ class RoomState:
             and isinstance(event.get("state_key"), str)
             and isinstance(event.get("content"), dict)
         }
-        return cls(room_id, found)
+        return cls(room_id, found, has_keys, requires_encryption)
 
     def content(self, kind: str, key: str = "") -> Mapping[str, Any]:
         """Return the content of a state event; empty without one."""
@@ -116,6 +122,16 @@ class RoomState:
     def is_encrypted(self) -> bool:
         """Tell whether clients encrypt the messages of the room."""
         return (ENCRYPTION, "") in self.events
+
+    @property
+    def is_illegible(self) -> bool:
+        """Tell whether the bridge cannot read the messages of the room, because they are encrypted."""
+        return self.is_encrypted and not self.has_keys
+
+    @property
+    def lacks_encryption(self) -> bool:
+        """Tell whether the bridge takes no messages of the room, because they are not encrypted."""
+        return self.requires_encryption and not self.is_encrypted
 
     @property
     def is_space(self) -> bool:

@@ -24,7 +24,8 @@ ADMIN_POWER = 100
 MODERATOR_POWER = 50
 #: Power level of muted people: below the one that messages need.
 MUTED_POWER = -1
-#: A level that no person has: only creators above all levels (room version 12) can switch encryption on.
+#: A level that no person has: only creators above all levels (room version 12) can switch encryption on. For a bridge
+#: without keys.
 OUT_OF_REACH = 151
 #: The same in rooms whose levels list the creator, whom the homeserver has switch it on if it encrypts by default.
 _OUT_OF_BRIDGES_REACH = BRIDGE_POWER + 1
@@ -153,10 +154,13 @@ class RoomPlan:
         return content
 
 
-def event_levels(*, lists_creator: bool) -> dict[str, int]:
-    """Return the levels of state events in a new room, whose levels list the creator or not."""
+def event_levels(*, lists_creator: bool, has_keys: bool = False) -> dict[str, int]:
+    """Return the levels of state events in a new room, whose levels list the creator or not.
+
+    *has_keys*: the bridge can read encrypted messages, so admins may switch encryption on.
+    """
     upgrade = _UPGRADE if lists_creator else _UPGRADE_BY_CREATOR
-    encrypts = _OUT_OF_BRIDGES_REACH if lists_creator else OUT_OF_REACH
+    encrypts = ADMIN_POWER if has_keys else _OUT_OF_BRIDGES_REACH if lists_creator else OUT_OF_REACH
     return _EVENT_LEVELS | {"m.room.tombstone": upgrade, ENCRYPTION: encrypts}
 
 

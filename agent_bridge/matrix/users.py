@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.lean_imports import in_place_of, without
-from agent_bridge.matrix.requests import Json, Requester
+from agent_bridge.matrix.requests import Json, Requester, field
 
 with without("prometheus_client"), in_place_of("mautrix.types", IdentityKey=str, SessionID=str):
     from mautrix.api import Method, Path
@@ -12,6 +14,8 @@ with without("prometheus_client"), in_place_of("mautrix.types", IdentityKey=str,
 #: Code of a thing that does not exist, or that the user may not see. Another refusal, such as ``M_UNRECOGNIZED`` of a
 #: homeserver whose requests take a wrong route, does not tell that.
 NOT_FOUND = "M_NOT_FOUND"
+#: The ids of the devices that the bridge makes.
+DEVICE = re.compile(r"AB[0-9A-F]{10}")
 #: The field of the profile with the time zone (MSC4175), and its name before it was stable.
 _TIME_ZONE = ("m.tz", "us.cloke.msc4175.tz")
 
@@ -35,6 +39,33 @@ class UserRequests(Requester):
             HomeserverRefused: the homeserver leaves accounts to another service, or the account was ended before.
         """
         await self.request(Method.POST, Path.v3.account.deactivate, {"erase": True}, as_user=user_id)
+
+    async def make_device(self, user_id: str, device_id: str) -> None:
+        """Give a ghost or the bot a device, unless it has it (MSC4190, in Synapse with ``io.element.msc4190``)."""
+        await self.request(Method.PUT, Path.v3.devices[device_id], {"display_name": "agent_bridge"}, as_user=user_id)
+
+    async def devices(self, user_id: str) -> list[str]:
+        """Return the ids of the devices of a ghost or the bot that the bridge has made."""
+        answer = await self.request(Method.GET, Path.v3.devices, as_user=user_id)
+        ids = [str(each.get("device_id")) for each in field(answer, "devices", list) if isinstance(each, dict)]
+        return [each for each in ids if DEVICE.fullmatch(each)]
+
+    async def delete_device(self, user_id: str, device_id: str) -> None:
+        """Delete a device of a ghost or the bot; no effect if it has none with this id (MSC4190)."""
+        await self.request(Method.DELETE, Path.v3.devices[device_id], {}, as_user=user_id)
+
+    async def upload_keys(self, user_id: str, device_id: str, content: Json) -> Json:
+        """Upload keys of a device of a ghost or the bot (MSC4326); return the response."""
+        query = dict.fromkeys(("device_id", "org.matrix.msc3202.device_id"), device_id)
+        return await self.request(Method.POST, Path.v3.keys.upload, content, as_user=user_id, query=query)
+
+    async def query_keys(self, user_id: str) -> Json:
+        """Return the keys of a ghost or the bot as others see them (``POST /_matrix/client/v3/keys/query``)."""
+        return await self.request(Method.POST, Path.v3.keys.query, {"device_keys": {user_id: []}}, as_user=user_id)
+
+    async def send_to_devices(self, user_id: str, kind: str, txn_id: str, messages: Json) -> None:
+        """Send *messages*, by user and device, as *user_id* (spec, "Send-to-Device messaging")."""
+        await self.request(Method.PUT, Path.v3.sendToDevice[kind][txn_id], {"messages": messages}, as_user=user_id)
 
     async def has_user(self, user_id: str) -> bool:
         """Tell whether *user_id*, a user of this homeserver, has an account."""

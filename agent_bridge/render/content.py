@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 #: Bytes of content that surely fit an event: 65,536 less the fields of the homeserver.
 MAX_CONTENT = 60_000
+#: Bytes of a content that surely fit an event if they are encrypted, which makes them a third more. Long edits lose the
+#: text for clients without edits then.
+MAX_ENCRYPTED = 44_000
 #: Bytes of a content without its text.
 _ENVELOPE = 1_000
 #: Characters of a person's words in a sentence about them.
@@ -69,9 +72,14 @@ def message(
         content[LIVE] = {}
     if not is_plain(content["body"], formatted):
         rich = content | {"format": "org.matrix.custom.html", "formatted_body": _flowing(formatted)}
-        if _size(rich) <= MAX_CONTENT:
+        if fits_event(rich):
             return rich
     return content
+
+
+def growing_text(markdown: str) -> str:
+    """Return the body of the growing message that shows *markdown*."""
+    return to_plain(_CONTROL.sub("", markdown), live=True)
 
 
 def _flowing(html: str) -> str:
@@ -90,6 +98,13 @@ def _complete(markdown: str) -> str:
 def fits(markdown: str) -> bool:
     """Tell whether *markdown* with its HTML fits an event, and an edit of it."""
     return _size({"body": markdown, "formatted_body": _complete(markdown)}) <= MAX_CONTENT - _ENVELOPE
+
+
+def fits_event(content: dict[str, Any], *, is_edited: bool = True) -> bool:
+    """Tell whether *content* fits an event, also an encrypted one, and, if it *is_edited*, an edit to it, too."""
+    if is_edited:
+        return _size(content) <= MAX_CONTENT
+    return len(json.dumps(content, ensure_ascii=False).encode()) <= MAX_ENCRYPTED
 
 
 def _size(content: dict[str, Any]) -> int:

@@ -84,6 +84,11 @@ class Rendition:
         return self._first is not None
 
     @property
+    def growing(self) -> int | None:
+        """The part that was shown last and grows; None before the first words."""
+        return max(self._shown, default=None)
+
+    @property
     def due(self) -> float | None:
         """When :meth:`take` has something to show next, None while there is nothing new."""
         return self._due
@@ -131,10 +136,18 @@ class Rendition:
         self._first = now if self._first is None else self._first
         return self.text
 
-    def end(self, ops: list[Op]) -> list[Op]:
-        """Return the part of *ops* that is not shown yet; from then on it counts as shown."""
+    def end(self, ops: list[Op], *, quiet: bool = False) -> list[Op]:
+        """Return the part of *ops* that is not shown yet; from then on it counts as shown.
+
+        With *quiet*, people see the growth of the part that grows elsewhere, also what follows that part: both are left
+        out, and due again.
+        """
         ops = [*(op for op in ops[:-1]), Op(ops[-1].part, ops[-1].text, live=True)][: self._max_parts]
-        ops = [op for op in ops if self._shown.get(op.part) != op][: self._pace.max_events - self._events]
+        ops = [op for op in ops if self._shown.get(op.part) != op]
+        if quiet and self._shown and ops:
+            ops = []
+            self._schedule(self._last)
+        ops = ops[: self._pace.max_events - self._events]
         self._events += len(ops)
         self._shown.update((op.part, op) for op in ops)
         return ops

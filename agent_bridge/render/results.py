@@ -52,6 +52,7 @@ from agent_bridge.core.results.reloads import ReloadReport
 from agent_bridge.core.results.repairs import PassPlan, RepairBegun
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
+from agent_bridge.core.results.speech import SpeechMissing, SpeechSet
 from agent_bridge.core.results.traces import NoTrace, Trace
 from agent_bridge.core.results.turns import (
     Dropped,
@@ -66,12 +67,14 @@ from agent_bridge.core.results.turns import (
 from agent_bridge.core.results.usage import UsageReport
 from agent_bridge.i18n.catalogue import cause
 from agent_bridge.render.access import access_renderers
+from agent_bridge.render.admin import admin_renderers
 from agent_bridge.render.agent_events import event_renderers
 from agent_bridge.render.chats import chat_name, render_asked, render_chats, render_fork_refused, render_made
 from agent_bridge.render.content import escape, in_backticks, shortened
 from agent_bridge.render.contexts import context_renderers
 from agent_bridge.render.erasure import erasure_renderers
 from agent_bridge.render.notifications import notification_renderers
+from agent_bridge.render.operations import render_running
 from agent_bridge.render.people import people_renderers
 from agent_bridge.render.reachable import reachable_renderers
 from agent_bridge.render.reloads import render_reload
@@ -166,6 +169,8 @@ class ResultRenderer:
             ServerCommandDone: lambda result: render_done(result, texts),
             ServerCommandList: lambda result: render_list(result, texts, prefix),
             ServerCommandRefused: lambda result: render_refused(result, texts, prefix),
+            SpeechMissing: lambda result: texts.speech.no_speech.format(key=result.key),
+            SpeechSet: lambda result: texts.speech.modes[result.mode],
             StatusReport: self._status_report,
             StopRequested: lambda result: texts.commands.stopping if result.turns else texts.commands.nothing_runs,
             StreamingSet: lambda result: texts.commands.stream[result.streaming],
@@ -187,6 +192,7 @@ class ResultRenderer:
             **context_renderers(texts, prefix),
             **retirement_renderers(texts, prefix),
             **token_renderers(texts, prefix),
+            **admin_renderers(texts, prefix),
             **trigger_renderers(texts, prefix),
             **schedule_renderers(texts, prefix),
             **event_renderers(texts, prefix),
@@ -238,7 +244,7 @@ class ResultRenderer:
             [
                 f"`{self._prefix} {self.usage(result.usage)}`: {texts.commands.help[result.usage.name]}.",
                 texts.commands.usage_example.format(prefix=self._prefix, example=example),
-                texts.commands.usage_role.format(role=role),
+                (texts.commands.usage_own if result.in_own_chats else texts.commands.usage_role).format(role=role),
             ]
         )
 
@@ -380,6 +386,7 @@ class ResultRenderer:
             texts.commands.status_messages.format(messages=messages),
             *([texts.commands.status_without_bot.format(count=result.without_bot)] if result.without_bot else []),
         ]
+        lines += render_running(texts, result.operations)
         rooms = [
             texts.commands.status_room.format(name=escape(entry.agent), problem=texts.room_problems[problem])
             for entry in result.rooms

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
-from agent_bridge.core.agents import NO_SETTINGS, Agent, AgentSettings, AgentState, presence_of
+from agent_bridge.core.agents import NO_SETTINGS, Agent, AgentSettings, AgentState
 from agent_bridge.core.chats import ChatStatus
 from agent_bridge.core.rooms import HomeRoom, RoomProblem, Streaming, WhenBusy
+from agent_bridge.store.agent_lists import AgentLists
 from agent_bridge.store.corruption import UNREADABLE, member_or_none, read_one, readable, report
 from agent_bridge.store.payloads import encode_step
-from agent_bridge.store.postgres.database import SLICE, rows_of
+from agent_bridge.store.postgres.database import slices_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
     from psycopg.rows import DictRow
 
-    from agent_bridge.store.postgres.database import Connection, Database
+    from agent_bridge.store.postgres.database import Connection
 
 _SQL = Statements("agents")
 _PROBLEMS = frozenset(str(problem) for problem in RoomProblem)
@@ -144,12 +146,16 @@ def _agent_room(row: DictRow) -> AgentRoom:
     return AgentRoom(agent_from(row["agent"]), _home_from(row["room"]))
 
 
-async def _agent_rooms(rows: Sequence[DictRow]) -> list[AgentRoom]:
-    """Return the agents of *rows*. Other tasks run between slices of them."""
+def _read(rows: Sequence[DictRow]) -> list[AgentRoom]:
+    return readable("agent", rows, lambda row: row["agent"]["id"], _agent_room)
+
+
+async def _read_all(slices: AsyncGenerator[list[DictRow], None]) -> list[AgentRoom]:
+    """Return the agents of all *slices*. The rows take six times the memory of the agents: few are there at a time."""
     found: list[AgentRoom] = []
-    for start in range(0, len(rows), SLICE):
-        found += readable("agent", rows[start : start + SLICE], lambda row: row["agent"]["id"], _agent_room)
-        await asyncio.sleep(0)
+    async with aclosing(slices):
+        async for rows in slices:
+            found += _read(rows)
     return found
 
 
@@ -160,11 +166,8 @@ async def _add(connection: Connection, new: DesiredAgent) -> None:
         await connection.execute(_SQL["add_home"], new.values | {"agent": row["id"]})
 
 
-class Agents:
+class Agents(AgentLists):
     """The table ``agent``, and the homes in the table ``room``."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def all(self) -> list[AgentRoom]:
         """Return every agent with its home, in the order in which the agents were found."""
@@ -172,7 +175,11 @@ class Agents:
 
     async def of_upstream(self, upstream: str) -> list[AgentRoom]:
         """Return the agents of one upstream, also those that are gone, in the order in which they were found."""
-        return await self._homes(upstream=upstream)
+        return await self._homes(upstream)
+
+    async def with_entry(self, upstream: str) -> list[AgentRoom]:
+        """Return the agents of one upstream that have an entry in the configuration, in the order of :meth:`all`."""
+        return await _read_all(self._database.slices(_SQL["homes_with_entry"], {"upstream": upstream}))
 
     async def by_agent(self, agent: int) -> AgentRoom:
         """Return the agent with row id *agent*, which exists.
@@ -180,37 +187,15 @@ class Agents:
         Raises:
             StoreError: also if its row cannot be read.
         """
-        row = await self._database.row(_SQL["homes"], {"agent": agent, "upstream": None, "ghost": None})
+        row = await self._database.row(_SQL["home"], {"agent": agent})
         if row is None:
             raise LookupError(f"no agent {agent}")
         return read_one("agent", agent, lambda: _agent_room(row))
 
     async def by_ghost(self, ghost: str) -> AgentRoom | None:
         """Return the agent whose ghost has the localpart *ghost*; None if there is none."""
-        found = await self._homes(ghost=ghost)
-        return found[0] if found else None
-
-    async def out_of_sync(self, space: str | None, *, private: bool = False) -> list[int]:
-        """Return the row ids of the agents whose ghost or home differs from the desired state on the homeserver.
-
-        *space* is the room id of the Space that should list their rooms, None when none should. *private*: an agent
-        needs no home.
-        """
-        values = {"space": space, "private": private}
-        return [row["id"] for row in await self._database.rows(_SQL["out_of_sync"], values)]
-
-    async def ghosts(self) -> set[str]:
-        """Return the localparts of all ghosts."""
-        return {row["ghost"] for row in await self._database.rows(_SQL["ghosts"])}
-
-    async def active(self, seconds: float, limit: int) -> dict[str, tuple[str, str | None]]:
-        """Return the presences of the ghosts that answer a message, or have done so in the last *seconds*.
-
-        By their localparts: the ``presence`` of the Matrix spec, and the status text that the agent has set. With more
-        than *limit* agents there are none.
-        """
-        rows = await self._database.rows(_SQL["active"], {"seconds": seconds, "limit": limit})
-        return {row["ghost"]: (presence_of(away=row["away"]), row["status_text"]) for row in rows}
+        row = await self._database.row(_SQL["home_of_ghost"], {"ghost": ghost})
+        return None if row is None else next(iter(_read([row])), None)
 
     async def add(self, wanted: Iterable[DesiredAgent]) -> None:
         """Write new agents, each with a home that does not exist yet, all or none. A known agent stays as it is."""
@@ -233,8 +218,8 @@ class Agents:
             return EntryChanges()
         async with self._database.transaction() as connection:
             await connection.execute(_SQL["lock"])
-            rows = await rows_of(connection, _SQL["homes"], {"agent": None, "upstream": None, "ghost": None})
-            changes = await asyncio.to_thread(plan, await _agent_rooms(rows))
+            known = await _read_all(slices_of(connection, _SQL["homes"], {"upstream": None}))
+            changes = await asyncio.to_thread(plan, known)
             # An entry may pass from one agent to another.
             for agent, is_listed in changes.released:
                 await connection.execute(_SQL["release"], {"agent": agent, "listed": is_listed})
@@ -379,8 +364,5 @@ class Agents:
         """Record the agent's state that the room was told."""
         await self._database.execute(_SQL["announced"], {"room": room, "state": state})
 
-    async def _homes(
-        self, *, agent: int | None = None, upstream: str | None = None, ghost: str | None = None
-    ) -> list[AgentRoom]:
-        rows = await self._database.rows(_SQL["homes"], {"agent": agent, "upstream": upstream, "ghost": ghost})
-        return await _agent_rooms(rows)
+    async def _homes(self, upstream: str | None = None) -> list[AgentRoom]:
+        return await _read_all(self._database.slices(_SQL["homes"], {"upstream": upstream}))

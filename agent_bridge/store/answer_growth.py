@@ -1,4 +1,4 @@
-"""Texts of growing answers on their way between processes. They are stored nowhere."""
+"""Texts of growing answers, and requests for them, on their way between processes. They are stored nowhere."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ _LONGEST_PAYLOAD = 7_900
 
 
 class GrowthSender:
-    """Sends to all processes."""
+    """Sends to all processes, on a *channel*."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, channel: str = GROWTH_CHANNEL) -> None:
         self._database = database
+        self._channel = channel
 
     async def send(self, payload: str) -> None:
         """Send *payload*, a text of up to 7,900 bytes; a longer one is lost.
@@ -28,4 +29,4 @@ class GrowthSender:
             StoreError: it was not sent.
         """
         if len(payload.encode()) <= _LONGEST_PAYLOAD:
-            await self._database.rows(_SQL["announce"], {"channel": GROWTH_CHANNEL, "payload": payload})
+            await self._database.rows(_SQL["announce"], {"channel": self._channel, "payload": payload})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from agent_bridge.core.answers import AnswerExtras, AnswerFile, MediaFile, Notice, Op
+from agent_bridge.core.answers import AnswerExtras, AnswerFile, MediaFile, Notice, Op, Speech, SpokenPiece
+from agent_bridge.core.file_key import FileKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,20 @@ def extras_to_json(extras: AnswerExtras) -> dict[str, Any]:
         "files": [asdict(file) for file in extras.files],
         "rest": extras.rest,
         "mentions": list(extras.mentions),
-    }
+    } | ({} if extras.speech is None else {"speech": speech_to_json(extras.speech)})
+
+
+def speech_to_json(speech: Speech) -> dict[str, Any]:
+    """Return *speech* as JSON values."""
+    return {"pieces": [asdict(piece) for piece in speech.pieces], "failure": speech.failure}
+
+
+def _speech_from_json(stored: Mapping[str, Any]) -> Speech:
+    pieces = (
+        SpokenPiece(_media_from_json(each["media"]), each["duration"], tuple(each["waveform"]))
+        for each in stored["pieces"]
+    )
+    return Speech(tuple(pieces), stored["failure"])
 
 
 def extras_from_json(stored: Mapping[str, Any]) -> AnswerExtras:
@@ -32,6 +46,7 @@ def extras_from_json(stored: Mapping[str, Any]) -> AnswerExtras:
         files=tuple(_file_from_json(file) for file in stored.get("files", ())),
         rest=bool(stored.get("rest", False)),
         mentions=tuple(stored.get("mentions", ())),
+        speech=None if stored.get("speech") is None else _speech_from_json(stored["speech"]),
     )
 
 
@@ -43,11 +58,16 @@ def _op_to_json(op: Op) -> dict[str, Any]:
 def _file_from_json(stored: Mapping[str, Any]) -> AnswerFile:
     thumbnail = stored["thumbnail"]
     return AnswerFile(
-        media=MediaFile(**stored["media"]),
+        media=_media_from_json(stored["media"]),
         name=stored["name"],
-        thumbnail=None if thumbnail is None else MediaFile(**thumbnail),
+        thumbnail=None if thumbnail is None else _media_from_json(thumbnail),
         blurhash=stored["blurhash"],
     )
+
+
+def _media_from_json(stored: Mapping[str, Any]) -> MediaFile:
+    key = stored.get("key")
+    return MediaFile(**{**stored, "key": None if key is None else FileKey(**key)})
 
 
 def _in_present_form(stored: Mapping[str, Any]) -> dict[str, Any]:

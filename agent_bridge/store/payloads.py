@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 
 from agent_bridge.core.errors import StoreRefused
+from agent_bridge.core.file_key import FileKey
 from agent_bridge.core.payloads import (
     AgainPayload,
     Attachment,
@@ -108,7 +109,8 @@ def _message(values: Mapping[str, Any]) -> MessagePayload:
 
 
 def _attachment(stored: Mapping[str, Any]) -> Attachment:
-    return Attachment(**{**stored, "kind": MediaKind(stored["kind"])})
+    key = stored.get("key")
+    return Attachment(**{**stored, "kind": MediaKind(stored["kind"]), "key": None if key is None else FileKey(**key)})
 
 
 def encode_step(name: str, **details: float | str | None) -> Jsonb:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from agent_bridge.store.postgres.database import Connection, Database
@@ -69,6 +69,10 @@ class PeopleQuestions:
     async def sent(self, key: str, event_id: str) -> None:
         """Note the event of a question."""
         await self._database.execute(_SQL["sent"], {"key": key, "event_id": event_id})
+
+    async def seen(self, events: Mapping[str, str]) -> None:
+        """Note the *events* of questions, by their keys, which the homeserver delivers; a known event stays."""
+        await self._database.execute(_SQL["seen"], {"keys": list(events), "events": list(events.values())})
 
     async def forget(self, key: str) -> None:
         """Forget a question that was not sent."""

@@ -217,6 +217,7 @@ class PersonalData:
             counts["usage"] += (await connection.execute(_SQL["usage_days"], values)).rowcount
             counts["choices"] = int((await rows_of(connection, _SQL["choices"], values))[0]["number"])
             await connection.execute(_SQL["traces"], values)
+            await connection.execute(_SQL["admin"], values)
             await connection.execute(_SQL["threads"], values)
         return counts
 

@@ -68,8 +68,8 @@ class Redactions:
         request for         It is closed if it waits.
         another answer
         event of an answer  The answer, its transcript and the tool calls that it asked about are forgotten. If it is
-                            being given, it ends. The next answer is sent as a new event. If it has asked other
-                            agents, it is a redacted message, too.
+                            being given, it ends. The next answer is sent as a new event. With its text, the voice
+                            messages go that read it aloud. If it has asked other agents, it is a redacted message, too.
         any of these        A title of a chat that was made from it is made again, from the first message that is left.
         command             Its text is forgotten, also as the reason of a decision or as instructions for an agent.
         unknown event       If it is a part of an answer that is being sent, the answer is forgotten once the id of the
@@ -188,10 +188,16 @@ class Redactions:
         asked = await self._forget_turns(connection, change, about, await self._asked(connection, ended))
         lanes = tuple(row["conversation"] for row in rows if row["conversation"] is not None)
         events = tuple(SentEvent(about["target"], row["ghost"] or self._bot) for row in rows if not row["open"])
-        return Forgotten((*lanes, *asked.lanes), (*events, *asked.events))
+        # Voice messages say the words of the text.
+        silent = [row["turn"] for row in rows if row["is_text"] and not row["open"]]
+        spoken = {"turns": silent, "first": Part.SPEECH[0], "last": Part.SPEECH[-1]}
+        voices = self._sent(await rows_of(connection, _SQL["unvoice"], spoken)) if silent else ()
+        return Forgotten((*lanes, *asked.lanes), (*events, *voices, *asked.events))
 
     async def _shown(self, connection: Connection, turns: Sequence[int]) -> tuple[SentEvent, ...]:
-        rows = await rows_of(connection, _SQL["shown"], {"turns": list(turns)})
+        return self._sent(await rows_of(connection, _SQL["shown"], {"turns": list(turns)}))
+
+    def _sent(self, rows: Sequence[DictRow]) -> tuple[SentEvent, ...]:
         return tuple(SentEvent(row["event_id"], row["ghost"] or self._bot) for row in rows)
 
 

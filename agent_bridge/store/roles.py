@@ -126,6 +126,12 @@ class RoleStore:
         rows = await self._database.rows(_SQL["due"], values)
         return [DueRoom(**{**row, "kind": KindName(row["kind"])}) for row in rows]
 
+    async def count_due(self, version: int, others: Collection[int], *, lobby: bool) -> int:
+        """Return the number of all rooms that :meth:`due` returns without a limit."""
+        values = {"version": version, "others": list(others), "lobby": lobby}
+        row = await self._database.row(_SQL["count_due"], values)
+        return 0 if row is None else int(row["left"])
+
     async def compared(self, room: int, version: int, *, is_refused: bool) -> None:
         """Record that the room with row id *room* was compared with the book *version*.
 

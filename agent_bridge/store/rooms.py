@@ -14,6 +14,7 @@ from agent_bridge.core.rooms import (
     Participant,
     ParticipantState,
     Room,
+    SpeechMode,
     WhenBusy,
 )
 from agent_bridge.store.corruption import member_or_none, readable
@@ -139,6 +140,16 @@ class Rooms:
     async def set_streaming(self, room_id: str, streaming: Streaming | None) -> bool:
         """Record the display of answers in a room; tell whether the room has agents."""
         return await self._database.execute(_SQL["set_streaming"], {"room_id": room_id, "value": streaming}) > 0
+
+    async def set_speech(self, room_id: str, speech: SpeechMode) -> bool:
+        """Record which answers of a room are read aloud; tell whether the room has agents."""
+        return await self._database.execute(_SQL["set_speech"], {"room_id": room_id, "value": speech}) > 0
+
+    async def speech(self, room_id: str) -> SpeechMode:
+        """Return which answers of a room are read aloud."""
+        row = await self._database.row(_SQL["speech"], {"room_id": room_id})
+        found = None if row is None else member_or_none(SpeechMode, row["speech"], "room", room_id)
+        return found or SpeechMode.ASKED
 
     async def request_checks(self, room_ids: Collection[str]) -> None:
         """Have those of *room_ids* that are homes or chats compared with the homeserver, while their lanes wait.

@@ -165,13 +165,13 @@ class Servers:
         """Give a channel the place *position*, from 1, among those of its server. The caller holds the lock."""
         await connection.execute(_SQL["move"], {"id": channel, "position": position})
 
-    async def delete(self, connection: Connection, place: int, key: str) -> set[int]:
-        """Have a channel, or a server with its channels, deleted; return the lanes whose turns end.
+    async def delete(self, connection: Connection, place: int, key: str) -> tuple[list[int], set[int]]:
+        """Have a channel, or a server with its channels, deleted.
 
-        The turn *key*, which asks for it, does not end.
+        Return the row ids of the rooms, and the lanes whose turns end. The turn *key*, which asks for it, does not end.
         """
         rows = await rows_of(connection, _SQL["delete"], {"id": place, "key": key})
-        return {lane for row in rows for lane in row["lanes"]}
+        return [row["id"] for row in rows], {lane for row in rows for lane in row["lanes"]}
 
     async def deletion_requested(self, place: Place, ref: str) -> None:
         """Record the name of the deletion of a room on the homeserver."""

@@ -12,13 +12,14 @@ from agent_bridge.core.answers import NO_EXTRAS, Part
 from agent_bridge.core.attempts import left_attempts
 from agent_bridge.core.chains import ChainPosition
 from agent_bridge.core.errors import StoreRefused, TurnLost
-from agent_bridge.core.rooms import KindName, Streaming, WhenBusy
+from agent_bridge.core.observer import UNOBSERVED
+from agent_bridge.core.rooms import KindName, SpeechMode, Streaming, WhenBusy
 from agent_bridge.core.transcript import NO_CATCH_UP
 from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
 from agent_bridge.store.agents import agent_from, problems_from
 from agent_bridge.store.contents import apply_edits, lock_messages
 from agent_bridge.store.corruption import UNREADABLE, member_or_none, read_one, report
-from agent_bridge.store.extras import extras_from_json, extras_to_json
+from agent_bridge.store.extras import extras_from_json, extras_to_json, speech_to_json
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.payloads import decode, empty_payload, encode_step
 from agent_bridge.store.postgres.database import rows_of
@@ -32,14 +33,17 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
-    from agent_bridge.core.answers import AnswerExtras
+    from agent_bridge.core.answers import AnswerExtras, Speech
     from agent_bridge.core.notifications import Notification
+    from agent_bridge.core.observer import Observer
     from agent_bridge.core.transcript import CatchUp, ChatMessage
     from agent_bridge.core.turns import IgnoreReason
     from agent_bridge.core.usage import UsageEntry
     from agent_bridge.store.postgres.database import Database
 
 _SQL = Statements("turns")
+#: The outcome of a turn of which only a note is left.
+DISMISSED = "dismissed"
 
 
 def _turn(row: DictRow) -> Turn:
@@ -51,6 +55,7 @@ def _turn(row: DictRow) -> Turn:
         "agent": None if agent is None else agent_from(agent),
         "when_busy": member_or_none(WhenBusy, when_busy, "room", row["room_id"]),
         "streaming": member_or_none(Streaming, streaming, "room", row["room_id"]),
+        "speech": member_or_none(SpeechMode, row["speech"], "room", row["room_id"]),
         "room_kind": member_or_none(KindName, row["room_kind"], "room", row["room_id"]),
         "kind": TurnKind(row["kind"]),
         "state": TurnState(row["state"]),
@@ -104,11 +109,12 @@ class Turns:
 
     A worker's commits about a turn (:meth:`collect`, :meth:`put_back`, :meth:`commit`, :meth:`replace`,
     :meth:`finish`) count only as long as no other worker has taken the turn up since; otherwise they raise
-    :class:`TurnLost` and change nothing.
+    :class:`TurnLost` and change nothing. *observer* hears of each turn that they close.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, observer: Observer = UNOBSERVED) -> None:
         self._database = database
+        self._observer = observer
         self._notifications = Notifications(database)
 
     async def take(self, lane: int, process: int = 0) -> Turn | None:
@@ -138,7 +144,9 @@ class Turns:
 
     async def dismiss(self, turn: Turn, reason: IgnoreReason) -> None:
         """Delete *turn* and note that its event is ignored."""
-        await self._database.execute(_SQL["dismiss"], {"turn": turn.id, "room_id": turn.room_id, "reason": reason})
+        values = {"turn": turn.id, "room_id": turn.room_id, "reason": reason}
+        if await self._database.execute(_SQL["dismiss"], values):
+            self._observer.turn_ended(turn.kind, DISMISSED)
 
     async def behind(self, turn: Turn) -> list[QueuedMessage]:
         """Return the turns behind *turn* that ask for the same and were never claimed, in their order."""
@@ -159,6 +167,8 @@ class Turns:
             raise self._lost(turn)
         # The present content: a message may have been edited since it was read.
         payloads = {row["id"]: decode(row["kind"], row["payload"]) for row in rows if row["id"] is not None}
+        if payloads:
+            self._observer.turn_ended(turn.kind, TurnState.COLLECTED, len(payloads))
         return [replace(each, payload=payloads[each.id]) for each in waits if each.id in payloads]
 
     async def join(self, turn: Turn, *, collects: bool = True) -> tuple[Turn, str] | None:
@@ -180,6 +190,8 @@ class Turns:
         if not rows:
             return None
         payload, *collected = (decode(row["kind"], row["payload"]) for row in rows)
+        if joined := len(collected) - len(turn.collected):
+            self._observer.turn_ended(turn.kind, TurnState.COLLECTED, joined)
         return replace(turn, payload=payload, collected=tuple(collected), stop=None), rows[-1]["event_id"]
 
     async def senders(self, turn: int) -> list[str]:
@@ -295,6 +307,10 @@ class Turns:
         )
         return None if row["stop"] is None else StopReason(row["stop"])
 
+    async def spoken(self, turn: Turn, speech: Speech) -> None:
+        """Record how far the committed answer to *turn* is read aloud, before the next event is sent."""
+        await self._fenced(_SQL["spoken"], turn, {"speech": Jsonb(speech_to_json(speech))})
+
     async def finish(
         self,
         turn: Turn,
@@ -325,7 +341,10 @@ class Turns:
                 "step": encode_step(state, parts=len(sent), error=error),
             },
         )
-        return bool(row["is_last"]) if row["is_closed"] else None
+        if not row["is_closed"]:
+            return None
+        self._observer.turn_ended(turn.kind, state)
+        return bool(row["is_last"])
 
     async def was_announced(self, turn: Turn, error: str, seconds: float) -> bool:
         """Tell whether the room was told of the same *error* in the lane of *turn* within the last *seconds*."""

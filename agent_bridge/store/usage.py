@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
+from agent_bridge.core.results.usage import UsageBy, UsagePart, UsedAmount
 from agent_bridge.core.usage import UsageSum
 from agent_bridge.store.postgres.statements import Statements
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, datetime, tzinfo
     from decimal import Decimal
+
+    from psycopg.rows import DictRow
 
     from agent_bridge.core.usage import UsageEntry, WantedSum
     from agent_bridge.store.postgres.database import Database
@@ -86,6 +89,13 @@ def entry_values(entries: Sequence[UsageEntry]) -> Jsonb:
     )
 
 
+def _part(row: DictRow, by: UsageBy) -> UsagePart:
+    amount = UsedAmount(row["requests"], row["estimated"], int(row["tokens"]), row["cost"])
+    if by is UsageBy.ROOM:
+        return UsagePart(row["agents"] or "", amount, row["key"], row["chat"])
+    return UsagePart(row["key"], amount)
+
+
 class UsageStore:
     """Writes and adds up the tokens and the costs of requests to agents."""
 
@@ -123,6 +133,20 @@ class UsageStore:
         else:
             rows = await self._database.rows(_SQL["of_user"], {"user": user, "since": since})
         return [UsageRow(**{**row, "tokens": int(row["tokens"])}) for row in rows]
+
+    async def parts(self, by: UsageBy, since: datetime, limit: int) -> tuple[list[UsagePart], int, UsedAmount]:
+        """Return the *limit* largest parts of the use of all people since a time, those with the most tokens first.
+
+        Also return the number of all parts, and their sum.
+        """
+        rows = await self._database.rows(_SQL["parts"], {"by": by, "since": since, "limit": limit})
+        if not rows:
+            return [], 0, UsedAmount()
+        first = rows[0]
+        total = UsedAmount(
+            int(first["all_requests"]), int(first["all_estimated"]), int(first["all_tokens"]), first["all_cost"]
+        )
+        return [_part(row, by) for row in rows], first["parts"], total
 
     async def added_until(self, zone: tzinfo, today: datetime) -> tuple[date | None, bool]:
         """Return the day before which the use is added up by the days of *zone* (None: it is not).

@@ -276,6 +276,20 @@ class Transcribe(Protocol):
         """
 
 
+class Speak(Protocol):
+    """Turns text into speech."""
+
+    #: Characters of a text at most.
+    longest: int
+
+    async def __call__(self, text: str, /) -> bytes:
+        """Return a recording in which a voice reads *text* aloud, in a format that its bytes tell.
+
+        Raises:
+            UpstreamError: the upstream returned no recording.
+        """
+
+
 #: The beginning of an :attr:`AgentInfo.image` that is no address: the capability ``pictures`` returns the picture.
 PICTURE = "upstream:"
 
@@ -316,6 +330,7 @@ class Capabilities:
     history: History | None = None
     schedules: Schedules | None = None
     transcribe: Transcribe | None = None
+    speak: Speak | None = None
     watch: Watch | None = None
     commands: Commands | None = None
     pictures: Pictures | None = None

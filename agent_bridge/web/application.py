@@ -11,6 +11,10 @@ from agent_bridge.web.answers import error_response
 from agent_bridge.web.connections import track_request
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aiohttp.typedefs import Middleware
+
     from agent_bridge.matrix.appservice import AppServiceEndpoint
     from agent_bridge.web.health import HealthPages
 
@@ -23,13 +27,17 @@ class Routes(Protocol):
 
 
 def application(
-    endpoint: AppServiceEndpoint, pages: HealthPages, *others: Routes, fallback: bool = True
+    endpoint: AppServiceEndpoint,
+    pages: HealthPages,
+    *others: Routes,
+    fallback: bool = True,
+    middlewares: Iterable[Middleware] = (),
 ) -> web.Application:
-    """Return an application with the routes of *endpoint*, *pages* and *others*.
+    """Return an application with the routes of *endpoint*, *pages* and *others*, whose requests pass *middlewares*.
 
     *fallback*: it answers unknown paths for programs, too; else one of *others* does.
     """
-    app = web.Application(client_max_size=MAX_BODY + 1, middlewares=[track_request])
+    app = web.Application(client_max_size=MAX_BODY + 1, middlewares=[track_request, *middlewares])
     endpoint.add_routes(app)
     pages.add_routes(app)
     for routes in others:
@@ -40,9 +48,9 @@ def application(
     return app
 
 
-def api_application(*routes: Routes) -> web.Application:
+def api_application(*routes: Routes, middlewares: Iterable[Middleware] = ()) -> web.Application:
     """Return an application with *routes* alone, for a listener that the homeserver does not use."""
-    app = web.Application(middlewares=[track_request])
+    app = web.Application(middlewares=[track_request, *middlewares])
     for each in routes:
         each.add_routes(app)
     return app

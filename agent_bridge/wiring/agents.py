@@ -19,6 +19,7 @@ from agent_bridge.bridge.agents.switch_reports import SwitchReports
 from agent_bridge.bridge.agents.upstream_status import UpstreamStatus
 from agent_bridge.bridge.groups.lobby import LobbyKeeper
 from agent_bridge.bridge.groups.lobby_room import LobbyRoom
+from agent_bridge.bridge.queue.tracked_work import TrackedWork
 from agent_bridge.bridge.rooms.access import Access
 from agent_bridge.bridge.rooms.admin_room import AdminRoom
 from agent_bridge.bridge.rooms.first_imports import FirstImports
@@ -27,6 +28,7 @@ from agent_bridge.bridge.rooms.home_state import HomeState
 from agent_bridge.bridge.rooms.inviter import Inviter
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.config.agents_source import AgentsSource
+from agent_bridge.core.operations import PROVISION
 from agent_bridge.store.lobbies import Lobbies
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.wiring.chats import build_chats
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
     from agent_bridge.stores import Stores
     from agent_bridge.wiring.chats import ChatParts
     from agent_bridge.wiring.settings import Settings
+
+
+#: Agents out of sync that make an entry among the operations.
+_MANY = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +103,21 @@ def build_agents(settings: Settings, stores: Stores, clients: Clients, refresher
         RestingRooms(namespace, space, home_rooms, home_state, reports, config.templates),
         avatars,
         access,
-        FirstImports(OperationStore(stores.database), {each.name: each.import_history for each in config.upstreams}),
+        FirstImports(
+            OperationStore(stores.database),
+            {each.name: each.import_history for each in config.upstreams},
+            encrypted=config.encryption.encrypts_new_rooms,
+        ),
         reports,
         config.rooms,
         signals,
         texts,
     )
-    provisioner = Provisioner(homeserver, stores.agents, space, reconciler, reports, config.rooms, signals)
+    operations = OperationStore(stores.database)
+    progress = TrackedWork(operations, PROVISION, least=_MANY)
+    provisioner = Provisioner(
+        homeserver, stores.agents, space, reconciler, reports, config.rooms, progress, signals, texts
+    )
     invitations = Invitations(
         stores.agents, space, access, provisioner.request, rooms, settings.roles, refresher.refresh, signals
     )

@@ -11,6 +11,7 @@ from agent_bridge.bridge.channels.maker import PlaceMaker
 from agent_bridge.bridge.channels.members import PlaceMembers
 from agent_bridge.bridge.channels.reconciler import PlaceReconciler
 from agent_bridge.bridge.roles.moderation import Moderation
+from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.servers import Servers
 from agent_bridge.wiring.groups import build_stranger_warning
@@ -32,7 +33,8 @@ def build_place_maker(settings: Settings, stores: Stores, clients: Clients) -> P
 
 def build_place_changes(settings: Settings, stores: Stores) -> PlaceChanges:
     """Build the functions that change servers and channels."""
-    return PlaceChanges(Servers(stores.database), RoleStore(stores.database), settings.roles, stores.lanes)
+    database = stores.database
+    return PlaceChanges(Servers(database), RoleStore(database), settings.roles, stores.lanes, OperationStore(database))
 
 
 def build_place_members(settings: Settings, stores: Stores, clients: Clients, inviter: Inviter) -> PlaceMembers:

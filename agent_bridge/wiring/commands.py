@@ -34,6 +34,7 @@ from agent_bridge.store.servers import Servers
 from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.tokens import Tokens
 from agent_bridge.store.triggers import Triggers
+from agent_bridge.wiring.admin import build_admin_links
 from agent_bridge.wiring.channels import build_place_changes, build_place_maker, build_place_members
 from agent_bridge.wiring.collaboration import build_agent_events, build_tasks
 from agent_bridge.wiring.personal_data import build_personal_data
@@ -133,6 +134,7 @@ def build_commands(
         ),
         tokens=Tokens(stores.database, settings.namespace),
         token_maker=build_token_maker(settings, stores, clients),
+        admin_links=build_admin_links(settings, stores, clients),
         token_secrets=TokenSecrets(
             clients.homeserver,
             settings.texts,

@@ -18,6 +18,8 @@ from agent_bridge.bridge.rooms.command_descriptions import CommandDescriptions
 from agent_bridge.bridge.rooms.visited_rooms import VisitedRooms
 from agent_bridge.commands.handler import described_commands
 from agent_bridge.core.chats import ChatTitles
+from agent_bridge.core.operations import TRACKED
+from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.profiles import Profiles
 from agent_bridge.store.waiting_reactions import WaitingMessages
 from agent_bridge.wiring.channels import build_place_keeper
@@ -30,6 +32,7 @@ from agent_bridge.wiring.collaboration import (
     build_task_cards,
 )
 from agent_bridge.wiring.groups import build_group_keeper
+from agent_bridge.wiring.inbound import build_opener
 from agent_bridge.wiring.lifecycle import build_retirement_keeper
 from agent_bridge.wiring.roles import build_role_keeper
 from agent_bridge.wiring.threads import build_thread_keeper
@@ -94,6 +97,8 @@ def build_leader(
         homeserver, stores.rooms, commands, stores.signals, settings.texts
     ).run
     duties["numbers"] = build_number_repair(settings, stores, homeserver).run
+    if clients.keys is not None:
+        duties["encryption"] = build_opener(settings, stores, clients, inbound, clients.keys).run
     if config.rooms.private:
         rooms = settings.live.part(lambda each: each.rooms)
         duties["private_rooms"] = PrivateRooms(
@@ -132,6 +137,7 @@ def build_leader(
     async def elected() -> None:
         # The permissions of the configuration may have changed while the bridge was away.
         await refresher.publish()
+        await OperationStore(stores.database).end_unknown(TRACKED)
         await intake.request_backfill("the bridge was away")
 
     return Leader(stores.locks, stores.leadership, elected, duties)

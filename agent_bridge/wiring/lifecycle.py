@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.agents.avatars import draw_tile
+from agent_bridge.bridge.lifecycle.deletion import Deletion, is_short
 from agent_bridge.bridge.lifecycle.erasure import ERASE, Erasure
 from agent_bridge.bridge.lifecycle.erasure import report_of as erasure_report
 from agent_bridge.bridge.lifecycle.history_import import HistoryImport
@@ -17,12 +18,15 @@ from agent_bridge.bridge.lifecycle.repair import REPAIR, Repair, RepairSteps
 from agent_bridge.bridge.lifecycle.repair import report_of as repair_report
 from agent_bridge.bridge.lifecycle.retirement import RetirementKeeper
 from agent_bridge.bridge.queue.operations import Operations
+from agent_bridge.bridge.queue.tracked_work import TrackedWork
 from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.config.retirement import rules_of
 from agent_bridge.core.imports import IMPORT, ImportReport
+from agent_bridge.core.operations import DELETE, REMOVAL
 from agent_bridge.render.access import render_invite
 from agent_bridge.render.contexts import render_import
 from agent_bridge.render.erasure import render_erasure
+from agent_bridge.render.operations import render_deletion
 from agent_bridge.render.repairs import render_repair
 from agent_bridge.store.imports import ImportedMessages
 from agent_bridge.store.operations import OperationStore
@@ -82,7 +86,13 @@ def build_operations(settings: Settings, stores: Stores, clients: Clients, agent
         partial(_remove_chat, agents),
         RoomRemoval(clients.homeserver),
     )
-    runners = {REPAIR: repair.run, INVITE: invite.run, IMPORT: history.run, ERASE: erasure.run}
+    runners = {
+        REPAIR: repair.run,
+        INVITE: invite.run,
+        IMPORT: history.run,
+        ERASE: erasure.run,
+        DELETE: Deletion(store).run,
+    }
     texts, prefix = settings.texts, config.bot.prefix
 
     def shown_repair(operation: Operation) -> str:
@@ -99,7 +109,13 @@ def build_operations(settings: Settings, stores: Stores, clients: Clients, agent
 
     shown = {REPAIR: shown_repair, INVITE: shown_invite, IMPORT: shown_import, ERASE: shown_erasure}
     reports = {kind: OperationReports(clients.homeserver, store, show).show for kind, show in shown.items()}
-    return Operations(store, runners, reports, stores.signals)
+    deletions = OperationReports(clients.homeserver, store, partial(render_deletion, texts))
+
+    async def show_deletion(operation: Operation) -> None:
+        if not is_short(operation):
+            await deletions.show(operation)
+
+    return Operations(store, runners, {**reports, DELETE: show_deletion}, stores.signals)
 
 
 async def _remove_chat(agents: AgentParts, chat: int, gives_up: bool) -> bool:  # noqa: FBT001  # the only flag
@@ -125,6 +141,8 @@ def build_retirement_keeper(
         settings.live.part(rules_of),
         present,
         {each.name for each in settings.config.every_upstream if each.ephemeral},
+        # The removal of one room that a person asked for has an entry of its own.
+        TrackedWork(OperationStore(stores.database), REMOVAL, least=2),
         stores.signals,
         settings.texts,
     )

@@ -37,6 +37,6 @@ def build_metering(settings: Settings, stores: Stores) -> Metering:
     return Metering(
         store=store,
         quotas=quotas,
-        recorder=UsageRecorder(store, prices, settings.roles),
+        recorder=UsageRecorder(store, prices, settings.roles, settings.observer),
         gate=Gate(store, quotas, settings.roles, price_list, config.prices.currency),
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent_bridge.bridge.queue.tracked_work import TrackedWork
 from agent_bridge.bridge.roles.keeper import RoleKeeper
 from agent_bridge.bridge.roles.refresher import RoleRefresher
 from agent_bridge.bridge.roles.room_roles import RoomRoles
+from agent_bridge.core.operations import ROLES
 from agent_bridge.store.mutes import MuteStore
+from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.roles import RoleStore
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ def build_role_keeper(
         admin_room,
         refresher,
         settings.roles,
+        TrackedWork(OperationStore(stores.database), ROLES),
         stores.signals,
         settings.texts,
         makes_space=config.space.enabled and not settings.namespace.adopts_space,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from agent_bridge.core.feed import FeedSwitch
     from agent_bridge.core.ids import Namespace
     from agent_bridge.core.live import Live
+    from agent_bridge.core.observer import Observer
     from agent_bridge.core.roles import Roles
     from agent_bridge.core.threads import ArchivedRooms
     from agent_bridge.i18n.catalogue import Texts
@@ -34,6 +35,7 @@ class Settings:
     #: Whether the feed is written.
     feed: FeedSwitch
     archived: ArchivedRooms
+    observer: Observer
 
     @property
     def file(self) -> Path | None:

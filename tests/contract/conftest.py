@@ -100,10 +100,18 @@ def store_url(migrated_url: str, emptier: Emptier) -> str:
     return migrated_url
 
 
-@pytest.fixture
-async def database(store_url: str) -> AsyncIterator[Database]:
-    async with Database(store_url) as database:
+@pytest.fixture(scope="session")
+async def shared_database(migrated_url: str) -> AsyncIterator[Database]:
+    """One pool for all tests: new connections for each test take longer than most tests."""
+    async with Database(migrated_url) as database:
         yield database
+
+
+@pytest.fixture
+def database(shared_database: Database, store_url: str) -> Database:
+    """The tables of *store_url*, without rows."""
+    assert shared_database.uri == store_url
+    return shared_database
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ async def test_wrong_words_change_nothing(services: CommandServices, words: str)
 
 async def test_an_agent_has_to_be_named_and_there(services: CommandServices) -> None:
     assert await answer(services, "off", event_id="$1") == ContextRefused(ContextRefusal.UNNAMED)
-    assert await answer(services, "off Hugo", event_id="$2") == ContextRefused(ContextRefusal.UNKNOWN, name="Hugo")
+    assert await answer(services, "off Hugo", event_id="$2") == ContextRefused(ContextRefusal.ABSENT, "Hugo")
     assert await give(services, "answer", in_agent_room=False) == WrongRoom("answer")
     assert await modes(services) == {"Frida": None, "Gala": None}
 

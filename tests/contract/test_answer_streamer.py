@@ -174,3 +174,28 @@ async def test_edits_wait_for_the_budget_and_first_words_do_not(server: FaultSer
         await asyncio.sleep(0.2)
     # The end does not wait for the budget either.
     assert len(server.requests) == 1
+
+
+async def test_nothing_grows_any_more_when_a_room_disables_live_messages_in_the_middle(
+    server: FaultServer, outbox: Outbox
+) -> None:
+    server.script(sent("$answer"))
+    answer, asked, is_allowed = buffer(Pace(first=0.01, floor=0.01, enough=1)), asyncio.Event(), True
+
+    async def permits() -> bool:
+        if not is_allowed:
+            asked.set()
+        return is_allowed
+
+    budget = EditBudget(1000)
+    async with AnswerStreamer(outbox, answer, budget, holds_its_lane, enabled=True, permits=permits) as streamer:
+        feed(answer, streamer, "Once ")
+        await server.request()
+        is_allowed = False
+        feed(answer, streamer, "upon ")
+        async with asyncio.timeout(5):
+            await asked.wait()
+        is_allowed = True
+        feed(answer, streamer, "a time")
+        await asyncio.sleep(0.1)
+    assert len(server.requests) == 1

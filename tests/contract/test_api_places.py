@@ -35,6 +35,7 @@ from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.direct_chats import DirectChatStore
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.program_requests import ProgramRequests
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
@@ -124,7 +125,7 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
         names = Names(Agents(database), store, kv, homeserver)
         access = Access(names, Rooms(database), DirectChatStore(database), roles, homeserver)
         requests = Requests(ProgramRequests(database), homeserver)
-        changes = PlaceChanges(store, RoleStore(database), roles, idle_lanes(database))
+        changes = PlaceChanges(store, RoleStore(database), roles, idle_lanes(database), OperationStore(database))
         maker = PlaceMaker(homeserver, store, kv, Live(example()), roles, ENGLISH)
         inviter = Inviter(homeserver, None, roles, ENGLISH, joins=False)  # type: ignore[arg-type]
         members = PlaceMembers(homeserver, store, inviter, Moderation(homeserver, ENGLISH), ENGLISH)

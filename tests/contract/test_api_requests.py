@@ -16,12 +16,8 @@ from aiohttp import web
 from agent_bridge.api.endpoints import all_endpoints
 from agent_bridge.api.problems import STATUSES, TYPE
 from agent_bridge.api.routes import ApiRoutes
-from agent_bridge.api.services import ApiServices
-from agent_bridge.bridge.programs.access import Access
 from agent_bridge.bridge.programs.answer_watch import AnswerWatch
 from agent_bridge.bridge.programs.asks import Asks
-from agent_bridge.bridge.programs.names import Names
-from agent_bridge.bridge.programs.own_profile import OwnProfileDesk
 from agent_bridge.bridge.programs.requests import Call, Requests
 from agent_bridge.core.actors import Actor
 from agent_bridge.core.errors import HomeserverUnavailable
@@ -31,16 +27,11 @@ from agent_bridge.core.roles import Mutes, Role, RoleBook, Roles
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.session import homeserver_session
-from agent_bridge.store.agents import Agents
-from agent_bridge.store.direct_chats import DirectChatStore
-from agent_bridge.store.kv import KeyValues
-from agent_bridge.store.own_profiles import OwnProfiles
 from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.program_requests import ProgramRequests
-from agent_bridge.store.rooms import Rooms
-from agent_bridge.store.servers import Servers
 from agent_bridge.store.tokens import Tokens
 from support.api_client import new_secret
+from support.api_services import api_services
 from support.records import NAMES
 from support.turn_rows import BOB, add_agent
 
@@ -127,36 +118,16 @@ async def scene(database: Database, aiohttp_client: AiohttpClient) -> AsyncItera
     async with homeserver_session() as session:
         homeserver = Homeserver("http://127.0.0.1:9", "token", NAMES, session)
         roles = Roles.fixed({BOB: Role.MEMBER}, NAMES)
-        names = Names(Agents(database), Servers(database), KeyValues(database), homeserver)
         messages = _Silent()
-        access = Access(names, Rooms(database), DirectChatStore(database), roles, homeserver)
-        services: Any = ApiServices(
-            tokens=tokens,
-            access=access,
+        services = api_services(
+            database,
+            homeserver,
+            roles,
             requests=Requests(ProgramRequests(database), homeserver),
-            messages=messages,  # type: ignore[arg-type]
+            messages=messages,
             asks=Asks(None, None, None, AnswerWatch(ProgramRequests(database), Signals()), NAMES),  # type: ignore[arg-type]
-            models=None,  # type: ignore[arg-type]
-            reading=None,  # type: ignore[arg-type]
-            directory=None,  # type: ignore[arg-type]
-            places=_Silent(),  # type: ignore[arg-type]
-            agent_events=None,  # type: ignore[arg-type]
-            servers=None,  # type: ignore[arg-type]
-            channels=None,  # type: ignore[arg-type]
-            threads=None,  # type: ignore[arg-type]
-            feed=None,  # type: ignore[arg-type]
-            client_agents=_Silent(),  # type: ignore[arg-type]
-            profiles=OwnProfileDesk(
-                access,
-                None,  # type: ignore[arg-type]
-                Agents(database),
-                OwnProfiles(database),
-                homeserver,
-                shows_presence=False,
-            ),
-            connected=None,  # type: ignore[arg-type]
-            tasks=None,  # type: ignore[arg-type]
-            votes=None,  # type: ignore[arg-type]
+            places=_Silent(),
+            client_agents=_Silent(),
         )
         routes = ApiRoutes(
             all_endpoints(), services, requests_per_minute=PER_MINUTE, trusted_proxies=[ip_network("127.0.0.0/8")]
@@ -265,11 +236,17 @@ async def test_other_faults_of_requests(scene: Scene) -> None:
     checked(plain, Problem.UNSUPPORTED_MEDIA_TYPE)
     latin = await scene.request("POST", path, data=body, headers={"Content-Type": "application/json; charset=latin-1"})
     checked(latin, Problem.UNSUPPORTED_MEDIA_TYPE)
+    for charset in ("klingon", "utf-16"):
+        kind = {"Content-Type": f"application/json; charset={charset}"}
+        checked(await scene.request("POST", path, data=body, headers=kind), Problem.UNSUPPORTED_MEDIA_TYPE)
     zipped = await scene.request("POST", path, data=gzip.compress(body), headers=JSON | {"Content-Encoding": "gzip"})
     checked(zipped, Problem.UNSUPPORTED_MEDIA_TYPE)
     checked(await scene.request("POST", path, data=b"x" * 300_000, headers=JSON), Problem.BODY_TOO_LARGE)
     for query in ("limit=0", "limit=x", "limit=101", "nothing=1", "after=x"):
         checked(await scene.request("GET", f"{path}?{query}"), Problem.INVALID_REQUEST)
+    for blank in ("", "%20", "%09%E2%80%8B"):
+        refused = checked(await scene.request("GET", f"/v1/search?q={blank}"), Problem.INVALID_REQUEST)
+        assert refused["errors"][0]["field"] == "q"
     for key in ("", "x" * 201, "schön"):
         answer = await scene.request("POST", path, data=body, headers=JSON | {"Idempotency-Key": key})
         checked(answer, Problem.INVALID_REQUEST)

@@ -248,7 +248,7 @@ def test_a_session_that_ends_in_a_moment_does_not_use_the_database(filled: str, 
 def test_a_move_needs_an_empty_target(filled: str, postgres: Server) -> None:
     with postgres.database() as target:
         assert move(filled, target) == row_counts(filled) == row_counts(target)
-        with pytest.raises(StoreError, match=r"the target is not empty: it has \d+ tables \(agent, "):
+        with pytest.raises(StoreError, match=r"the target is not empty: it has \d+ tables \(admin_action, "):
             move(filled, target)
     with pytest.raises(StoreError, match="the target cannot be reached: "):
         move(filled, "postgresql://127.0.0.1:9/none")

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mautrix.api import Method, Path
 
 from agent_bridge.core.errors import (
     HomeserverError,
@@ -400,6 +401,24 @@ async def test_a_repeated_request_has_the_same_transaction_id(server: FaultServe
         assert await homeserver.send(ROOM, {"body": "hi"}, txn_id="t") == "$e"
     assert len(server.requests) == 5
     assert len({(request.path, str(request.json)) for request in server.requests[1:]}) == 1
+
+
+@pytest.mark.parametrize("what", ["query", "upload", "claim"])
+async def test_a_request_about_keys_is_repeated(server: FaultServer, what: str) -> None:
+    """The opener of encrypted events waits for it, and people wait for the opener."""
+    server.script(Reply(head=False, then="hang"), says({}))
+    async with homeserver_session(silence=0.1) as session, asyncio.timeout(10):
+        homeserver = Homeserver(server.url.removesuffix("/v1"), TOKEN, NAMES, session)
+        await homeserver.request(Method.POST, Path.v3.keys[what], {})
+    assert len(server.requests) == 2
+
+
+async def test_a_message_to_devices_is_repeated(server: FaultServer) -> None:
+    server.script(Reply(head=False, then="hang"), says({}))
+    async with homeserver_session(silence=0.1) as session, asyncio.timeout(10):
+        homeserver = Homeserver(server.url.removesuffix("/v1"), TOKEN, NAMES, session)
+        await homeserver.send_to_devices(GHOST, "m.dummy", "t", {})
+    assert len(server.requests) == 2
 
 
 async def test_a_base_path_is_kept(server: FaultServer) -> None:

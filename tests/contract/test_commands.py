@@ -94,7 +94,7 @@ async def test_a_command_needs_a_role_and_some_need_an_agents_room(services: Com
     assert await names_of(services, Role.MEMBER) == [
         *("agents", "invite", "leave", "agent", "new", "chats", "rename", "archive", "unarchive", "delete", "yes"),
         *("server", "channel", "thread", "task", "tasks"),
-        *("vote", "votes", "approve", "deny", "stop", "answer", "trigger", "triggers"),
+        *("vote", "votes", "approve", "deny", "stop", "voice", "answer", "trigger", "triggers"),
         *(
             "schedule",
             "schedules",
@@ -122,6 +122,8 @@ async def test_lines_are_forgiven_much(services: CommandServices) -> None:
     invite = CommandHelp(REGISTRY.commands["invite"].usage, Role.MEMBER)
     assert await give(services, "help Invite, please") == invite
     assert await give(services, "help invitee") == UnknownCommand("invitee", "invite")
+    busy = CommandHelp(REGISTRY.commands["busy"].usage, Role.MODERATOR, in_own_chats=True)
+    assert await give(services, "help busy", role=Role.MEMBER) == busy
     # A command above the role of the caller is not told.
     assert await give(services, "help sync", role=Role.MEMBER) == UnknownCommand("sync", None)
 

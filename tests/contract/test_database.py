@@ -12,6 +12,7 @@ import pytest
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.postgres.database import Database
 from support.conditions import eventually
+from support.full_disk import FILL_DISK
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -92,6 +93,18 @@ async def test_connections_that_were_lost_are_not_given_out(table: Database, dat
     assert rows == [{"one": 1}] * 8
 
 
+async def test_connections_that_were_lost_are_replaced_together(database_url: str) -> None:
+    """One by one, with the pool's growing pauses between them, ten of them take longer than a caller waits."""
+    async with Database(database_url) as database:
+        async with AsyncExitStack() as stack:
+            for _ in range(10):
+                await stack.enter_async_context(database.transaction())
+        await end_connections(database_url)
+        async with asyncio.timeout(5):
+            for _ in range(10):
+                await database.ping()
+
+
 async def test_a_pool_that_is_used_up_is_an_error_in_words(database_url: str) -> None:
     pool = Database(database_url, pool_size=2, pool_timeout=0.2)
     async with pool as database, database.transaction(), database.transaction():
@@ -142,3 +155,14 @@ async def test_a_wait_for_a_connection_can_always_be_cancelled(database_url: str
             await asyncio.wait(tasks)
             assert all(task.cancelled() for task in cancelled), f"dropped after {moment % 30} rounds of the loop"
         await database.ping()
+
+
+async def test_a_write_that_finds_the_disk_full_is_known_to_the_health_page(table: Database) -> None:
+    await table.ping()
+    await table.execute(FILL_DISK)
+    with pytest.raises(StoreError, match="No space left"):
+        await table.execute("UPDATE turn SET answer = NULL WHERE id = 1")
+    # Reads succeed.
+    assert await values(table) == []
+    with pytest.raises(StoreError, match="the disk of the database is full"):
+        await table.ping()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -208,3 +210,28 @@ async def test_an_operator_releases_agents_although_the_list_is_unchanged(
     assert (await states(database))["bob"] is AgentState.HELD
     await discovery.sync(confirmed=True)
     assert (await states(database))["bob"] is AgentState.ACTIVE
+
+
+async def test_a_long_list_lets_other_tasks_run(
+    server: ScriptedUpstream, session: aiohttp.ClientSession, database: Database, clock: Clock
+) -> None:
+    count = 6_000
+    server.models = [{"id": f"agent {number}"} for number in range(count)]
+    discovery = new_discovery(server, session, database, clock, max_new_agents=count)
+    longest = 0.0
+
+    async def other() -> None:
+        nonlocal longest
+        while True:
+            # Of this thread: another program may have the processor.
+            begin = time.thread_time()
+            await asyncio.sleep(0)
+            longest = max(longest, time.thread_time() - begin)
+
+    task = asyncio.create_task(other())
+    try:
+        await discovery.sync()
+        await discovery.sync()
+    finally:
+        task.cancel()
+    assert longest <= 0.05

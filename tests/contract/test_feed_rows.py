@@ -17,6 +17,7 @@ from agent_bridge.core.feed import FeedType
 from agent_bridge.core.ids import turn_key
 from agent_bridge.core.notifications import Notification, NotificationKind
 from agent_bridge.core.programs import ALL_CAPABILITIES, Capability
+from agent_bridge.core.results.tasks import TaskRefused
 from agent_bridge.core.results.votes import VoteOpened
 from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.rooms import KindName
@@ -321,21 +322,43 @@ async def test_the_order_is_that_of_the_commits_on_two_processes(desk: Desk) -> 
     assert sorted(states) == sorted((number, state) for number in numbers for state in ("submitted", "working"))
 
 
+async def test_a_refused_report_makes_nobody_the_author_of_a_note(desk: Desk) -> None:
+    number = await desk.make("Write")
+    await desk.claim(number, EVE)
+
+    def done(user: str) -> Callable[[Connection], Awaitable[Any]]:
+        return lambda connection: desk.tasks.report(connection, Actor(user), number, TaskAction.DONE, note="it is")
+
+    results = [await desk.do(done(each)) for each in (EVE, BOB)]
+    assert [isinstance(each, TaskRefused) for each in results] == [False, True]
+    assert await desk.database.rows("SELECT note_by FROM task WHERE id = %s", (number,)) == [{"note_by": EVE}]
+
+
 async def test_the_erasure_of_a_person_reaches_the_feed(desk: Desk) -> None:
     number, other = await desk.make("Write"), await desk.make("Keep")
     await desk.claim(number, EVE)
     await desk.notify(EVE, "for Eve")
     await desk.notify(BOB, "for Bob")
+    # Eve has told something about a task that another one works on by now.
+    handed = await desk.make("Hand over")
+    await desk.claim(handed, EVE)
+    eve, joe = Actor(EVE), "@joe:example.org"
+    await desk.do(lambda connection: desk.tasks.report(connection, eve, handed, TaskAction.PROGRESS, note="my word"))
+    await desk.do(lambda connection: desk.tasks.assign(connection, eve, handed, joe))
     store = PersonalData(desk.database, Redactions("bot", redact_answers=True), Queue(desk.database))
     counted = await store.count(EVE)
-    assert (counted["tasks"], counted["notifications"], counted["feed"]) == (1, 1, 2)
+    assert (counted["tasks"], counted["notifications"], counted["feed"]) == (2, 1, 5)
     forgotten = await store.forget_rest(EVE, 0)
     assert {kind: forgotten[kind] for kind in ("tasks", "notifications", "feed")} == {
         kind: counted[kind] for kind in ("tasks", "notifications", "feed")
     }
     # Eve's token is gone, and with it the only reader: what is left has nothing of her.
     assert EVE not in str(await desk.told(*FeedType))
-    assert [each["id"] for each in await desk.told(FeedType.TASK)] == [number, other]
+    assert "my word" not in str(await desk.told(*FeedType))
+    written = await desk.store.find(handed)
+    assert isinstance(written, Task)
+    assert (written.note, written.assignee) == ("", joe)
+    assert [each["id"] for each in await desk.told(FeedType.TASK) if each] == [number, other]
     await new_secret(Tokens(desk.database, NAMES), desk.database, Actor("@joe:example.org"))
     await store.forget_rest(BOB, 0)
     assert BOB not in str(await desk.told(*FeedType))

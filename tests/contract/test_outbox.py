@@ -13,6 +13,7 @@ from agent_bridge.core.answers import Op
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable
 from agent_bridge.core.turns import TurnState
 from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.event_streams import DESCRIPTOR
 from agent_bridge.matrix.session import homeserver_session
 from agent_bridge.render.content import LIVE
 from agent_bridge.store.turns import Turns
@@ -74,7 +75,7 @@ async def test_a_turn_that_ends_once_more_without_an_answer_grows_no_longer(
     wire: FaultServer, outbox: Outbox, database: Database
 ) -> None:
     """A paused worker has edited the message after the end."""
-    live = {"body": "the wh", "msgtype": "m.text", LIVE: {}}
+    live = {"body": "the wh", "msgtype": "m.text", LIVE: {}, DESCRIPTOR: {"device_id": "D"}}
     event = {"event_id": "$answer", "type": "m.room.message", "content": live}
     wire.script(Reply(200, {"Content-Type": "application/json"}, (json.dumps(event).encode(),)), sent("$edit"))
     assert await outbox.settle(TurnState.FAILED)

@@ -14,10 +14,12 @@ from agent_bridge.bridge.collaboration.tasks import TaskService
 from agent_bridge.bridge.rooms.bot_chats import BotChats
 from agent_bridge.core.actors import Actor
 from agent_bridge.core.agent_events import NewEvent
+from agent_bridge.core.errors import HomeserverUnavailable
 from agent_bridge.core.notifications import Notification, NotificationKind
 from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.rooms import KindName
-from agent_bridge.core.tasks import Task, TaskAction
+from agent_bridge.core.tasks import Task, TaskAction, TaskState
+from agent_bridge.i18n.catalogue import Text
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.notifications import Notifications
@@ -25,6 +27,7 @@ from agent_bridge.store.postgres.signals import Signals
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.tasks import Tasks
+from support.conditions import eventually
 from support.records import NAMES
 from support.turn_rows import BOB, ROOM
 
@@ -57,8 +60,8 @@ class Process:
             new = NewEvent(key=key, room_id=ROOM, actor=ACTOR, kind=key)
             assert await self.events.post(connection, new, "Bob") is None
 
-    async def tell(self, title: str) -> None:
-        told = Notification(BOB, NotificationKind.TASK_ASSIGNED, ROOM, {"task": 1, "title": title, "by": ""})
+    async def tell(self, title: str, user: str = BOB) -> None:
+        told = Notification(user, NotificationKind.TASK_ASSIGNED, ROOM, {"task": 1, "title": title, "by": ""})
         async with self.database.transaction() as connection:
             await Notifications(self.database).add(connection, told)
 
@@ -143,3 +146,58 @@ async def test_a_refused_event_does_not_hold_up_the_next(start: Callable[[], Pro
     state = await AgentEventStore(process.database).find("one")
     assert state is not None
     assert state.error
+
+
+async def test_tasks_of_those_who_left_are_free(start: Callable[[], Process], room: FakeRoom) -> None:
+    process, left = start(), {"membership": "leave"}
+    room.state.append({"type": "m.room.member", "state_key": "@eve:example.org", "content": left, "sender": BOB})
+    gone, kept, closed, moved = [await process.make(title) for title in ("gone", "kept", "closed", "moved")]
+    people = [(gone, "@eve:example.org"), (kept, BOB), (closed, "@eve:example.org"), (moved, "@new:example.org")]
+    async with process.database.transaction() as connection:
+        for number, user in people:
+            assert isinstance(await process.tasks.assign(connection, ACTOR, number, user), Task)
+        done = await process.tasks.report(connection, Actor("@eve:example.org"), closed, TaskAction.DONE)
+        assert isinstance(done, Task)
+    await process.cards.keep()
+    store = Tasks(process.database)
+    found = [await store.find(number) for number in (gone, kept, closed, moved)]
+    assert [each and (each.state, each.assignee) for each in found] == [
+        (TaskState.SUBMITTED, None),
+        (TaskState.SUBMITTED, BOB),
+        (TaskState.COMPLETED, "@eve:example.org"),
+        # Perhaps the room replaces another one, and this one has not entered it yet.
+        (TaskState.SUBMITTED, "@new:example.org"),
+    ]
+    # The card tells that anybody can claim it.
+    assert [text for text in room.texts() if "gone" in text and "Claim it" in text and "@eve" not in text]
+
+
+class _SlowChats(BotChats):
+    """Nobody but Bob is invited before Bob is told: the homeserver of another person does not answer."""
+
+    room: FakeRoom
+
+    async def find(self, user: str, known: str | None) -> str:
+        async def told() -> bool:
+            return any("near" in text for text in self.room.texts())
+
+        if user != BOB:
+            await eventually(told, "Bob is told", 5)
+            raise HomeserverUnavailable(Text("homeserver_away", said="x"))
+        return await super().find(user, known)
+
+
+async def test_the_homeserver_of_one_person_delays_nobody_else(
+    start: Callable[[], Process], homeserver: Homeserver, room: FakeRoom
+) -> None:
+    process = start()
+    database = process.database
+    chats = _SlowChats(homeserver, Rooms(database), RoleStore(database), ROLES, None)
+    chats.room = room
+    notifier = Notifier(homeserver, Notifications(database), chats, ROLES, Signals(), ENGLISH, gather=0)
+    # The person whose news came first waits.
+    await process.tell("far", "@ann:example.org")
+    await process.tell("near")
+    await notifier.send_due()
+    assert len([text for text in room.texts() if "near" in text]) == 1
+    assert await Notifications(database).due(9, 0, []) == [("@ann:example.org", 0)]

@@ -39,7 +39,7 @@ def config(**appservice: Any) -> Config:
     "appservice",
     [
         {},
-        {"id": "yes", "as_token": "0x1f", "hs_token": "- &'\"\\{}#: ", "bot_username": "null"},
+        {"id": "yes", "as_token": "0x1f", "hs_token": "- &'\"\\{}#:", "bot_username": "null"},
         {"id": "12\n\u2028é\x7f", "as_token": "1e3", "bot_username": "2001-02-03", "username_prefix": "a.b+c=-/"},
     ],
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent_bridge.bridge.inbound.bot_budget import BotBudget
+from agent_bridge.bridge.queue.tracked_work import TrackedWork
 from agent_bridge.bridge.roles.keeper import RoleKeeper
 from agent_bridge.bridge.roles.refresher import RoleRefresher
 from agent_bridge.bridge.roles.room_roles import RoomRoles
@@ -18,6 +19,7 @@ from agent_bridge.config.example import example
 from agent_bridge.core.chains import ChainBudget
 from agent_bridge.core.chats import NewChat
 from agent_bridge.core.live import Live
+from agent_bridge.core.operations import ROLES
 from agent_bridge.core.roles import EVERYWHERE, Role, RoleBook, Roles
 from agent_bridge.core.turns import IgnoreReason, StopReason
 from agent_bridge.i18n.english import ENGLISH
@@ -28,6 +30,7 @@ from agent_bridge.store.chats import Chats
 from agent_bridge.store.intake import IntakeStore
 from agent_bridge.store.kv import KeyValues
 from agent_bridge.store.mutes import MuteStore
+from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.postgres.signals import Signals, Topic
 from agent_bridge.store.roles import RoleStore
@@ -103,6 +106,32 @@ async def test_versions_have_the_order_of_their_commits(database: Database) -> N
     ordered = sorted(books, key=lambda book: book.version)
     assert [len(book.assigned) for book in ordered] == list(range(1, 9))
     assert (await store.current()).book == ordered[-1]
+
+
+async def test_an_older_book_does_not_come_after_a_newer_one(database: Database) -> None:
+    """Two parts refresh the roles at the same time, and the answer to the first one is late."""
+    gate, begun = asyncio.Event(), asyncio.Event()
+
+    class LateStore(RoleStore):
+        async def current(self) -> Any:
+            found = await super().current()
+            if not begun.is_set():
+                begun.set()
+                await gate.wait()
+            return found
+
+    store, roles = LateStore(database), Roles.fixed({}, NAMES)
+    await store.publish({EVE: Role.ADMIN})
+    refresher = RoleRefresher(store, roles, Live({}), Signals())
+    first = asyncio.create_task(refresher.refresh())
+    await begun.wait()
+    await store.publish({EVE: Role.MEMBER})
+    second = asyncio.create_task(refresher.refresh())
+    # Without an order the second one ends in these turns of the loop or soon, otherwise it waits for the first one.
+    await asyncio.wait({second}, timeout=0.2)
+    gate.set()
+    await asyncio.gather(first, second)
+    assert roles.of(EVE) is Role.MEMBER
 
 
 async def test_a_process_uses_its_own_permissions_until_there_is_a_book(database: Database) -> None:
@@ -299,6 +328,7 @@ async def test_without_a_newer_book_the_keeper_runs_no_statement(database_url: s
             AdminRoom(homeserver, kv, rooms, example(), roles, ENGLISH),
             refresher,
             roles,
+            TrackedWork(OperationStore(database), ROLES),
             signals,
             ENGLISH,
             makes_space=True,
@@ -317,5 +347,7 @@ async def test_without_a_newer_book_the_keeper_runs_no_statement(database_url: s
         await eventually(is_compared, "the newest book is compared")
         keeping.cancel()
         await asyncio.wait({keeping})
+        # The end may have come before the comparison was whole.
+        assert await keeper.keep() is None
     # The database is closed: a statement would fail.
     assert await keeper.keep() is None

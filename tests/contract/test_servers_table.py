@@ -160,7 +160,8 @@ async def test_a_deleted_server_takes_its_channels_along_and_ends_their_turns(da
     await store.take_part(inside.id, agent)
     (lane,) = await accept(database, new("$1", "!inside:example.org", agent))
     async with database.transaction() as connection:
-        assert await store.delete(connection, lab.id, "another turn") == {lane}
+        _, lanes = await store.delete(connection, lab.id, "another turn")
+        assert lanes == {lane}
     assert await store.servers() == []
     assert await names(database) == [(1, "b")]
     assert await store.has_channels(lab)

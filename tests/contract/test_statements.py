@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 import agent_bridge.store
+from agent_bridge.encryption.tables import KeyDatabase, make_tables
 from agent_bridge.store.postgres.statements import Statements
+
+if TYPE_CHECKING:
+    from support.postgres import Server
 
 FOLDER = Path(agent_bridge.store.__file__).parent
 FILES = sorted((FOLDER / "sql").glob("*.sql"))
@@ -50,9 +56,18 @@ def test_every_statement_has_a_name_of_its_own_and_a_description(name: str) -> N
 
 
 @EACH_FILE
-def test_the_database_understands_every_statement(name: str, migrated_url: str) -> None:
-    with psycopg.connect(migrated_url) as connection:
-        for number, statement in enumerate(Statements(name).all.values()):
+async def test_the_database_understands_every_statement(name: str, migrated_url: str, postgres: Server) -> None:
+    statements = Statements(name).all.values()
+    with ExitStack() as stack:
+        url = migrated_url
+        if any("encryption." in statement for statement in statements):
+            url = stack.enter_context(postgres.migrated())
+            keys = KeyDatabase(url)
+            await keys.start()
+            await make_tables(keys, "")
+            await keys.stop()
+        connection = stack.enter_context(psycopg.connect(url))
+        for number, statement in enumerate(statements):
             # PostgreSQL prepares every statement but this one.
             prepare = "" if statement.startswith("LOCK TABLE ") else f"PREPARE s{number} AS "
             connection.execute((prepare + numbered(statement)).encode())

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.upstream.answer import ApprovalRequest
     from agent_bridge.upstream.base import Upstream
-    from agent_bridge.upstream.capabilities import Approvals, Transcribe
+    from agent_bridge.upstream.capabilities import Approvals, Speak, Transcribe
     from support.scripted_upstream import Piece
     from support.upstream_kinds import Kind
 
@@ -289,6 +289,31 @@ class Transcribing:
         assert await transcribe(b"OggS", name="a.ogg", content_type="audio/ogg") == ""
 
 
+class Speaking:
+    """The capability ``speak``."""
+
+    @pytest.fixture
+    def speak(self, upstream: Upstream) -> Speak:
+        assert upstream.can.speak is not None
+        return upstream.can.speak
+
+    async def test_text_becomes_speech(self, server: ScriptedUpstream, speak: Speak) -> None:
+        server.recording = b"OggS"
+        assert await speak("Good morning") == b"OggS"
+        assert server.spoken[0]["input"] == "Good morning"
+        assert speak.longest >= 1_000
+
+    @pytest.mark.parametrize(
+        "recording", [b"", 404, 500, bytes(33 * 1024**2)], ids=["nothing", "no path", "an error", "too large"]
+    )
+    async def test_without_a_recording_there_is_an_error(
+        self, server: ScriptedUpstream, speak: Speak, recording: bytes | int
+    ) -> None:
+        server.recording = recording
+        with pytest.raises(UpstreamError):
+            await speak("Good morning")
+
+
 class Approving:
     """The capability ``approvals``."""
 
@@ -332,6 +357,7 @@ CAPABILITIES = {
     "history": memory_suite.Remembering,
     "schedules": memory_suite.Scheduling,
     "transcribe": Transcribing,
+    "speak": Speaking,
     "commands": Commanding,
     "pictures": Picturing,
 }

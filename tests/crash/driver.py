@@ -273,6 +273,7 @@ class Driver:
             there,
             logging={"format": "json"},
             rooms={"invite": invited, "concurrency": 4, "lobby": True},
+            space={},
         )
         address = f"http://127.0.0.1:{to_synapse.port}"
         return config.model_copy(update={"homeserver": config.homeserver.model_copy(update={"address": address})})

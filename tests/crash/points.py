@@ -14,6 +14,7 @@ from structlog.contextvars import bound_contextvars, get_contextvars
 from agent_bridge.bridge.chats.binding import WaitingEvents
 from agent_bridge.bridge.collaboration.tasks import TaskService
 from agent_bridge.bridge.collaboration.threads import THREAD
+from agent_bridge.bridge.delivery.admin_links import AdminLinks
 from agent_bridge.bridge.delivery.token_secrets import TokenSecrets
 from agent_bridge.bridge.inbound.intake import Intake
 from agent_bridge.bridge.inbound.trigger_intake import TriggerIntake
@@ -24,7 +25,7 @@ from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.bridge.rooms.removal import RoomRemoval
 from agent_bridge.bridge.rooms.space import Space
 from agent_bridge.core.agent_events import EVENT
-from agent_bridge.core.ids import IMPORTED, THREAD_HEAD
+from agent_bridge.core.ids import IMPORTED, SPOKEN, THREAD_HEAD
 from agent_bridge.core.polls import POLL_END, POLL_START, VOTE
 from agent_bridge.core.programs import BY_PROGRAM, SAID_BY
 from agent_bridge.core.tasks import TASK
@@ -32,6 +33,7 @@ from agent_bridge.matrix.client import Homeserver
 from agent_bridge.matrix.media import Media
 from agent_bridge.matrix.rooms import PAIR, POWER_LEVELS
 from agent_bridge.render.notifications import NOTIFICATIONS
+from agent_bridge.store.admin_sessions import AdminSessions
 from agent_bridge.store.agent_events import AgentEventStore
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.chains import Chains
@@ -55,6 +57,7 @@ from agent_bridge.store.retirement import RetirementStore
 from agent_bridge.store.roles import RoleStore
 from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.schedules import ScheduleStore
+from agent_bridge.store.sealed import SealedEvents
 from agent_bridge.store.servers import Servers
 from agent_bridge.store.tasks import Tasks
 from agent_bridge.store.threads import ThreadStore
@@ -116,6 +119,10 @@ def _card_edits(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any
     return TASK in content and "m.new_content" in content
 
 
+def _voices(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
+    return SPOKEN in content
+
+
 def _imported(_self: Homeserver, _room: str, content: dict[str, Any], **_: Any) -> bool:
     return IMPORTED in content
 
@@ -168,6 +175,10 @@ def _pairs(_self: Homeserver, content: dict[str, Any], *_: Any, **__: Any) -> bo
     return any(each["type"] == PAIR for each in content["initial_state"])
 
 
+def _sealed(_self: Homeserver, _room: str, _content: dict[str, Any], **more: Any) -> bool:
+    return more.get("kind") == "m.room.encrypted"
+
+
 def _space_invited(_self: KeyValues, key: str, *_: Any, **__: Any) -> bool:
     return key == KeyValues.SPACE_INVITED
 
@@ -200,6 +211,8 @@ STEPS = {
     "edit": Step(Homeserver, "send", _edits),
     "word": Step(Homeserver, "send", _texts),
     "upload": Step(Media, "upload"),
+    "spoken": Step(Turns, "spoken"),
+    "voice": Step(Homeserver, "send", _voices),
     "file": Step(Homeserver, "send", _files),
     "redact": Step(Homeserver, "redact"),
     "search": Step(Homeserver, "messages"),
@@ -304,6 +317,8 @@ STEPS = {
     "question_added": Step(PeopleQuestions, "add", is_anywhere=True),
     "question_said": Step(Homeserver, "send", _questions_to_people, is_anywhere=True),
     "question_sent": Step(PeopleQuestions, "sent", is_anywhere=True),
+    "admin_tell": Step(AdminLinks, "tell"),
+    "admin_told": Step(AdminSessions, "told"),
     "api_tell": Step(TokenSecrets, "tell"),
     "api_told": Step(Tokens, "told"),
     # The leader shows, ends and counts votes.
@@ -354,11 +369,38 @@ STEPS = {
     "mute": Step(MuteStore, "put"),
     "mute_level": Step(MuteStore, "note_level", is_anywhere=True),
     "mute_applied": Step(MuteStore, "applied", is_anywhere=True),
+    # The leader gives a device to an agent, and opens encrypted events; workers send them.
+    "make_device": Step(Homeserver, "make_device", is_anywhere=True),
+    "devices_listed": Step(Homeserver, "devices", is_anywhere=True),
+    "event_sealed": Step(SealedEvents, "seal", is_anywhere=True),
+    "event_opened": Step(SealedEvents, "opened", is_anywhere=True),
+    "to_devices": Step(Homeserver, "send_to_devices", is_anywhere=True),
+    "sealed_send": Step(Homeserver, "send", _sealed, is_anywhere=True),
 }
 #: Steps outside of these, where the process does not know the turn yet.
 OUTSIDE = ("intake", "take")
 #: Moments of an answer of the upstream: before the request, after its first words, after its last.
 ANSWER = ("request", "first_words", "last_words")
+
+
+def _key_steps() -> dict[str, Step]:
+    """Return the steps of the keys, which need the packages of an extra."""
+    from agent_bridge.encryption.device_client import DeviceClient
+    from agent_bridge.encryption.machine import Machine
+    from agent_bridge.encryption.room_keys import RoomKeys
+    from agent_bridge.encryption.vault import Vault
+
+    return {
+        "keys_uploaded": Step(DeviceClient, "upload", is_anywhere=True),
+        "keys_published": Step(Machine, "published", is_anywhere=True),
+        "device_signed": Step(DeviceClient, "upload_one_signature", is_anywhere=True),
+        "key_taken": Step(Machine, "take", is_anywhere=True),
+        "keys_received": Step(Vault, "receive", is_anywhere=True),
+        "decrypted": Step(Vault, "decrypt", is_anywhere=True),
+        "key_shared": Step(Machine, "share", is_anywhere=True),
+        # Its transaction is committed when it ends.
+        "encrypted": Step(RoomKeys, "_seal", is_anywhere=True),
+    }
 
 
 def die() -> None:
@@ -380,7 +422,8 @@ class Doom:
         self._when, self._step, number = point.split(":") if ":" in point else ("at", point, "1")
         self._number = int(number)
         self._calls = 0
-        if self._step not in (*STEPS, *OUTSIDE, *ANSWER):
+        self._steps = STEPS if self._step in (*STEPS, *OUTSIDE, *ANSWER) else _key_steps()
+        if self._step not in (*self._steps, *OUTSIDE, *ANSWER):
             raise ValueError(f"no such point: {point}")
 
     def arm(self) -> None:
@@ -390,8 +433,8 @@ class Doom:
         self._watch_take()
         if self._step in ANSWER:
             self._doom_answer()
-        elif self._step in STEPS:
-            self._doom_step(STEPS[self._step])
+        elif self._step in self._steps:
+            self._doom_step(self._steps[self._step])
 
     def _reached(self, step: str, when: str) -> None:
         if (self._step, self._when) == (step, when):

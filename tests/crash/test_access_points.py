@@ -73,12 +73,15 @@ async def decline(person: Person, config: Config, rooms: list[str]) -> list[str]
     return invited
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", points("everywhere"))
 async def test_a_killed_invitation_into_all_rooms_goes_on(
     harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
 ) -> None:
     async with named_upstream("Ada", "Bea") as upstream, harness.person("admin") as admin, harness.person() as bob:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], logging={"format": "json"})
+        config = harness.config(
+            database_url, [{"name": "u", "url": upstream.url}], logging={"format": "json"}, space={}
+        )
         async with harness.bridge(config) as running:
             rooms, desk = await rooms_of(running), await bot_chat(running, admin)
             before = len(desk.said())
@@ -107,7 +110,9 @@ async def test_a_killed_invitation_is_sent_once(
     harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
 ) -> None:
     async with named_upstream("Ada", "Bea") as upstream, harness.person("admin") as admin, harness.person() as bob:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], logging={"format": "json"})
+        config = harness.config(
+            database_url, [{"name": "u", "url": upstream.url}], logging={"format": "json"}, space={}
+        )
         async with harness.bridge(config) as running:
             room_id = (await rooms_of(running))[1]
             desk = await bot_chat(running, admin)
@@ -130,7 +135,9 @@ async def test_a_person_who_came_back_is_not_removed_again(
     harness: BridgeHarness, database_url: str, tmp_path: Path, point: str
 ) -> None:
     async with named_upstream("Ada", "Bea") as upstream, harness.person() as bob:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], logging={"format": "json"})
+        config = harness.config(
+            database_url, [{"name": "u", "url": upstream.url}], logging={"format": "json"}, space={}
+        )
         async with harness.bridge(config) as running:
             talk = await running.join(bob, "Ada")
             room_id, desk = talk.room_id, await bot_chat(running, bob)
@@ -156,10 +163,10 @@ async def test_a_user_of_the_configuration_is_invited_once(
 ) -> None:
     async with named_upstream("Ada", "Bea") as upstream, harness.person() as bob:
         there = [{"name": "u", "url": upstream.url}]
-        async with harness.bridge(harness.config(database_url, there)) as running:
+        async with harness.bridge(harness.config(database_url, there, space={})) as running:
             rooms = await rooms_of(running)
         invite = {"invite": [bob.user_id]}
-        config = harness.config(database_url, there, rooms=invite, logging={"format": "json"})
+        config = harness.config(database_url, there, rooms=invite, logging={"format": "json"}, space={})
         async with DoomedProcess(tmp_path, config, point, "") as process:
             assert await process.death() == -signal.SIGKILL
         declined = await decline(bob, config, rooms)

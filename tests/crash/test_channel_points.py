@@ -37,7 +37,7 @@ _THREADING = around("effect", "word:1", "thread_shown", "word:2", "finish")
 def _configured(harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream, admin: Person) -> Config:
     there = [{"name": "scripted", "url": upstream.url}]
     permissions = {DOMAIN: "member", admin.user_id: "admin"}
-    return harness.config(database_url, there, logging={"format": "json"}, permissions=permissions)
+    return harness.config(database_url, there, logging={"format": "json"}, permissions=permissions, space={})
 
 
 async def _is_listed(running: Running, channel: int) -> bool:

@@ -178,7 +178,7 @@ async def aftermath(
     with postgres.migrated() as url:
         async with named_upstream("Ada") as upstream, harness.person() as person, Database(url) as database:
             there = {"name": "scripted", "url": upstream.url, "poll_interval": 5}
-            config = harness.config(url, [there], logging={"format": "json"})
+            config = harness.config(url, [there], logging={"format": "json"}, space={})
             chats = Chats(tmp_path_factory.mktemp("chats"), config, person, database)
             async with chats.process() as process:
                 await process.wait_for("listening")

@@ -58,7 +58,7 @@ _QUICK = {"turn.payload"}
 @pytest.mark.parametrize("column", short_form(_GARBAGE, _QUICK))
 async def test_another_agent_answers(harness: BridgeHarness, database_url: str, column: str) -> None:
     async with ScriptedUpstream("Ada", "Bea") as upstream, harness.person() as person:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}])
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], space={})
         async with harness.bridge(config) as running:
             ada, bea = [await running.join(person, name) for name in upstream.names]
             await ada.say("first")

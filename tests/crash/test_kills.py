@@ -41,7 +41,7 @@ async def _expect_clean(plan: Plan, harness: BridgeHarness, folder: Path, cluste
 @pytest.mark.timeout(900)
 async def test_random_faults_are_not_seen(harness: BridgeHarness, cluster: Cluster, tmp_path: Path) -> None:
     """Two bridges take over from each other."""
-    plan = Plan(kills=4, seed=_seed(), processes=2, rooms=4, quick=True, life=(0.2, 1.5))
+    plan = Plan(kills=3, seed=_seed(), processes=2, rooms=3, quick=True, life=(0.2, 1.5))
     await _expect_clean(plan, harness, tmp_path, cluster)
 
 

@@ -46,14 +46,17 @@ class Stage:
     persons: tuple[str, str]
 
     async def part(self) -> None:
-        """Have all pairs begin anew."""
+        """Have all pairs begin anew. The users of the bridge leave the rooms: a start would find them again."""
+        query = "SELECT r.room_id, r.request_key AS key FROM pair p JOIN room r ON r.id = p.room"
+        names = self.config.namespace
         async with homeserver_of(self.config) as homeserver:
-            rows = await self.database.rows("SELECT r.request_key AS key FROM pair p JOIN room r ON r.id = p.room")
-            for row in rows:
-                names = self.config.namespace
+            for row in await self.database.rows(query):
                 alias = names.alias(names.direct_alias_localpart(row["key"]))
                 if await homeserver.resolve_alias(alias):
                     await homeserver.remove_alias(alias)
+                members = await homeserver.members(row["room_id"])
+                for user in filter(names.is_ours, sorted(members, key=names.bot.__eq__)):
+                    await homeserver.leave(row["room_id"], "the case is over", as_user=user)
         await self.database.execute("DELETE FROM room WHERE id IN (SELECT room FROM pair)")
 
 

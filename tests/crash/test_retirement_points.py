@@ -44,6 +44,7 @@ async def test_a_killed_deletion_of_a_room_is_completed(
             logging={"format": "json"},
             retire={"delete": True},
             permissions={DOMAIN: "member", f"@owner:{DOMAIN}": "owner"},
+            space={},
         )
         async with harness.bridge(config) as running:
             ada = await running.contact("Ada")
@@ -86,7 +87,7 @@ async def lonely() -> AsyncIterator[BridgeHarness]:
 @pytest.mark.parametrize("point", _REMOVALS)
 async def test_a_killed_uninstall_goes_on(lonely: BridgeHarness, database_url: str, tmp_path: Path, point: str) -> None:
     async with named_upstream("Ada", "Bea") as upstream:
-        config = lonely.config(database_url, [{"name": "scripted", "url": upstream.url}])
+        config = lonely.config(database_url, [{"name": "scripted", "url": upstream.url}], space={})
         file = str(write_config(tmp_path, config))
         async with lonely.bridge(config) as running:
             agents = [await running.contact(name) for name in ("Ada", "Bea")]

@@ -46,7 +46,7 @@ async def test_members_of_the_space_enter_rooms_and_the_agent_introduces_itself(
             model["name"] = name
         upstream.models[0]["description"] = "an owl of *few* words"
         rooms = {"invite": [guest.user_id], "join_rule": "restricted", "introduce": True}
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms)
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms, space={})
         async with harness.bridge(config) as running:
             found = [
                 await eventually(partial(opened, running, name), f"{name} is in the Space") for name in upstream.names
@@ -88,7 +88,7 @@ async def test_existing_rooms_are_converted_and_the_administrators_are_told_once
 
         def configured(rule: str) -> Config:
             rooms = {"join_rule": rule, "introduce": True}
-            return harness.config(database_url, there, rooms=rooms)
+            return harness.config(database_url, there, rooms=rooms, space={})
 
         async with harness.bridge(configured("invite")) as running:
             for name in upstream.names:
@@ -124,7 +124,7 @@ async def test_existing_rooms_are_converted_and_the_administrators_are_told_once
 
 async def test_a_ghost_invites_to_a_direct_conversation(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("direct") as upstream, harness.person("admin") as admin, harness.person() as guest:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}])
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], space={})
         async with harness.bridge(config) as running:
             found = await running.contact(upstream.names[0])
             ghost, room_id = running.homeserver.namespace.user_id(found.agent.ghost), found.home.room_id or ""
@@ -145,7 +145,7 @@ async def test_a_ghost_invites_to_a_direct_conversation(harness: BridgeHarness, 
 async def test_a_person_who_declined_the_space_is_invited_on_request(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("open") as upstream, harness.person() as guest, harness.person() as other:
         rooms = {"invite": [guest.user_id], "join_rule": "restricted"}
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms)
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms, space={})
         async with harness.bridge(config) as running:
             found = await eventually(partial(linked, running, upstream.names[0]), "the room is in the Space")
             room_id, space = found.home.room_id or "", found.home.space or ""
@@ -183,7 +183,7 @@ async def test_a_person_who_declined_the_space_is_invited_on_request(harness: Br
 async def test_a_room_that_an_administrator_closed_stays_closed(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("shut") as upstream, harness.person("admin") as admin, harness.person() as guest:
         rooms = {"invite": [admin.user_id, guest.user_id], "join_rule": "restricted"}
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms)
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms, space={})
         async with harness.bridge(config) as running:
             home = (await eventually(partial(linked, running, upstream.names[0]), "the room is in the Space")).home
             room_id, space = home.room_id or "", home.space or ""
@@ -237,6 +237,7 @@ async def test_a_failed_look_at_the_space_closes_no_room(harness: BridgeHarness,
             [{"name": "u", "url": upstream.url}],
             homeserver={"address": proxy.url, "domain": DOMAIN},
             rooms={"invite": [guest.user_id], "join_rule": "restricted", "introduce": True},
+            space={},
         )
         async with harness.bridge(config) as running:
             home = (await eventually(partial(opened, running, upstream.names[0]), "it is in the Space")).home

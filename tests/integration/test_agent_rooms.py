@@ -44,7 +44,9 @@ async def content(running: Running, room_id: str, kind: str, key: str = "") -> d
 async def test_a_room_is_whole_from_the_start(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("Agent-X y") as upstream, harness.person() as guest:
         upstream.models[0]["name"] = "Ada"
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [guest.user_id]})
+        config = harness.config(
+            database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [guest.user_id]}, space={}
+        )
         async with harness.bridge(config) as running:
             contact = await linked(running, "Ada")
             room_id, space = contact.home.room_id or "", contact.home.space or ""
@@ -74,7 +76,7 @@ async def test_a_room_is_whole_from_the_start(harness: BridgeHarness, database_u
 @pytest.mark.long
 async def test_in_an_older_room_version_the_bridge_is_above_admins(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("eleven") as upstream:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"}, space={})
         async with harness.bridge(config) as running:
             contact = await linked(running, upstream.names[0])
             room_id = contact.home.room_id or ""
@@ -86,7 +88,7 @@ async def test_in_an_older_room_version_the_bridge_is_above_admins(harness: Brid
 
 
 async def test_a_rename_is_seen_everywhere(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("stable") as upstream, harness.talk(database_url, upstream) as talk:
+    async with ScriptedUpstream("stable") as upstream, harness.talk(database_url, upstream, space={}) as talk:
         upstream.models[0]["name"] = "Grace"
         await talk.person.wait_for(
             lambda: (
@@ -101,7 +103,7 @@ async def test_a_rename_is_seen_everywhere(harness: BridgeHarness, database_url:
 async def test_where_ids_are_names_one_for_one_is_a_rename(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("Dora", created=0, owned_by="letta") as upstream,
-        harness.talk(database_url, upstream) as talk,
+        harness.talk(database_url, upstream, space={}) as talk,
     ):
         await talk.say("before")
         await talk.wait_for_answers(1)
@@ -114,7 +116,7 @@ async def test_where_ids_are_names_one_for_one_is_a_rename(harness: BridgeHarnes
 
 
 async def test_a_name_that_a_person_chose_stays(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("pet") as upstream, harness.talk(database_url, upstream) as talk:
+    async with ScriptedUpstream("pet") as upstream, harness.talk(database_url, upstream, space={}) as talk:
         powers = await content(talk.running, talk.room_id, "m.room.power_levels")
         powers["users"][talk.person.user_id] = 50
         await talk.running.homeserver.set_state(talk.room_id, "m.room.power_levels", powers, as_user=talk.ghost)
@@ -131,7 +133,7 @@ async def test_a_name_that_a_person_chose_stays(harness: BridgeHarness, database
 
 
 async def test_an_agent_that_goes_and_comes_back_is_told_of(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("stay", "leaver") as upstream, harness.talk(database_url, upstream) as talk:
+    async with ScriptedUpstream("stay", "leaver") as upstream, harness.talk(database_url, upstream, space={}) as talk:
         kept = upstream.models.pop(0)
 
         def notices() -> list[str]:
@@ -151,7 +153,7 @@ async def test_an_agent_that_goes_and_comes_back_is_told_of(harness: BridgeHarne
 
 
 async def test_an_upstream_that_fails_says_nothing_about_its_agents(harness: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("safe") as upstream, harness.talk(database_url, upstream) as talk:
+    async with ScriptedUpstream("safe") as upstream, harness.talk(database_url, upstream, space={}) as talk:
         upstream.status = 500
 
         async def failing() -> bool:
@@ -171,7 +173,7 @@ async def test_an_upstream_that_fails_says_nothing_about_its_agents(harness: Bri
 
 async def test_too_many_new_agents_wait_for_a_word(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("a", "b", "c", "d") as upstream:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url, "max_new_agents": 2}])
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url, "max_new_agents": 2}], space={})
         async with harness.bridge(config) as running:
             for name in upstream.names[:2]:
                 await linked(running, name)
@@ -188,7 +190,7 @@ async def test_too_many_new_agents_wait_for_a_word(harness: BridgeHarness, datab
 
 async def test_many_that_go_at_once_wait_for_a_word(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream(*"abcdef") as upstream:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}])
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], space={})
         async with harness.bridge(config) as running:
             for name in upstream.names:
                 await linked(running, name)
@@ -223,6 +225,7 @@ async def test_killed_between_any_two_steps_there_is_one_room(
                     [{"name": f"u{number}", "url": upstream.url}],
                     homeserver={"address": proxy.url, "domain": "test.local"},
                     rooms={"invite": ["@admin:test.local"]},
+                    space={},
                 )
                 async with harness.bridge(config) as running:
                     settled = asyncio.create_task(linked(running, upstream.names[0]))
@@ -305,6 +308,7 @@ async def test_without_a_space_rooms_work(harness: BridgeHarness, database_url: 
             database_url,
             [{"name": "u", "url": upstream.url}],
             homeserver={"address": proxy.url, "domain": "test.local"},
+            space={},
         )
         await make_space(config, harness.synapse.url)
         async with harness.bridge(config) as running:
@@ -329,6 +333,7 @@ async def test_a_rate_limit_is_waited_out(harness: BridgeHarness, database_url: 
             database_url,
             [{"name": "u", "url": upstream.url}],
             homeserver={"address": proxy.url, "domain": "test.local"},
+            space={},
         )
         async with harness.bridge(config) as running:
             await linked(running, upstream.names[0])
@@ -351,6 +356,7 @@ async def test_a_space_that_failed_comes_later(harness: BridgeHarness, database_
             database_url,
             [{"name": "u", "url": upstream.url}],
             homeserver={"address": proxy.url, "domain": "test.local"},
+            space={},
         )
         await make_space(config, harness.synapse.url)
         async with harness.bridge(config) as running:
@@ -366,7 +372,7 @@ async def _linked_now(running: Running) -> bool:
 async def test_an_adopted_room_is_administered_by_the_bot(harness: BridgeHarness, database_url: str) -> None:
     bot = "@agentbridge:test.local"
     async with ScriptedUpstream("halfmade") as upstream:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"}, space={})
         async with harness.bridge(config) as running:
             room_id = (await linked(running, upstream.names[0])).home.room_id or ""
             levels = await content(running, room_id, "m.room.power_levels")

@@ -87,6 +87,11 @@ async def test_a_program_speaks_for_its_person(
         read = await program.get(f"/v1/rooms/{agent}/messages", limit=10)
         assert [each["sender"] for each in read["messages"]][-2:] == [person.user_id, talk.ghost]
         assert read["messages"][-2]["text"] == f"{PREFIX} *hello*"
+        # A reply to an event of another room would show nothing.
+        elsewhere = await person.say(await person.create_room(), "elsewhere")
+        for target, code in ((elsewhere, "message_not_found"), ("$nothing", "message_not_found"), (said.event_id, "")):
+            assert (await program.send(agent, "a reply", reply_to=target)).code == code
+        assert len(relayed(talk.room.said_by(BOT), person.user_id)) <= 2
 
 
 async def test_ask_waits_for_the_answer(harness: BridgeHarness, running: Running, upstream: ScriptedUpstream) -> None:

@@ -274,6 +274,7 @@ async def test_the_commands_of_a_shell(harness: BridgeHarness, running: Running)
         chat = next(each["room_id"] for each in found if each["name"] == "chat")
         await boss.wait_for(lambda: chat in boss.invites)
         await boss.join(chat)
+        assert await run("send", "--to", "Shell Lab/chat", "--wait", "@Ada Hello") == "Echo: boss: @Ada Hello\n"
         root = (await run("thread", "new", "The", "plan", "--room", "chat")).strip()
         await run("send", "--to", "chat", "--thread", root, "step one")
         assert "step one" in await run("read", "chat", "--thread", root)

@@ -48,7 +48,7 @@ async def test_every_ghost_and_room_the_bot_and_the_space_have_an_avatar(
     async with _WithPicture("plain", "red") as upstream:
         picture = upstream.url.removesuffix("/v1") + "/red.png"
         upstream.models[1]["image_url"] = "/red.png"
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}])
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], space={})
         async with harness.bridge(config) as running:
             homeserver, avatars = running.homeserver, set[str]()
             for name, image in zip(upstream.names, ["", picture], strict=True):
@@ -67,7 +67,7 @@ async def test_every_ghost_and_room_the_bot_and_the_space_have_an_avatar(
 
 
 async def test_an_avatar_that_a_person_chose_stays(harness: BridgeHarness, database_url: str) -> None:
-    async with _WithPicture("chosen") as upstream, harness.talk(database_url, upstream) as talk:
+    async with _WithPicture("chosen") as upstream, harness.talk(database_url, upstream, space={}) as talk:
         running = talk.running
         before = await eventually(partial(settled, running, upstream.names[0]), "the agent has an avatar")
         powers = await running.homeserver.state(talk.room_id, "m.room.power_levels", as_user=talk.ghost)
@@ -87,10 +87,10 @@ async def test_a_lost_database_changes_no_avatar(harness: BridgeHarness, databas
     """The avatars stay, and follow the upstream's picture later."""
     async with _WithPicture("kept") as upstream:
         here = [{"name": "u", "url": upstream.url}]
-        async with harness.bridge(harness.config(database_url, here)) as running:
+        async with harness.bridge(harness.config(database_url, here, space={})) as running:
             before = await eventually(partial(settled, running, upstream.names[0]), "the agent has an avatar")
         with postgres.migrated() as another_url:
-            async with harness.bridge(harness.config(another_url, here)) as running:
+            async with harness.bridge(harness.config(another_url, here, space={})) as running:
                 after = await eventually(partial(settled, running, upstream.names[0]), "the room is adopted")
                 assert after.agent.avatar == before.agent.avatar
                 assert await avatar_of(running, after.home.room_id or "") == before.agent.avatar

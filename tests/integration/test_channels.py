@@ -39,7 +39,7 @@ async def running(harness: BridgeHarness, postgres: PostgresServer) -> AsyncIter
         async with named_upstream("Ada", "Bea") as upstream:
             there = [{"name": "u", "url": upstream.url, "poll_interval": 60}]
             config = harness.config(
-                url, there, service=SHARED, permissions=permissions, rooms={"join_rule": "restricted"}
+                url, there, service=SHARED, permissions=permissions, rooms={"join_rule": "restricted"}, space={}
             )
             async with harness.bridge(config) as running:
                 for name in ("Ada", "Bea"):

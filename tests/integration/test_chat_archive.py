@@ -37,7 +37,7 @@ async def running(harness: BridgeHarness, postgres: Server) -> AsyncIterator[Run
     with postgres.migrated() as url:
         async with named_upstream("Ada") as upstream:
             there = {"name": "scripted", "url": upstream.url, "poll_interval": 60}
-            async with harness.bridge(harness.config(url, [there], service=SHARED)) as running:
+            async with harness.bridge(harness.config(url, [there], service=SHARED, space={})) as running:
                 await running.contact("Ada")
                 yield running
 
@@ -179,7 +179,7 @@ async def test_the_server_puts_the_conversations_of_a_chat_away(
 ) -> None:
     async with make("Ada") as server, harness.person() as person:
         server.models[0] |= {"name": "Ada"}
-        config = harness.config(database_url, [{"name": "scripted", "url": server.url, "kind": kind}])
+        config = harness.config(database_url, [{"name": "scripted", "url": server.url, "kind": kind}], space={})
 
         def kept() -> dict[str, bool]:
             """Return the conversations, by name, and whether they are archived."""
@@ -230,7 +230,7 @@ async def test_a_server_that_is_away_does_not_keep_a_chat(harness: BridgeHarness
         server = await stack.enter_async_context(ScriptedAppServer("Ada"))
         server.models[0] |= {"name": "Ada"}
         there = {"name": "scripted", "url": server.url, "kind": "letta", "gone_after": 600}
-        async with harness.bridge(harness.config(database_url, [there])) as running:
+        async with harness.bridge(harness.config(database_url, [there], space={})) as running:
             await running.contact("Ada")
             chat = await new_chat(await bot_chat(running, person), "new @Ada Oslo")
             await chat.say("one")

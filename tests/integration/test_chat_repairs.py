@@ -34,7 +34,7 @@ async def running(harness: BridgeHarness, postgres: Server) -> AsyncIterator[Run
     with postgres.migrated() as url:
         async with named_upstream("Ada") as upstream:
             there = {"name": "scripted", "url": upstream.url, "poll_interval": 60}
-            async with harness.bridge(harness.config(url, [there], service=SHARED)) as running:
+            async with harness.bridge(harness.config(url, [there], service=SHARED, space={})) as running:
                 await running.contact("Ada")
                 yield running
 

@@ -38,7 +38,7 @@ async def running(harness: BridgeHarness, postgres: Server, upstream: ScriptedUp
     """A bridge with three agents."""
     with postgres.migrated() as url:
         there = {"name": "scripted", "url": upstream.url, "poll_interval": 60}
-        config = harness.config(url, [there], service=SHARED, chats={"max_per_user": 6})
+        config = harness.config(url, [there], service=SHARED, chats={"max_per_user": 6}, space={})
         async with harness.bridge(config) as running:
             for name in NAMES:
                 await running.contact(name)

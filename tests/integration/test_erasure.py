@@ -12,7 +12,9 @@ import pytest
 
 from agent_bridge.cli.erase import ExitCode, erase, exit_code
 from agent_bridge.config.source import ConfigSource
+from agent_bridge.core.admin import AdminAction
 from agent_bridge.core.notifications import Notification, NotificationKind
+from agent_bridge.store.admin_sessions import AdminSessions
 from agent_bridge.store.notifications import Notifications
 from agent_bridge.store.postgres.database import Database
 from support.api_client import program_of
@@ -48,7 +50,7 @@ def configured(harness: BridgeHarness, database_url: str, upstream: ScriptedUpst
 
 async def erased(config: Config, user: str, **options: Any) -> ErasureReport:
     """Have the data of *user* erased, by the bridge that runs, or without one."""
-    values: dict[str, Any] = {"dry": False, "ask": None, "say": lambda _: None, "show": lambda _: None}
+    values: dict[str, Any] = {"dry": False, "ask": None, "say": lambda _: None, "show": lambda *_: None}
     report = await erase(config, ConfigSource(Path("config.yaml")), user, **(values | options))
     assert report is not None
     return report
@@ -114,6 +116,7 @@ async def plant(running: Running, person: Person, other: Person, words: Words) -
         )
     await program_of(running, person.user_id, name=f"program of {person.user_id}")
     await talk.command("task new Write")
+    await _use_admin_page(running, person, words)
     async with running.database.transaction() as connection:
         for user, by in ((person, other), (other, person)):
             news = Notification(user.user_id, NotificationKind.TASK_ASSIGNED, None, {"by": by.user_id})
@@ -123,6 +126,14 @@ async def plant(running: Running, person: Person, other: Person, words: Words) -
     await together.tell("and you?", "Bea", person=other)
     await person.wait_for(lambda: together.said_by("Bea"))
     await together.settled()
+
+
+async def _use_admin_page(running: Running, person: Person, words: Words) -> None:
+    sessions = AdminSessions(running.database)
+    async with running.database.transaction() as connection:
+        await sessions.add_link(connection, person.user_id, words.new(), "nonce")
+        await sessions.begin(connection, person.user_id, words.new(), 3600)
+        await sessions.note(connection, person.user_id, AdminAction.RETRY, words.new())
 
 
 async def _has(running: Running, table: str, word: str) -> bool:
@@ -146,6 +157,7 @@ async def rows_of_others(running: Running, user: str) -> dict[str, Any]:
     return {name: await running.database.rows(query, {"user": user}) for name, query in queries.items()}
 
 
+@pytest.mark.long
 async def test_no_word_of_the_person_is_left(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream("Ada", "Bea") as upstream, harness.person() as ann, harness.person() as bob:
         config = configured(harness, database_url, upstream)
@@ -153,6 +165,9 @@ async def test_no_word_of_the_person_is_left(harness: BridgeHarness, database_ur
             mine, theirs = Words("ann"), Words("bob")
             await plant(running, bob, ann, theirs)
             await plant(running, ann, bob, mine)
+            columns = "(event_id, room_id, sender, session_id, event)"
+            sealed = f"INSERT INTO sealed_event {columns} VALUES ('$a', '!a', %s, '', '')"  # noqa: S608  # of the test
+            await running.database.execute(sealed, (ann.user_id,))
             found = await found_in(running.database, [*mine.all, ann.user_id])
             assert {*found} >= {*mine.all} - {mine.all[-9]}, found
             before = await rows_of_others(running, ann.user_id)

@@ -126,6 +126,7 @@ async def test_people_choose_what_an_agent_answers(running: Running, one: Person
     assert "write the name of one" in await command(room, "answer always")
     assert "every message" in await command(room, "answer always Ada")
     assert "does not answer" in await command(room, "answer off Bea")
+    assert await command(room, "answer off Research") == f"{RESEARCH} is not in this room."
     shown = await command(room, "answer")
     assert "Ada answers every" in shown
     assert "Bea does not answer" in shown

@@ -220,7 +220,7 @@ async def test_a_new_room_is_no_part_of_the_space_before(noisy: BridgeHarness, d
         remember(server, 3)
         server.silent.add("conversation_messages_list")
         rooms = {"join_rule": "restricted", "invite": [admin.user_id]}
-        config = noisy.config(database_url, letta_of(server, import_history="all"), rooms=rooms)
+        config = noisy.config(database_url, letta_of(server, import_history="all"), rooms=rooms, space={})
         async with noisy.bridge(config) as running:
 
             async def listed() -> list[str]:

@@ -84,7 +84,7 @@ async def test_a_registration_that_is_wrong_for_a_while(
     own: BridgeHarness, database_url: str, wrong: Mapping[str, Any]
 ) -> None:
     """Messages of that time wait: no agent is asked for an answer that cannot be shown."""
-    async with ScriptedUpstream("token") as upstream, own.talk(database_url, upstream) as talk:
+    async with ScriptedUpstream("token") as upstream, own.talk(database_url, upstream, space={}) as talk:
         async with edited(own, _folder(own).parent / f"{OWN}.yaml", **wrong):
             homeserver = talk.running.homeserver
 
@@ -108,7 +108,7 @@ async def test_names_that_the_homeserver_fixes(own: BridgeHarness, database_url:
     async with (
         edited(own, _folder(own) / "homeserver.yaml", enable_set_displayname=False),
         ScriptedUpstream("fixed") as upstream,
-        own.talk(database_url, upstream) as talk,
+        own.talk(database_url, upstream, space={}) as talk,
     ):
         await talk.person.wait_for(lambda: talk.room.displayname(talk.ghost) == f"Letta Agent: {upstream.names[0]}")
         await talk.say("hello")
@@ -134,7 +134,7 @@ async def test_rooms_that_are_encrypted_by_default(
         ScriptedUpstream("encrypted") as upstream,
         own.person() as person,
     ):
-        config = own.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": version})
+        config = own.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": version}, space={})
         async with own.bridge(config) as running:
             talk = await running.join(person, upstream.names[0])
             state = await running.homeserver.room_state(talk.room_id)
@@ -152,7 +152,9 @@ async def test_rooms_that_are_encrypted_by_default(
 async def test_a_homeserver_that_was_restored_from_a_backup(own: BridgeHarness, database_url: str) -> None:
     """The rooms of that time get their present names, and are listed; the later ones are made again."""
     async with ScriptedUpstream("backup") as upstream, own.person("admin") as admin:
-        config = own.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [admin.user_id]})
+        config = own.config(
+            database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [admin.user_id]}, space={}
+        )
         async with own.bridge(config) as running:
             first = await listed(running, upstream.names[0])
             room_id, space = first.home.room_id or "", first.home.space or ""
@@ -197,7 +199,7 @@ async def listed(running: Running, name: str) -> AgentRoom:
 
 @pytest.mark.long
 async def test_a_homeserver_that_lost_its_data(own: BridgeHarness, database_url: str) -> None:
-    async with ScriptedUpstream("wiped") as upstream, own.talk(database_url, upstream) as talk:
+    async with ScriptedUpstream("wiped") as upstream, own.talk(database_url, upstream, space={}) as talk:
         await own.synapse.stop()
         await outage_noticed(talk.running)
         _delete_data(own)
@@ -225,7 +227,7 @@ async def test_a_homeserver_that_encrypts_all_rooms_gets_one_direct_chat(own: Br
         own.person() as person,
     ):
         rooms = {"private": True, "invite": [person.user_id], "version": "12"}
-        config = own.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms)
+        config = own.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms, space={})
         async with own.bridge(config) as running:
 
             async def reported() -> dict[str, Any] | None:

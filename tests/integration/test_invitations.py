@@ -65,7 +65,7 @@ def configured(
     harness: BridgeHarness, url: str, upstream: ScriptedUpstream, *invited: Person, rule: str, **sections: Any
 ) -> Config:
     rooms = {"join_rule": rule, "invite": [each.user_id for each in invited]}
-    return harness.config(url, [{"name": "u", "url": upstream.url}], rooms=rooms, **sections)
+    return harness.config(url, [{"name": "u", "url": upstream.url}], rooms=rooms, **{"space": {}} | sections)
 
 
 @pytest.mark.parametrize(

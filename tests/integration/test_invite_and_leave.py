@@ -42,7 +42,7 @@ async def running(harness: BridgeHarness, postgres: Server) -> AsyncIterator[Run
         async with named_upstream(*AGENTS) as upstream:
             there = [{"name": "u", "url": upstream.url, "poll_interval": 60}]
             rooms = {"join_rule": "restricted", "lobby": True}
-            config = harness.config(url, there, service=SHARED, permissions=permissions, rooms=rooms)
+            config = harness.config(url, there, service=SHARED, permissions=permissions, rooms=rooms, space={})
             async with harness.bridge(config) as running:
                 for name in AGENTS:
                     await eventually(partial(_is_linked, running, name), f"{name} is in the Space")

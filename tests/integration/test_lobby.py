@@ -44,7 +44,7 @@ async def running(harness: BridgeHarness, postgres: Server, upstream: ScriptedUp
     there = {"name": "u", "url": upstream.url, "session_header": "X-Session"}
     rooms = {"lobby": True, "join_rule": "restricted", "introduce": True}
     with postgres.migrated() as url:
-        config = harness.config(url, [there], service=SHARED, rooms=rooms)
+        config = harness.config(url, [there], service=SHARED, rooms=rooms, space={})
         await forget_lobby(config, harness.synapse.url)
         async with harness.bridge(config) as running:
             yield running
@@ -208,7 +208,9 @@ async def adopting(
     rooms = {"lobby": f"#{name}:{DOMAIN}"}
     people = {DOMAIN: "member", admin.user_id: "admin"}
     there = [{"name": "u", "url": upstream.url}]
-    async with harness.bridge(harness.config(database_url, there, rooms=rooms, permissions=people)) as running:
+    async with harness.bridge(
+        harness.config(database_url, there, rooms=rooms, permissions=people, space={})
+    ) as running:
         yield running, room_id
 
 
@@ -295,7 +297,7 @@ async def test_the_administrators_are_told_that_a_server_does_not_respond(
     async with named_upstream("Ada") as upstream, harness.person() as admin:
         there, people = [{"name": "u", "url": upstream.url}], {DOMAIN: "member", admin.user_id: "admin"}
         rooms = {"lobby": "#team:nowhere.invalid"}
-        async with harness.bridge(harness.config(database_url, there, rooms=rooms, permissions=people)):
+        async with harness.bridge(harness.config(database_url, there, rooms=rooms, permissions=people, space={})):
             (told,) = await told_admins(admin)
             assert "The homeserver of the room #team:nowhere.invalid" in told
 
@@ -333,7 +335,9 @@ async def test_a_bot_without_power_waits_for_it(harness: BridgeHarness, database
             await owner.wait_for(lambda: owner.room(new).said_by(bea))
         # Without the key the room stays, and no further agent joins.
         upstream.models += [{"id": "late", "object": "model", "name": "Late"}]
-        async with harness.bridge(harness.config(database_url, [{"name": "u", "url": upstream.url}])) as running:
+        async with harness.bridge(
+            harness.config(database_url, [{"name": "u", "url": upstream.url}], space={})
+        ) as running:
             await running.contact("Late")
             await owner.say(new, "Bea, still there?")
             await owner.wait_for(lambda: len(owner.room(new).said_by(bea)) == 2)
@@ -347,7 +351,11 @@ async def test_a_kill_while_agents_join_harms_nothing(
     names = [f"Agent{number}" for number in range(10)]
     async with named_upstream(*names) as upstream, harness.person() as person, Database(database_url) as database:
         config = harness.config(
-            database_url, [{"name": "u", "url": upstream.url}], rooms={"lobby": True}, logging={"format": "json"}
+            database_url,
+            [{"name": "u", "url": upstream.url}],
+            rooms={"lobby": True},
+            logging={"format": "json"},
+            space={},
         )
 
         async def inside() -> int:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def configured(harness: BridgeHarness, database_url: str, upstream: ScriptedUpstream, admin: str) -> Config:
     there = [{"name": "u", "url": upstream.url, "poll_interval": 60}]
     permissions = {DOMAIN: "member", f"@stranger:{DOMAIN}": "none", admin: "admin", f"@owner:{DOMAIN}": "owner"}
-    return harness.config(database_url, there, permissions=permissions, rooms={"join_rule": "restricted"})
+    return harness.config(database_url, there, permissions=permissions, rooms={"join_rule": "restricted"}, space={})
 
 
 async def settled(running: Running, names: set[str]) -> dict[str, Server | Channel]:

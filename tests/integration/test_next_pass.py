@@ -24,7 +24,7 @@ async def test_the_next_pass_does_what_the_plan_says(harness: BridgeHarness, dat
     async with ScriptedUpstream("kept", "renamed", "gone") as upstream, harness.person() as person:
         kept, renamed, gone = upstream.names
         there = [{"name": "u", "url": upstream.url, "model_ids": "stable"}]
-        config = harness.config(database_url, there, rooms={"invite": [person.user_id]})
+        config = harness.config(database_url, there, rooms={"invite": [person.user_id]}, space={})
         async with harness.bridge(config) as running:
             for name in upstream.names:
                 await running.contact(name)

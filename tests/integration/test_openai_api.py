@@ -33,7 +33,9 @@ BOT = f"@sharedbridge:{DOMAIN}"
 @pytest.fixture(scope="module")
 async def upstream() -> AsyncIterator[ScriptedUpstream]:
     """An upstream with an agent for each test."""
-    async with ScriptedUpstream(*(f"model{letter}" for letter in "abcdefghijklm"), "never", "often") as upstream:
+    async with ScriptedUpstream(
+        *(f"model{letter}" for letter in "abcdefghijklm"), "never", "often", "left"
+    ) as upstream:
         yield upstream
 
 
@@ -266,6 +268,8 @@ async def test_a_person_is_a_model(harness: BridgeHarness, running: Running, ups
         answer = await asking
         assert (answer.status, answer["choices"][0]["message"]["content"]) == (200, "Yes, since *noon*.")
         assert person.user_id in question.body
+        later = await program.get(f"/v1/asks/{answer['id'].removeprefix('chatcmpl-')}")
+        assert (later.status, later["answers"][0]["text"]) == (200, "Yes, since *noon*.")
         # The answer is no command, and a repeat asks nobody.
         again = await program.post(path, "question", **body)
         assert again["choices"] == answer["choices"]
@@ -455,6 +459,41 @@ async def test_a_token_that_is_revoked_gets_no_answer(
         assert events[-1]["type"] == "response.failed"
         assert "4711" not in text
         assert (answer.status, answer["error"]["code"]) == (401, "invalid_api_key")
+
+
+async def test_one_who_has_left_the_room_gets_no_answer(
+    harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
+) -> None:
+    agent = upstream.names[15]
+    async with harness.person() as person:
+        talk = await running.join(person, agent)
+        program = await program_of(running, person.user_id)
+        over, heard = asyncio.Event(), list[str]()
+
+        async def grows(_question: str) -> AsyncIterator[str]:
+            yield "A secret: "
+            while not over.is_set():
+                await asyncio.sleep(0.1)
+                yield "word "
+            yield "4711."
+
+        upstream.script = grows
+        body: dict[str, Any] = {"model": agent, "input": "tell", "stream": True}
+        streaming = asyncio.create_task(program.stream("/v1/responses", body, heard=heard))
+        messages = [user("tell me too")]
+        waiting = asyncio.create_task(program.post("/v1/chat/completions", "left", model=agent, messages=messages))
+        await person.wait_for(lambda: len(talk.answers) == 2)
+        await person.leave(talk.room_id)
+        # The stream ends although the answer goes on.
+        text = await streaming
+        over.set()
+        answer = await waiting
+        upstream.script = echo
+        events = [json.loads(data) for _, data in lines_of(text)[:-1]]
+        assert (events[-1]["type"], "4711" in text) == ("response.failed", False)
+        assert (answer.status, answer["error"]["code"]) == (404, "room_not_found")
+        again = await program.post("/v1/chat/completions", "left", model=agent, messages=messages)
+        assert "4711" not in str(again.content)
 
 
 @pytest.mark.long

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent_bridge.bridge.delivery.stop_offers import STOP
 from agent_bridge.core.rooms import WhenBusy
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.rooms import Rooms
@@ -289,10 +290,14 @@ async def test_reactions_show_places_and_a_command_lists_ones_own(harness: Bridg
 
 
 async def _wait_for_places(talk: Conversation, events: list[str], *keys: str) -> None:
-    """Wait until the reactions to *events* have *keys*; an empty key is no reaction."""
+    """Wait until the reactions to *events* that show places have *keys*; an empty key is no reaction.
+
+    A message that is answered for five seconds gets the offer to stop, perhaps before the others have moved.
+    """
 
     def shown() -> bool:
-        return [talk.room.reactions_to(event) for event in events] == [[key] if key else [] for key in keys]
+        places = [[each for each in talk.room.reactions_to(event) if each != STOP] for event in events]
+        return places == [[key] if key else [] for key in keys]
 
     try:
         await talk.person.wait_for(shown)

@@ -68,7 +68,7 @@ async def reloading(
     with postgres.migrated() as database_url:
         async with ScriptedUpstream("Ada", "Bea") as upstream:
             permissions = {DOMAIN: "member", ADMIN: "owner"}
-            sections: dict[str, Any] = {"permissions": permissions, "rooms": {"join_rule": "restricted"}}
+            sections: dict[str, Any] = {"permissions": permissions, "rooms": {"join_rule": "restricted"}, "space": {}}
             made = Reloading(harness, None, upstream, folder, database_url, sections)  # type: ignore[arg-type]
             source = ConfigSource(made.write())
             async with harness.bridge(source.read(), source=source) as running:

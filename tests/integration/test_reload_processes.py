@@ -43,7 +43,7 @@ NOBODY = [{"name": "none", "url": "http://127.0.0.1:9/v1"}]
 
 
 def configured(harness: BridgeHarness, url: str, **sections: Any) -> Config:
-    return harness.config(url, NOBODY, **({"logging": {"format": "json"}} | sections))
+    return harness.config(url, NOBODY, **({"logging": {"format": "json"}, "space": {}} | sections))
 
 
 def folder(tmp_path: Path, name: str) -> Path:
@@ -194,7 +194,7 @@ async def test_invitations_to_rooms_without_an_entry_from_the_space(
         def write(*people: str) -> Path:
             rooms = {"join_rule": "invite", "lobby": True, "invite": people}
             return write_config(
-                tmp_path, harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms)
+                tmp_path, harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms, space={})
             )
 
         source = ConfigSource(write(ann.user_id))

@@ -59,6 +59,7 @@ def configured(
         homeserver={"address": url, "domain": DOMAIN},
         permissions={DOMAIN: "member", admin: role},
         rooms=rooms,
+        space={},
     )
 
 
@@ -80,7 +81,7 @@ def outcomes(report: RepairReport) -> dict[Part, Outcome]:
 
 
 async def repaired(config: Config, agent: str | None = None, *, force: bool = False, dry: bool = False) -> RepairReport:
-    return await repair(config, ConfigSource(Path("config.yaml")), agent, force=force, dry=dry, show=lambda _: None)
+    return await repair(config, ConfigSource(Path("config.yaml")), agent, force=force, dry=dry, show=lambda *_: None)
 
 
 @pytest.mark.parametrize("version", ["12", *(pytest.param(each, marks=pytest.mark.long) for each in ("1", "6", "10"))])
@@ -176,7 +177,7 @@ async def test_the_ghost_and_the_bot_are_brought_back(harness: BridgeHarness, da
 async def test_the_space_and_the_lobby(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("Ada") as upstream:
         there = [{"name": "u", "url": upstream.url}]
-        config = harness.config(database_url, there, rooms={"join_rule": "restricted", "lobby": True})
+        config = harness.config(database_url, there, rooms={"join_rule": "restricted", "lobby": True}, space={})
         await forget_lobby(config, harness.synapse.url)
         async with harness.bridge(config) as running:
             target, namespace = await settled(running, upstream.names[0]), running.homeserver.namespace
@@ -191,7 +192,12 @@ async def test_the_space_and_the_lobby(harness: BridgeHarness, database_url: str
                     if lobby
                     else ()
                 )
-                return lobby["room"] if rows else None
+                if not rows:
+                    return None
+                # A room that the bot leaves lives on by its other members.
+                members = await running.homeserver.members(lobby["room"])
+                ghost = namespace.user_id(target.ghost)
+                return lobby["room"] if members.get(ghost) == "join" else None
 
             lobby = await eventually(has_lobby, "there is a lobby")
         await repaired(config)
@@ -332,7 +338,7 @@ def said(messages: list[Any], number: int) -> str:
 
 
 async def test_the_command_line_has_the_running_bridge_do_it(
-    harness: BridgeHarness, database_url: str, tmp_path: Path
+    harness: BridgeHarness, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with ScriptedUpstream("Ada") as upstream, harness.person() as admin:
         config = configured(harness, database_url, harness.synapse.url, upstream.url, admin.user_id, "12")
@@ -348,6 +354,16 @@ async def test_the_command_line_has_the_running_bridge_do_it(
             assert room["differences"] == [{"part": "name", "outcome": "kept", "by": admin.user_id}]
             code, output = await run_command("repair", "nobody", "--config", file)
             assert (code, output.strip()) == (2, "no agent is called nobody")
+
+            def interrupt(*_: object) -> None:
+                task.cancel()
+
+            # Ctrl-C, as soon as there is a progress.
+            work = repair(config, ConfigSource(Path(file)), None, force=False, dry=True, show=interrupt)
+            task = asyncio.create_task(work)
+            await asyncio.wait({task})
+            assert task.cancelled()
+            assert capsys.readouterr().err.startswith("The work goes on: ")
         code, output = await run_command("repair", "--force", "--config", file)
         assert code == 0, output
         assert f"{upstream.names[0]}: set name" in output

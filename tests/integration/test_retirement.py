@@ -128,6 +128,7 @@ async def place(harness: BridgeHarness, postgres: Server) -> AsyncIterator[Place
                 rooms={"lobby": True},
                 retire={"after_days": 10, "delete": True},
                 permissions={DOMAIN: "member", "@admin:test.local": "admin", "@owner:test.local": "owner"},
+                space={},
             )
             await forget_lobby(config, harness.synapse.url)
             async with harness.bridge(config) as running:
@@ -227,7 +228,7 @@ async def test_a_state_is_told_by_the_comparison_that_marks_the_room_with_it(
     """The agent is back while its room is marked as that of an agent that is gone."""
     async with ScriptedUpstream("x") as upstream, Proxy(harness.synapse.url) as proxy:
         behind = {"address": proxy.url, "domain": DOMAIN}
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], homeserver=behind)
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], homeserver=behind, space={})
         async with harness.bridge(config) as running:
             talk, (contact,) = await running.join(person, upstream.names[0]), await running.agents.all()
             agent = contact.agent.id

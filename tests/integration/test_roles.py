@@ -69,7 +69,7 @@ def configured(harness: BridgeHarness, database: str, url: str, **sections: Any)
     permissions = {DOMAIN: "member", ADMIN: "admin", OWNER: "owner", f"@stranger:{DOMAIN}": "none"}
     rooms = {"lobby": True, "join_rule": "restricted"} | sections.pop("rooms", {})
     there, permissions = [{"name": "u", "url": url}], sections.pop("permissions", permissions)
-    return harness.config(database, there, permissions=permissions, rooms=rooms, **sections)
+    return harness.config(database, there, permissions=permissions, rooms=rooms, **{"space": {}} | sections)
 
 
 async def rooms_of(running: Running, agents: tuple[str, ...] = AGENTS) -> Rooms:

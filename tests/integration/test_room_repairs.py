@@ -141,7 +141,7 @@ async def test_a_change_during_a_comparison_is_compared_too(harness: BridgeHarne
     """The bot has left, and while the ghost invites it, the ghost leaves, too."""
     async with ScriptedUpstream("during") as upstream, Proxy(harness.synapse.url) as proxy:
         homeserver = {"address": proxy.url, "domain": "test.local"}
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], homeserver=homeserver)
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], homeserver=homeserver, space={})
         async with harness.bridge(config) as running:
             contact = await running.contact(upstream.names[0])
             room_id, ghost = contact.home.room_id or "", f"@{contact.agent.ghost}:test.local"
@@ -197,7 +197,7 @@ async def test_members_invite_nobody(shared: SharedBridge) -> None:
 
 async def test_a_muted_ghost_gets_its_power_back(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("muted") as upstream, harness.person() as person:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"}, space={})
         async with harness.bridge(config) as running:
             talk = await running.join(person, upstream.names[0])
             bot, homeserver = running.homeserver.namespace.bot, running.homeserver
@@ -233,7 +233,7 @@ async def test_an_upgrade_is_followed(harness: BridgeHarness, database_url: str)
     script = echo_through({"first": go})
     async with ScriptedUpstream("upgraded") as upstream, harness.person() as person:
         upstream.script = script
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"}, space={})
         async with harness.bridge(config) as running:
             talk = await running.join(person, upstream.names[0])
             bot, old = running.homeserver.namespace.bot, talk.room_id
@@ -284,7 +284,7 @@ async def _asked(upstream: ScriptedUpstream, times: int) -> bool:
 @pytest.mark.long
 async def test_a_foreign_successor_is_left(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("foreign") as upstream, harness.person() as person:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"}, space={})
         async with harness.bridge(config) as running:
             talk = await running.join(person, upstream.names[0])
             async with admin_of(talk, harness) as admin:
@@ -309,7 +309,7 @@ async def test_a_foreign_successor_is_left(harness: BridgeHarness, database_url:
 async def test_a_room_that_a_tombstone_names_wrongly_is_not_left(harness: BridgeHarness, database_url: str) -> None:
     """The Space, or the room of another agent: ghost or bot were members before."""
     async with ScriptedUpstream("first", "second") as upstream, harness.person() as person:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"}, space={})
         async with harness.bridge(config) as running:
             await eventually(partial(_all_linked, running), "the rooms are listed")
             talk, other = [await running.join(person, name) for name in upstream.names]
@@ -330,7 +330,9 @@ def has_answered(conversation: Conversation) -> bool:
 
 async def test_without_its_space_a_new_agent_is_reachable(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("first-of-two") as upstream, harness.person() as guest:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [guest.user_id]})
+        config = harness.config(
+            database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [guest.user_id]}, space={}
+        )
         async with harness.bridge(config) as running:
             await eventually(partial(_all_linked, running), "the first room is listed")
             lost = (await running.agents.all())[0].home.space or ""
@@ -346,14 +348,14 @@ async def test_a_room_that_its_space_never_listed(harness: BridgeHarness, databa
     """The table says that it is listed: the homeserver was restored from an older backup."""
     async with ScriptedUpstream("listed") as upstream:
         here = [{"name": "u", "url": upstream.url}]
-        async with harness.bridge(harness.config(database_url, here)) as running:
+        async with harness.bridge(harness.config(database_url, here, space={})) as running:
             await eventually(partial(_all_linked, running), "the room is listed")
             space = (await running.contact(upstream.names[0])).home.space or ""
         upstream.models.append({"id": "unlisted", "object": "model"})
         async with harness.bridge(harness.config(database_url, here, space={"enabled": False})) as running:
             room_id = (await running.contact("unlisted")).home.room_id or ""
             await running.database.execute("UPDATE room SET space = %s WHERE room_id = %s", (space, room_id))
-        async with harness.bridge(harness.config(database_url, here)) as running:
+        async with harness.bridge(harness.config(database_url, here, space={})) as running:
 
             async def is_listed() -> bool:
                 return bool((await content(running, space, "m.space.child", room_id)).get("via"))
@@ -386,10 +388,12 @@ async def test_profile_and_alias_are_repaired(shared: SharedBridge) -> None:
 async def test_held_agents_with_a_room_are_not_new(harness: BridgeHarness, database_url: str, postgres: Server) -> None:
     """The database is lost: agents whose rooms exist are adopted, however many they are."""
     async with ScriptedUpstream("kept1", "kept2", "kept3") as upstream, harness.person() as person:
-        async with harness.bridge(harness.config(database_url, [{"name": "u", "url": upstream.url}])) as running:
+        async with harness.bridge(
+            harness.config(database_url, [{"name": "u", "url": upstream.url}], space={})
+        ) as running:
             rooms = {name: (await running.contact(name)).home.room_id for name in upstream.names}
         with postgres.migrated() as another_url:
-            few = harness.config(another_url, [{"name": "u", "url": upstream.url, "max_new_agents": 1}])
+            few = harness.config(another_url, [{"name": "u", "url": upstream.url, "max_new_agents": 1}], space={})
             async with harness.bridge(few) as running:
                 assert {name: (await running.contact(name)).home.room_id for name in upstream.names} == rooms
                 talk = await running.join(person, upstream.names[2])
@@ -429,7 +433,9 @@ async def test_a_thread_that_the_homeserver_does_not_accept(shared: SharedBridge
 
 async def test_a_member_comes_back_alone(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("own", "foreign") as upstream, harness.person() as guest:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [guest.user_id]})
+        config = harness.config(
+            database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [guest.user_id]}, space={}
+        )
         async with harness.bridge(config) as running:
             home = (await running.contact(upstream.names[0])).home
             room_id = home.room_id or ""
@@ -523,7 +529,7 @@ async def test_a_suspended_ghost_is_asked_once(shared: SharedBridge) -> None:
 
 async def test_a_ban_is_respected_and_reported(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("banned") as upstream, harness.person() as person:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"}, space={})
         async with harness.bridge(config) as running:
             talk = await running.join(person, upstream.names[0])
             async with admin_of(talk, harness) as admin:
@@ -549,7 +555,7 @@ async def test_a_room_that_cannot_be_compared_is_not_held_for_ever(harness: Brid
     async with (
         Proxy(harness.synapse.url) as proxy,
         ScriptedUpstream("unreadable") as upstream,
-        harness.talk(database_url, upstream, {"address": proxy.url, "domain": "test.local"}) as talk,
+        harness.talk(database_url, upstream, {"address": proxy.url, "domain": "test.local"}, space={}) as talk,
     ):
         proxy.refuses = lambda _number, _method, path: (
             web.json_response({"errcode": "M_UNKNOWN"}, status=500) if path.endswith("/state") else None

@@ -44,7 +44,7 @@ async def test_a_removed_ghost_and_a_lost_database(
     """There is one room: the bot invites the ghost back, or reports the ban."""
     async with ScriptedUpstream(f"{verb}ed") as upstream, harness.person() as person:
         here, rooms = [{"name": "u", "url": upstream.url}], {"version": "11"}
-        async with harness.bridge(harness.config(database_url, here, rooms=rooms)) as running:
+        async with harness.bridge(harness.config(database_url, here, rooms=rooms, space={})) as running:
             talk = await running.join(person, upstream.names[0])
             async with harness.person("admin") as admin:
                 await running.homeserver.invite(talk.room_id, admin.user_id)
@@ -55,7 +55,7 @@ async def test_a_removed_ghost_and_a_lost_database(
         async with harness.person("admin") as admin:
             await admin.ask("POST", f"/rooms/{quote(talk.room_id)}/{verb}", {"user_id": talk.ghost})
         with postgres.migrated() as another_url:
-            async with harness.bridge(harness.config(another_url, here, rooms=rooms)) as running:
+            async with harness.bridge(harness.config(another_url, here, rooms=rooms, space={})) as running:
                 await eventually(partial(compared, running, talk.room_id), "the bridge is in the room")
                 if verb == "ban":
                     await eventually(partial(has_problem, running, RoomProblem.GHOST_BANNED), "the ban is reported")
@@ -72,7 +72,7 @@ async def test_a_removed_ghost_and_a_lost_database(
 async def test_the_bridge_comes_back_through_the_space(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("restricted") as upstream, harness.person("admin") as admin:
         rooms = {"join_rule": "restricted"}
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms)
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms=rooms, space={})
         async with harness.bridge(config) as running:
             # The homeserver lets users in only while one that may invite is in the room (spec, "Restricted rooms").
             room_id = (await running.join(admin, upstream.names[0])).room_id
@@ -101,7 +101,7 @@ async def test_another_room_with_the_alias_of_the_space(harness: BridgeHarness, 
                 await homeserver.remove_alias(SPACE)
                 await homeserver.leave(former, "tried")
             await homeserver.add_alias(SPACE, room_id)
-        async with harness.bridge(harness.config(database_url, here)) as running:
+        async with harness.bridge(harness.config(database_url, here, space={})) as running:
             home = (await running.contact(upstream.names[0])).home
             found = await eventually(partial(compared, running, home.room_id or ""), "the room is listed")
             create = await content(running, found.home.space or "", "m.room.create")
@@ -113,7 +113,9 @@ async def test_the_alias_of_the_space_is_repaired_and_a_bot_without_its_space_ha
     harness: BridgeHarness, database_url: str
 ) -> None:
     async with ScriptedUpstream("aliased") as upstream, harness.person() as person:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [person.user_id]})
+        config = harness.config(
+            database_url, [{"name": "u", "url": upstream.url}], rooms={"invite": [person.user_id]}, space={}
+        )
         async with harness.bridge(config) as running:
             homeserver, provisioner = running.homeserver, running.bridge.provisioner
             room_id = (await running.contact(upstream.names[0])).home.room_id or ""

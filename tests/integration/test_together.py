@@ -92,22 +92,11 @@ def posted(person: Person, room_id: str, bot: str) -> list[Message]:
     return [each for each in person.room(room_id).said_by(bot) if EVENT in each.content]
 
 
-async def channel(running: Running, person: Person, command: str) -> str:
-    """Have *person* make a channel, and enter it; return its room id."""
-    known = set(person.invites)
-    desk = await bot_chat(running, person)
-    assert "is ready" in (await desk.ask(command)).body
-    (room_id,) = await person.wait_for(lambda: [*set(person.invites) - known])
-    await person.join(room_id)
-    await person.wait_for(lambda: room_id in person.rooms)
-    return room_id
-
-
 async def test_events_in_a_channel(shared: SharedBridge) -> None:
     running, harness = shared.running, shared.harness
     homeserver, bot = running.homeserver, running.homeserver.namespace.bot
     async with named_upstream("Ada") as upstream, shared.talk(upstream), harness.person("admin") as boss:
-        news = await channel(running, boss, "channel new news")
+        news = await (await bot_chat(running, boss)).enter_channel("channel new news")
         talk = Conversation(running, boss, news, "")
         await talk.say("!ab event research_complete {subtask: 1, sources: 12, confidence: 0.87}")
         (event,) = await boss.wait_for(lambda: posted(boss, news, bot))
@@ -154,7 +143,7 @@ async def test_a_log_mirrors_turns_without_their_words(shared: SharedBridge) -> 
         shared.talk(upstream) as bea,
         shared.harness.person("admin") as boss,
     ):
-        log = await channel(running, boss, "channel new log log")
+        log = await (await bot_chat(running, boss)).enter_channel("channel new log log")
         talk = Conversation(running, boss, log, "")
         assert "does not show the turns" in await talk.command("channel mirror")
         assert "shows when agents begin and end" in await talk.command("channel mirror on")

@@ -66,7 +66,7 @@ async def test_nothing_is_left_but_the_rooms_of_people(
         lonely.person() as person,
         administration(lonely) as http,
     ):
-        config = lonely.config(database_url, [{"name": "u", "url": upstream.url}])
+        config = lonely.config(database_url, [{"name": "u", "url": upstream.url}], space={})
         file = str(write_config(tmp_path, config))
         async with lonely.bridge(config) as running:
             talk = await running.join(person, upstream.names[0])
@@ -85,6 +85,7 @@ async def test_nothing_is_left_but_the_rooms_of_people(
             await eventually(entered, "the agent is in the room of the person", 15)
             namespace = running.homeserver.namespace
             space = await running.homeserver.resolve_alias(namespace.alias(namespace.space_alias_localpart)) or ""
+            await running.homeserver.make_device(BOT, "AB0123456789")
             code, output = await run_command("uninstall", "--config", file, "--yes")
             assert (code, output) == (3, "A process of the bridge runs. Stop all of them first.\n")
         rooms = [talk.room_id, other.home.room_id or "", chat, space]
@@ -105,6 +106,8 @@ async def test_nothing_is_left_but_the_rooms_of_people(
         ghosts = [talk.ghost, namespace.user_id(other.agent.ghost)]
         assert all([await is_deactivated(http, ghost) for ghost in ghosts])
         assert not await is_deactivated(http, BOT)
+        devices = await call(http, "GET", f"/_synapse/admin/v2/users/{quote(BOT)}/devices")
+        assert "AB0123456789" not in {each["device_id"] for each in devices["devices"]}
         for ghost in ghosts:
             with pytest.raises(HomeserverRefused):
                 await person.ask("GET", f"/directory/room/{quote('#' + ghost[1:])}")
@@ -112,6 +115,30 @@ async def test_nothing_is_left_but_the_rooms_of_people(
         await _forget(database_url)
         code, output = await run_command("uninstall", "--config", file, "--yes")
         assert code == 0, output
+
+
+async def test_no_device_for_encrypted_rooms_is_left(lonely: BridgeHarness, database_url: str, tmp_path: Path) -> None:
+    pytest.importorskip("vodozemac")
+    from support.encrypted_person import encrypted_person
+
+    async with ScriptedUpstream("a") as upstream, encrypted_person(lonely, tmp_path) as person:
+        config = lonely.config(database_url, [{"name": "u", "url": upstream.url}], encryption={"allow": True})
+        users = [BOT, config.namespace.user_id(config.namespace.localpart(upstream.names[0]))]
+        async with lonely.bridge(config) as running:
+            await running.contact(upstream.names[0])
+            room_id = await person.create_room(users[1])
+            await person.meets(room_id, users[1])
+            await person.say(room_id, "hello")
+            await person.hears(room_id, users[1], "Echo: hello")
+
+            async def has_devices() -> bool:
+                return all([(await person.query_keys(user))["device_keys"].get(user) for user in users])
+
+            await eventually(has_devices, "the agent and the bot have devices")
+        code, output = await run_command("uninstall", "--config", str(write_config(tmp_path, config)), "--yes")
+        assert code == 0, output
+        for user in users:
+            assert not (await person.query_keys(user))["device_keys"].get(user)
 
 
 async def _forget(database_url: str) -> None:

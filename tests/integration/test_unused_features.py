@@ -31,6 +31,9 @@ BOSS = f"@boss:{DOMAIN}"
 TRIPS = 5
 #: Ids in the paths of requests.
 _ID = re.compile(r"%21[^/?]+|%24[^/?]+|ab\.[^/?]+|![^/?]+|\$[^/?]+")
+#: Statements of the queue's worker, whose number depends on time: it looks for jobs again for each news that comes
+#: while it looks, and finishes a job when the turn is closed already.
+_TIMED = ("procrastinate_fetch_job", "procrastinate_finish_job")
 
 
 @pytest.fixture
@@ -79,7 +82,8 @@ async def cost(monkeypatch: pytest.MonkeyPatch, running: Running, talk: Conversa
             await talk.wait_for_answers(answers + 1)
             await eventually(running.idle, "no turn is open")
         costs.append(found)
-    return {what: least for what in costs[0] if (least := min(each[what] for each in costs))}
+    least = {each: min(cost[each] for cost in costs) for each in costs[0]}
+    return {each: number for each, number in least.items() if number and not any(timed in each for timed in _TIMED)}
 
 
 async def test_a_room_without_the_features_costs_nothing_more(

@@ -56,7 +56,7 @@ async def test_an_upgraded_room_follows_its_agent_and_the_configuration(
 ) -> None:
     async with ScriptedUpstream("first-name") as upstream, harness.person() as person:
         here = [{"name": "u", "url": upstream.url}]
-        async with harness.bridge(harness.config(database_url, here, rooms={"version": "11"})) as running:
+        async with harness.bridge(harness.config(database_url, here, rooms={"version": "11"}, space={})) as running:
             talk = await running.join(person, upstream.names[0])
             async with harness.person("admin") as admin:
                 await running.homeserver.invite(talk.room_id, admin.user_id)
@@ -67,7 +67,7 @@ async def test_an_upgraded_room_follows_its_agent_and_the_configuration(
             await running.homeserver.set_state(talk.room_id, "m.room.power_levels", levels)
         async with harness.person("admin") as admin:
             new = await upgrade(admin, talk.room_id, talk.ghost, BOT)
-        async with harness.bridge(harness.config(database_url, here, rooms={"version": "11"})) as running:
+        async with harness.bridge(harness.config(database_url, here, rooms={"version": "11"}, space={})) as running:
             found = await eventually(partial(followed, running, new), "the upgrade is followed")
             assert found.home.problems == ()
             levels = await content(running, new, "m.room.power_levels")
@@ -88,7 +88,7 @@ async def test_an_upgraded_room_follows_its_agent_and_the_configuration(
 
             await eventually(renamed, "the room has the new name, topic and avatar")
         restricted = {"version": "11", "join_rule": "restricted"}
-        async with harness.bridge(harness.config(database_url, here, rooms=restricted)) as running:
+        async with harness.bridge(harness.config(database_url, here, rooms=restricted, space={})) as running:
 
             async def is_open() -> bool:
                 rule = await content(running, new, JOIN_RULES)
@@ -105,7 +105,7 @@ async def test_a_room_is_upgraded_twice_while_the_bridge_is_away(
     invited_to_all: bool,  # noqa: FBT001
 ) -> None:
     async with ScriptedUpstream("twice") as upstream, harness.person() as person:
-        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"})
+        config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"}, space={})
         async with harness.bridge(config) as running:
             talk = await running.join(person, upstream.names[0])
             async with harness.person("admin") as admin:
@@ -131,7 +131,7 @@ async def test_the_space_is_upgraded(harness: BridgeHarness, database_url: str) 
         without = harness.config(database_url, here, rooms=rooms, space={"enabled": False})
         async with harness.bridge(without) as running:
             await forget_space(running)
-        async with harness.bridge(harness.config(database_url, here, rooms=rooms)) as running:
+        async with harness.bridge(harness.config(database_url, here, rooms=rooms, space={})) as running:
             room_id = (await running.contact(upstream.names[0])).home.room_id or ""
             space = (await eventually(partial(followed, running, room_id), "the room is listed")).home.space or ""
             await admin.wait_for(lambda: space in admin.invites)
@@ -181,7 +181,7 @@ async def test_the_homeserver_accepts_repaired_levels(
 ) -> None:
     """A person created the room, and is an administrator for the bridge."""
     # A bridge that runs would answer the invitations.
-    config = harness.config("embedded", [{"name": "unused", "url": "http://127.0.0.1:9"}])
+    config = harness.config("embedded", [{"name": "unused", "url": "http://127.0.0.1:9"}], space={})
     address, token = config.homeserver.address, config.appservice.as_token.get_secret_value()
     async with homeserver_session() as session, harness.person() as person:
         homeserver = Homeserver(address, token, config.namespace, session)

@@ -176,7 +176,7 @@ async def day(harness: BridgeHarness, database_url: str, tmp_path: Path) -> Asyn
     ):
         there = {"name": "u", "url": f"http://127.0.0.1:{line.port}/v1", "poll_interval": 0.5, "gone_after": 60}
         rooms = {"lobby": True, "join_rule": "restricted", "invite": [ann.user_id, bob.user_id]}
-        config = harness.config(database_url, [there], rooms=rooms, logging={"format": "json"})
+        config = harness.config(database_url, [there], rooms=rooms, logging={"format": "json"}, space={})
         day = Day(config, tmp_path, database, upstream, line, ann, bob)
         await day.start()
         yield day
@@ -270,7 +270,7 @@ async def suffer(day: Day, trip: str, direct: str) -> None:
     await bob.answered(direct, day.bea)
     await day.line.cut()
     await ann.say(trip, "while the agents are away", day.research)
-    await ann.person.wait_for(lambda: any(key == "⏳" for _, key in ann.room(trip).reactions.values()), 30)
+    await ann.person.wait_for(lambda: ann.bodies(trip, day.research)[-1].startswith("⏳"), 30)
     await day.line.mend()
     await ann.answered(trip, day.research)
     day.upstream.models[1]["name"] = "Beatrice"

@@ -25,6 +25,7 @@ from agent_bridge.bridge.inbound.vote_intake import VoteIntake
 from agent_bridge.config.conversations import BudgetsConfig
 from agent_bridge.core.feed import FeedSwitch
 from agent_bridge.core.live import Live
+from agent_bridge.core.observer import UNOBSERVED
 from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.threads import ArchivedRooms
 from agent_bridge.matrix.appservice import MAX_BODY, AppServiceEndpoint
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.bridge.inbound.unstored_messages import EventOf
     from agent_bridge.core.chains import ChainBudget
+    from agent_bridge.core.observer import Observer
     from agent_bridge.matrix import appservice
     from agent_bridge.store.postgres.database import Database
 
@@ -85,10 +87,10 @@ class AppServiceClient:
 
 @asynccontextmanager
 async def serve_endpoint(
-    token: str, intake: appservice.Intake, *, max_size: int = MAX_BODY + 1
+    token: str, intake: appservice.Intake, *, max_size: int = MAX_BODY + 1, observer: Observer = UNOBSERVED
 ) -> AsyncIterator[AppServiceClient]:
     app = web.Application(client_max_size=max_size)
-    endpoint = AppServiceEndpoint(token, intake)
+    endpoint = AppServiceEndpoint(token, intake, observer=observer)
     endpoint.add_routes(app)
     server = TestServer(app)
     await server.start_server(access_log=None, auto_decompress=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from support.conditions import eventually
 from support.scripted_upstream import ScriptedUpstream
@@ -62,6 +64,21 @@ class BotRoom:
         await self.person.wait_for(lambda: len(self.room.said_by(ghost)) >= count)
         await self.settled()
         return [message.body for message in self.room.said_by(ghost)]
+
+    async def enter_channel(self, command: str) -> str:
+        """Have the person make a channel by *command*, and enter it; return its room id.
+
+        The answer links the room: the first command can bring an invitation to the Space, too.
+        """
+        answer = await self.ask(command)
+        assert "is ready" in answer.body
+        link = re.search(r"https://matrix\.to/#/(![^?\"]+)", unquote(answer.html or ""))
+        assert link is not None, answer.html
+        room_id = link[1]
+        await self.person.wait_for(lambda: room_id in self.person.invites)
+        await self.person.join(room_id)
+        await self.person.wait_for(lambda: room_id in self.person.rooms)
+        return room_id
 
     async def settled(self) -> None:
         """Wait until no turn of the room is open."""

@@ -148,7 +148,9 @@ async def command_services(database: Database) -> AsyncIterator[CommandServices]
             threads=Threads(ThreadStore(database), homeserver, roles, ENGLISH),
             people_questions=PeopleQuestions(database),
             place_maker=PlaceMaker(homeserver, Servers(database), KeyValues(database), Live(example()), roles, ENGLISH),
-            place_changes=PlaceChanges(Servers(database), RoleStore(database), roles, idle_lanes(database)),
+            place_changes=PlaceChanges(
+                Servers(database), RoleStore(database), roles, idle_lanes(database), OperationStore(database)
+            ),
             place_members=PlaceMembers(
                 homeserver,
                 Servers(database),
@@ -207,6 +209,7 @@ async def give(services: CommandServices, line: str, **changes: Any) -> Result:
         "sender": BOB,
         "permissions": CAN[role],
         "room_id": ROOM,
+        "voice": NAMES.bot,
         "in_agent_room": True,
         "thread": "",
         "event_id": "$command",

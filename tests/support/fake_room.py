@@ -50,6 +50,7 @@ class FakeRoom(LocalServer):
         app.router.add_get(rooms + "/event/{event}", self._event)
         app.router.add_get(rooms + "/messages", self._messages)
         app.router.add_get(rooms + "/state", self._state)
+        app.router.add_get(rooms + "/state/{type}/{key}", self._state_event)
         app.router.add_get(rooms + "/members", self._members)
         app.router.add_post("/_matrix/media/v3/upload", self._upload)
         app.router.add_get(rooms + "/context/{event}", self._context)
@@ -142,6 +143,12 @@ class FakeRoom(LocalServer):
 
     async def _state(self, _: web.Request) -> web.Response:
         return web.json_response(self.state)
+
+    async def _state_event(self, request: web.Request) -> web.Response:
+        wanted = (request.match_info["type"], request.match_info["key"])
+        found = next((each for each in self.state if (each["type"], each["state_key"]) == wanted), None)
+        missing = {"errcode": "M_NOT_FOUND", "error": "There is no such event."}
+        return web.json_response(missing, status=404) if found is None else web.json_response(found)
 
     async def _members(self, _: web.Request) -> web.Response:
         return web.json_response({"chunk": [each for each in self.state if each["type"] == "m.room.member"]})

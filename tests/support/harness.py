@@ -44,6 +44,10 @@ OWN, SHARED = "own", "shared"
 #: Bridges after which a homeserver has many rooms.
 _MANY = 10
 _LEAN = Path(__file__).with_name("lean_homeserver.yaml")
+#: What a registration has with encryption.allow: any bridge may have keys.
+_FOR_KEYS = dict.fromkeys(
+    ("receive_ephemeral", "de.sorunome.msc2409.push_ephemeral", "io.element.msc4190", "org.matrix.msc3202"), True
+)
 
 
 @dataclass(frozen=True)
@@ -175,7 +179,10 @@ def _service(name: str, bot: str = "agentbridge", prefix: str = "agent_") -> dic
     }
 
 
-async def _open(url: str) -> bool:
+async def _listens(bridge: asyncio.Task[None], url: str) -> bool:
+    """Tell whether *bridge* has opened *url*; raise its error if it has ended: another process may listen there."""
+    if bridge.done():
+        bridge.result()
     try:
         async with aiohttp.request("GET", f"{url}/healthz") as response:
             return response.status == HTTPStatus.OK
@@ -211,7 +218,7 @@ class BridgeHarness:
         files = {name: folder / f"{name}.yaml" for name in self._services}
         for name, file in files.items():
             config = self.config("postgresql://unused", [{"name": "unused", "url": self._url}], service=name)
-            content = registration(config) | {"rate_limited": limited}
+            content = registration(config) | {"rate_limited": limited} | _FOR_KEYS
             file.write_text(to_yaml(content), encoding="utf-8")
         start = _fork_whole if notifies else _fork_lean
         self.synapse = Synapse(
@@ -260,6 +267,8 @@ class BridgeHarness:
         }
         # Most tests enter rooms by invitations, and count the messages in them.
         sections["rooms"] = {"join_rule": "invite", "introduce": False} | sections.get("rooms", {})
+        # The Space is one more room, and two more state events of each room. Tests that look at it pass space={}.
+        sections.setdefault("space", {"enabled": False})
         # Each room with a command would get some forty state events.
         sections["bot"] = {"describe_commands": False} | sections.get("bot", {})
         return Config.model_validate(values | sections)
@@ -284,7 +293,7 @@ class BridgeHarness:
         ):
             task = asyncio.create_task(bridge.run())
             try:
-                await eventually(partial(_open, config.appservice.url), "the bridge listens")
+                await eventually(partial(_listens, task, config.appservice.url), "the bridge listens")
                 yield Running(bridge, database, Agents(database), task)
             finally:
                 task.cancel()
@@ -302,11 +311,13 @@ class BridgeHarness:
         language: str = "en",
         threads: dict[str, Any] | None = None,
         files: dict[str, Any] | None = None,
+        space: dict[str, Any] | None = None,
         **options: Any,
     ) -> AsyncIterator[Conversation]:
         """Run a bridge with *upstream*, configured by *options*, and put a person into the room of its first agent."""
         sections: dict[str, Any] = {"language": language, "threads": threads or {}, "files": files or {}}
         sections |= {"homeserver": homeserver} if homeserver else {}
+        sections |= {"space": space} if space is not None else {}
         sections |= {"lanes": {"drain_timeout": 2} | lanes} if lanes else {}
         config = self.config(database, [{"name": "scripted", "url": upstream.url, **options}], **sections)
         async with self.person() as person, self.bridge(config) as running:

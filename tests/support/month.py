@@ -139,7 +139,7 @@ class Month:
             {"name": "swarm", "url": self.swarm.url, "ephemeral": True},
             *letta_of(self.letta),
         ]
-        self.config = self.harness.config(self._database_url, upstreams, **self.sections)
+        self.config = self.harness.config(self._database_url, upstreams, **{"space": {}} | self.sections)
         for name, port in zip(("one", "two"), self._ports, strict=True):
             service = self.config.appservice.model_copy(update={"port": port})
             write_config(self._folder / name, self.config.model_copy(update={"appservice": service}))

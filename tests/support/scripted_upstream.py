@@ -12,6 +12,7 @@ from aiohttp import web
 
 from agent_bridge.demo.agents.openai_server import HangUp, OpenAIServer, Reasoning, Refusal
 from support.answer_chunks import File, Item, ResponsesFormat, ScriptedChatFormat, Spoken, Tool
+from support.recordings import wave_file
 from support.scripted_mcp import McpTools, has_decision
 
 if TYPE_CHECKING:
@@ -90,6 +91,10 @@ class ScriptedUpstream(OpenAIServer):
         #: The text of every recording, and the recordings that arrived.
         self.transcript = "what was said"
         self.heard: list[bytes] = []
+        #: The requests to read texts aloud, and what each gets: a recording, the status of an error, or nothing until
+        #: the event is set.
+        self.spoken: list[dict[str, Any]] = []
+        self.recording: bytes | int | asyncio.Event = wave_file(1.0)
         #: Paths, bodies and headers of the questions, in the order of their arrival.
         self.paths: list[str] = []
         self.asked: list[dict[str, Any]] = []
@@ -121,6 +126,7 @@ class ScriptedUpstream(OpenAIServer):
             *super().routes(),
             web.post("/v1/responses", self.create_response),
             web.post("/v1/audio/transcriptions", self._transcribe),
+            web.post("/v1/audio/speech", self._speak),
         ]
 
     async def list_models(self, request: web.Request) -> web.Response:
@@ -182,6 +188,17 @@ class ScriptedUpstream(OpenAIServer):
         self.asked.append(body)
         self.headers.append(dict(request.headers))
         return body
+
+    async def _speak(self, request: web.Request) -> web.Response:
+        self.spoken.append(await request.json())
+        result = self.recording
+        if isinstance(result, asyncio.Event):
+            await result.wait()
+            result = wave_file(1.0)
+        if isinstance(result, int):
+            return web.json_response({"error": {"message": "scripted"}}, status=result)
+        # Servers name any type.
+        return web.Response(body=result, content_type="application/json")
 
     async def _transcribe(self, request: web.Request) -> web.Response:
         file = (await request.post())["file"]

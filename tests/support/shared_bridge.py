@@ -60,5 +60,5 @@ async def shared_bridge(harness: BridgeHarness, database_url: str) -> AsyncItera
     """Run a bridge for many tests."""
     async with UpstreamHub() as hub:
         upstream: dict[str, Any] = {"name": "scripted", "url": hub.url, "poll_interval": 60}
-        async with harness.bridge(harness.config(database_url, [upstream], service=SHARED)) as running:
+        async with harness.bridge(harness.config(database_url, [upstream], service=SHARED, space={})) as running:
             yield SharedBridge(harness, running, hub)

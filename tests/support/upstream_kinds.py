@@ -85,8 +85,8 @@ KINDS = (
     Kind(
         "openai-responses",
         ResponsesFormat,
-        {"api": "responses", "transcription_model": "whisper-1"},
-        abilities=("approvals", "transcribe"),
+        {"api": "responses", "transcription_model": "whisper-1", "speech_model": "tts-1"},
+        abilities=("approvals", "transcribe", "speak"),
     ),
     Kind(
         "openai-responses-header",

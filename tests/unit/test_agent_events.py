@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent_bridge.bridge.collaboration.events import parsed_event
@@ -87,6 +87,7 @@ _VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["a", "x/y", "~", "number"]), _VALUES))
+@example({"larger than a float": 10**400})
 def test_data_comes_back_as_it_was(data: dict[str, Any]) -> None:
     if event_problem("k", data) is not None:
         return

@@ -55,13 +55,24 @@ def test_many_callers_do_not_fill_the_memory() -> None:
 
 def test_requests_at_a_time() -> None:
     places = Places(1)
-    with places.taken(7):
-        with places.taken(8):
+    with places.taken(7, waits := lambda: True):
+        with places.taken(8, waits):
             pass
-        with pytest.raises(ProgramRefused), places.taken(7):
+        with pytest.raises(ProgramRefused), places.taken(7, lambda: True):
             pass
-    with places.taken(7):
+    with places.taken(7, waits):
         pass
+    assert not places._taken
+
+
+def test_a_caller_that_has_gone_takes_no_place() -> None:
+    places, callers = Places(2), {"gone", "here"}
+    with places.taken(7, lambda: "gone" in callers), places.taken(7, lambda: "here" in callers):
+        callers.remove("gone")
+        with places.taken(7, lambda: True), pytest.raises(ProgramRefused), places.taken(7, lambda: True):
+            pass
+        with places.taken(7, lambda: True):
+            pass
     assert not places._taken
 
 

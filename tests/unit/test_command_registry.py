@@ -26,21 +26,16 @@ if TYPE_CHECKING:
     from agent_bridge.commands.registry import Command
     from agent_bridge.i18n.catalogue import Texts
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "commands.md"
 COMMANDS = all_commands().commands
 EACH = pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 LANGUAGES = pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["en", "ru"])
 
 
-def rows() -> dict[str, str]:
-    """Return the role of each command in the README's table, by its usage line."""
-    section = README.read_text("utf-8").partition("## Commands")[2].partition("\n## ")[0]
-    found: dict[str, str] = {}
-    for line in section.splitlines():
-        cells = [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)]
-        if len(cells) > 2:
-            found |= dict.fromkeys(re.findall("`([^`]+)`", cells[1]), cells[2])
-    return found
+def sections() -> dict[str, str]:
+    """Return the text about each command in the page of the commands, by its name."""
+    _, *found = re.split(r"^### ", PAGE.read_text("utf-8"), flags=re.MULTILINE)
+    return {name: text for name, _, text in (section.partition("\n") for section in found)}
 
 
 def test_every_module_with_commands_is_registered() -> None:
@@ -79,10 +74,12 @@ def test_the_commands() -> None:
         "answer": Role.MEMBER,
         "busy": Role.MODERATOR,
         "stream": Role.MODERATOR,
+        "voice": Role.MEMBER,
         "trigger": Role.MEMBER,
         "triggers": Role.MEMBER,
         "event": Role.MEMBER,
         "token": Role.MEMBER,
+        "admin": Role.ADMIN,
         "tokens": Role.MEMBER,
         "schedule": Role.MEMBER,
         "schedules": Role.MEMBER,
@@ -145,13 +142,14 @@ def test_every_command_and_group_has_a_text(texts: Texts) -> None:
 
 
 @EACH
-def test_every_command_has_a_row_in_the_readme(command: Command) -> None:
-    usage = ResultRenderer(ENGLISH, "!ab").usage(command.usage)
-    assert rows().get(usage) == command.role.name.lower()
+def test_the_page_of_the_commands_explains_every_command(command: Command) -> None:
+    text = sections()[command.name]
+    assert f"`!ab {ResultRenderer(ENGLISH, '!ab').usage(command.usage)}`" in text
+    assert f"Role: *{command.role.name.lower()}*" in text
 
 
-def test_the_readme_has_no_other_row() -> None:
-    assert len(rows()) == len(COMMANDS)
+def test_the_page_of_the_commands_has_no_other_section() -> None:
+    assert list(sections()) == list(COMMANDS)
 
 
 @EACH

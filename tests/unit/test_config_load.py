@@ -40,13 +40,14 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
         ["config.yaml:10: loging: is not a known key; did you mean logging?"],
     ),
     "unknown section": (
-        "matrix: {}\n",
+        "elsewhere: {}\n",
         [
             (
-                "config.yaml:10: matrix: is not a known key; known keys: homeserver, appservice, database, upstreams, "
-                "agents, agents_file, templates, retire, ephemeral_after, space, rooms, permissions, bot, chats, "
-                "budgets, lanes, answers, files, threads, tasks, notifications, language, timezone, quotas, prices, "
-                "api, clients, presence, presence_per_second, profiles, profiles_per_second, retention, logging"
+                "config.yaml:10: elsewhere: is not a known key; known keys: homeserver, appservice, database, "
+                "upstreams, agents, agents_file, templates, retire, ephemeral_after, space, rooms, permissions, bot, "
+                "chats, budgets, lanes, answers, files, threads, tasks, notifications, language, timezone, quotas, "
+                "prices, api, clients, encryption, metrics, admin, presence, presence_per_second, profiles, "
+                "profiles_per_second, retention, logging"
             )
         ],
     ),
@@ -355,6 +356,10 @@ WITH_MORE: dict[str, tuple[str, list[str]]] = {
     "secret of two lines": (
         '  - name: other\n    url: http://localhost\n    api_key: "one\\ntwo"\n',
         ["config.yaml:12: upstreams[1].api_key: must be one line of printable characters and must not be empty"],
+    ),
+    "secret with spaces around it": (
+        'metrics:\n  port: 1\n  token: " secret"\n',
+        ["config.yaml:12: metrics.token: must not begin or end with a space"],
     ),
     "unset variables": (
         "database:\n  url: env:NO_URL\n",
@@ -762,6 +767,13 @@ def test_any_file_is_a_configuration_or_a_config_error(
         assert [part for part in found.split("\n") if not line.fullmatch(part)] == []
 
 
+def test_a_comment_that_the_yaml_library_does_not_expect(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(GOOD + "language:\n\n|+  # c\n")
+    with pytest.raises(ConfigError, match=r"config.yaml: has an empty line before a text .*, and a comment behind"):
+        load(file, {})
+
+
 def test_a_renamed_key_keeps_its_meaning_under_its_old_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = tmp_path / "config.yaml"
     old = "    stream: 'off'\nlanes:\n  busy: collect\n"
@@ -774,6 +786,19 @@ def test_a_renamed_key_keeps_its_meaning_under_its_old_name(tmp_path: Path, capl
         "config.yaml:3: homeserver.backfill_interval: has its old name compare_interval; rename it",
         "config.yaml:13: lanes.when_busy: has its old name busy; rename it",
         "config.yaml:11: upstreams[0].streaming: has its old name stream; rename it",
+    ]
+
+
+def test_a_renamed_key_may_be_merged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "config.yaml"
+    others = "  - {<<: *first, name: other}\nlanes:\n  <<: {busy: collect}\n"
+    file.write_text(GOOD.replace("- name", "- &first\n    stream: 'off'\n    name") + others)
+    config = load(file, {})
+    assert [each.streaming for each in config.upstreams] == [Streaming.OFF, Streaming.OFF]
+    assert config.lanes.when_busy is WhenBusy.COLLECT
+    assert [record.getMessage().rpartition(" has")[2] for record in caplog.records] == [
+        " its old name busy; rename it",
+        " its old name stream; rename it",
     ]
 
 

@@ -9,12 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_bridge.core.answers import AnswerExtras, AnswerFile, MediaFile, Notice, Op, Part
+from agent_bridge.core.answers import AnswerExtras, AnswerFile, MediaFile, Notice, Op, Part, Speech, SpokenPiece
+from agent_bridge.core.file_key import FileKey
 from agent_bridge.render.attachment import file_message
 from agent_bridge.store.extras import extras_from_json, extras_to_json
 
 TEXTS = st.text(max_size=20)
-MEDIA = st.builds(MediaFile, TEXTS, TEXTS, st.integers(0), st.none() | st.integers(1), st.none() | st.integers(1))
+KEYS = st.none() | st.builds(FileKey, TEXTS, TEXTS, TEXTS)
+SIZES = st.none() | st.integers(1)
+MEDIA = st.builds(MediaFile, TEXTS, TEXTS, st.integers(0), SIZES, SIZES, key=KEYS)
 FILES = st.builds(AnswerFile, MEDIA, TEXTS, st.none() | MEDIA, st.none() | TEXTS)
 OPS = st.builds(
     Op,
@@ -31,6 +34,7 @@ PICTURE = AnswerFile(
     MediaFile("mxc://example.org/small", "image/jpeg", 90, 800, 600),
     "LEHV6nWB",
 )
+VOICE = SpokenPiece(MediaFile("mxc://example.org/voice", "audio/ogg", 9, key=FileKey("k", "i", "h")), 1500, (0, 1024))
 TEXT_FILE = AnswerFile(MediaFile("mxc://example.org/rest", "text/markdown", 5), "answer.md")
 
 
@@ -42,6 +46,7 @@ TEXT_FILE = AnswerFile(MediaFile("mxc://example.org/rest", "text/markdown", 5), 
         st.lists(FILES, max_size=3).map(tuple),
         st.booleans(),
         st.lists(TEXTS, max_size=3).map(tuple),
+        st.none() | st.builds(Speech, st.just((VOICE,)), TEXTS),
     )
 )
 def test_extras_come_back_as_they_were_stored(extras: AnswerExtras) -> None:

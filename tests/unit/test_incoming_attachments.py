@@ -7,12 +7,29 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from agent_bridge.core.file_key import FileKey
 from agent_bridge.core.payloads import Attachment, MediaKind
 from agent_bridge.matrix.attachments import attachment_of, parse_mxc
 from agent_bridge.matrix.events import clean
 
 URL = "mxc://example.org/abc_-9"
 PLAIN = Attachment(MediaKind.FILE, URL, "a.txt", None, None, None, voice=False, encrypted=False)
+
+#: The example of the specification, "Sending encrypted attachments".
+SEALED = {
+    "v": "v2",
+    "url": URL,
+    "key": {
+        "kty": "oct",
+        "key_ops": ["encrypt", "decrypt"],
+        "alg": "A256CTR",
+        "k": "aWF6-32KGYaC3A_FEUCk1Bt0JA37zP0wrStgmdCaW-0",
+        "ext": True,
+    },
+    "iv": "w+sE15fzSc0AAAAAAAAAAA",
+    "hashes": {"sha256": "fdSLu/YkRx3Wyh3KQabP3rd6+SFiKg5lsJZQHtkSAYA"},
+}
+KEY = FileKey("aWF6-32KGYaC3A_FEUCk1Bt0JA37zP0wrStgmdCaW-0", "w+sE15fzSc0AAAAAAAAAAA", SEALED["hashes"]["sha256"])  # type: ignore[index]
 
 
 def content(**more: Any) -> dict[str, Any]:
@@ -46,7 +63,17 @@ def content(**more: Any) -> dict[str, Any]:
         (content(**{"m.voice": None}), PLAIN),
         (content(url=None), replace(PLAIN, url=None)),
         (content(url="https://example.org/a"), replace(PLAIN, url=None)),
-        (content(url=None, file={"url": URL}), replace(PLAIN, url=None, encrypted=True)),
+        (content(url=None, file={"url": URL}), replace(PLAIN, encrypted=True)),
+        (content(url=None, file=SEALED), replace(PLAIN, encrypted=True, key=KEY)),
+        (content(url=URL + "x", file=SEALED), replace(PLAIN, encrypted=True, key=KEY)),
+        (
+            content(url=None, file=SEALED | {"url": "https://example.org/a"}),
+            replace(PLAIN, url=None, encrypted=True, key=KEY),
+        ),
+        (content(url=None, file=SEALED | {"v": "v1"}), replace(PLAIN, encrypted=True)),
+        (content(url=None, file=SEALED | {"iv": "not base64!"}), replace(PLAIN, encrypted=True)),
+        (content(url=None, file=SEALED | {"key": "x", "hashes": []}), replace(PLAIN, encrypted=True)),
+        (content(url=None, file=SEALED | {"hashes": {"sha256": 7}}), replace(PLAIN, encrypted=True)),
         (content(url=None, file="x"), replace(PLAIN, url=None)),
     ],
     ids=str,

@@ -52,7 +52,7 @@ def test_a_lock_file_has_what_pyproject_asks_for_and_only_hashed_versions(name: 
         assert requirement.specifier.contains(versions[package]), f"locks/{name}.txt is old: run make lock"
 
 
-@pytest.mark.parametrize("name", ["demo", "run", "unit"])
+@pytest.mark.parametrize("name", ["demo", "run", "shipped", "unit"])
 def test_all_sets_have_the_same_versions(name: str) -> None:
     def pins(lock: str) -> set[str]:
         return set(

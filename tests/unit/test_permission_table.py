@@ -25,7 +25,7 @@ TABLE = {
 }
 COMMANDS = {
     "read": "agents agent chats answer role context instructions model saves queue help usage export server channel "
-    "votes tasks thread",
+    "votes tasks thread voice",
     "join": "new rename archive unarchive delete yes invite leave stop approve deny save forget fork trigger triggers "
     "notify reachable schedule schedules pause resume unschedule token tokens vote task event",
     "settings": "busy stream reset load import",
@@ -33,7 +33,7 @@ COMMANDS = {
     "pin": "pin unpin",
     "members": "roles kick",
     "channels": "retire",
-    "operate": "same letta failed retry drop why sync plan repair reload status",
+    "operate": "same letta failed retry drop why sync plan repair admin reload status",
 }
 
 

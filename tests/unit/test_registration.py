@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agent_bridge.config.api import ApiConfig
+from agent_bridge.config.conversations import AnswersConfig
 from agent_bridge.config.example import example
 from agent_bridge.config.model import Config
 from agent_bridge.config.registration import registration, to_yaml
@@ -75,3 +76,11 @@ def test_typing_is_asked_for() -> None:
     found = registration(asked)
     assert found["receive_ephemeral"] is True
     assert found["de.sorunome.msc2409.push_ephemeral"] is True
+
+
+def test_event_streams_need_devices_and_messages_to_them() -> None:
+    asked = config().model_copy(update={"answers": AnswersConfig(event_streams=True)})
+    found = registration(asked)
+    assert (found["receive_ephemeral"], found["io.element.msc4190"]) == (True, True)
+    assert "org.matrix.msc3202" not in found
+    assert "io.element.msc4190" not in registration(config())

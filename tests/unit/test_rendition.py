@@ -305,3 +305,30 @@ def test_a_part_is_as_long_as_it_may_be(piece: str) -> None:
         contents = [message(op.text, mark="0123456789abcdef.0") for op in ops_for(text)]
         assert all(MARK in content for content in contents)
         assert max(wire_size(edit(content, EVENT)) for content in contents) <= MAX_CONTENT
+
+
+def test_growth_that_people_see_elsewhere_counts_as_no_event_and_stays_due() -> None:
+    rendition = Rendition(PACE, max_parts=MANY)
+    rendition.feed("Once upon a time. ", START)
+    assert rendition.due is not None
+    assert [op.text for op in rendition.take(rendition.due)] == ["Once upon a time."]
+    rendition.feed("There was " + "a fox, and " * 2_000, START + 1)
+    for _ in range(2 * PACE.max_events):
+        # Without another delta: as soon as a person does not see it, it is shown.
+        at = rendition.due
+        assert at is not None
+        text = rendition.begin(at)
+        assert text is not None
+        assert rendition.end(ops_for(text), quiet=True) == []
+    assert rendition.due is not None
+    parts = [op.part for op in rendition.take(rendition.due)]
+    assert parts == list(range(len(parts)))
+    assert len(parts) > 1
+
+
+def test_first_words_are_shown_in_any_case() -> None:
+    rendition = Rendition(PACE, max_parts=MANY)
+    rendition.feed("Once upon a time. ", START)
+    text = rendition.begin(START + 1)
+    assert text is not None
+    assert len(rendition.end(ops_for(text), quiet=True)) == 1

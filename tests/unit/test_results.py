@@ -14,8 +14,10 @@ from agent_bridge.commands.entries import agent_entry
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.answers import AnswerFile, MediaFile
 from agent_bridge.core.approvals import DecisionResult
+from agent_bridge.core.operations import OperationEntry, OperationState
 from agent_bridge.core.quotas import Period
 from agent_bridge.core.results.access import Arrival, Invited, InvitingBegun, NamedRoom, RoomLeft
+from agent_bridge.core.results.admin import AdminLinkSent, AdminPageOff, NoPrivateChat
 from agent_bridge.core.results.chats import (
     ChatArchived,
     ChatEntry,
@@ -152,6 +154,7 @@ from agent_bridge.core.results.servers import (
     ServerMade,
     ServerUpdated,
 )
+from agent_bridge.core.results.speech import SpeechMissing, SpeechSet
 from agent_bridge.core.results.tasks import (
     TaskChanged,
     TaskEntry,
@@ -202,7 +205,7 @@ from agent_bridge.core.results.turns import (
 from agent_bridge.core.results.usage import UsagePart, UsageReport, UsedAmount
 from agent_bridge.core.results.votes import VoteCast, VoteClosed, VoteEntry, VoteList, VoteOpened, VoteRefused
 from agent_bridge.core.roles import Role, RoleSource, SourceKind
-from agent_bridge.core.rooms import AnswerMode, RoomProblem, Streaming, WhenBusy
+from agent_bridge.core.rooms import AnswerMode, RoomProblem, SpeechMode, Streaming, WhenBusy
 from agent_bridge.core.servers import ChannelType
 from agent_bridge.core.tasks import TaskAction, TaskState
 from agent_bridge.core.times.kinds import TimeProblem
@@ -234,6 +237,19 @@ BUSY = CommandUsage(
 SYNC = CommandUsage("sync", Group.BRIDGE, (Argument("all", required=False, is_flag=True),))
 TURN = TurnEntry(KEY, "@bob_b:x.org", "Ada", TurnState.QUEUED, 0, 75.0, None)
 UP = Health("up", None, 2, 0)
+OPERATION = OperationEntry(
+    id=1,
+    kind="provision",
+    state=OperationState.RUNNING,
+    done=3,
+    total=40,
+    note="",
+    error=None,
+    requested_by="",
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    updated_at=datetime(2026, 1, 1, tzinfo=UTC),
+    finished_at=None,
+)
 TRACE = TurnTrace(
     key=KEY,
     event_id="$question",
@@ -306,6 +322,7 @@ SAMPLES: list[Result] = [
     CommandFailed("invite", "it broke."),
     CommandStopped("letta compact"),
     CommandHelp(INVITE, Role.MEMBER),
+    CommandHelp(BUSY, Role.MODERATOR, in_own_chats=True),
     CommandList((INVITE, BUSY, SYNC)),
     ContextBegun("Ada"),
     ContextForgotten("before *Oslo*"),
@@ -386,7 +403,10 @@ SAMPLES: list[Result] = [
     ),
     RepairBegun(None, is_forced=True),
     RepairBegun("Ada", is_forced=False),
+    SpeechMissing(),
+    SpeechSet(SpeechMode.ON),
     StatusReport(9, 0, 0, 0, (), without_bot=8),
+    StatusReport(1, 0, 0, 0, (), operations=(OPERATION,)),
     StatusReport(1, 2, 3, 4, (UP,), (RoomEntry("Ada", (RoomProblem.ENCRYPTED, RoomProblem.OPEN_DOOR)),)),
     StopRequested(1),
     DecisionMade(DecisionResult.TAKEN),
@@ -534,6 +554,9 @@ SAMPLES: list[Result] = [
     Unmuted("@bob_b:x.org", everywhere=True, was_muted=True),
     Unmuted("@bob_b:x.org", everywhere=False, was_muted=True),
     Unmuted("@bob_b:x.org", everywhere=False, was_muted=False),
+    AdminLinkSent(),
+    AdminPageOff(),
+    NoPrivateChat(),
 ]
 IDS = [type(sample).__name__ for sample in SAMPLES]
 
@@ -568,6 +591,15 @@ def test_the_status_counts_the_agents_of_the_configuration() -> None:
     ]
 
 
+def test_the_status_lists_the_work_that_goes_on_and_counts_that_which_waits() -> None:
+    queued = replace(OPERATION, kind="import", state=OperationState.QUEUED, done=0, total=None)
+    result = StatusReport(1, 0, 0, 0, (), operations=(queued, OPERATION, queued))
+    assert english(result).splitlines()[2:] == [
+        "- In progress: rooms and names of agents, 3 of 40",
+        "- Requested: import of earlier messages (2)",
+    ]
+
+
 def test_new_ids_have_their_names() -> None:
     unclear = replace(UP, vanished=("Ada",), appeared=("agent-1", "Bea"), appeared_names=("Zoe", "Bea"))
     assert "new in its list: `agent-1` (Zoe), `Bea`." in english(SyncReport(is_finished=True, upstreams=(unclear,)))
@@ -594,8 +626,9 @@ def test_every_record_becomes_json(sample: Result) -> None:
 @pytest.mark.parametrize("sample", SAMPLES, ids=IDS)
 def test_every_record_is_a_value(sample: Result) -> None:
     assert replace(sample) == sample
-    with pytest.raises(FrozenInstanceError):
-        setattr(sample, fields(sample)[0].name, None)
+    for field in fields(sample):
+        with pytest.raises(FrozenInstanceError):
+            setattr(sample, field.name, None)
 
 
 @pytest.mark.parametrize(
@@ -870,6 +903,8 @@ def test_the_help_of_a_command_has_its_usage_an_example_and_its_role() -> None:
         "For example: `!ab invite Ada`.",
         "This command is for members.",
     ]
+    busy = english(CommandHelp(BUSY, Role.MODERATOR, in_own_chats=True))
+    assert busy.endswith("\n\nThis command is for moderators of the room, and in your own chats for you.")
 
 
 def test_agents_are_a_numbered_list_for_a_phone() -> None:

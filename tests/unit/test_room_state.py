@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -141,6 +142,22 @@ def test_levels_are_repaired(version: str, levels: dict[str, Any], changes: dict
     found = LEVELS | levels
     repaired = repaired_levels(state(version, found), BOT, POWERS, GHOST)
     assert (None if repaired is None else repaired[1]) == (None if changes is None else found | changes)
+
+
+@pytest.mark.parametrize(("version", "level", "wanted"), [("12", 151, 100), ("12", 150, None), ("11", 201, None)])
+def test_admins_may_switch_encryption_on_for_a_bridge_with_keys(version: str, level: int, wanted: int | None) -> None:
+    found = LEVELS | {"events": {"m.room.encryption": level, "m.room.name": 7}}
+    repaired = repaired_levels(replace(state(version, found), has_keys=True), BOT, POWERS, GHOST)
+    expected = None if wanted is None else found | {"events": {"m.room.encryption": wanted, "m.room.name": 7}}
+    assert (None if repaired is None else repaired[1]) == expected
+
+
+def test_a_bridge_that_requires_encryption_reports_rooms_without_it() -> None:
+    required = replace(state(), has_keys=True, requires_encryption=True)
+    assert problems_of(required, GHOST, BOT) == [RoomProblem.NOT_ENCRYPTED]
+    assert RoomProblem.NOT_ENCRYPTED.ends_talk
+    encrypted = replace(state(encryption={"algorithm": "x"}), has_keys=True, requires_encryption=True)
+    assert problems_of(encrypted, GHOST, BOT) == []
 
 
 def test_a_half_made_room_gets_levels() -> None:

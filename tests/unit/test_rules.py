@@ -25,7 +25,7 @@ from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.rooms import KindName, Participant, Room
 from agent_bridge.core.turns import Addressee, Ignored, IgnoreReason, NewTurn, TurnKind
 from agent_bridge.matrix.attachments import attachment_of
-from agent_bridge.matrix.events import RoomEvent, parse_event
+from agent_bridge.matrix.events import OPENED, RoomEvent, parse_event
 from support.records import NAMES
 
 ROOM, AGENT = "!room:example.org", 7
@@ -591,6 +591,37 @@ def test_each_person_is_told_once_a_day_that_a_room_is_encrypted() -> None:
     stranger = event(content, kind="m.room.encrypted", sender=STRANGER)
     assert at_home(stranger) == Ignored("$e", ROOM, IgnoreReason.PERMISSION)
     assert elsewhere(event({}, kind="m.room.encrypted")) is None
+
+
+def test_plain_words_of_people_are_refused_where_encryption_is_required() -> None:
+    strict = replace(RULES, requires_encryption=True)
+    opened: dict[str, Any] = {"unsigned": {OPENED: True}}
+    told = (TurnKind.REFUSAL, RefusalPayload(RefusalReason.NOT_ENCRYPTED))
+    for content in (text("hi"), text("!ab help"), edit_of("$x", "better"), edit_of("$x", "!ab help")):
+        asked = strict.decide(event(content), AT_HOME)
+        first = turn_of(asked)
+        assert (first.kind, first.payload, first.addressees) == (*told, FOR_BOT)
+        # Once a day.
+        assert first.once_key == turn_of(strict.decide(event(text("more")), AT_HOME)).once_key
+        assert strict.decide(event(content, **opened), AT_HOME) == at_home(event(content, **opened))
+    assert turn_of(strict.decide(event(text("help")), IN_BOT_ROOM)).payload == told[1]
+    # People moderate a room of several without encryption; agents there get no words.
+    assert turn_of(strict.decide(event(text("!ab help")), IN_GROUP)).kind is TurnKind.COMMAND
+    assert turn_of(strict.decide(event(text(f"{GHOST} hi")), IN_GROUP)).payload == told[1]
+    assert strict.decide(event(text("hi")), IN_GROUP) is None
+
+
+def test_what_nobody_encrypts_is_not_refused() -> None:
+    strict = replace(
+        RULES, requires_encryption=True, roles=Roles.fixed({"@bot:x.org": Role.AGENT, "*": Role.MEMBER}, NAMES)
+    )
+    again = strict.decide(reaction("🔁"), AT_HOME)
+    assert isinstance(again, ChangeRequest)
+    assert isinstance(strict.decide(event({"redacts": "$x"}, kind="m.room.redaction"), AT_HOME), ChangeRequest)
+    relayed = replace(event(text("hi")), is_relayed=True)
+    assert turn_of(strict.decide(relayed, AT_HOME)).kind is TurnKind.MESSAGE
+    bot = event(text("hi", **{"m.mentions": {"user_ids": [GHOST]}}), sender="@bot:x.org")
+    assert turn_of(strict.decide(bot, AT_HOME)).kind is TurnKind.MESSAGE
 
 
 def reaction(key: Any, target: Any = "$x", **more: Any) -> RoomEvent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.core.names import one_line
@@ -56,9 +57,13 @@ def name_at_rest(templates: TemplatesConfig, room_name: str) -> str:
 
 def fill(template: str, fields: Mapping[str, str]) -> str:
     """Return *template* with ``{key}`` replaced by its field; braces within a field stay as they are."""
-    return "".join(
-        piece if at % 2 == 0 else fields[piece] for at, piece in enumerate(re.split(r"\{([^{}]*)\}", template))
-    )
+    return "".join(piece if at % 2 == 0 else fields[piece] for at, piece in enumerate(_pieces(template)))
+
+
+@lru_cache(maxsize=64)
+def _pieces(template: str) -> tuple[str, ...]:
+    """Return the texts of *template*, with the keys between them. There are few templates, and thousands of agents."""
+    return tuple(re.split(r"\{([^{}]*)\}", template))
 
 
 def fresh_identity(model: str, taken: set[str]) -> str:

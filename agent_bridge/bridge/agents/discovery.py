@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _CAP = 30.0
+#: Agents of a list with which a decision takes a thread, and agents that are gone through before other tasks run.
+_MANY, _SLICE = 1_000, 100
 #: The longest ``Retry-After`` that is respected, in seconds.
 _LONGEST_WAIT = 900.0
 
@@ -243,13 +245,17 @@ class Discovery:
             max_new_agents=config.max_new_agents,
             holds_many=not (config.ephemeral or config.name == CLIENTS),
         )
-        decision = decide(known, listed, watch.missed, unclear, limits, confirmed=confirmed)
+        decide_it = partial(decide, known, listed, watch.missed, unclear, limits, confirmed=confirmed)
+        # A list may have ten thousand agents.
+        decision = await asyncio.to_thread(decide_it) if len(listed) > _MANY else decide_it()
         watch.report_held(decision.held)
         watch.missed = {agent.id: watch.missed.get(agent.id, 0.0) for agent in decision.missing}
         doubted = len(decision.doubted)
         if doubted and doubted != watch.health.doubted:
             _log.warning("many agents gone at once: waiting for `sync all`", upstream=watch.config.name, agents=doubted)
-        for agent, item, state in (*decision.present, *decision.back):
+        for count, (agent, item, state) in enumerate((*decision.present, *decision.back), 1):
+            if count % _SLICE == 0:
+                await asyncio.sleep(0)
             await self._update(known[agent.id], item.model, item.name, state)
             await self._describe(agent, item)
         for agent in decision.gone:
@@ -266,8 +272,10 @@ class Discovery:
 
         The others get the pictures and descriptions of the list, unless their entries have some.
         """
-        agents = [each.agent for each in await self._agents.of_upstream(watch.config.name)]
-        entries = {agent.entry: agent for agent in agents if agent.entry is not None}
+        agents = [each.agent for each in await self._agents.with_entry(watch.config.name)]
+        if not agents:
+            return listed
+        entries = {agent.entry: agent for agent in agents}
         for item in listed:
             if item.model in entries:
                 await self._describe(entries[item.model], item)
@@ -275,8 +283,7 @@ class Discovery:
 
     async def _waiting(self, watch: Watch) -> int:
         """Return the number of agents that get no rooms before an operator's word."""
-        agents = await self._agents.of_upstream(watch.config.name)
-        return sum(each.agent.state is AgentState.HELD for each in agents)
+        return await self._agents.count_held(watch.config.name)
 
     async def _update(self, agent_room: AgentRoom, model: str, name: str, state: AgentState) -> None:
         agent, home = agent_room.agent, agent_room.home
@@ -304,9 +311,11 @@ class Discovery:
 
     async def _add(self, watch: Watch, decision: PassDecision) -> None:
         ghosts = await self._agents.ghosts()
-        identities = {each.agent.agent_id for each in await self._agents.of_upstream(watch.config.name)}
+        identities = await self._agents.identities(watch.config.name)
         wanted: list[DesiredAgent] = []
-        for item, state in decision.added:
+        for count, (item, state) in enumerate(decision.added, 1):
+            if count % _SLICE == 0:
+                await asyncio.sleep(0)
             agent_id = fresh_identity(item.model, identities)
             identities.add(agent_id)
             ghost = self._namespace.localpart(agent_id, ghosts, salt=watch.config.name)
@@ -326,7 +335,9 @@ class Discovery:
                 )
             )
         await self._agents.add(wanted)
-        for added_agent in wanted:
+        for count, added_agent in enumerate(wanted, 1):
+            if count % _SLICE == 0:
+                await asyncio.sleep(0)
             upstream, name = added_agent.upstream, added_agent.name
             _log.info("agent added", upstream=upstream, agent=name, name=name, state=added_agent.state)
         if decision.waiting:
@@ -336,6 +347,5 @@ class Discovery:
                 waiting=len(decision.waiting),
                 max_new_agents=watch.config.max_new_agents,
             )
-        for agent_room in await self._agents.of_upstream(watch.config.name):
-            if agent_room.home.room_id is None:
-                self._reconcile(agent_room.agent.id)
+        for agent in await self._agents.without_room(watch.config.name):
+            self._reconcile(agent)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
-from agent_bridge.core.agents import AgentState, presence_of
+from agent_bridge.core.agents import presence_of
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.client_agents import CLIENT
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused, HomeserverUnavailable
@@ -113,14 +113,9 @@ class Presence:
                 group.create_task(every(_ROUND, self._show, name="presence", wake=self._news, retry=_AWAY))
 
     async def _read(self) -> None:
-        agents = {
-            self._homeserver.namespace.user_id(agent_room.agent.ghost): agent_room.agent
-            for agent_room in await self._agents.all()
-            if agent_room.agent.state is AgentState.ACTIVE
-            and agent_room.home.room_id is not None
-            # Those that connect themselves are online while they are connected.
-            and agent_room.agent.kind != CLIENT
-        }
+        user_id = self._homeserver.namespace.user_id
+        # Those that connect themselves are online while they are connected.
+        agents = {user_id(agent.ghost): agent for agent in await self._agents.shown(without=CLIENT)}
         upstreams = {ghost: agent.upstream for ghost, agent in agents.items()}
         texts = {ghost: agent.status_text for ghost, agent in agents.items() if agent.status_text}
         away = frozenset(ghost for ghost, agent in agents.items() if agent.away)

@@ -17,8 +17,10 @@ from agent_bridge.store.postgres.signals import Topic
 if TYPE_CHECKING:
     from agent_bridge.bridge.agents.reconciler import AgentReconciler
     from agent_bridge.bridge.agents.room_reports import RoomReports
+    from agent_bridge.bridge.queue.tracked_work import TrackedWork
     from agent_bridge.bridge.rooms.space import Space
     from agent_bridge.config.conversations import RoomsConfig
+    from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.agents import Agents
     from agent_bridge.store.postgres.signals import Signals
@@ -46,7 +48,9 @@ class Provisioner:
         reconciler: AgentReconciler,
         reports: RoomReports,
         rooms: RoomsConfig,
+        progress: TrackedWork,
         signals: Signals,
+        texts: Texts,
     ) -> None:
         self._homeserver = homeserver
         self._agents = agents
@@ -54,12 +58,16 @@ class Provisioner:
         self._reconciler = reconciler
         self._reports = reports
         self._rooms = rooms
+        self._progress = progress
         self._signals = signals
+        self._texts = texts
         self._queues = [asyncio.Queue[int]() for _ in range(rooms.concurrency)]
         self._queued: set[int] = set()
         self._failures: dict[int, int] = {}
         #: Agents with steps for which the limits of the homeserver leave no room now.
         self._limited: set[int] = set()
+        #: Agents that are out of sync, but for those that have failed too often.
+        self._pending: set[int] = set()
         #: Set to have all agents compared now.
         self._doubts = asyncio.Event()
         #: Whether all agents have to be requested now; else the agents that are next, and when the next round begins.
@@ -91,6 +99,8 @@ class Provisioner:
         self._round, self._next_round = [], 0.0
         self._failures.clear()
         self._limited.clear()
+        self._pending.clear()
+        self._progress.begin()
         with self._signals.subscription(Topic.AGENTS) as wake:
             async with asyncio.TaskGroup() as group:
                 for queue in self._queues:
@@ -113,7 +123,7 @@ class Provisioner:
             self._round, self._next_round = [], now + _COMPARED_EVERY
         elif not self._round and now >= self._next_round:
             self._space.look_again()
-            found = [each.agent.id for each in await self._agents.all()]
+            found = await self._agents.ids()
             # After a start, not always the same rooms are the first ones.
             first = secrets.randbelow(len(found)) if found and self._next_round == 0.0 else 0
             self._round = found[first:] + found[:first]
@@ -125,16 +135,18 @@ class Provisioner:
     async def _request_all(self) -> None:
         """Request all agents: first those whose lanes wait."""
         self._space.look_again()
-        found = await self._agents.all()
-        for agent_room in sorted(found, key=lambda each: each.home.checked == each.home.check_requests):
-            self.request(agent_room.agent.id)
+        for agent in await self._agents.ids():
+            self.request(agent)
 
     async def _find(self) -> None:
         """Request each agent that is out of sync, also if another process wrote the cause."""
         if not self._renamed:
             await self._agents.refused_names_lost()
             self._renamed = True
-        for agent in await self._agents.out_of_sync(await self._space.room_id(), private=self._rooms.private):
+        found = await self._agents.out_of_sync(await self._space.room_id(), private=self._rooms.private)
+        self._pending = {agent for agent in found if self._failures.get(agent, 0) < _HOPELESS}
+        await self._tell_progress()
+        for agent in found:
             # An agent that failed, or waits for the limits of the homeserver, waits for its own next try.
             if agent not in self._failures and agent not in self._limited:
                 self.request(agent)
@@ -159,11 +171,26 @@ class Provisioner:
                 delay = _RETRY.delay(failures)
                 if failures >= _HOPELESS:
                     await self._release(agent)
+                    await self._done_with(agent)
                 log = _log.warning if failures == 1 else _log.debug
                 log("agent out of sync, trying again", agent=agent, error=str(error), seconds=delay)
                 group.create_task(self._request_later(agent, delay))
             else:
                 self._failures.pop(agent, None)
+                await self._done_with(agent)
+
+    async def _done_with(self, agent: int) -> None:
+        if agent in self._pending:
+            self._pending.discard(agent)
+            try:
+                await self._tell_progress()
+            except StoreError as error:
+                _log.debug("the progress is not stored", error=str(error))
+
+    async def _tell_progress(self) -> None:
+        failed = sum(failures >= _HOPELESS for failures in self._failures.values())
+        error = self._texts.operations.behind.format(count=failed) if failed else None
+        await self._progress.left(len(self._pending), failed=failed, error=error)
 
     async def _release(self, agent: int, *, is_limited: bool = False) -> None:
         """Let the lanes of a room go on that cannot be compared, although the homeserver responds."""

@@ -283,8 +283,12 @@ class AgentReconciler:
             return
         agent_room, refused = entered.agent_room, RoomProblem.STATE_REFUSED
         await steps.attempt(refused, self._access.apply(editor, agent_room, state, space, fresh=entered.fresh))
+        if state.is_encrypted:
+            # Only those who are in the room, or invited, get the key of a message.
+            await self._access.invite(agent_room, state, space)
         await steps.attempt(refused, self._introduce(agent_room, state.room_id))
-        await self._access.invite(agent_room, state, space)
+        if not state.is_encrypted:
+            await self._access.invite(agent_room, state, space)
 
     async def _introduce(self, agent_room: AgentRoom, room_id: str) -> None:
         """Have the agent introduce itself, once in its room."""

@@ -59,6 +59,11 @@ class AnswerBuffer:
         return self._rendition.text.strip()
 
     @property
+    def growing(self) -> int | None:
+        """The part of the text that was shown last and grows; None before the first words."""
+        return self._rendition.growing
+
+    @property
     def urgent(self) -> bool:
         """Whether the first words have arrived and were not taken yet."""
         return not self._rendition.begun and self._rendition.due is not None
@@ -107,9 +112,12 @@ class AnswerBuffer:
         elif len(self.files) == _MAX_FILES:
             self.files.append(replace(file, url="", problem=FileProblem.TOO_MANY))
 
-    async def take(self, now: float) -> list[Op]:
-        """Return the messages to show at *now*; they count as shown. Deltas may arrive at the same time."""
+    async def take(self, now: float, *, quiet: bool = False) -> list[Op]:
+        """Return the messages to show at *now*; they count as shown. Deltas may arrive at the same time.
+
+        With *quiet*, people see the growing text elsewhere.
+        """
         activity, text = self.activity.take(now), self._rendition.begin(now)
         if text is None:
             return activity
-        return [*activity, *self._rendition.end(await rendered(len(text), ops_for, text))]
+        return [*activity, *self._rendition.end(await rendered(len(text), ops_for, text), quiet=quiet)]

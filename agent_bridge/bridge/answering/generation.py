@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.answering.question import Question, Questions
     from agent_bridge.bridge.answering.tool_approvals import OpenApprovals, ToolApprovals
     from agent_bridge.bridge.delivery.edit_budget import EditBudget
+    from agent_bridge.bridge.delivery.event_streams import EventStreams
+    from agent_bridge.bridge.delivery.live_messaging import LiveMessaging
     from agent_bridge.bridge.delivery.outbox import Outbox
     from agent_bridge.bridge.delivery.uploads import Uploads
     from agent_bridge.bridge.feed.growth import AnswerGrowth
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from agent_bridge.config.upstreams import UpstreamConfig
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.answers import AnswerFile
+    from agent_bridge.core.observer import Observer
     from agent_bridge.core.turns import Turn
     from agent_bridge.core.usage import UsageEntry
     from agent_bridge.i18n.catalogue import Texts
@@ -108,6 +111,8 @@ class Generation:
         cancellations: Cancellations,
         uploads: Uploads,
         budget: EditBudget,
+        live_messaging: LiveMessaging,
+        event_streams: EventStreams | None,
         locks: Locks,
         answers: AnswersConfig,
         approvals: ToolApprovals,
@@ -115,9 +120,13 @@ class Generation:
         recorder: UsageRecorder,
         gate: Gate,
         growth: AnswerGrowth,
+        observer: Observer,
         texts: Texts,
     ) -> None:
+        self._live_messaging = live_messaging
+        self._event_streams = event_streams
         self._growth = growth
+        self._observer = observer
         self._approvals = approvals
         self._recorder = recorder
         self._tools = tools
@@ -220,8 +229,22 @@ class Generation:
         """Return the answer to *call*, shown while it grows, or why there is none."""
         streaming = call.turn.streaming or call.config.streaming
         verify = partial(self._locks.verify, LANE, call.turn.conversation)
-        enabled = streaming is Streaming.EDITS
-        async with AnswerStreamer(outbox, call.buffer, self._budget, verify, enabled=enabled) as streamer:
+        enabled, room_id = streaming is Streaming.EDITS, call.turn.room_id
+        streams = None
+        if enabled and self._event_streams is not None:
+            streams = self._event_streams.of_answer(
+                room_id, outbox.user_id, lambda: call.buffer.text, max_parts=self._max_parts
+            )
+        async with AnswerStreamer(
+            outbox,
+            call.buffer,
+            self._budget,
+            verify,
+            enabled=enabled,
+            observer=self._observer,
+            permits=partial(self._live_messaging.is_allowed, room_id, outbox.user_id),
+            streams=streams,
+        ) as streamer:
             try:
                 return await self._cancellations.unless_stopped(call.turn, self._answer(call, streamer))
             except UpstreamError as error:
@@ -277,7 +300,7 @@ class Generation:
         if call.buffer.files:
             own = URL(call.config.url)
             files, notes = await self._uploads.upload_all(
-                call.buffer.files, own=own, as_user=call.user_id, title=call.agent.name
+                call.buffer.files, call.turn.room_id, own=own, as_user=call.user_id, title=call.agent.name
             )
         return Attempt(
             text=text,
@@ -286,7 +309,7 @@ class Generation:
             caught_up=call.question.caught_up,
             activity=call.buffer.whole_activity(time.monotonic()),
             files=files,
-            rest=await self._rest(text, call.user_id),
+            rest=await self._rest(text, call),
             notes=(*call.question.notes, *notes),
             run=call.buffer.run,
         )
@@ -353,15 +376,15 @@ class Generation:
             question=call.question.kept,
             caught_up=call.question.caught_up,
             activity=buffer.whole_activity(time.monotonic()),
-            rest=await self._rest(buffer.text, call.user_id),
+            rest=await self._rest(buffer.text, call),
             run=buffer.run,
             is_begun=buffer.is_begun or bool(call.outbox.acts),
             collects=not call.outbox.has_answer,
         )
 
-    async def _rest(self, text: str, user_id: str) -> AnswerFile | None:
+    async def _rest(self, text: str, call: _Call) -> AnswerFile | None:
         rest = await rendered(len(text), beyond, text, self._max_parts)
-        return await self._uploads.upload_rest(rest, as_user=user_id) if rest else None
+        return await self._uploads.upload_rest(call.turn.room_id, rest, as_user=call.user_id) if rest else None
 
 
 def _title(turn: Turn, agent: Agent) -> str:

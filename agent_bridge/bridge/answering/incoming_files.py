@@ -85,9 +85,9 @@ class IncomingFiles:
         limit = self._limits.max_bytes
         if attachment.size is not None and attachment.size > limit:
             raise TooLarge(limit)
-        if attachment.url is None:
+        if attachment.url is None or (attachment.encrypted and attachment.key is None):
             raise FileRefused("the file is encrypted", FileProblem.ENCRYPTED)
-        return await self._media.download(attachment.url, limit=limit, as_user=as_user)
+        return await self._media.read(attachment.url, attachment.key, limit=limit, as_user=as_user)
 
     async def _content(
         self, data: bytes, kind: Kind, name: str, upstream: Upstream, agent: str, sender: str

@@ -233,6 +233,7 @@ class MatrixToolbox:
         kind = kind or ("text/plain" if is_text else "application/octet-stream")
         files, notes = await self.uploads.upload_all(
             [FileDelta(data_urls.build(kind, content), name, kind)],
+            self.turn.room_id,
             own=self.own,
             as_user=self.outbox.user_id,
             title=self.agent.name,

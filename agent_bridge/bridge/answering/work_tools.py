@@ -123,6 +123,8 @@ class WorkTools:
         data = arguments.get("data") or {}
         if not isinstance(data, dict):
             raise Unusable("data must be an object")
+        if len(text) > MOST_TEXT:
+            raise Unusable(f"text has up to {MOST_TEXT} characters")
         if (refused := await self.services.events.refusal(self.actor, self.room_id)) is not None:
             raise Unusable(_said(refused))
         new = NewEvent(
@@ -131,7 +133,7 @@ class WorkTools:
             actor=self.actor,
             kind=kind,
             data=data,
-            text=text[:MOST_TEXT],
+            text=text,
             turn=self.turn,
         )
         async with self.services.database.transaction() as connection:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.queue.lanes import Lanes
     from agent_bridge.core.roles import Roles
     from agent_bridge.core.servers import Channel, ChannelType, Server
+    from agent_bridge.store.operations import OperationStore
     from agent_bridge.store.postgres.database import Connection
     from agent_bridge.store.roles import RoleStore
     from agent_bridge.store.servers import Servers
@@ -37,11 +38,14 @@ _ICON = re.compile(r"mxc://[^\s/]+/[^\s/]+")
 class PlaceChanges:
     """Changes servers and channels. Every method raises :class:`StoreError`."""
 
-    def __init__(self, servers: Servers, role_store: RoleStore, roles: Roles, lanes: Lanes) -> None:
+    def __init__(
+        self, servers: Servers, role_store: RoleStore, roles: Roles, lanes: Lanes, operations: OperationStore
+    ) -> None:
         self._servers = servers
         self._role_store = role_store
         self._roles = roles
         self._lanes = lanes
+        self._operations = operations
 
     def role(self, user: str, server: Server | None) -> Role:
         """Return the role of a person in *server*; None: in the main Space. The owner of a server is its owner."""
@@ -139,11 +143,17 @@ class PlaceChanges:
         await self._servers.move(connection, channel.id, position)
         return None
 
-    async def delete(self, connection: Connection, place: int, key: str) -> None:
-        """Have the server or the channel with the room *place* deleted. *key*: the turn that asks for it goes on."""
+    async def delete(
+        self, connection: Connection, place: Server | Channel, key: str, by: str, turn: int | None = None
+    ) -> None:
+        """Have a server or a channel deleted because *by* asks for it. *key*: the turn that asks for it goes on.
+
+        An operation tells how far it is, in the answer to the command *turn* if there is one.
+        """
         # Nobody adds a channel to a server that goes.
         await self._servers.lock(connection)
-        lanes = await self._servers.delete(connection, place, key)
+        rooms, lanes = await self._servers.delete(connection, place.id, key)
+        await self._operations.request_deletion(connection, key, rooms, place.name, by=by, turn=turn)
         await self._lanes.wake(connection, lanes)
 
 

@@ -201,7 +201,7 @@ class DirectChats:
         is_there = state.membership(chat.person or "") in _PRESENT
         if chat.status is ChatStatus.ACTIVE:
             return await self._keep(chat, state, is_there=is_there)
-        if is_there and state.is_encrypted:
+        if is_there and state.is_illegible:
             await self._tell_encrypted(chat, state)
         await self._leave(chat, state)
         return True
@@ -314,7 +314,7 @@ def is_usable(chat: ChatRoom, state: RoomState) -> bool:
 
     A homeserver may encrypt all rooms, also those that the bridge makes: another one would be no better.
     """
-    return state.replacement is None and not (state.is_encrypted and chat.request_key is None)
+    return state.replacement is None and not (state.is_illegible and chat.request_key is None)
 
 
 def direct_rooms(present: dict[str, Any], person: str, room_id: str, *, is_direct: bool) -> dict[str, Any]:

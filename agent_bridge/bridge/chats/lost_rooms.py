@@ -80,7 +80,7 @@ class LostRooms:
             # A ghost in it knows whether it is the only one.
             return
         elif ours == {reader} and len(people) == 1:
-            if not state.is_encrypted:
+            if not state.is_illegible:
                 ghost, (person,) = parse_user_id(reader)[0], people
                 await self._direct_chats.adopt(room_id, ghost, person, await self._newest(room_id, reader))
                 _log.warning("a direct chat is found again", room=room_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -76,8 +77,8 @@ class Notifier:
             self._later = {user: at for user, at in self._later.items() if at > now}
             found = await self._notifications.due(_AT_ONCE, self._gather, self._later)
             due = [user for user, wait in found if wait <= 0]
-            for user in due:
-                await self._attempt(user)
+            # An invitation waits for the homeserver of its person: others are told meanwhile.
+            await asyncio.gather(*(self._attempt(user) for user in due))
             if not due:
                 pauses = [wait for _, wait in found] + [at - now for at in self._later.values()]
                 return min([*pauses, FALLBACK]) if pauses else None

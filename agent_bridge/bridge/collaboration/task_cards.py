@@ -1,4 +1,4 @@
-"""Shows each task as a card in its room, and ends claims without progress. A duty of the leader."""
+"""Shows each task as a card in its room, and ends claims without progress and of absent users. For the leader."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import structlog
 from agent_bridge.bridge.delivery.marked_events import marked_events
 from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.backoff import Backoff
-from agent_bridge.core.errors import BridgeError, HomeserverRefused
+from agent_bridge.core.errors import BridgeError, HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import mark, short_hash
 from agent_bridge.render.content import edit
 from agent_bridge.render.tasks import task_card
@@ -31,8 +31,10 @@ _log = structlog.stdlib.get_logger(__name__)
 #: Cards and claims of one look.
 _AT_ONCE = 20
 _RETRY = Backoff(first=1, cap=300)
-#: Seconds between two looks for rooms that were replaced.
-_FOLLOW = 300.0
+#: The memberships of users that are not in the room any more.
+_GONE = ("leave", "ban")
+#: Seconds between two looks for rooms that were replaced, and for absent assignees; assignees of one look.
+_FOLLOW, _ASSIGNEES = 300.0, 200
 
 
 class TaskCards:
@@ -53,7 +55,7 @@ class TaskCards:
         self._service = service
         self._signals = signals
         self._texts = texts
-        #: When rooms that were replaced are looked for again, by a monotonic clock.
+        #: When rooms that were replaced, and absent assignees, are looked for again, by a monotonic clock.
         self._follow_at = 0.0
         #: How often each task failed in a row, and when it may be tried again, by a monotonic clock.
         self._failures: dict[int, int] = {}
@@ -72,6 +74,7 @@ class TaskCards:
         """
         if time.monotonic() >= self._follow_at:
             await self._store.follow_rooms()
+            await self._free_tasks()
             self._follow_at = time.monotonic() + _FOLLOW
         until_late = await self._end_claims()
         while True:
@@ -83,6 +86,25 @@ class TaskCards:
             if not due:
                 pauses = [*until_late, *(at - now for at in self._later.values())]
                 return min([*pauses, FALLBACK]) if pauses else None
+
+    async def _free_tasks(self) -> None:
+        """Free the open tasks of people and agents that are not in the rooms any more."""
+        for room_id, user, numbers in await self._store.assigned(_ASSIGNEES):
+            try:
+                membership = await self._homeserver.membership(room_id, user)
+            except HomeserverRefused:
+                # The bot is not in the room.
+                continue
+            except HomeserverError as error:
+                _log.info("assignees of tasks are looked for later", error=str(error))
+                return
+            if membership not in _GONE:
+                # In a room that replaces another one, a member of that one may not have entered yet.
+                continue
+            async with self._database.transaction() as connection:
+                for number in numbers:
+                    await self._service.release(connection, number, user)
+            _log.info("the assignee of tasks has left the room", room=room_id, tasks=numbers)
 
     async def _end_claims(self) -> list[float]:
         """End the claims whose time is over; return the seconds until others are."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +20,20 @@ from agent_bridge.bridge.delivery.erasure import Eraser
 from agent_bridge.bridge.delivery.marked_events import marked_events
 from agent_bridge.bridge.queue.offload import rendered
 from agent_bridge.bridge.rooms.kinds import is_of_several_kind
-from agent_bridge.core.answers import AnswerExtras, Op, Part, Reply
+from agent_bridge.core.answers import AnswerExtras, Op, Part, Reply, is_act
 from agent_bridge.core.errors import HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import MARK, mark
+from agent_bridge.core.observer import UNOBSERVED
 from agent_bridge.core.turns import TurnKind, TurnState
+from agent_bridge.matrix.event_streams import DESCRIPTOR
 from agent_bridge.matrix.events import content_today
 from agent_bridge.render.content import LIVE, edit, in_reply_to, in_thread, mentions_of
 from agent_bridge.render.rendition import ops_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
+    from agent_bridge.core.observer import Observer
     from agent_bridge.core.turns import Turn
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.turns import Turns
@@ -48,10 +52,13 @@ _UNKNOWN_EVENT = "unknown event"
 class Outbox:
     """The messages of one user (a ghost or the bridge bot) for one turn."""
 
-    def __init__(self, homeserver: Homeserver, turns: Turns, turn: Turn, user_id: str) -> None:
+    def __init__(
+        self, homeserver: Homeserver, turns: Turns, turn: Turn, user_id: str, observer: Observer = UNOBSERVED
+    ) -> None:
         self._homeserver = homeserver
         self._turns = turns
         self._turn = turn
+        self._observer = observer
         self._eraser = Eraser(homeserver)
         #: The user that sends the messages.
         self.user_id = user_id
@@ -75,6 +82,8 @@ class Outbox:
         self._taken_back: set[int] = set()
         #: Whether a person redacted a part before its event was recorded: nothing more is said.
         self._withdrawn = False
+        #: When the first text of an answer was sent, by a monotonic clock; None: it was not, or by an earlier attempt.
+        self.first_words_at: float | None = None
         #: The event that shows each part, as far as known.
         self.event_ids: dict[int, str] = {}
 
@@ -87,7 +96,7 @@ class Outbox:
         sends = await self._turns.sends(self._turn.id)
         self.event_ids = {send.part: send.event_id for send in sends if send.event_id is not None}
         self._generations = {send.part: send.generation for send in sends}
-        self._earlier = {send.part for send in sends if send.is_earlier and send.part in Part.ACTS}
+        self._earlier = {send.part for send in sends if send.is_earlier and is_act(send.part)}
         if self._was_interrupted:
             # The homeserver may still carry out an edit of an attempt that did not end.
             self._late |= dict.fromkeys(self.event_ids, self._late_end())
@@ -96,17 +105,20 @@ class Outbox:
             self._certain_at = self._late_end()
             await self._adopt(open_parts)
 
-    async def show(self, op: Op, *, intended: bool = False, recorded: bool = True) -> None:
+    async def show(
+        self, op: Op, *, intended: bool = False, recorded: bool = True, also: Mapping[str, Any] | None = None
+    ) -> None:
         """Carry out *op*: send the part or edit its event; do nothing if the event shows exactly *op*.
 
         Nothing is shown of an answer that a person has redacted.
 
-        *intended*: the intention is stored already. *recorded*: the event of a new part is stored at once.
+        *intended*: the intention is stored already. *recorded*: the event of a new part is stored at once. *also*:
+        further fields of the content.
         """
         if self._shown.get(op.part) == op:
             return
         first = op.part not in self.event_ids
-        content = await rendered(len(op.text), content_of, self._turn, op, first=first)
+        content = await rendered(len(op.text), content_of, self._turn, op, first=first) | {**(also or {})}
         tried = op.part in self._tried
         if tried and op.part not in self.event_ids:
             await self._adopt({op.part})
@@ -125,7 +137,7 @@ class Outbox:
             except (HomeserverError, asyncio.CancelledError):
                 self._certain_at = self._late_end()
                 raise
-            self._taken_back.discard(op.part)
+            self._note_new(op.part)
             if op.mentions and (not tried or await self._has_mentions(op.part)):
                 self._notified.add(op.part)
             if recorded or tried:
@@ -135,6 +147,12 @@ class Outbox:
                 await self._edit(op.part, content)
         self._shown[op.part] = op
 
+    def _note_new(self, part: int) -> None:
+        """Note that a new event shows *part*."""
+        self._taken_back.discard(part)
+        if part == Part.TEXT[0] and self.first_words_at is None:
+            self.first_words_at = time.monotonic()
+
     @property
     def has_answer(self) -> bool:
         """Whether an event shows a part of an answer, or of an earlier one."""
@@ -143,7 +161,7 @@ class Outbox:
     @property
     def acts(self) -> set[int]:
         """The acts that belong to this answer."""
-        return {part for part in self.event_ids if part in Part.ACTS} - self._earlier
+        return {part for part in self.event_ids if is_act(part)} - self._earlier
 
     async def act(self, part: int, content: dict[str, Any], kind: str) -> str | None:
         """Send *content* as the act *part*, once, in place of those of an earlier answer; return its event.
@@ -160,18 +178,24 @@ class Outbox:
         return None if self._withdrawn else self.event_ids[part]
 
     async def publish(
-        self, ops: Sequence[Op], state: TurnState, *, then: Callable[[str], Awaitable[None]] | None = None
+        self,
+        ops: Sequence[Op],
+        state: TurnState,
+        *,
+        then: Callable[[str], Awaitable[None]] | None = None,
+        speak: Callable[[str], Awaitable[None]] | None = None,
     ) -> bool:
         """Show the committed answer *ops*, redact the other parts of earlier attempts, close the turn as *state*.
 
         The acts of this answer stay, unless there are no *ops* because a person stopped it. Return True if the turn was
         the last open one of its lane. It stays open for its next attempt if something was redacted in the meantime.
 
-        *then* is called before that with the event of the message that mentions users, unless the answer was redacted.
+        Before that, *then* is called with the event of the message that mentions users, and *speak* with that of the
+        last text, unless the answer was redacted.
         """
         for op in ops:
             # The end stores the event of a short answer. A person may redact a part of a long one before its end.
-            await self.show(op, intended=True, recorded=len(ops) > 1 or then is not None)
+            await self.show(op, intended=True, recorded=len(ops) > 1 or then is not None or speak is not None)
         await self._overtake([op for op in ops if op.part in self._late])
         await self._find_unanswered()
         kept = {op.part for op in ops} | (self.acts if ops or state is TurnState.DONE else set())
@@ -180,6 +204,8 @@ class Outbox:
         final = next((op.part for op in ops if op.mentions), None)
         if then is not None and final is not None and not self._withdrawn:
             await then(self.event_ids[final])
+        if speak is not None and not self._withdrawn and (texts := [op.part for op in ops if op.part in Part.TEXT]):
+            await speak(self.event_ids[texts[-1]])
         return bool(await self._finish(state))
 
     async def settle(self, state: TurnState) -> bool:
@@ -285,13 +311,13 @@ class Outbox:
         await self._eraser.erase(self._turn.room_id, event_id, self.user_id)
 
     async def _end_growth(self) -> None:
-        """Remove the marks of growing messages."""
+        """Remove the marks of growing messages, and the descriptors of their streams."""
         await self._find_unanswered()
         for part, event_id in sorted(self.event_ids.items()):
             event = await self._homeserver.event(self._turn.room_id, event_id, self.user_id)
-            content = dict(content_today(event or {}))
-            if content.pop(LIVE, None) is not None:
-                await self._edit(part, content)
+            content = content_today(event or {})
+            if LIVE in content:
+                await self._edit(part, {key: value for key, value in content.items() if key not in (LIVE, DESCRIPTOR)})
 
     @property
     def _was_interrupted(self) -> bool:
@@ -339,6 +365,7 @@ class Outbox:
             if not (isinstance(error, HomeserverError) and error.had_no_effect):
                 self._late[part] = self._late_end()
             raise
+        self._observer.edited(sent=True)
         if notifies:
             self._notified.add(part)
         if overtakes:

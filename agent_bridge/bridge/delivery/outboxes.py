@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.bridge.delivery.outbox import Outbox
 from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.observer import UNOBSERVED
 from agent_bridge.core.rooms import KindName
 from agent_bridge.render.content import in_reply_to, message
 
 if TYPE_CHECKING:
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.ids import Namespace
+    from agent_bridge.core.observer import Observer
     from agent_bridge.core.turns import Turn
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.turns import Turns
@@ -26,9 +28,10 @@ def voice_of(turn: Turn, namespace: Namespace) -> str:
 
 
 class Outboxes:
-    """Opens the outbox of a turn for an agent."""
+    """Opens the outbox of a turn for an agent. *observer* hears of the edits of agents."""
 
-    def __init__(self, homeserver: Homeserver, turns: Turns) -> None:
+    def __init__(self, homeserver: Homeserver, turns: Turns, observer: Observer = UNOBSERVED) -> None:
+        self._observer = observer
         self._homeserver = homeserver
         self._turns = turns
 
@@ -41,7 +44,7 @@ class Outboxes:
         if turn.agent is None:
             raise LookupError(f"turn {turn.key} is for no agent")
         ghost = self._homeserver.namespace.user_id(turn.agent.ghost)
-        return turn.agent, Outbox(self._homeserver, self._turns, turn, ghost)
+        return turn.agent, Outbox(self._homeserver, self._turns, turn, ghost, self._observer)
 
     def for_bridge(self, turn: Turn) -> Outbox:
         """Return the outbox in which the bridge itself answers: as its bot, or as a ghost in a room without the bot."""

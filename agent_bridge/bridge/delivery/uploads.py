@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.core.answers import AnswerFile, MediaFile
+from agent_bridge.core.answers import AnswerFile
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import FileProblem, FileRefused, HomeserverRefused, HomeserverUnavailable
 from agent_bridge.files import data_urls
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from agent_bridge.config.conversations import FilesConfig
+    from agent_bridge.core.answers import MediaFile
     from agent_bridge.files.pictures import PictureReader
     from agent_bridge.files.results import Preview
     from agent_bridge.i18n.catalogue import Texts
@@ -42,7 +44,7 @@ _SUFFIX = re.compile(r"\.\w{1,8}$")
 
 
 class Uploads:
-    """Uploads the files of answers, each as the ghost that sends it (*as_user*)."""
+    """Uploads the files of answers, each as the ghost that sends it (*as_user*) into a room."""
 
     def __init__(
         self, media: Media, fetcher: Fetcher, pictures: PictureReader, files: FilesConfig, texts: Texts
@@ -54,7 +56,7 @@ class Uploads:
         self._texts = texts
 
     async def upload_all(
-        self, files: Sequence[FileDelta], *, own: URL, as_user: str, title: str
+        self, files: Sequence[FileDelta], room_id: str, *, own: URL, as_user: str, title: str
     ) -> tuple[tuple[AnswerFile, ...], tuple[str, ...]]:
         """Return *files* uploaded, and a sentence about each file that could not be.
 
@@ -72,7 +74,7 @@ class Uploads:
                 async with asyncio.timeout_at(end):
                     fetched = await self._fetch(file, own)
                     name = file.name or fetched.name or name
-                    uploaded.append(await self._upload_file(fetched, name, as_user))
+                    uploaded.append(await self._upload_file(room_id, fetched, name, as_user))
             except TimeoutError:
                 cause = self._texts.file_problems[FileProblem.UNREACHABLE]
                 notes.append(self._texts.not_sent.format(name=name, cause=cause))
@@ -80,24 +82,23 @@ class Uploads:
                 notes.append(self._texts.not_sent.format(name=name, cause=error.says(self._texts)))
         return tuple(uploaded), tuple(notes)
 
-    async def upload_data(self, data: bytes, claimed: str, name: str, as_user: str) -> AnswerFile:
+    async def upload_data(self, room_id: str, data: bytes, claimed: str, name: str, as_user: str) -> AnswerFile:
         """Return a file uploaded. Its bytes decide its type, and the *claimed* one as far as they do not.
 
         Raises:
             TooLarge: the homeserver takes no file of that size.
             HomeserverError: it is not uploaded.
         """
-        return await self._upload_file(Fetched(data, claimed, name), name, as_user)
+        return await self._upload_file(room_id, Fetched(data, claimed, name), name, as_user)
 
-    async def upload_rest(self, text: str, *, as_user: str) -> AnswerFile | None:
+    async def upload_rest(self, room_id: str, text: str, *, as_user: str) -> AnswerFile | None:
         """Return the Markdown *text*, the rest of an answer, uploaded as a file; None if the homeserver refuses it."""
-        data = text.encode()
         try:
-            url = await self._upload(data, _MARKDOWN, _REST, as_user)
+            media = await self._upload(room_id, text.encode(), _MARKDOWN, _REST, as_user)
         except (FileRefused, HomeserverRefused, HomeserverUnavailable) as error:
             _log.warning("the rest of an answer is not sent as a file", error=str(error))
             return None
-        return AnswerFile(MediaFile(url, _MARKDOWN, len(data)), _REST)
+        return AnswerFile(media, _REST)
 
     async def _fetch(self, file: FileDelta, own: URL) -> Fetched:
         if file.url[:5].lower() != "data:":
@@ -106,7 +107,7 @@ class Uploads:
         content_type, data = await asyncio.to_thread(data_urls.parse, file.url, limit=self._max_bytes)
         return Fetched(data, content_type, "")
 
-    async def _upload_file(self, fetched: Fetched, name: str, as_user: str) -> AnswerFile:
+    async def _upload_file(self, room_id: str, fetched: Fetched, name: str, as_user: str) -> AnswerFile:
         kind = await asyncio.to_thread(kind_of, fetched.data, fetched.claimed, fetched.name)
         if kind.family is Family.IMAGE:
             try:
@@ -115,30 +116,30 @@ class Uploads:
                 # A client may be able to show a picture that the bridge cannot decode.
                 _log.info("a picture is sent as a file", error=str(error))
             else:
-                return await self._upload_picture(fetched.data, preview, name, as_user)
+                return await self._upload_picture(room_id, fetched.data, preview, name, as_user)
         name = _with_suffix(name, kind.content_type)
-        url = await self._upload(fetched.data, kind.content_type, name, as_user)
-        return AnswerFile(MediaFile(url, kind.content_type, len(fetched.data)), shown_name(name))
+        media = await self._upload(room_id, fetched.data, kind.content_type, name, as_user)
+        return AnswerFile(media, shown_name(name))
 
-    async def _upload_picture(self, data: bytes, preview: Preview, name: str, as_user: str) -> AnswerFile:
+    async def _upload_picture(self, room_id: str, data: bytes, preview: Preview, name: str, as_user: str) -> AnswerFile:
         info, small = preview.info, preview.thumbnail
         name = _with_suffix(name, info.content_type)
-        url = await self._upload(data, info.content_type, name, as_user)
-        small_url = await self._upload(small.data, small.content_type, name, as_user)
+        media = await self._upload(room_id, data, info.content_type, name, as_user)
+        thumbnail = await self._upload(room_id, small.data, small.content_type, name, as_user)
         return AnswerFile(
-            MediaFile(url, info.content_type, info.size, info.width, info.height, info.animated),
+            replace(media, width=info.width, height=info.height, animated=info.animated),
             shown_name(name),
-            thumbnail=MediaFile(small_url, small.content_type, len(small.data), small.width, small.height),
+            thumbnail=replace(thumbnail, width=small.width, height=small.height),
             blurhash=preview.blurhash,
         )
 
-    async def _upload(self, data: bytes, content_type: str, name: str, as_user: str) -> str:
+    async def _upload(self, room_id: str, data: bytes, content_type: str, name: str, as_user: str) -> MediaFile:
         for tries in range(1, _TRIES):
             try:
-                return await self._media.upload(data, content_type, name, as_user)
+                return await self._media.upload_for(room_id, data, content_type, name, as_user)
             except HomeserverUnavailable:
                 await asyncio.sleep(_BACKOFF.delay(tries))
-        return await self._media.upload(data, content_type, name, as_user)
+        return await self._media.upload_for(room_id, data, content_type, name, as_user)
 
 
 def _with_suffix(name: str, content_type: str) -> str:

@@ -270,17 +270,29 @@ class LobbyRoom:
             return
         if wanted is not None:
             await self._agents.join_rule_applied(lobby.id, wanted)
-        if not lobby.introduced:
-            if self._config.introduce:
-                key = f"lobby.{short_hash(state.room_id)}"
-                content = message(self._texts.lobby_hello, mark=mark(key, 0), notice=True)
-                await self._homeserver.send(state.room_id, content, txn_id=f"ab.{key}")
-            await self._agents.introduced(lobby.id)
-        if not self._access.restricts(space):
-            for user_id in self._namespace.local_first(self._live.value.invite):
-                is_invited = user_id in lobby.invited
-                if not is_invited and await self._inviter.welcome(state, user_id, self._namespace.bot):
-                    await self._agents.invited(lobby.id, user_id)
+        if state.is_encrypted:
+            # Only those who are in the room, or invited, get the key of a message.
+            await self._invite(lobby, state, space)
+        await self._greet(lobby, state.room_id)
+        if not state.is_encrypted:
+            await self._invite(lobby, state, space)
+
+    async def _greet(self, lobby: Lobby, room_id: str) -> None:
+        if lobby.introduced:
+            return
+        if self._config.introduce:
+            key = f"lobby.{short_hash(room_id)}"
+            content = message(self._texts.lobby_hello, mark=mark(key, 0), notice=True)
+            await self._homeserver.send(room_id, content, txn_id=f"ab.{key}")
+        await self._agents.introduced(lobby.id)
+
+    async def _invite(self, lobby: Lobby, state: RoomState, space: str | None) -> None:
+        if self._access.restricts(space):
+            return
+        for user_id in self._namespace.local_first(self._live.value.invite):
+            is_invited = user_id in lobby.invited
+            if not is_invited and await self._inviter.welcome(state, user_id, self._namespace.bot):
+                await self._agents.invited(lobby.id, user_id)
 
     async def _list(self, editor: StateEditor, lobby: Lobby, state: RoomState) -> None:
         """Have the Space list the room."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,9 @@ _log = structlog.stdlib.get_logger(__name__)
 _DAY = 86_400.0
 #: Events of one request, and requests for one room at most.
 _PAGE, _PAGES = 100, 100
-#: Rooms that are backfilled at the same time.
-_TOGETHER = 4
+#: Rooms that are backfilled at the same time; rooms that are found by one look, which reads all rooms, and seconds for
+#: which they count as due.
+_TOGETHER, _FOUND, _FRESH = 4, 100, 2.0
 #: Failures in a row after which a room is passed over, so that its lanes go on.
 _HOPELESS = 5
 #: Seconds that the backfill of one room may take: the room's lanes wait for it.
@@ -64,8 +66,10 @@ class Backfill:
         self._signals = signals
         self._interval = interval
         self._retention = retention
-        #: Rooms whose backfill runs.
+        #: Rooms whose backfill runs, those that are next, and until when they count as due, by a monotonic clock.
         self._running: set[str] = set()
+        self._next: deque[HistoryCursor] = deque()
+        self._fresh_until = 0.0
         #: How often each room failed in a row, and when it may be tried again, by a monotonic clock.
         self._failures: dict[str, int] = {}
         self._later: dict[str, float] = {}
@@ -76,35 +80,53 @@ class Backfill:
     async def run(self) -> None:
         """Backfill the rooms that are due, a few at a time, until cancelled."""
         self._running.clear()
+        self._next.clear()
         with self._signals.subscription(Topic.BACKFILL) as wake:
             async with asyncio.TaskGroup() as group:
                 begin = partial(self._begin, group, wake)
                 await every(min(FALLBACK, self._interval), begin, name="search for rooms to backfill", wake=wake)
 
     async def _begin(self, group: asyncio.TaskGroup, wake: asyncio.Event) -> float | None:
-        """Begin the backfill of rooms that are due; return the seconds until a room may be tried again."""
+        """Begin the backfill of rooms that are due; return the seconds until a room may be tried again.
+
+        Those that run go on with the rooms that are found now: a room that holds its lanes comes first.
+        """
         now = time.monotonic()
         if now >= self._away_until:
-            for room in await self._due(now):
-                self._running.add(room.room_id)
-                task = group.create_task(self._attempt(room))
-                task.add_done_callback(partial(self._ended, room.room_id, wake))
+            self._next = deque(await self._due(now))
+            # From now on: a look may have taken longer.
+            self._fresh_until = time.monotonic() + _FRESH
+            for _ in range(_TOGETHER - len(self._running)):
+                if (room := self._take_next()) is not None:
+                    group.create_task(self._work(room)).add_done_callback(lambda _: wake.set())
         tries = [at for at in (self._away_until, *self._later.values()) if at > now]
         return min(tries) - now if tries else None
 
-    def _ended(self, room_id: str, wake: asyncio.Event, _task: asyncio.Task[None]) -> None:
-        self._running.discard(room_id)
-        # Another room may begin.
-        wake.set()
+    async def _work(self, room: HistoryCursor | None) -> None:
+        """Backfill *room*, and then the next ones, as long as they count as due."""
+        while room is not None:
+            try:
+                await self._attempt(room)
+            finally:
+                self._running.discard(room.room_id)
+            room = self._take_next()
+
+    def _take_next(self) -> HistoryCursor | None:
+        """Return the room to begin with now, which counts as running; None: another look has to find one."""
+        now = time.monotonic()
+        if not self._next or now >= self._fresh_until or now < self._away_until:
+            return None
+        room = self._next.popleft()
+        self._running.add(room.room_id)
+        return room
 
     async def _due(self, now: float) -> list[HistoryCursor]:
-        """Return the rooms to begin with now: those that do not run, nor wait for their own next try."""
-        free = _TOGETHER - len(self._running)
-        if free <= 0:
-            return []
+        """Return the rooms that are due, but for those that run, or wait for their own next try."""
         passed = {*self._running, *(room_id for room_id, at in self._later.items() if at > now)}
-        rooms = await self._histories.due(self._interval, free + len(passed))
-        return [room for room in rooms if room.room_id not in passed][:free]
+        rooms = await self._histories.due(self._interval, _FOUND + len(passed))
+        # Some may have begun meanwhile.
+        passed |= self._running
+        return [room for room in rooms if room.room_id not in passed]
 
     async def backfill(self, room: HistoryCursor) -> None:
         """Take the missing events of *room*, in order.
@@ -173,8 +195,9 @@ class Backfill:
         found: list[RoomEvent] = []
         start: str | None = None
         for _ in range(_PAGES):
+            # As they were sent: those that could be opened must not overtake those that wait for their keys.
             page, start = await self._homeserver.messages(
-                room.room_id, limit=_PAGE, start=start, as_user=reader, only=only
+                room.room_id, limit=_PAGE, start=start, as_user=reader, only=only, as_sent=True
             )
             for event in map(parse_event, page):
                 if event is not None and event.event_id == room.last_seen:

@@ -112,13 +112,13 @@ class GhostInvites:
             return await self._decline(turn, ghost)
         await self._binding.ask_waiting(turn.room_id)
         _log.info("agent is in a room of people", agent=agent.name, sender=turn.sender, room=turn.room_id)
-        if not (state.is_encrypted and await self._groups.is_voice(turn.room_id, ghost)):
+        if not (state.is_illegible and await self._groups.is_voice(turn.room_id, ghost)):
             return {}
         return await self._say(turn, ghost, self._texts.encrypted)
 
     async def _begin(self, turn: Turn, agent: Agent, ghost: str, state: RoomState) -> Mapping[int, str]:
         """Begin a direct chat in a room of two; or have *ghost* name the one that they have, and leave."""
-        if state.is_encrypted:
+        if state.is_illegible:
             plain = await self._direct.open(agent, turn.sender)
             return await self._say_and_leave(turn, ghost, self._direct.told_plain(plain))
         room_id = await self._direct.admit(turn.room_id, agent, turn.sender, turn.event_id)

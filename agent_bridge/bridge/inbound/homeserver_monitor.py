@@ -30,6 +30,10 @@ _RETRY = Backoff(first=1, cap=30)
 #: Seconds between two checks that the homeserver answers: less than it takes to start.
 _LOOK = 1.0
 _LOOK_AGAIN = Backoff(first=_LOOK, cap=_LOOK)
+#: Rooms at most in which the bot tries to send the event that wakes the homeserver up.
+_TRIED = 100
+#: Seconds of an outage between two looks whether all lanes are held.
+_HOLD = 5.0
 #: A state event of this type makes the homeserver send to the bridge again. It means nothing to people.
 STARTED = "agent_bridge.started"
 
@@ -62,6 +66,8 @@ class HomeserverMonitor:
         self._knows_ghosts = False
         #: Whether the homeserver was away and the rooms do not need a backfill yet.
         self._owes_backfill = False
+        #: When it was looked last whether all lanes are held, in seconds of the monotonic clock.
+        self._held_at = 0.0
         self._waking: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -99,9 +105,14 @@ class HomeserverMonitor:
         self._knows_ghosts = answers = outage is None
         if outage is not None and not self._away:
             self._away = self._owes_backfill = True
+            self._held_at = time.monotonic()
             if isinstance(outage, RegistrationRejected):
                 remedy = "give homeserver and bridge the same registration.yaml, then restart the homeserver"
                 _log.error("messages wait: the homeserver has another registration", error=str(outage), remedy=remedy)
+        elif outage is not None and time.monotonic() - self._held_at >= _HOLD:
+            # It may have come back between two looks, for long enough that rooms were compared.
+            self._held_at = time.monotonic()
+            self._owes_backfill = not await self._intake.holds_all_rooms()
         if self._owes_backfill:
             # While it is away, not after: no event that it brings may be claimed before the rooms are backfilled.
             await self._intake.request_backfill("the homeserver is away")
@@ -133,10 +144,8 @@ class HomeserverMonitor:
             await self.homeserver.set_displayname(bot, displayname)
 
     async def _event(self) -> None:
-        rooms = [agent_room.home.room_id for agent_room in await self._agents.all() if agent_room.home.bot_joined]
-        for room_id in (await self._kv.get(KeyValues.SPACE), *rooms):
-            if room_id is None:
-                continue
+        space = await self._kv.get(KeyValues.SPACE)
+        for room_id in ([] if space is None else [space]) + await self._agents.rooms_of_bot(_TRIED):
             try:
                 await self.homeserver.set_state(room_id, STARTED, {"at": int(time.time() * 1000)})
             except HomeserverRefused as error:

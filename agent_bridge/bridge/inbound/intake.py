@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.inbound.bot_budget import BotBudget
     from agent_bridge.bridge.inbound.people_intake import PeopleIntake
     from agent_bridge.bridge.inbound.rules import Rules
+    from agent_bridge.bridge.inbound.sealed_intake import SealedIntake
     from agent_bridge.bridge.inbound.thread_intake import ThreadIntake
     from agent_bridge.bridge.inbound.unstored_messages import UnstoredMessages
     from agent_bridge.bridge.inbound.vote_intake import VoteIntake
@@ -60,6 +61,7 @@ _KEPT = 1_000_000
 #: Why an event is noted as ignored whose refusal was told for an earlier event.
 _TOLD_BEFORE = {
     RefusalReason.ENCRYPTED: IgnoreReason.ENCRYPTED,
+    RefusalReason.NOT_ENCRYPTED: IgnoreReason.NOT_ENCRYPTED,
     RefusalReason.PERMISSION: IgnoreReason.PERMISSION,
 }
 
@@ -102,6 +104,7 @@ class Intake:
         feed: FeedWriter,
         threads: ThreadIntake,
         tasks: TaskService | None = None,
+        sealed: SealedIntake | None = None,
         *,
         max_queued: int,
         when_busy: WhenBusy = WhenBusy.QUEUE,
@@ -126,6 +129,7 @@ class Intake:
         self._feed = feed
         self._hand_on = hand_on
         self._threads = threads
+        self._sealed = sealed
         self._when_busy = when_busy
         self._queue_limit = QueueLimit(rooms, intake_store, rules, max_queued)
         self._changes = ChangeIntake(
@@ -140,9 +144,11 @@ class Intake:
         Raises:
             StoreError: nothing was committed.
         """
+        if self._sealed is not None:
+            events = await self._sealed.take(events)
         events, copies = await self._relayed.counting(events)
-        await self._feed.take(events)
-        await self._threads.take(events)
+        for part in (self._feed, self._threads, self._people):
+            await part.take(events)
         if state := [event for event in events if event.state_key is not None]:
             await self._state_changes.note(state)
         asking = (event for event in events if self._rules.concerns_bridge(event) and event.event_id not in copies)
@@ -173,12 +179,18 @@ class Intake:
         Raises:
             StoreError: nothing was committed.
         """
+        if not events:
+            # As in most rooms, each time.
+            await self._histories.nothing_missing(room, seen)
+            return
         events, _ = await self._relayed.counting(events)
         known = await self._intake_store.known([event.event_id for event in events])
         # An agent that entered since may be meant, too.
         known -= await self._intake_store.overheard(known)
         # A message that was redacted in the meantime is known, and has to be forgotten.
         missed = [event for event in events if event.event_id not in known or event.redacted_by is not None]
+        if self._sealed is not None:
+            missed = await self._sealed.take(missed)
         await self._feed.take(missed)
         backfilled = BackfillResult(room, [event.event_id for event in events] if missed else [], seen)
         try:
@@ -194,6 +206,10 @@ class Intake:
         """Hold the lanes until their rooms are compared: *sign* says why the homeserver may have lost events."""
         _log.info("backfill requested", sign=sign)
         await self._histories.require_backfill()
+
+    async def holds_all_rooms(self) -> bool:
+        """Tell whether the lanes of all rooms are held until their rooms are compared."""
+        return await self._histories.holds_all()
 
     async def schedule_backfill(self) -> None:
         """Have all rooms compared, without holding their lanes."""

@@ -111,14 +111,14 @@ class InviteHandler:
         state = RoomState.of(turn.room_id, [create])
         await self._groups.follow_into(state)
         kind = await self._kind_of(turn.room_id, invitation)
-        is_encrypted = await self._homeserver.state(turn.room_id, "m.room.encryption") is not None
-        if is_encrypted:
+        is_illegible = await self._homeserver.is_illegible(turn.room_id)
+        if is_illegible:
             # Before a message is taken in that would be refused in the same words.
             await self._turns.claim_day(turn, told_once(RefusalReason.ENCRYPTED, turn.room_id, turn.sender))
         room = await self._unbound.enter(state, kind, turn.event_id)
         # The homeserver never hands over the messages from before the bot joined.
         await self._backfill.backfill(room)
-        if is_encrypted:
+        if is_illegible:
             return Reply(self._texts.encrypted)
         greetings = {
             KindName.BOT: self._texts.hello,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
+from agent_bridge.core.ids import MARK, REQUEST
 from agent_bridge.core.turns import Ignored, IgnoreReason
 from agent_bridge.matrix.relayed import is_own
 from agent_bridge.matrix.said import is_quiet, message_of, without_fallback
@@ -40,6 +41,23 @@ class PeopleIntake:
     def __init__(self, questions: PeopleQuestions, namespace: Namespace) -> None:
         self._questions = questions
         self._namespace = namespace
+
+    async def take(self, events: Sequence[RoomEvent]) -> None:
+        """Note which of *events* are questions to people. The process that has sent one may have been killed meanwhile.
+
+        Raises:
+            StoreError: nothing was written; the homeserver delivers the events again.
+        """
+        if questions := {key: event.event_id for event in events if (key := self._request(event)) is not None}:
+            await self._questions.seen(questions)
+
+    def _request(self, event: RoomEvent) -> str | None:
+        """Return the name of the request that has sent *event*, if that may be a question to a person."""
+        if not self._namespace.is_ours(event.sender) or event.type != "m.room.message" or not event.thread:
+            return None
+        marked = event.content.get(MARK)
+        is_question = bool(event.mentions) and isinstance(marked, str) and marked.startswith(REQUEST)
+        return str(marked).rpartition(".")[0] if is_question else None
 
     async def asked(self, events: Sequence[RoomEvent], rooms: Mapping[str, Room]) -> dict[str, GivenReply]:
         """Return those of *events* that answer questions, by event id.

@@ -121,6 +121,7 @@ class RefusalHandler:
             case reason:
                 return {
                     RefusalReason.ENCRYPTED: texts.encrypted,
+                    RefusalReason.NOT_ENCRYPTED: texts.not_encrypted,
                     RefusalReason.UNREADABLE: texts.unreadable,
                     RefusalReason.NO_COMMAND: texts.no_command,
                     RefusalReason.UNKNOWN_TARGET: texts.unknown_target,

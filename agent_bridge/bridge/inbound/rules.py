@@ -64,7 +64,8 @@ class Rules(MessageRules):
         is_redaction = event.redacted_by is not None or event.type == "m.room.redaction"
         if not is_redaction and event.state_key is None and self._is_muted(event):
             return ignored(event, IgnoreReason.MUTED) if room is not None and event.type != "m.reaction" else None
-        return self._request(event, room)
+        asked = self._request(event, room)
+        return self._refusal(event, room, RefusalReason.NOT_ENCRYPTED) if self._is_plain(event, room, asked) else asked
 
     def _request(self, event: RoomEvent, room: Room | None) -> NewTurn | ChangeRequest | Ignored | None:
         if event.redacted_by is not None or event.type in {"m.room.redaction", "m.reaction"}:

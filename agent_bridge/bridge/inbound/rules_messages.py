@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.inbound.choices import picked_by_message
 from agent_bridge.bridge.inbound.prefix import bare_command, command_word, without_mention, without_prefix
 from agent_bridge.bridge.rooms.addressing import addressees, asked_agent, readdressed
-from agent_bridge.bridge.rooms.kinds import has_agents, is_bots, is_watched, takes_bare_commands
+from agent_bridge.bridge.rooms.kinds import has_agents, is_bots, is_of_several, is_watched, takes_bare_commands
 from agent_bridge.core.changes import ChangeKind, ChangeRequest
 from agent_bridge.core.commands import OF_THE_AGENT
 from agent_bridge.core.payloads import CommandPayload, EditPayload, MessagePayload, RefusalPayload, RefusalReason
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _WORDS = ("m.text", "m.emote")
 #: Rooms in which an agent may answer only those who have selected it: a direct chat selects its agent by itself.
 _FOLLOWING = frozenset({KindName.HOME, KindName.CHAT})
+#: Turns for words of people, and types of events that clients never encrypt.
+_WORDS_OF_PEOPLE = frozenset({TurnKind.MESSAGE, TurnKind.COMMAND, TurnKind.CHOICE})
+_UNENCRYPTED = ("m.room.redaction", "m.reaction")
 #: Milliseconds of a day.
 _DAY = 86_400_000
 
@@ -46,6 +49,8 @@ class MessageRules:
     bare_words: frozenset[str] = frozenset()
     #: Whether an agent answers in its room only those who have selected it.
     follow_selection: bool = False
+    #: Whether the words of people have to be encrypted.
+    requires_encryption: bool = False
 
     def _edit(self, event: RoomEvent, room: Room | None) -> NewTurn | ChangeRequest | Ignored | None:
         new = event.content.get("m.new_content")
@@ -109,6 +114,22 @@ class MessageRules:
             thread=event.thread,
             said_at=event.timestamp,
         )
+
+    def _is_plain(self, event: RoomEvent, room: Room | None, asked: object) -> bool:
+        """Tell whether *event*, which asks for *asked*, is refused because it is not encrypted.
+
+        In rooms of several, people give commands without encryption: they are no words for agents. Programs, and bots,
+        which have no keys, are not concerned.
+        """
+        if not self.requires_encryption or event.was_encrypted or event.is_relayed:
+            return False
+        if event.redacted_by is not None or event.type in _UNENCRYPTED or event.state_key is not None:
+            return False
+        if isinstance(asked, NewTurn):
+            is_meant = asked.kind in _WORDS_OF_PEOPLE and not (asked.kind is TurnKind.COMMAND and is_of_several(room))
+        else:
+            is_meant = isinstance(asked, ChangeRequest) and asked.kind is ChangeKind.EDIT
+        return is_meant and self._role(event) >= Role.MEMBER
 
     def _command(self, event: RoomEvent, room: Room | None, payload: CommandPayload) -> NewTurn | Ignored:
         if self._role(event) < Role.MEMBER:

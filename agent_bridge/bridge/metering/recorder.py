@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.core.errors import StoreError
+from agent_bridge.core.observer import UNOBSERVED
 from agent_bridge.core.transcript import BYTES_PER_TOKEN, ChatMessage, tokens_of
 from agent_bridge.core.usage import Usage, UsageEntry
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from agent_bridge.bridge.metering.prices import Prices
     from agent_bridge.core.agents import Agent
     from agent_bridge.core.chats import UntitledChat
+    from agent_bridge.core.observer import Observer
     from agent_bridge.core.roles import Roles
     from agent_bridge.core.turns import Turn
     from agent_bridge.store.usage import UsageStore
@@ -31,9 +33,13 @@ def payer_of(turn: Turn) -> str:
 
 
 class UsageRecorder:
-    """Makes the entries of requests, and writes those that no commit of an answer writes."""
+    """Makes the entries of requests, and writes those that no commit of an answer writes.
 
-    def __init__(self, store: UsageStore, prices: Prices, roles: Roles) -> None:
+    *observer* hears of each request that this process has made.
+    """
+
+    def __init__(self, store: UsageStore, prices: Prices, roles: Roles, observer: Observer = UNOBSERVED) -> None:
+        self._observer = observer
         self._store = store
         self._prices = prices
         self._roles = roles
@@ -48,7 +54,9 @@ class UsageRecorder:
         """
         key = request.idempotency_key if traits.idempotent else f"{request.idempotency_key}#{turn.attempts}"
         found = usage or Usage(_input(request, traits), _output(shown))
-        return self._entry(key, turn, agent, request.model, found, is_estimated=usage is None)
+        entry = self._entry(key, turn, agent, request.model, found, is_estimated=usage is None)
+        self._observer.used(entry)
+        return entry
 
     async def of_title(
         self, chat: UntitledChat, request: AnswerRequest, usage: Usage | None, shown: str, traits: Traits
@@ -71,6 +79,7 @@ class UsageRecorder:
             price=price,
             origin=chat.turn,
         )
+        self._observer.used(entry)
         await self.record([entry])
 
     async def record(self, entries: Sequence[UsageEntry]) -> None:

@@ -56,6 +56,8 @@ class Leader:
         self._suspects: set[int] = set()
         #: Set once it is known that another process leads, or that this one does and *elected* has ended.
         self.settled = asyncio.Event()
+        #: Whether this process leads.
+        self.leads = False
 
     async def run(self) -> None:
         """Lead, or stand by, until cancelled."""
@@ -91,8 +93,12 @@ class Leader:
 
     async def _try(self) -> None:
         async with self._locks.hold(LEADER, 0) as held:
-            if held:
-                await self._lead()
+            self.leads = held
+            try:
+                if held:
+                    await self._lead()
+            finally:
+                self.leads = False
         self.settled.set()
         await self._watch()
 

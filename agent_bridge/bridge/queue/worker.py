@@ -96,6 +96,8 @@ class Worker:
         self._config = config
         self._texts = texts
         self._stopping = False
+        #: The number of lanes that are processed.
+        self.busy_lanes = 0
         #: Jobs that looked like orphans at the last look, and since when, by a monotonic clock.
         self._suspects: dict[int, float] = {}
         self._pauses = Pauses(_DATABASE_FAILED)
@@ -169,6 +171,7 @@ class Worker:
             # The sweep wakes the lane again.
             return
         turn: Turn | None = None
+        self.busy_lanes += 1
         try:
             async with self._locks.hold(LANE, lane) as held:
                 # The worker that holds the lock takes all turns; the sweep finds those that it leaves.
@@ -183,6 +186,8 @@ class Worker:
             _log.log(level, "a lane is left to the sweep", lane=lane, error=str(error), seconds=seconds)
             if isinstance(error, LockLost) and turn is not None:
                 await self._show_again(turn)
+        finally:
+            self.busy_lanes -= 1
 
     async def _show_again(self, turn: Turn) -> None:
         """Have the end of *turn* shown once more if another worker has ended it behind the back of this one."""

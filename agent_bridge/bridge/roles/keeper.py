@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from agent_bridge.bridge.queue.lanes import Lanes
+    from agent_bridge.bridge.queue.tracked_work import TrackedWork
     from agent_bridge.bridge.roles.refresher import RoleRefresher
     from agent_bridge.bridge.roles.room_roles import RoomRoles
     from agent_bridge.bridge.rooms.admin_room import AdminRoom
@@ -68,6 +69,7 @@ class RoleKeeper:
         admin_room: AdminRoom,
         refresher: RoleRefresher,
         roles: Roles,
+        progress: TrackedWork,
         signals: Signals,
         texts: Texts,
         *,
@@ -85,6 +87,7 @@ class RoleKeeper:
         self._admin_room = admin_room
         self._refresher = refresher
         self._roles = roles
+        self._progress = progress
         self._signals = signals
         self._texts = texts
         self._makes_space = makes_space
@@ -99,6 +102,7 @@ class RoleKeeper:
     async def run(self) -> None:
         """Keep the rooms, until cancelled."""
         self._is_due = True
+        self._progress.begin()
         with self._signals.subscription(Topic.ROLES) as wake, self._signals.subscription(Topic.ROLES) as changed:
 
             async def keep() -> float | None:
@@ -151,9 +155,14 @@ class RoleKeeper:
             self._later = {room: at for room, at in self._later.items() if at > now}
             others = [room for room in self._later if isinstance(room, int)]
             due = await self._store.due(book.version, others, _PAGE, lobby=self._makes_lobby)
+            left = len(due)
+            if left == _PAGE:
+                left = await self._store.count_due(book.version, others, lobby=self._makes_lobby)
+            await self._progress.left(left)
             await _each(due, lambda room: self._attempt(room, book))
             compared += len(due)
             if len(due) < _PAGE:
+                await self._progress.left(0)
                 break
         if compared:
             seconds = round(time.monotonic() - started, 3)

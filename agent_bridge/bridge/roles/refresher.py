@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,7 +13,7 @@ from agent_bridge.core.threads import ArchivedRooms
 from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from agent_bridge.core.live import Live
     from agent_bridge.core.roles import Role, Roles
@@ -40,6 +41,10 @@ class RoleRefresher:
         self._roles = roles
         self._permissions = permissions
         self._signals = signals
+        #: Several parts refresh the roles: an older answer of the database must not come after a newer one.
+        self._order = asyncio.Lock()
+        #: Called when another book, or other mutes, count. They must not raise.
+        self.on_change: list[Callable[[], None]] = []
         #: The permissions that were published last.
         self._published: Mapping[str, Role] | None = None
 
@@ -54,7 +59,11 @@ class RoleRefresher:
         Raises:
             StoreError: the roles stay as they are.
         """
-        before = self._roles.book.version
+        async with self._order:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        before, muted = self._roles.book.version, self._roles.mutes
         found = await self._store.current()
         book = self._roles.book if found.book is None else found.book
         self._roles.replace(book, found.mutes, found.servers)
@@ -62,6 +71,9 @@ class RoleRefresher:
         self._archived.rooms = found.archived
         if before and self._roles.book.version != before:
             _log.info("a newer book of roles counts", version=self._roles.book.version)
+        if (self._roles.book.version, self._roles.mutes) != (before, muted):
+            for changed in self.on_change:
+                changed()
 
     async def publish(self) -> None:
         """Let the permissions of this process's configuration count, and read them. For the leader.

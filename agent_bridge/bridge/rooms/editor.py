@@ -181,7 +181,7 @@ class StateEditor:
         """Note the state that is never replaced: encryption, and an upgrade that the bridge does not follow."""
         if state.replacement is not None:
             self.keep(state, TOMBSTONE)
-        if state.is_encrypted:
+        if state.is_illegible:
             self.keep(state, ENCRYPTION)
 
     def _keeps(self, state: RoomState, kind: str, *, is_applied: bool, is_known: bool, key: str = "") -> bool:

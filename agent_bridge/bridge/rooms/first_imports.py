@@ -17,11 +17,16 @@ _TRIES, _PATIENCE = 3, 600.0
 
 
 class FirstImports:
-    """Requests the imports; *counts* has the largest numbers of messages, by the name of the upstream."""
+    """Requests the imports; *counts* has the largest numbers of messages, by the name of the upstream.
 
-    def __init__(self, operations: OperationStore, counts: Mapping[str, int]) -> None:
+    *encrypted*: nobody waits for an import, because only those who are in the room, or invited, get the keys of its
+    messages.
+    """
+
+    def __init__(self, operations: OperationStore, counts: Mapping[str, int], *, encrypted: bool = False) -> None:
         self._operations = operations
         self._counts = counts
+        self._encrypted = encrypted
 
     async def is_awaited(self, agent_room: AgentRoom) -> bool:
         """Tell whether people wait for the earlier messages in the room of an agent, which it has; request them.
@@ -40,4 +45,4 @@ class FirstImports:
         if found is None:
             request = ImportRequest(agent=agent.id, room_id=home.room_id, conversation=None, count=count, is_first=True)
             await self._operations.request_alone(IMPORT, key, request.params)
-        return found is not False
+        return found is not False and not self._encrypted

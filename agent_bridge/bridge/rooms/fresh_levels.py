@@ -74,7 +74,7 @@ def fresh_levels(
         present = found.get(key, _DEFAULTS[key] if key != "invite" else 0)
         if present != level and _can_change(present, level, power):
             levels[key] = level
-    event_wanted = event_levels(lists_creator=state.lists_creator)
+    event_wanted = event_levels(lists_creator=state.lists_creator, has_keys=state.has_keys)
     if channel is not None:
         event_wanted |= channel_event_levels(channel)
     if (changed := _changed(events, event_wanted, power, power)) != events:

@@ -73,8 +73,9 @@ def repaired_levels(
 
     The *bot* administers the room; if it does not, people get the *powers* again, too. The *speaker* may send
     messages. Members without the power of a moderator invite nobody. Where the creator is above all levels, nobody else
-    switches encryption on. A room that was left half-made gets all levels. All other levels stay as they are: people
-    may have chosen them. Changes that the homeserver refuses to the user are left out (spec, "Authorization rules").
+    switches encryption on, unless the bridge has keys: then admins may. A room that was left half-made gets all levels.
+    All other levels stay as they are: people may have chosen them. Changes that the homeserver refuses to the user are
+    left out (spec, "Authorization rules").
     """
     editor = strongest(state, [bot] if speaker is None else [speaker, bot])
     # The first levels of a room can be any.
@@ -87,10 +88,18 @@ def repaired_levels(
     if state.invite_level < MODERATOR_POWER <= power:
         levels["invite"] = MODERATOR_POWER
     if not state.has_levels:
-        levels["events"] = event_levels(lists_creator=state.lists_creator)
-    elif power >= OUT_OF_REACH > state.level(ENCRYPTION, state=True) and not state.is_encrypted:
-        levels["events"] = as_object(found.get("events")) | {ENCRYPTION: OUT_OF_REACH}
+        levels["events"] = event_levels(lists_creator=state.lists_creator, has_keys=state.has_keys)
+    elif not state.is_encrypted and (encrypts := _encryption_level(state, power)) is not None:
+        levels["events"] = as_object(found.get("events")) | {ENCRYPTION: encrypts}
     return None if levels == found else (editor, levels)
+
+
+def _encryption_level(state: RoomState, power: float) -> int | None:
+    """Return the level that a user of *power* gives to encryption; None: it stays."""
+    present = state.level(ENCRYPTION, state=True)
+    if power < max(present, OUT_OF_REACH) or (present >= OUT_OF_REACH) != state.has_keys:
+        return None
+    return ADMIN_POWER if state.has_keys else OUT_OF_REACH
 
 
 def strongest(state: RoomState, users: Sequence[str]) -> str:

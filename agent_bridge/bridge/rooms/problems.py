@@ -29,8 +29,10 @@ def problems_of(state: RoomState, ghost: str, bot: str) -> list[RoomProblem]:
             found.append(RoomProblem.GHOST_AWAY)
     if state.membership(bot) != "join":
         found.append(RoomProblem.BOT_AWAY)
-    if state.is_encrypted:
+    if state.is_illegible:
         found.append(RoomProblem.ENCRYPTED)
+    if state.lacks_encryption:
+        found.append(RoomProblem.NOT_ENCRYPTED)
     if is_open(state):
         found.append(RoomProblem.OPEN_DOOR)
     return found

@@ -38,6 +38,8 @@
     │   │   └── AnswerMissing       a stream without anything
     │   ├── AnswerTooLong           the answer exceeds the limit of characters or of time
     │   └── AgentGone               the upstream no longer has the agent
+    ├── KeyMissing                  nobody of the bridge has the key of an encrypted event (yet)
+    ├── Unreadable                  an encrypted event that can never be read
     └── FileRefused                 a file that is not accepted, with its problem
         └── TooLarge                the file exceeds the limit of bytes
 """
@@ -75,6 +77,10 @@ from agent_bridge.core.errors.homeserver import (
     ServerOutOfReach,
     TokenRejected,
     UserNotRegistered,
+)
+from agent_bridge.core.errors.keys import (
+    KeyMissing,
+    Unreadable,
 )
 from agent_bridge.core.errors.upstream import (
     AgentGone,
@@ -115,6 +121,7 @@ __all__ = [
     "HomeserverError",
     "HomeserverRefused",
     "HomeserverUnavailable",
+    "KeyMissing",
     "LockLost",
     "MessageTooLong",
     "QuestionRefused",
@@ -130,6 +137,7 @@ __all__ = [
     "TokenRejected",
     "TooLarge",
     "TurnLost",
+    "Unreadable",
     "UpstreamBusy",
     "UpstreamError",
     "UpstreamFailed",

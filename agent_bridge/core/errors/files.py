@@ -34,8 +34,10 @@ class FileProblem(StrEnum):
     FORBIDDEN = "forbidden"
     #: A link that does not deliver a file.
     UNREACHABLE = "unreachable"
-    #: End-to-end encrypted, or without a link.
+    #: End-to-end encrypted, and without a valid key or for a bridge without keys; or without a link.
     ENCRYPTED = "encrypted"
+    #: Encrypted, and another file than its message tells, or with a wrong key.
+    DAMAGED = "damaged"
 
 
 class FileRefused(BridgeError):

@@ -30,6 +30,7 @@ _ABOUT_SETTINGS = frozenset(
         "letta_lacks",
         "upstream_web_page",
         "voice_no_path",
+        "speech_no_path",
         "answer_no_completion",
         "answer_no_json",
         "list_no_card",

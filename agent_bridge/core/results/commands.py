@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 from agent_bridge.core.results.access import AccessResult
+from agent_bridge.core.results.admin import AdminResult
 from agent_bridge.core.results.chats import ChatResult
 from agent_bridge.core.results.contexts import ContextResult
 from agent_bridge.core.results.erasure import ErasureResult
@@ -30,6 +31,7 @@ from agent_bridge.core.results.schedules import ScheduleResult
 from agent_bridge.core.results.selection import AgentChoices, AgentSelected, CannotEnter, RoomBound
 from agent_bridge.core.results.server_commands import ServerCommandDone, ServerCommandList, ServerCommandRefused
 from agent_bridge.core.results.servers import ServerResult
+from agent_bridge.core.results.speech import SpeechResult
 from agent_bridge.core.results.tasks import TaskResult
 from agent_bridge.core.results.threads import ThreadResult
 from agent_bridge.core.results.tokens import TokenResult
@@ -42,6 +44,7 @@ from agent_bridge.core.results.votes import VoteResult
 if TYPE_CHECKING:
     from agent_bridge.core.agents import AgentState
     from agent_bridge.core.approvals import DecisionResult
+    from agent_bridge.core.operations import OperationEntry
     from agent_bridge.core.roles import Role
     from agent_bridge.core.rooms import AnswerMode, RoomProblem, Streaming, WhenBusy
     from agent_bridge.core.upstreams import Health
@@ -115,6 +118,8 @@ class CommandHelp:
     usage: CommandUsage
     #: The lowest role that may use it.
     role: Role
+    #: Whether members may use it in their own chats.
+    in_own_chats: bool = False
 
 
 class ArgumentProblem(StrEnum):
@@ -351,6 +356,8 @@ class StatusReport:
     configured: int = 0
     #: Rooms that the bot enters later, because the homeserver limits its joins.
     without_bot: int = 0
+    #: Long work that goes on.
+    operations: tuple[OperationEntry, ...] = ()
 
 
 Result: TypeAlias = (
@@ -386,6 +393,7 @@ Result: TypeAlias = (
     | RetirementResult
     | TaskResult
     | TokenResult
+    | AdminResult
     | TriggerResult
     | ScheduleResult
     | RoomBound
@@ -393,6 +401,7 @@ Result: TypeAlias = (
     | ServerCommandList
     | ServerCommandRefused
     | ServerResult
+    | SpeechResult
     | StatusReport
     | DecisionMade
     | StreamingSet

@@ -17,6 +17,8 @@ class ContextRefusal(StrEnum):
     NO_AGENT = "no_agent"
     #: The command takes the name of an agent, and the room has several.
     UNNAMED = "unnamed"
+    #: The named agent is not in the room.
+    ABSENT = "absent"
     #: The configuration has the agent's server no more.
     NO_UPSTREAM = "no_upstream"
     #: The agent's server has one memory for all rooms.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import select
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, LiteralString, Self
+from typing import TYPE_CHECKING, Any, LiteralString, Self, cast
 
 import psycopg
+from psycopg import capabilities
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -17,7 +18,7 @@ from agent_bridge.core.errors import StoreError, StoreRefused
 from agent_bridge.store.postgres.sockets import hang_up
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 
     Params = Sequence[Any] | Mapping[str, Any] | None
 
@@ -33,6 +34,8 @@ _SWALLOWED = 15_000
 _DRAIN = 1.0
 #: Seconds after which the pool gives up a failed attempt to connect; the next statement begins another one.
 _RECONNECT = 5.0
+#: Seconds for which the disk counts as full after a write that failed so: reads succeed meanwhile.
+_FULL = 10.0
 #: Seconds that a statement, and a transaction, may take altogether. The server ends a statement before; a server that
 #: has fallen silent does not.
 _LIMIT, _TRANSACTION_LIMIT = _STATEMENT_TIMEOUT + 5.0, 90.0
@@ -52,6 +55,25 @@ async def rows_of(connection: Connection, query: LiteralString, params: Params =
         slice_ = await cursor.fetchmany(SLICE)
         rows += slice_
     return rows
+
+
+async def slices_of(
+    connection: Connection, query: LiteralString, params: Params = None
+) -> AsyncGenerator[list[DictRow], None]:
+    """Run one statement and yield its rows, some at a time: for thousands of rows, of which no more are in memory."""
+    rows: list[DictRow] = []
+    # Fetched in pieces as it is produced, or row by row by an older libpq.
+    size = SLICE if capabilities.has_stream_chunked() else 1
+    found = cast("AsyncGenerator[DictRow, None]", connection.cursor().stream(query, params, size=size))
+    async with aclosing(found) as stream:
+        async for row in stream:
+            rows.append(row)
+            if len(rows) == SLICE:
+                yield rows
+                rows = []
+                await asyncio.sleep(0)
+    if rows:
+        yield rows
 
 
 async def _configure(connection: psycopg.AsyncConnection[Any], *, synchronous_commit: bool) -> None:
@@ -109,10 +131,14 @@ class _Pool(AsyncConnectionPool[Connection]):
                 await self.putconn(connection)
         except psycopg.errors.ReadOnlySqlTransaction:
             # A session keeps the setting that it began with: only new sessions may write when the server may again.
-            if time.monotonic() - self._drained >= _DRAIN:
-                self._drained = time.monotonic()
-                await self.drain()
+            await self.replace_all()
             raise
+
+    async def replace_all(self) -> None:
+        """Replace the connections, those that are in use when they come back; at most once a second."""
+        if time.monotonic() - self._drained >= _DRAIN:
+            self._drained = time.monotonic()
+            await self.drain()
 
     def distrust(self, *numbers: int) -> None:
         """End the connections of the sockets *numbers*, by default all that are in use; replace the idle ones.
@@ -163,6 +189,8 @@ class Database:
         self, uri: str, *, pool_size: int = 10, pool_timeout: float = POOL_TIMEOUT, synchronous_commit: bool = True
     ) -> None:
         self.uri = uri
+        #: When a write found the disk full, by the monotonic clock.
+        self._full_at = -_FULL
         self._pool_timeout = pool_timeout
         self.pool = _Pool(
             uri,
@@ -174,7 +202,7 @@ class Database:
             # The pool waits longer after each failure. It begins again, without a pause, after this time.
             reconnect_timeout=_RECONNECT,
             configure=partial(_configure, synchronous_commit=synchronous_commit),
-            check=_check,
+            check=self._check,
             open=False,
         )
 
@@ -191,18 +219,33 @@ class Database:
         await self.pool.close()
 
     async def ping(self) -> None:
-        """Return if the database answers."""
+        """Return if the database answers, and its disk is not full as far as writes have found."""
         await self.execute("SELECT 1")
+        if time.monotonic() - self._full_at < _FULL:
+            raise StoreError("the disk of the database is full")
 
     def distrust(self) -> None:
         """End the connections that are in use, and replace the others: the server has fallen silent."""
         self.pool.distrust()
 
+    async def _check(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        try:
+            await _check(connection)
+        except psycopg.Error:
+            # A server that was restarted has closed the other idle connections too. One by one, with the pool's pauses
+            # of 1, 2, 4 and more seconds between them, they take longer than a caller waits.
+            await self.pool.replace_all()
+            raise
+
     @asynccontextmanager
     async def _connection(self, limit: float = _LIMIT) -> AsyncIterator[Connection]:
         with _as_store_error():
-            async with self.pool.connection(limit=limit) as connection:
-                yield connection
+            try:
+                async with self.pool.connection(limit=limit) as connection:
+                    yield connection
+            except psycopg.errors.DiskFull:
+                self._full_at = time.monotonic()
+                raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -214,6 +257,12 @@ class Database:
         """Run one statement in its own transaction and return its rows."""
         async with self._connection() as connection:
             return await rows_of(connection, query, params)
+
+    async def slices(self, query: LiteralString, params: Params = None) -> AsyncGenerator[list[DictRow], None]:
+        """Like :meth:`rows`, for thousands of rows: yields some at a time. Close it if you leave it early."""
+        async with self._connection() as connection, aclosing(slices_of(connection, query, params)) as slices:
+            async for rows in slices:
+                yield rows
 
     async def row(self, query: LiteralString, params: Params = None) -> DictRow | None:
         """Like :meth:`rows`, for a statement that returns at most one row."""

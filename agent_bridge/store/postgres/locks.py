@@ -43,6 +43,8 @@ SCHEDULES = 11
 TOKENS = 14
 #: The end of the feed, with the key 0. It is the last lock of a transaction.
 FEED = 15
+#: The writing of the sums of the admin page, with the key 0; held by transactions.
+ROLLUPS = 20
 #: Seconds for which an answer of the database counts as news: longer than the session's heartbeat takes.
 _FRESH = 3.0
 

@@ -23,7 +23,10 @@ from agent_bridge.core.errors import DatabaseUnsuitable, SchemaTooNew, SchemaToo
 from agent_bridge.store.postgres.sockets import hang_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    #: Gets how much is done, how much is to be done, and the name of the last piece.
+    Show = Callable[[int, int, str], None]
 
 _log = logging.getLogger(__name__)
 
@@ -94,8 +97,10 @@ def migrations_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "alembic"
 
 
-def migrate(uri: str, limits: Limits = _LIMITS) -> None:
+def migrate(uri: str, limits: Limits = _LIMITS, show: Show = lambda *_: None) -> None:
     """Bring the database at *uri* up to date. Safe to repeat, and for several processes at once.
+
+    *show* gets the number of revisions that are applied, that of all, and the name of the last one.
 
     Raises:
         SchemaTooNew: a newer program migrated it; nothing was changed.
@@ -110,9 +115,10 @@ def migrate(uri: str, limits: Limits = _LIMITS) -> None:
         _wait_for_lock(connection, limits)
         with answers_within(limits.check, connection):
             _refuse_newer(connection)
+            before = _revision(connection)
         from agent_bridge.store.postgres.revisions import upgrade
 
-        upgrade(uri, limits)
+        upgrade(uri, limits, before, show)
         with answers_within(limits.migration, connection, limits.line):
             _migrate_queue(connection)
 

@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.postgres.locks import PROCESS, WORKER
-from agent_bridge.store.postgres.signals import CHANNEL, GROWTH_CHANNEL, LIVE_CHANNEL, Topic
+from agent_bridge.store.postgres.signals import CHANNEL, GROWTH_CHANNEL, LIVE_CHANNEL, STREAM_CHANNEL, Topic
 from agent_bridge.store.postgres.sockets import hang_up
 from agent_bridge.store.queue import JOB_CHANNEL
 
@@ -54,6 +54,12 @@ class Session:
     ) -> None:
         self._uri = uri
         self._signals = signals
+        #: What is called with the payloads of a channel.
+        self._calls = {
+            LIVE_CHANNEL: signals.on_live,
+            GROWTH_CHANNEL: signals.on_growth,
+            STREAM_CHANNEL: signals.on_stream,
+        }
         self._heartbeat = heartbeat
         self._patience = patience
         #: A random number that names this process among those on the database.
@@ -111,7 +117,7 @@ class Session:
     async def _begin(self, connection: psycopg.AsyncConnection[Any]) -> None:
         try:
             connection.add_notify_handler(lambda notice: self._deliver(notice.channel, notice.payload))
-            for channel in (CHANNEL, JOB_CHANNEL, LIVE_CHANNEL, GROWTH_CHANNEL):
+            for channel in (CHANNEL, JOB_CHANNEL, *self._calls):
                 await connection.execute(f'LISTEN "{channel}"'.encode())
             await connection.execute(
                 "SELECT pg_advisory_lock_shared(%s, 0), pg_advisory_lock_shared(%s, %s)",
@@ -153,8 +159,8 @@ class Session:
             self._lose()
 
     def _deliver(self, channel: str, payload: str) -> None:
-        if channel in {LIVE_CHANNEL, GROWTH_CHANNEL}:
-            for call in self._signals.on_live if channel == LIVE_CHANNEL else self._signals.on_growth:
+        if channel in self._calls:
+            for call in self._calls[channel]:
                 call(payload)
             return
         self._signals.send(payload if channel == CHANNEL else Topic.JOBS)

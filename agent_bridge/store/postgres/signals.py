@@ -21,6 +21,8 @@ CHANNEL = "agent_bridge"
 LIVE_CHANNEL = "agent_bridge_live"
 #: Channel of growing answers that programs read; the payload is a piece of one.
 GROWTH_CHANNEL = "agent_bridge_growth"
+#: Channel of requests of devices for event streams; the payload has some of them.
+STREAM_CHANNEL = "agent_bridge_streams"
 
 
 class Topic(StrEnum):
@@ -76,6 +78,8 @@ class Topic(StrEnum):
     FEED_ERASED = "feed_erased"
     #: A turn ended whose end a program waits for.
     ANSWERS = "answers"
+    #: An encrypted event, or news about keys.
+    KEYS = "keys"
     #: A person decided about a tool call.
     APPROVALS = "approvals"
     #: An agent event to be posted, one that was posted, or the agents that a log channel mirrors.
@@ -97,6 +101,8 @@ class Signals:
         self.on_live: list[Callable[[str], None]] = []
         #: Called with each payload about a growing answer.
         self.on_growth: list[Callable[[str], None]] = []
+        #: Called with each payload about event streams.
+        self.on_stream: list[Callable[[str], None]] = []
 
     @contextmanager
     def subscription(self, *topics: Topic) -> Iterator[asyncio.Event]:

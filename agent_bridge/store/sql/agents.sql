@@ -1,47 +1,28 @@
 -- homes --
--- Return agents with their homes, in the order in which the agents were found: all, or those of one upstream, or one, by
--- its row id or its ghost.
+-- Return the agents with their homes, in the order in which the agents were found: all, or those of one upstream.
 SELECT to_jsonb(a) AS agent, to_jsonb(r) AS room
 FROM agent a JOIN room r ON r.owner = a.id AND r.kind = 'home'
-WHERE (%(agent)s::bigint IS NULL OR a.id = %(agent)s) AND (%(upstream)s::text IS NULL OR a.upstream = %(upstream)s)
-  AND (%(ghost)s::text IS NULL OR a.ghost = %(ghost)s)
+WHERE %(upstream)s::text IS NULL OR a.upstream = %(upstream)s
 ORDER BY a.id
 
--- out_of_sync --
--- Return the agents whose ghost or home differs, on the homeserver, from its desired state. %(space)s is the Space that
--- should list the rooms, null when none should. A change that the homeserver refused waits for the next comparison. With
--- private rooms (%(private)s) an agent needs no home. A room that is being removed has no desired state, but
--- its lanes may wait.
-SELECT a.id FROM agent a JOIN room r ON r.owner = a.id AND r.kind = 'home'
-WHERE r.status <> 'deleting' AND (
-      (a.state = 'active' AND (a.displayname_applied IS DISTINCT FROM a.displayname
-          OR a.image_applied IS DISTINCT FROM a.image))
-   OR (a.state = 'active' AND r.room_id IS NULL AND NOT %(private)s)
-   OR (a.state = 'active' AND r.room_id IS NOT NULL AND (
-          (NOT r.bot_joined AND NOT 'bot_away' = ANY(r.problems))
-          OR ((r.name_applied IS DISTINCT FROM r.name OR r.topic_applied IS DISTINCT FROM r.topic
-               OR NOT r.introduced OR r.avatar_applied IS DISTINCT FROM coalesce(a.avatar, r.avatar_applied))
-              AND NOT r.problems && '{state_refused,successor_closed}')
-          OR (r.space IS DISTINCT FROM coalesce(%(space)s, r.space) AND NOT 'not_in_space' = ANY(r.problems))))
-   OR (r.room_id IS NOT NULL AND a.state <> 'held' AND r.announced_state <> a.state))
-   OR (r.room_id IS NOT NULL AND r.check_requests <> r.checked)
+-- homes_with_entry --
+-- Return the agents of %(upstream)s that have an entry in the configuration, with their homes, in that order.
+SELECT to_jsonb(a) AS agent, to_jsonb(r) AS room
+FROM agent a JOIN room r ON r.owner = a.id AND r.kind = 'home'
+WHERE a.upstream = %(upstream)s AND a.entry IS NOT NULL
 ORDER BY a.id
 
--- ghosts --
--- Return the localparts of all ghosts.
-SELECT ghost FROM agent
+-- home --
+-- Return the agent %(agent)s with its home.
+SELECT to_jsonb(a) AS agent, to_jsonb(r) AS room
+FROM agent a JOIN room r ON r.owner = a.id AND r.kind = 'home'
+WHERE a.id = %(agent)s
 
--- active --
--- Return the ghosts that answer, or have answered in the last %(seconds)s seconds, with the status texts that they have set and
--- whether they are shown as away; none with more than %(limit)s agents.
-SELECT ghost, status_text, away FROM agent
-WHERE state = 'active' AND (SELECT count(*) FROM agent WHERE state = 'active') <= %(limit)s AND id IN (
-    SELECT c.agent FROM turn t JOIN conversation c ON c.id = t.conversation
-    WHERE t.open AND t.started_at IS NOT NULL
-    UNION ALL
-    SELECT c.agent FROM turn t JOIN conversation c ON c.id = t.conversation
-    WHERE t.finished_at > now() - make_interval(secs => %(seconds)s) AND t.started_at IS NOT NULL
-)
+-- home_of_ghost --
+-- Return the agent whose ghost has the localpart %(ghost)s, with its home.
+SELECT to_jsonb(a) AS agent, to_jsonb(r) AS room
+FROM agent a JOIN room r ON r.owner = a.id AND r.kind = 'home'
+WHERE a.ghost = %(ghost)s
 
 -- lock --
 -- Let nobody else add agents until the transaction ends: of two that add the same agent at once, one could fail on the

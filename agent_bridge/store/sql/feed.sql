@@ -1,7 +1,13 @@
 -- add --
 -- Write entries in their order, behind all others, and wake the readers. The lock (%(kind)s) lasts until the transaction
--- ends, so a reader that sees an entry sees all entries before it. The entry of an event that has one is skipped.
-WITH alone AS MATERIALIZED (
+-- ends, so a reader that sees an entry sees all entries before it. The entry of an event that has one is skipped. So is that of
+-- a room that the erasure of a person deletes. An event that was sent before the end of an erasure, or a minute later by another
+-- clock, and names the person loses its contents: the erasure has done the same with the entries that came in time.
+WITH erasure AS MATERIALIZED (
+    SELECT params ->> 'user' AS user_id, cursor,
+           coalesce((extract(epoch FROM finished_at) * 1000)::bigint + 60000, 9223372036854775807) AS until
+    FROM operation WHERE kind = 'erase' AND cursor IS NOT NULL
+), alone AS MATERIALIZED (
     SELECT pg_advisory_xact_lock(%(kind)s, 0)
 ), entry AS (
     SELECT * FROM unnest(
@@ -12,8 +18,17 @@ WITH alone AS MATERIALIZED (
     )
 ), added AS (
     INSERT INTO feed (type, room_id, event_id, sender, user_id, target, thread, content, sent_at)
-    SELECT type, room_id, event_id, sender, user_id, target, thread, content, sent_at
-    FROM alone, entry ORDER BY number
+    SELECT type, room_id, event_id, sender, user_id, target, thread,
+           CASE WHEN EXISTS (
+               SELECT 1 FROM erasure e
+               WHERE sender <> e.user_id AND sent_at <= e.until AND strpos(content, e.user_id) > 0
+           ) THEN '{}' ELSE content END,
+           sent_at
+    FROM alone, entry
+    WHERE NOT EXISTS (
+        SELECT 1 FROM erasure e
+        WHERE room_id = e.cursor ->> 'space' OR e.cursor -> 'rooms' @> jsonb_build_array(jsonb_build_array(room_id)))
+    ORDER BY number
     ON CONFLICT (event_id) DO NOTHING
     RETURNING position
 )

@@ -211,7 +211,8 @@ WHERE c.room_id = %(room_id)s AND t.event_id = %(target)s AND t.kind = 'message'
 -- edits and the requests for another answer that wait for these answers. If the other messages of an answer were to be
 -- asked again after a redaction, they are not, and nothing of the answer stays. A command in the lane of an agent ends
 -- like an answer. If an answer, or the event that is meant, belongs to a chain of agents that ask each other, the chain
--- ends with all its answers. An answer that is just being shown is shown, and asks no agent any more.
+-- ends with all its answers. An answer that is just being shown is shown, and
+-- asks no agent any more; if it is read aloud, its voice ends.
 WITH head AS (
     SELECT DISTINCT ON (t.conversation) coalesce(m.collected_into, m.id) AS id, t.position, c.thread_id
     FROM turn t JOIN conversation c ON c.id = t.conversation
@@ -248,7 +249,10 @@ WITH head AS (
          JOIN turn change ON change.target = m.id
     WHERE change.kind IN ('edit', 'again') AND change.stop IS NULL
 ), shown AS (
-    UPDATE turn SET stopped_by = %(event_id)s FROM answered WHERE turn.id = answered.id AND turn.state = 'committed'
+    UPDATE turn SET stopped_by = %(event_id)s, extras = CASE
+        WHEN turn.extras ? 'speech' THEN jsonb_set(turn.extras, '{speech,stopped}', 'true') ELSE turn.extras END
+    FROM answered WHERE turn.id = answered.id AND turn.state = 'committed'
+    RETURNING CASE WHEN turn.extras ? 'speech' THEN pg_notify('agent_bridge', 'stops') END
 )
 UPDATE turn SET stop = CASE WHEN stop = 'redacted' THEN 'withdrawn' ELSE 'stopped' END,
        stopped_by = %(event_id)s, not_before = NULL

@@ -25,6 +25,12 @@ ON CONFLICT (key) DO NOTHING
 -- Note that the question of the request %(key)s is the event %(event_id)s.
 UPDATE person_question SET event_id = %(event_id)s WHERE key = %(key)s
 
+-- seen --
+-- Note that questions of the requests %(keys)s are the %(events)s, unless their events are known.
+UPDATE person_question q SET event_id = seen.event_id
+FROM unnest(%(keys)s::text[], %(events)s::text[]) AS seen (key, event_id)
+WHERE q.key = seen.key AND q.event_id IS NULL
+
 -- forget --
 -- Forget the question of the request %(key)s, which was not sent.
 DELETE FROM person_question WHERE key = %(key)s AND event_id IS NULL

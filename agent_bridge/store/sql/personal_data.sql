@@ -152,13 +152,22 @@ DELETE FROM token WHERE person = %(user)s
 -- End the tokens of programs of the person %(user)s.
 UPDATE token SET revoked_at = now(), nonce = NULL WHERE person = %(user)s AND revoked_at IS NULL
 
+-- admin --
+-- Forget that the person %(user)s has used the admin page, and end the sessions there.
+WITH links AS (DELETE FROM admin_link WHERE user_id = %(user)s), sessions AS (
+    DELETE FROM admin_session WHERE user_id = %(user)s
+)
+DELETE FROM admin_action WHERE user_id = %(user)s
+
 -- tasks --
--- Forget the person %(user)s in tasks: others can take those that the person worked on. The claims of others end as before.
+-- Forget the person %(user)s in tasks: others can take those that the person worked on. The claims of others end as before. The
+-- notes of the person go, also where somebody else works on by now; an earlier program did not record the authors.
 UPDATE task SET creator = CASE WHEN creator = %(user)s THEN '' ELSE creator END, assignee = nullif(assignee, %(user)s),
-       note = CASE WHEN assignee = %(user)s THEN '' ELSE note END, changes = changes + 1,
+       note = CASE WHEN %(user)s IN (assignee, note_by) THEN '' ELSE note END, note_by = nullif(note_by, %(user)s),
+       changes = changes + 1,
        state = CASE WHEN assignee = %(user)s AND closed_at IS NULL THEN 'submitted' ELSE state END,
        deadline = CASE WHEN assignee = %(user)s THEN NULL ELSE deadline END
-WHERE %(user)s IN (creator, assignee)
+WHERE %(user)s IN (creator, assignee, note_by)
 
 -- notifications --
 -- Forget the notifications of the person %(user)s.
@@ -170,11 +179,12 @@ UPDATE notification SET facts = facts - 'by' WHERE facts ->> 'by' = %(user)s
 
 -- quoted --
 -- Forget the contents of entries of the feed that name the person %(user)s, and of those in rooms where the person has said
--- something: answers and other words may repeat those of the person. Programs read them in the room. The statement `feed` deletes
--- the others.
+-- something: answers and other words may repeat those of the person. So may tasks with a note of the person. Programs read them in
+-- the room. The statement `feed` deletes the others.
 UPDATE feed SET content = '{}'
 WHERE sender <> %(user)s AND NOT starts_with(type, 'channel_')
-  AND (strpos(content, %(user)s) > 0 OR room_id IN (SELECT said.room_id FROM feed said WHERE said.sender = %(user)s))
+  AND (strpos(content, %(user)s) > 0 OR room_id IN (SELECT said.room_id FROM feed said WHERE said.sender = %(user)s)
+       OR (type = 'task' AND subject IN (SELECT id FROM task WHERE note_by = %(user)s)))
   AND NOT ((subject IS NOT NULL OR type = 'notification') AND strpos(content, to_json(%(user)s::text)::text) > 0)
 
 -- feed --
@@ -196,8 +206,16 @@ DELETE FROM usage_day WHERE user_id = %(user)s
 DELETE FROM dead_letter WHERE strpos(body, to_json(%(user)s::text)::text) > 0
 
 -- traces --
--- Forget the person %(user)s as the one who asked for something that stays, and the own votes.
-WITH asked AS (
+-- Forget the person %(user)s as the one who asked for something that stays, the own votes, and the encrypted messages from
+-- before the erasure that wait for their keys.
+WITH sealed AS (
+    DELETE FROM sealed_event WHERE sender = %(user)s AND received_at <= (
+        SELECT max(created_at) FROM operation WHERE kind = 'erase' AND params ->> 'user' = %(user)s)
+    RETURNING event_id, room_id
+), unread AS (
+    INSERT INTO ignored (event_id, room_id, reason) SELECT event_id, room_id, 'erased' FROM sealed
+    ON CONFLICT (event_id) DO UPDATE SET reason = excluded.reason
+), asked AS (
     UPDATE operation SET requested_by = '' WHERE requested_by = %(user)s AND finished_at IS NOT NULL AND kind <> 'erase'
 ), decided AS (
     UPDATE approval SET decided_by = NULL, reason = '' WHERE decided_by = %(user)s
@@ -279,7 +297,7 @@ SELECT (SELECT count(*) FROM room WHERE person = %(user)s AND kind = 'chat') AS 
         WHERE s.owner = %(user)s AND r.person IS DISTINCT FROM %(user)s) AS schedules,
        (SELECT count(*) FROM token WHERE person = %(user)s) AS tokens,
        (SELECT count(*) FROM task t JOIN room r ON r.id = t.room
-        WHERE %(user)s IN (t.creator, t.assignee) AND r.person IS DISTINCT FROM %(user)s) AS tasks,
+        WHERE %(user)s IN (t.creator, t.assignee, t.note_by) AND r.person IS DISTINCT FROM %(user)s) AS tasks,
        (SELECT count(*) FROM notification WHERE user_id = %(user)s) AS notifications,
        (SELECT count(*) FROM feed f WHERE (
             sender = %(user)s OR user_id = %(user)s

@@ -194,6 +194,16 @@ WITH part AS (
 )
 SELECT part.turn, part.is_text, part.ghost, part.open, ended.conversation FROM part LEFT JOIN ended ON true
 
+-- unvoice --
+-- Forget which events read the answers of the turns %(turns)s aloud (parts %(last)s to %(first)s), and return these events.
+WITH forgotten AS (
+    DELETE FROM outbox WHERE turn = ANY(%(turns)s::bigint[]) AND part BETWEEN %(last)s AND %(first)s
+    RETURNING turn, part, event_id
+)
+SELECT f.event_id, coalesce(t.voice, a.ghost) AS ghost
+FROM forgotten f JOIN turn t ON t.id = f.turn JOIN conversation c ON c.id = t.conversation LEFT JOIN agent a ON a.id = c.agent
+WHERE f.event_id IS NOT NULL ORDER BY f.turn, f.part DESC
+
 -- edited --
 -- Return the messages whose content came from the edit %(target)s, each with its original content and the newest edit
 -- that is left. An edit that waits for its place in the lane is applied there.

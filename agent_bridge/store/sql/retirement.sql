@@ -1,9 +1,17 @@
 -- retire --
--- Retire the agent %(agent)s because %(by)s asks for it; its room is removed if %(deletes)s.
-WITH retired AS (
+-- Retire the agent %(agent)s because %(by)s asks for it; its room is removed if %(deletes)s. Questions that wait for its reply
+-- go on, and end.
+WITH waiting AS (
+    UPDATE turn SET not_before = NULL FROM conversation c
+    WHERE c.id = turn.conversation AND c.agent = %(agent)s AND turn.open AND turn.not_before IS NOT NULL
+      AND EXISTS (SELECT 1 FROM client_question q WHERE q.turn = turn.id)
+    RETURNING pg_notify('agent_bridge', 'lanes')
+), over AS (
+    SELECT count(*) FROM waiting
+), retired AS (
     UPDATE agent SET state = 'retired', retired_by = %(by)s,
            state_since = CASE WHEN state = 'retired' THEN state_since ELSE now() END
-    WHERE id = %(agent)s
+    FROM over WHERE id = %(agent)s
     RETURNING id, pg_notify('agent_bridge', 'agents'), pg_notify('agent_bridge', 'places')
 )
 UPDATE room SET status = 'deleting' FROM retired

@@ -50,14 +50,16 @@ DELETE FROM role_assignment WHERE user_id = %(user_id)s
 -- first: homes, the lobby if the bridge made it (%(lobby)s), the room of the administrators, servers and channels.
 SELECT r.id, r.room_id, r.kind, r.roles_applied AS applied, a.ghost, coalesce(s.id, c.server) AS server
 FROM room r LEFT JOIN agent a ON a.id = r.owner LEFT JOIN server s ON s.room = r.id LEFT JOIN channel c ON c.room = r.id
-WHERE r.room_id IS NOT NULL AND r.id <> ALL(%(others)s::bigint[])
-  AND (coalesce(r.roles_compared, 0) < %(version)s OR r.levels_due)
-  AND (r.kind = 'home' OR (r.kind IN ('server', 'channel') AND r.status = 'active') OR (r.kind = 'lobby' AND %(lobby)s)
-       OR (r.kind = 'bot' AND r.room_id = (SELECT value #>> '{}' FROM kv WHERE key = 'admin_room')))
+-- include rooms_behind_book --
 ORDER BY EXISTS (
     SELECT 1 FROM conversation c JOIN turn t ON t.conversation = c.id WHERE c.room_id = r.room_id AND t.open
 ) DESC, r.id
 LIMIT %(limit)s
+
+-- count_due --
+-- Return the number of rooms that are behind the book %(version)s, but for %(others)s.
+SELECT count(*) AS "left" FROM room r
+-- include rooms_behind_book --
 
 -- compared --
 -- Record that a room was compared with the book %(version)s; and, unless a change was refused (%(is_refused)s), that it has

@@ -80,6 +80,15 @@ UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.err
 FROM gone, conversation c
 WHERE c.id = turn.conversation AND c.room_id = gone.room_id AND c.agent = gone.agent AND turn.open
 
+-- speech --
+-- Return which answers of a room are read aloud.
+SELECT speech FROM room WHERE room_id = %(room_id)s
+
+-- set_speech --
+-- Record which answers of a room are read aloud.
+UPDATE room SET speech = %(value)s
+WHERE room_id = %(room_id)s AND EXISTS (SELECT 1 FROM participant WHERE participant.room = room.id)
+
 -- set_streaming --
 -- Record how answers are shown in a room with agents.
 UPDATE room SET streaming = %(value)s

@@ -36,7 +36,7 @@ WHERE c.id = turn.conversation
 RETURNING turn.id, turn.event_id, turn.key, turn.conversation, c.room_id, c.thread_id AS thread, to_jsonb(a) AS agent,
           r.owner IS NOT DISTINCT FROM c.agent AS own_room, coalesce(r.person = turn.sender, false) AS in_own_chat,
           r.person IS NOT NULL AS in_chat, turn.voice, r.kind AS room_kind,
-          EXISTS (SELECT 1 FROM participant WHERE room = r.id) AS in_agent_room, r.when_busy, r.streaming,
+          EXISTS (SELECT 1 FROM participant WHERE room = r.id) AS in_agent_room, r.when_busy, r.streaming, r.speech,
           x.session AS context_session, p.instructions, p.model AS chosen_model,
           CASE WHEN r.owner = c.agent THEN r.problems END AS problems,
           turn.kind, turn.sender, turn.payload, turn.state, turn.attempts, turn.failures, turn.interruptions,
@@ -132,8 +132,10 @@ FROM turn t LEFT JOIN chain ON chain.id = t.chain WHERE t.id = %(turn)s OR t.col
 SELECT sender FROM turn WHERE id = %(turn)s OR collected_into = %(turn)s ORDER BY id <> %(turn)s, position
 
 -- stops --
--- Return those of the turns %(turns)s that have to end early, and why.
-SELECT id, stop FROM turn WHERE id = ANY(%(turns)s) AND stop IS NOT NULL
+-- Return those of the turns %(turns)s that have to end early, and why. An answer that is read aloud is not stopped any more,
+-- but its voice is.
+SELECT id, coalesce(stop, 'stopped') AS stop FROM turn
+WHERE id = ANY(%(turns)s) AND (stop IS NOT NULL OR (state = 'committed' AND extras #>> '{speech,stopped}' = 'true'))
 
 -- count_open --
 -- Return the number of open turns of each agent; null: of the bridge bot.
@@ -238,6 +240,12 @@ WITH head AS (
       AND coalesce(answered.stop, '') NOT IN ('redacted', 'withdrawn')
 )
 SELECT CASE WHEN answered.id IS NULL THEN head.stop END AS stop FROM head LEFT JOIN answered ON true
+
+-- spoken --
+-- Record how far the committed answer to a turn is read aloud. A request to stop that stays.
+UPDATE turn SET extras = jsonb_set(extras, '{speech}', extras -> 'speech' || %(speech)s)
+WHERE id = %(turn)s AND attempts = %(attempts)s AND state = 'committed' AND extras ? 'speech'
+RETURNING id
 
 -- finish --
 -- Close a turn as %(state)s; record the events that show its parts, and forget the parts that were redacted. A question

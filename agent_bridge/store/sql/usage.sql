@@ -74,6 +74,25 @@ WHERE u.user_id = %(user)s AND u.at >= %(since)s GROUP BY u.user_id, a.name, u.r
 -- include usage_rows --
 WHERE u.at >= %(since)s GROUP BY u.user_id, a.name, u.room_id, r.number
 
+-- parts --
+-- Return the %(limit)s largest parts of the use of all people since a time, by user, room or agent (%(by)s), with the sums of
+-- all parts. A room has the names of its agents.
+WITH part AS (
+    SELECT CASE %(by)s WHEN 'user' THEN u.user_id WHEN 'room' THEN u.room_id ELSE a.name END AS key, count(*) AS requests,
+           count(*) FILTER (WHERE u.is_estimated) AS estimated, sum(u.input_tokens + u.output_tokens)::numeric AS tokens,
+           sum(u.cost) AS cost
+    FROM usage u JOIN agent a ON a.id = u.agent WHERE u.at >= %(since)s GROUP BY 1
+), largest AS (
+    SELECT part.*, count(*) OVER () AS parts, sum(requests) OVER () AS all_requests, sum(estimated) OVER () AS all_estimated,
+           sum(tokens) OVER () AS all_tokens, sum(cost) OVER () AS all_cost
+    FROM part ORDER BY tokens DESC, key LIMIT %(limit)s
+)
+SELECT l.*, r.number AS chat, agents.names AS agents
+FROM largest l LEFT JOIN room r ON %(by)s = 'room' AND r.room_id = l.key LEFT JOIN LATERAL (
+    SELECT string_agg(DISTINCT a.name, ', ' ORDER BY a.name) AS names FROM usage u JOIN agent a ON a.id = u.agent
+    WHERE u.room_id = l.key AND u.at >= %(since)s) AS agents ON %(by)s = 'room'
+ORDER BY l.tokens DESC, l.key
+
 -- rolled --
 -- Return the day after the last one that is added up (null: none of the time zone %(zone)s is), and whether there are
 -- requests between it and the time %(today)s.

@@ -18,6 +18,7 @@ from agent_bridge.upstream.capabilities import Capabilities
 from agent_bridge.upstream.openai import chat, model_list, responses, transcription
 from agent_bridge.upstream.openai.answer_reader import AnswerReader
 from agent_bridge.upstream.openai.mcp_approvals import McpAnswer
+from agent_bridge.upstream.openai.speech import OpenAISpeech
 from agent_bridge.upstream.openai.usage_reports import UsageReports
 from agent_bridge.upstream.transport.client import UpstreamClient
 from agent_bridge.upstream.transport.decisions import OpenDecisions
@@ -80,10 +81,11 @@ class OpenAIUpstream:
         self._clock = clock
         self._timeout = aiohttp.ClientTimeout(connect=config.connect_timeout, sock_read=config.idle_timeout)
         self._client = UpstreamClient(config, session, idempotent=self.traits.idempotent)
-        model = config.transcription_model
+        model, speech_model = config.transcription_model, config.speech_model
         self._decisions = OpenDecisions(config.name)
         self.can = Capabilities(
             transcribe=None if model is None else self._transcriber(model),
+            speak=None if speech_model is None else OpenAISpeech(config, self._client, speech_model),
             approvals=self._decisions if config.api == "responses" else None,
         )
         #: Until then the server counts as one without ``/responses``.

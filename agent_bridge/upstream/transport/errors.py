@@ -77,6 +77,8 @@ class RequestContext:
     optional_path: bool = False
     #: Whether the request transcribes a recording.
     transcription: bool = False
+    #: Whether the request has a text read aloud.
+    speech: bool = False
 
 
 class PathMissing(UpstreamRefused):
@@ -193,9 +195,9 @@ class ErrorMapper:
     def may_repeat(self, context: RequestContext) -> bool:
         """Tell whether a request may be repeated that perhaps arrived.
 
-        A transcription may: no agent acts on it.
+        A transcription may, and speech: no agent acts on them.
         """
-        return self.idempotent or context.transcription
+        return self.idempotent or context.transcription or context.speech
 
 
 def _not_begun(error: UpstreamError) -> UpstreamError:
@@ -231,6 +233,8 @@ def _refusal(status: int, report: ErrorReport, context: RequestContext) -> str:
     if status == HTTPStatus.UNAUTHORIZED or (status == HTTPStatus.FORBIDDEN and report.about_key):
         return "upstream_key"
     if status == HTTPStatus.NOT_FOUND:
+        if context.speech:
+            return "speech_no_path"
         return "voice_no_path" if context.transcription else "upstream_no_list"
     if context.images and status in _UNPROCESSABLE:
         return "upstream_no_images"

@@ -9,11 +9,13 @@ topic *answers* when a turn ends, or is deleted, whose end a program waits for (
 from __future__ import annotations
 
 from agent_bridge.store.postgres.schema import (
+    admin,
     agent_events,
     agents,
     chains,
     clients,
     contexts,
+    encryption,
     feed,
     kv,
     models,
@@ -35,11 +37,13 @@ from agent_bridge.store.postgres.schema import (
 from agent_bridge.store.postgres.schema.base import metadata
 
 __all__ = [
+    "admin",
     "agent_events",
     "agents",
     "chains",
     "clients",
     "contexts",
+    "encryption",
     "feed",
     "kv",
     "metadata",

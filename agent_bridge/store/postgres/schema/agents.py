@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, DateTime, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, DateTime, Index, Table, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from agent_bridge.store.postgres.schema.base import metadata, now, row_id
@@ -48,6 +48,9 @@ agent = Table(
     Column("away", Boolean, nullable=False, server_default="false", comment="the agent has it shown as away"),
     UniqueConstraint("upstream", "agent_id"),
 )
+
+# The migration has COLLATE "C", so that it also finds names by their beginnings; alembic does not see collations.
+Index("agent_name_idx", text("lower(name)"), agent.c.id)
 
 own_profile = Table(
     "own_profile",

@@ -38,6 +38,7 @@ room = Table(
     Column("announced_state", Text, comment="the owner's state that the room was told last"),
     Column("when_busy", Text, comment="what happens to messages that wait; null: as configured"),
     Column("streaming", Text, comment="how answers are shown; null: as configured"),
+    Column("speech", Text, comment="which answers are read aloud; null: those to voice messages"),
     Column("last_seen", Text, comment="event up to which nothing is missing; null: the room's beginning"),
     Column(
         "needs_backfill", Boolean, nullable=False, server_default="false", comment="events may be missing: lanes wait"

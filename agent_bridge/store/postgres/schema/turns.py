@@ -147,6 +147,7 @@ Index("turn_asked_by_idx", turn.c.asked_by, turn.c.created_at, postgresql_where=
 Index("turn_asked_in_idx", turn.c.asked_in, postgresql_where=text("asked_in IS NOT NULL"))
 Index("turn_recent_idx", turn.c.created_at, postgresql_where=text("kind IN ('message', 'again', 'edit')"))
 Index("turn_finished_idx", turn.c.finished_at, postgresql_where=text("finished_at IS NOT NULL"))
+Index("turn_failed_idx", turn.c.finished_at, turn.c.id, postgresql_where=text("state = 'failed'"))
 
 outbox = Table(
     "outbox",
