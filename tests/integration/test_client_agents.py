@@ -61,6 +61,20 @@ class Client:
         await eventually(waiting, f"{number} questions wait")
         return list(await self.store.open(self.model))
 
+    async def waiting_question(self) -> ClientQuestion:
+        """Return the question once its worker has left the turn to the reply.
+
+        The worker asks, and then puts the turn back. A change of the turn in between would be overwritten.
+        """
+        (question,) = await self.questions()
+
+        async def waits() -> bool:
+            query = "SELECT not_before IS NOT NULL AS yes FROM turn WHERE key = %(key)s"
+            return bool((await self.database.row(query, {"key": question.key}) or {"yes": False})["yes"])
+
+        await eventually(waits, "the turn waits for the reply")
+        return question
+
     async def run(self, statement: str, **values: object) -> None:
         """Change rows."""
         async with self.database.transaction() as connection:
@@ -134,13 +148,7 @@ async def test_the_room_is_told_of_silence(harness: BridgeHarness, running: Runn
     async with client(config, "Mole") as mole, harness.person("boss") as boss:
         talk = await running.join(boss, "Mole")
         await talk.say("Are you there?")
-        (question,) = await mole.questions()
-
-        async def waits() -> bool:
-            query = "SELECT not_before IS NOT NULL AS yes FROM turn WHERE key = %(key)s"
-            return bool((await mole.database.row(query, {"key": question.key}) or {"yes": False})["yes"])
-
-        await eventually(waits, "the turn waits for the reply")
+        question = await mole.waiting_question()
         await mole.run("UPDATE client_question SET deadline = now() WHERE id = %(id)s", id=question.id)
         due = "UPDATE turn SET not_before = NULL WHERE key = %(key)s RETURNING pg_notify('agent_bridge', 'lanes')"
         await mole.run(due, key=question.key)
@@ -154,7 +162,7 @@ async def test_replies_survive_a_restart(harness: BridgeHarness, running: Runnin
     async with client(config, "Newt") as newt, harness.person("boss") as boss:
         talk = await running.join(boss, "Newt")
         await talk.say("Still there?")
-        (question,) = await newt.questions()
+        question = await newt.waiting_question()
         async with newt.database.transaction() as connection:
             # As if a worker had died with the turn.
             await connection.execute(
