@@ -102,7 +102,7 @@ async def test_a_limit_of_time() -> None:
 
 
 async def test_one_picture_of_a_person_at_a_time() -> None:
-    reader = PictureReader(seconds=5)
+    reader = PictureReader(seconds=60)
     data = flat(6000, 5000, "PNG", "RGBA")
     done: list[str] = []
 
