@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from agent_bridge.bridge.programs.token_maker import TokenWish, chosen_token, token_entry
 from agent_bridge.commands.argument_kinds import PageNumber, TokenWords
 from agent_bridge.commands.arguments import words_of
-from agent_bridge.commands.effects import once
+from agent_bridge.commands.effects import once, then
 from agent_bridge.commands.pages import number_of_pages
+from agent_bridge.commands.private_chats import private_chat, told_since
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.core.actors import Actor
 from agent_bridge.core.names import one_line
@@ -95,29 +96,47 @@ async def _make(ctx: CommandContext, wish: TokenWish) -> TokenMade | TokenNotMad
     plan = await services.token_maker.plan(wish, ctx.sender, for_agents=ctx.can(Permission.OPERATE))
     if isinstance(plan, TokenNotMade):
         return plan
-    rooms = [ctx.room_id, *await services.role_store.bot_rooms(ctx.sender)]
-    chat = await services.token_secrets.private_room(ctx.sender, rooms)
-    if chat is None:
-        return TokenNotMade(TokenProblem.NO_PRIVATE_CHAT)
+    chat = await private_chat(ctx, services.token_secrets)
 
     async def act(connection: Connection) -> Effect:
+        if chat is None:
+            return _refusal(TokenNotMade(TokenProblem.NO_PRIVATE_CHAT))
         nonce = secrets.token_urlsafe(32)
         hashed = services.token_secrets.hash_of(nonce)
         number = await services.token_maker.add(connection, plan, ctx.sender, hashed=hashed, nonce=nonce)
         if isinstance(number, TokenNotMade):
-            return {"refused": number.problem, "named": number.name, "most": number.most}
+            return _refusal(number)
         return {"token": number, "name": plan.name, "identity": plan.label, "chat": chat}
 
     effect = await once(ctx, act)
     if "refused" in effect:
         return TokenNotMade(TokenProblem(effect["refused"]), effect["named"], effect["most"])
-    number, name, chat = effect["token"], effect["name"], effect["chat"]
+    number, name = effect["token"], effect["name"]
+    made = TokenMade(number, name, effect["identity"])
     nonce = await services.tokens.nonce(number)
-    if nonce is not None:
-        since = ctx.event_id if chat == ctx.room_id else ""
-        await services.token_secrets.tell(chat, ctx.key, name, nonce, again=ctx.was_interrupted, since=since)
+    if nonce is None:
+        return made
+    if await _tell(ctx, effect["chat"], name, nonce):
         await services.tokens.told(number)
-    return TokenMade(number, name, effect["identity"])
+        return made
+
+    async def revoke(connection: Connection) -> Effect:
+        await services.tokens.revoke(connection, number)
+        return _refusal(TokenNotMade(TokenProblem.NO_PRIVATE_CHAT))
+
+    await then(ctx, "refused", revoke)
+    return TokenNotMade(TokenProblem.NO_PRIVATE_CHAT)
+
+
+def _refusal(problem: TokenNotMade) -> Effect:
+    return {"refused": problem.problem, "named": problem.name, "most": problem.most}
+
+
+async def _tell(ctx: CommandContext, chat: str, name: str, nonce: str) -> bool:
+    """Tell the caller the token in *chat*; False: others are there now."""
+    return await ctx.services.token_secrets.tell(
+        ctx.sender, chat, ctx.key, name, nonce, again=ctx.was_interrupted, since=told_since(ctx, chat)
+    )
 
 
 async def _revoke(ctx: CommandContext, named: str) -> TokenRevoked | TokenNotMade:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from agent_bridge.commands.argument_kinds import PageNumber, TriggerWords
 from agent_bridge.commands.arguments import words_of
-from agent_bridge.commands.effects import once
+from agent_bridge.commands.effects import once, then
 from agent_bridge.commands.pages import number_of_pages
+from agent_bridge.commands.private_chats import private_chat, told_since
 from agent_bridge.commands.registry import CommandContext, command
 from agent_bridge.commands.waking import WakingPlace, waking_place
 from agent_bridge.core.names import folded, one_line
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from agent_bridge.commands.effects import Effect
     from agent_bridge.core.triggers import Trigger
     from agent_bridge.store.postgres.database import Connection
+    from agent_bridge.store.triggers import TriggerSecret
 
 #: Characters of a name.
 _LONGEST = 80
@@ -108,12 +110,11 @@ def _split(text: str) -> tuple[str, str]:
 
 async def _make(ctx: CommandContext, place: WakingPlace, name: str, kind: TriggerKind) -> TriggerMade | TriggerNotMade:
     services, agent = ctx.services, place.agent
-    rooms = [ctx.room_id, *await services.role_store.bot_rooms(ctx.sender)]
-    chat = await services.trigger_secrets.private_room(ctx.sender, rooms)
-    if chat is None:
-        return TriggerNotMade(TriggerProblem.NO_PRIVATE_CHAT)
+    chat = await private_chat(ctx, services.trigger_secrets)
 
     async def act(connection: Connection) -> Effect:
+        if chat is None:
+            return {"refused": TriggerProblem.NO_PRIVATE_CHAT}
         owned = await services.triggers.owned(ctx.sender, connection)
         taken = {folded(each.name) for each in owned}
         if len(owned) >= MOST_TRIGGERS:
@@ -144,10 +145,22 @@ async def _make(ctx: CommandContext, place: WakingPlace, name: str, kind: Trigge
     number, made = effect["trigger"], effect["name"]
     if (secret := await services.triggers.secret(number)) is None:
         return TriggerNotMade(TriggerProblem.UNKNOWN, made)
-    chat = effect["chat"]
-    since = ctx.event_id if chat == ctx.room_id else ""
-    await services.trigger_secrets.tell(chat, ctx.key, made, secret, again=ctx.was_interrupted, since=since)
-    return TriggerMade(number, made, agent.name, kind)
+    if await _tell(ctx, effect["chat"], made, secret):
+        return TriggerMade(number, made, agent.name, kind)
+
+    async def revoke(connection: Connection) -> Effect:
+        await services.triggers.revoke(connection, number)
+        return {"refused": TriggerProblem.NO_PRIVATE_CHAT}
+
+    await then(ctx, "refused", revoke)
+    return TriggerNotMade(TriggerProblem.NO_PRIVATE_CHAT)
+
+
+async def _tell(ctx: CommandContext, chat: str, name: str, secret: TriggerSecret) -> bool:
+    """Tell the caller the secret in *chat*; False: others are there now."""
+    return await ctx.services.trigger_secrets.tell(
+        ctx.sender, chat, ctx.key, name, secret, again=ctx.was_interrupted, since=told_since(ctx, chat)
+    )
 
 
 def _free_name(name: str, taken: Iterable[str]) -> str:

@@ -43,9 +43,9 @@ class AdminSessions:
         """Forget the text from which the secret of a link derives."""
         await self._database.execute(_SQL["told"], {"link": link})
 
-    async def withdraw(self, link: int) -> None:
+    async def withdraw(self, connection: Connection, link: int) -> None:
         """Let a link not count any more."""
-        await self._database.execute(_SQL["withdraw"], {"link": link})
+        await connection.execute(_SQL["withdraw"], {"link": link})
 
     async def use_link(self, connection: Connection, hashed: str) -> str | None:
         """Use up a link; return its person, None if it does not count (any more)."""

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.delivery.marked_events import marked_events
-from agent_bridge.bridge.rooms.bot_chats import private_room
-from agent_bridge.core.ids import mark
+from agent_bridge.bridge.delivery.secret_messages import SecretMessages
 from agent_bridge.core.programs import derived_token, token_hash
-from agent_bridge.render.content import message
 from agent_bridge.render.tokens import secret_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
 
-#: Part of the mark of the message; other parts are those of the command's answer.
-_PART = -1
 
-
-class TokenSecrets:
+class TokenSecrets(SecretMessages):
     """Makes and tells the secrets.
 
     A token derives from a random text and from *key*, the ``as_token``, until it is told: a command that runs again
@@ -29,7 +21,7 @@ class TokenSecrets:
     """
 
     def __init__(self, homeserver: Homeserver, texts: Texts, *, key: str, url: str) -> None:
-        self._homeserver = homeserver
+        super().__init__(homeserver)
         self._texts = texts
         self._key = key
         self._url = url
@@ -38,17 +30,11 @@ class TokenSecrets:
         """Return the digest of the token that derives from *nonce*."""
         return token_hash(derived_token(self._key, nonce))
 
-    async def private_room(self, user: str, rooms: Iterable[str]) -> str | None:
-        """Return the first of *rooms* in which *user* and the bot are alone; None if there is none."""
-        return await private_room(self._homeserver, user, rooms)
+    async def tell(self, user: str, room_id: str, key: str, name: str, nonce: str, *, again: bool, since: str) -> bool:
+        """Tell *user* the token *name* as the turn *key*: once, also if it is called *again*.
 
-    async def tell(self, room_id: str, key: str, name: str, nonce: str, *, again: bool, since: str) -> None:
-        """Tell the room the token *name* as the turn *key*: once, also if it is called *again*.
-
-        *since*: an event of the room; without one, its whole history is searched for an earlier message.
+        False: others are in the room now, and nothing was told. *since*: an event of the room; without one, its whole
+        history is searched for an earlier message.
         """
-        bot, marked = self._homeserver.namespace.bot, mark(key, _PART)
-        if again and await marked_events(self._homeserver, room_id, bot, {marked}, until=since):
-            return
         text = secret_text(name, derived_token(self._key, nonce), self._url, self._texts)
-        await self._homeserver.send(room_id, message(text, mark=marked, notice=True), txn_id=f"ab.{key}.secret")
+        return await self._send(user, room_id, key, text, again=again, since=since)
