@@ -211,7 +211,9 @@ class Pages:
 
     async def configuration(self, _visit: Visit) -> Shown:
         """Show the configuration without secrets."""
-        return Shown("configuration.html", {"lines": config_lines(self._config.value)})
+        # With thousands of agents and people this takes longer than the event loop may.
+        lines = await asyncio.to_thread(config_lines, self._config.value)
+        return Shown("configuration.html", {"lines": lines})
 
     async def log(self, visit: Visit) -> Shown:
         """Show the actions of administrators."""

@@ -178,7 +178,7 @@ class AdminRoutes:
             visitor = await self._visitor(request)
             if visitor is None:
                 return self._to_login(request)
-            return self._made(request, await act(Visit(request, visitor)), visitor)
+            return await self._made(request, await act(Visit(request, visitor)), visitor)
 
         return await self._guarded(request, self._patience.wait_for(work()))
 
@@ -189,7 +189,7 @@ class AdminRoutes:
             visitor = await self._patience.wait_for(self._visitor(request))
             if visitor is None:
                 return web.Response(status=403, headers=HEADERS)
-            return self._made(request, await act(Visit(request, visitor)), visitor)
+            return await self._made(request, await act(Visit(request, visitor)), visitor)
 
         return await self._guarded(request, work())
 
@@ -205,7 +205,7 @@ class AdminRoutes:
                     return self._to_login(request)
                 if form.get("form") != visitor.form_token:
                     raise Failure("refused")
-                return self._made(request, await act(Visit(request, visitor, form)), visitor)
+                return await self._made(request, await act(Visit(request, visitor, form)), visitor)
 
             return await self._patience.wait_for(changed())
 
@@ -216,7 +216,7 @@ class AdminRoutes:
 
         async def work() -> web.StreamResponse:
             form = await self._form(request) if request.method == "POST" else {}
-            return self._made(request, await act(request, form), None)
+            return await self._made(request, await act(request, form), None)
 
         return await self._guarded(request, work())
 
@@ -259,16 +259,18 @@ class AdminRoutes:
         except ValueError:
             raise Failure("refused") from None
 
-    def _made(
+    async def _made(
         self, request: web.Request, made: Shown | web.StreamResponse, visitor: Visitor | None
     ) -> web.StreamResponse:
+        """Return *made*; a page as HTML, which a thread renders: long ones would block the event loop."""
         if isinstance(made, web.StreamResponse):
             if not made.prepared:
                 made.headers.extend({name: HEADERS[name] for name in HEADERS if name not in made.headers})
             return made
         here = request.path.removeprefix(PATH).strip("/").partition("/")[0]
         values = {"here": here, "visitor": visitor, **made.values}
-        return self._html(self._templates.render(made.template, **values), made.status)
+        text = await asyncio.to_thread(self._templates.render, made.template, **values)
+        return self._html(text, made.status)
 
     def _failed(self, code: str, retry_after: float | None = None) -> web.Response:
         text = self._templates.render("failure.html", here=None, visitor=None, code=code)

@@ -18,6 +18,7 @@ from agent_bridge.core.roles import Role
 from agent_bridge.demo.synapse import free_port
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.roles import RoleStore
+from agent_bridge.web.loop_watchdog import LoopWatchdog
 from support.admin_page import browser, link_of, served, visitor
 from support.admin_rows import fill
 from support.conditions import eventually
@@ -91,6 +92,16 @@ async def test_a_trace_with_a_silent_homeserver_is_a_page(database_url: str, dat
         assert (answer.status, "homeserver cannot be reached" in answer.text) == (200, True), answer.text
         assert 'href="/admin/failures"' in answer.html
         assert "link of the bot" not in answer.text
+
+
+async def test_a_long_configuration_does_not_block_the_event_loop(database_url: str, database: Database) -> None:
+    agents = [{"id": f"agent{number}", "label": f"Agent {number}", "model": "m"} for number in range(1500)]
+    async with served(database_url, agents=agents) as url, visitor(url, database, ADMIN) as admin:
+        await admin.get("/configuration")
+        async with LoopWatchdog() as watchdog:
+            answer = await admin.get("/configuration")
+        assert (answer.status, "agents[agent1499].model" in answer.html) == (200, True)
+        assert max((each.computed for each in watchdog.stalls), default=0.0) < 0.1, watchdog.stalls
 
 
 async def test_work_that_hangs_takes_few_places() -> None:
