@@ -190,7 +190,10 @@ ENGLISH_ADMIN = AdminTexts(
             "The homeserver does not confirm tokens",
             "Its listener at homeserver.address needs the resource openid or federation.",
         ),
-        "no_homeserver": ("The homeserver does not answer", "Try again in a moment, or use a link of the bot."),
+        "no_homeserver": (
+            "The homeserver gives no valid answer",
+            "Try again in a moment, or use a link of the bot. The log of the bridge has the cause.",
+        ),
         "failed": ("The page failed", "The log of the bridge has the cause."),
     },
     seconds="{seconds} s",

@@ -16,9 +16,9 @@ from yarl import URL
 
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, TooLarge
 from agent_bridge.core.http import read_bounded
-from agent_bridge.core.ids import parse_user_id
+from agent_bridge.core.ids import checked_user_id, parse_user_id
 from agent_bridge.i18n.catalogue import Text
-from agent_bridge.matrix.requests import invalid
+from agent_bridge.matrix.requests import as_object, field, invalid
 
 if TYPE_CHECKING:
     from agent_bridge.core.ids import Namespace
@@ -60,21 +60,27 @@ class OpenIdCheck:
             raise invalid() from None
 
     def _user(self, status: int, body: bytes) -> str | None:
-        try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError):
-            answer = None
-        answer = answer if isinstance(answer, dict) else {}
         if status in _NO_TOKEN:
             return None
         if status == HTTPStatus.NOT_FOUND:
             raise HomeserverRefused(Text("homeserver_refused", said=f"HTTP {status}"), status=status)
         if status != HTTPStatus.OK:
             raise HomeserverUnavailable(Text("homeserver_failed", said=f"HTTP {status}"), status=status)
-        user = answer.get("sub")
-        try:
-            _, domain = parse_user_id(user) if isinstance(user, str) else ("", "")
-        except ValueError:
-            return None
-        is_person = domain == self._namespace.domain and not self._namespace.is_ours(str(user))
-        return str(user) if is_person else None
+        user = _subject(body)
+        is_person = parse_user_id(user)[1] == self._namespace.domain and not self._namespace.is_ours(user)
+        return user if is_person else None
+
+
+def _subject(body: bytes) -> str:
+    """Return the user id in a response.
+
+    Raises:
+        HomeserverUnavailable: it has none that can be stored.
+    """
+    try:
+        user = checked_user_id(field(as_object(json.loads(body)), "sub", str))
+    except (ValueError, RecursionError):
+        raise invalid() from None
+    if not user.isprintable():
+        raise invalid()
+    return user

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,13 @@ from agent_bridge.web.loop_watchdog import LoopWatchdog
 from support.admin_page import browser, link_of, served, visitor
 from support.admin_rows import fill
 from support.conditions import eventually
+from support.fault_server import Reply
 from support.severable_proxy import Line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from support.fault_server import FaultServer
 
 ADMIN = "@admin:test.local"
 
@@ -92,6 +96,32 @@ async def test_a_trace_with_a_silent_homeserver_is_a_page(database_url: str, dat
         assert (answer.status, "homeserver cannot be reached" in answer.text) == (200, True), answer.text
         assert 'href="/admin/failures"' in answer.html
         assert "link of the bot" not in answer.text
+
+
+async def test_a_homeserver_with_an_odd_answer_about_openid_is_told(
+    database_url: str, wire: FaultServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    bodies = (
+        *(b"<html>", b"[" * 9_000, b"x" * 20_000, b"[]", b"{}", b'{"sub": 7}', b'{"sub": "admin"}'),
+        # PostgreSQL has no such text.
+        *(b'{"sub": "@\\ud800:test.local"}', b'{"sub": "@\\u0000:test.local"}'),
+    )
+    token = json.dumps({"access_token": "opaque", "matrix_server_name": "test.local"})
+    async with (
+        served(
+            database_url,
+            homeserver={"address": wire.root_url, "domain": "test.local"},
+            admin={"enabled": True, "openid": True},
+            permissions={"test.local": "admin"},
+        ) as url,
+        browser(url) as person,
+    ):
+        for body in bodies:
+            wire.script(Reply(200, {"Content-Type": "application/json"}, (body,)))
+            answer = await person.post("/login/openid", {"token": token})
+            assert (answer.status, answer.cookies) == (502, {}), (body[:50], answer.text)
+            assert "homeserver gives no valid answer" in answer.text
+    assert not [each for each in caplog.records if each.levelname == "ERROR"]
 
 
 async def test_a_long_configuration_does_not_block_the_event_loop(database_url: str, database: Database) -> None:
