@@ -48,7 +48,7 @@ class Operation:
     total: int | None
     #: The results of the steps that are done: values of JSON.
     found: Sequence[Any]
-    #: Why it failed; None: it did not.
+    #: As :attr:`OperationEntry.error`.
     error: str | None
     #: Failures since the last progress.
     tries: int
@@ -108,7 +108,7 @@ class OperationEntry:
     done: int
     total: int | None
     note: str
-    #: Why it failed, in English; None: it did not.
+    #: Why it failed, in the language of the bridge; None: it did not.
     error: str | None
     #: User id; empty: the operator of the command line, or the bridge itself.
     requested_by: str

@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 
 def build_operations(settings: Settings, stores: Stores, clients: Clients, agents: AgentParts) -> Operations:
     """Build the part that runs long work, with its kinds."""
-    config, store, texts = settings.config, OperationStore(stores.database), settings.texts
+    config, store = settings.config, OperationStore(stores.database)
+    texts, prefix = settings.texts, config.bot.prefix
     rooms = ComparedRooms(stores.database, private=config.rooms.private)
     repair = Repair(
         clients.homeserver,
@@ -57,6 +58,7 @@ def build_operations(settings: Settings, stores: Stores, clients: Clients, agent
         _steps(settings, stores, clients, agents),
         Servers(stores.database).with_rooms,
         config.rooms.concurrency,
+        texts,
     )
     invite = InviteEverywhere(
         clients.homeserver,
@@ -75,9 +77,9 @@ def build_operations(settings: Settings, stores: Stores, clients: Clients, agent
         stores.agents,
         ImportedMessages(stores.database),
         upstreams,
-        ImportedPeople(clients.homeserver, clients.media, draw_tile, settings.texts),
+        ImportedPeople(clients.homeserver, clients.media, draw_tile, texts),
         agents.provisioner.request,
-        settings.texts,
+        texts,
     )
     erasure = Erasure(
         clients.homeserver,
@@ -93,7 +95,6 @@ def build_operations(settings: Settings, stores: Stores, clients: Clients, agent
         ERASE: erasure.run,
         DELETE: Deletion(store).run,
     }
-    texts, prefix = settings.texts, config.bot.prefix
 
     def shown_repair(operation: Operation) -> str:
         return render_repair(repair_report(operation), texts, prefix)
@@ -115,7 +116,7 @@ def build_operations(settings: Settings, stores: Stores, clients: Clients, agent
         if not is_short(operation):
             await deletions.show(operation)
 
-    return Operations(store, runners, {**reports, DELETE: show_deletion}, stores.signals)
+    return Operations(store, runners, {**reports, DELETE: show_deletion}, stores.signals, texts)
 
 
 async def _remove_chat(agents: AgentParts, chat: int, gives_up: bool) -> bool:  # noqa: FBT001  # the only flag

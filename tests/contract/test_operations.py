@@ -14,6 +14,8 @@ from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import HomeserverUnavailable, RateLimited, StoreError
 from agent_bridge.core.operations import PROVISION, Operation, OperationState, Pause, Progress
 from agent_bridge.i18n.catalogue import Text
+from agent_bridge.i18n.english import ENGLISH
+from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.postgres.signals import Signals
@@ -22,6 +24,8 @@ from support.conditions import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
+
+    from agent_bridge.i18n.catalogue import Texts
 
 
 @pytest.fixture
@@ -62,11 +66,13 @@ class Counting:
         self.reports.append((str(operation.state), operation.done, operation.error))
 
 
-def running(store: OperationStore, work: Counting, retry: float = 0.001, **options: float) -> Operations:
+def running(
+    store: OperationStore, work: Counting, retry: float = 0.001, texts: Texts = ENGLISH, **options: float
+) -> Operations:
     """Return operations of two kinds, whose steps *work* does."""
     kinds = ("count", "other")
     runners, reports = dict.fromkeys(kinds, work.run), dict.fromkeys(kinds, work.report)
-    return Operations(store, runners, reports, Signals(), retry=Backoff(first=retry, cap=retry), **options)
+    return Operations(store, runners, reports, Signals(), texts, retry=Backoff(first=retry, cap=retry), **options)
 
 
 async def run_to_end(operations: Operations, store: OperationStore, operation: int) -> Operation:
@@ -163,11 +169,18 @@ async def test_a_leader_that_was_replaced_stores_nothing(store: OperationStore) 
         await store.progress(await found(store, operation), Progress(2, 3, 2))
 
 
-async def test_an_operation_without_progress_fails_with_its_reason(store: OperationStore) -> None:
+@pytest.mark.parametrize(
+    ("texts", "cause"),
+    [(ENGLISH, "the homeserver cannot be reached: x"), (RUSSIAN, "домашний сервер недоступен: x")],
+    ids=["english", "russian"],
+)
+async def test_an_operation_without_progress_fails_with_its_reason(
+    store: OperationStore, texts: Texts, cause: str
+) -> None:
     operation = await store.request_alone("count", "key", {})
     work = Counting([away() for _ in range(20)])
-    ended = await run_to_end(running(store, work), store, operation)
-    assert (ended.state, ended.error) == (OperationState.FAILED, "the homeserver cannot be reached: x")
+    ended = await run_to_end(running(store, work, texts=texts), store, operation)
+    assert (ended.state, ended.error) == (OperationState.FAILED, cause)
     assert work.reports == [("failed", 0, ended.error)]
     # The next one is not affected.
     following = await store.request_alone("count", "next", {})
@@ -240,7 +253,7 @@ async def test_one_that_awaits_other_work_lets_the_same_kind_pass(store: Operati
             yield Progress(1, 1, 1, note="subject")
 
     work = Counting()
-    operations = Operations(store, {"count": run}, {"count": work.report}, Signals())
+    operations = Operations(store, {"count": run}, {"count": work.report}, Signals(), ENGLISH)
     await operations.run_all()
     states = [(await found(store, each)).state for each in (waiting, other)]
     assert states == [OperationState.QUEUED, OperationState.DONE]

@@ -20,7 +20,6 @@ from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverUnavailable, RateLimited, StoreError
 from agent_bridge.core.operations import Progress
 from agent_bridge.core.results.repairs import Difference, Outcome, Part, RepairReport, RoomDifferences
-from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.matrix.pacing import background
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agent_bridge.core.operations import Operation
+    from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.repairs import ComparedRooms
     from agent_bridge.store.servers import PlaceRoom
@@ -95,13 +95,20 @@ class Repair:
     """Runs the operation. Its parameters are ``agent`` (a row id, or null), ``force`` and ``dry``."""
 
     def __init__(
-        self, homeserver: Homeserver, rooms: ComparedRooms, steps: RepairSteps, places: Places, concurrency: int
+        self,
+        homeserver: Homeserver,
+        rooms: ComparedRooms,
+        steps: RepairSteps,
+        places: Places,
+        concurrency: int,
+        texts: Texts,
     ) -> None:
         self._homeserver = homeserver
         self._rooms = rooms
         self._steps = steps
         self._places = places
         self._concurrency = concurrency
+        self._texts = texts
 
     async def run(self, operation: Operation) -> AsyncGenerator[Progress, None]:
         """Compare the rooms behind the position of *operation*, several at a time, in their order.
@@ -176,13 +183,13 @@ class Repair:
                 else:
                     away += 1
                 if tries == _FEW:
-                    error = failure.says(ENGLISH)
+                    error = failure.says(self._texts)
                     break
                 if away == _MANY:
                     raise
                 await asyncio.sleep(_RETRY.delay(tries + away))
             except BridgeError as failure:
-                error = failure.says(ENGLISH)
+                error = failure.says(self._texts)
                 break
         found = RoomDifferences(target.name, target.room_id, tuple(editor.differences), error, target.agent)
         _note(found)

@@ -19,13 +19,13 @@ from agent_bridge.bridge.queue.periodic import FALLBACK, every
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, RateLimited, StoreError
 from agent_bridge.core.operations import OperationState, Pause
-from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.store.postgres.signals import Topic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from agent_bridge.core.operations import Operation, Progress
+    from agent_bridge.i18n.catalogue import Texts
     from agent_bridge.store.operations import OperationStore
     from agent_bridge.store.postgres.signals import Signals
 
@@ -48,7 +48,10 @@ _LOOK = 0.25
 
 
 class Operations:
-    """Runs operations with *runners*, by kind, and has their progress shown by *reports*, by kind."""
+    """Runs operations with *runners*, by kind, and has their progress shown by *reports*, by kind.
+
+    The cause of a failure is stored in the language of *texts*.
+    """
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class Operations:
         runners: Mapping[str, Runner],
         reports: Mapping[str, Report],
         signals: Signals,
+        texts: Texts,
         *,
         retry: Backoff = _RETRY,
         slice_seconds: float = _SLICE,
@@ -64,6 +68,7 @@ class Operations:
         self._runners = runners
         self._reports = reports
         self._signals = signals
+        self._texts = texts
         self._retry = retry
         self._slice = slice_seconds
         #: When the progress of each operation is shown next, by a monotonic clock.
@@ -134,7 +139,7 @@ class Operations:
         if operation.tries + 1 >= _MOST_TRIES:
             log = _log.error if operation.tries + 1 == _MOST_TRIES else _log.debug
             log("an operation failed", operation=operation.id, kind=operation.kind, error=str(error))
-            await self._finish(operation, error.says(ENGLISH))
+            await self._finish(operation, error.says(self._texts))
         else:
             await self._try_later(operation, error)
 
