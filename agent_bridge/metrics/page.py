@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 PATH = "/metrics"
 #: Seconds for which a scrape waits for the values of the database, and for which scrapes share them and a text.
 _WITHIN, _SHARED_FIGURES, _SHARED_TEXT = 2.0, 5.0, 1.0
+#: Seconds between two lines of the log about scrapes without the token.
+_BETWEEN_REFUSALS = 600.0
 #: Seconds in which a scraper takes the text.
 _PATIENCE = 10.0
 #: Seconds of the end of the process for a statement that runs.
@@ -65,7 +67,8 @@ class MetricsPage:
         self._reading: asyncio.Task[DatabaseFigures | None] | None = None
         self._began = self._ended = 0.0
         self._failed = False
-        #: By format (OpenMetrics or not): the last text, its time, and whether it has the values of the database.
+        self._refusal_logged = -_BETWEEN_REFUSALS
+        #: By format (OpenMetrics or not): the last text, and its time.
         self._texts: dict[bool, tuple[bytes, float]] = {}
 
     def add_routes(self, app: web.Application) -> None:
@@ -75,7 +78,7 @@ class MetricsPage:
 
     async def _scrape(self, request: web.Request) -> web.StreamResponse:
         if self._token is not None and not hmac.compare_digest(bearer_token(request), self._token):
-            _log.warning("a scrape from %s refused: metrics.token is missing or wrong", request.remote)
+            self._note_refusal(request)
             headers = {"WWW-Authenticate": "Bearer"}
             return error_response(401, "invalid_token", "the bearer token is missing or wrong", headers)
         # A scraper keeps its connection until the next scrape.
@@ -94,21 +97,30 @@ class MetricsPage:
                 request.transport.abort()
         return response
 
+    def _note_refusal(self, request: web.Request) -> None:
+        """Log a scrape without the token, unless the log has had one just now: anybody can make many."""
+        now = asyncio.get_running_loop().time()
+        if now - self._refusal_logged >= _BETWEEN_REFUSALS:
+            self._refusal_logged = now
+            _log.warning("a scrape from %s refused: metrics.token is missing or wrong", request.remote)
+
     async def _text(self, *, as_openmetrics: bool) -> bytes:
         """Return the text. Its computation takes some milliseconds, so that scrapes within a second share one."""
-        clock = asyncio.get_running_loop().time
-        text, at = self._texts.get(as_openmetrics, (b"", -self._shared_text))
-        if clock() - at < self._shared_text:
-            return text
+        if (shared := self._shared(as_openmetrics=as_openmetrics)) is not None:
+            return shared
         figures = await self._figures()
-        text, at = self._texts.get(as_openmetrics, (b"", -self._shared_text))
-        if clock() - at < self._shared_text:
-            # Another scrape has waited for the same values.
-            return text
+        # Another scrape may have waited for the same values.
+        if (shared := self._shared(as_openmetrics=as_openmetrics)) is not None:
+            return shared
         self._gauges.database = figures
         text = exposition(self._registry, as_openmetrics=as_openmetrics)
-        self._texts[as_openmetrics] = (text, clock())
+        self._texts[as_openmetrics] = (text, asyncio.get_running_loop().time())
         return text
+
+    def _shared(self, *, as_openmetrics: bool) -> bytes | None:
+        """Return the last text; None if it is too old, or there is none."""
+        text, at = self._texts.get(as_openmetrics, (None, 0.0))
+        return text if asyncio.get_running_loop().time() - at < self._shared_text else None
 
     async def _figures(self) -> DatabaseFigures | None:
         """Return the values of the database; None if it does not answer in time."""
