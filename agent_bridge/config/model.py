@@ -86,7 +86,7 @@ class AppServiceConfig(Section):
         examples=["http://localhost:29340"],
     )
     hostname: str = Field("127.0.0.1", min_length=1, description="Address on which the bridge listens.")
-    port: StrictInt = Field(29340, ge=0, le=65535, description="Port on which the bridge listens.")
+    port: StrictInt = Field(29340, ge=1, le=65535, description="Port on which the bridge listens.")
     as_token: Secret = Field(description="Token of the bridge for the homeserver; agent-bridge init generates it.")
     hs_token: Secret = Field(description="Token of the homeserver for the bridge; agent-bridge init generates it.")
     bot_username: BotLocalpart = Field("agentbridge", description="Localpart of the bridge bot.")

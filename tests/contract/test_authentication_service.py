@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from mautrix.api import Method, Path
 from agent_bridge.cli.doctor import Doctor
 from agent_bridge.config.model import Config
 from agent_bridge.config.registration import registration, to_yaml
-from agent_bridge.core.errors import HomeserverRefused
+from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable
 from agent_bridge.demo.account import call
 from agent_bridge.demo.synapse import Synapse
 from agent_bridge.matrix.admin import delete_room, is_server_administrator, join_user
@@ -134,6 +135,17 @@ async def test_a_path_that_nobody_serves_is_no_service(wire: FaultServer) -> Non
     wire.script(*[Reply(404, {"Content-Type": "text/plain"}, (b"404 page not found",))] * 2)
     async with homeserver_session() as session:
         assert await auth_service(Homeserver(settings.homeserver.address, "token", settings.namespace, session)) is None
+
+
+@pytest.mark.parametrize("has_head", [True, False])
+async def test_a_homeserver_that_hangs_is_not_waited_for(wire: FaultServer, *, has_head: bool) -> None:
+    settings = config(wire.root_url)
+    wire.script(*[Reply(200, {"Content-Type": "application/json"}, then="hang", head=has_head)] * 2)
+    async with homeserver_session() as session, asyncio.timeout(5):
+        homeserver = Homeserver(settings.homeserver.address, "token", settings.namespace, session)
+        assert await software(homeserver, patience=0.2) == ""
+        with pytest.raises(HomeserverUnavailable, match=r"no response within 0\.2 s"):
+            await auth_service(homeserver, patience=0.2)
 
 
 async def test_a_service_that_is_away_is_a_fault(synapse: Synapse, service: AuthService, tmp_path: File) -> None:

@@ -103,6 +103,8 @@ def test_tokens_are_long_and_never_the_same() -> None:
             ],
         ),
         ({"port": 70000}, ["appservice.port: must be at most 65535"]),
+        # A port of the system's choice, where the homeserver never finds the bridge.
+        ({"port": 0}, ["appservice.port: must be at least 1"]),
         ({"upstream_kind": "oracle"}, ["upstreams[0].kind: must be 'openai', 'letta', 'letta_v1' or 'a2a'"]),
         (
             {"admin": "admin"},
