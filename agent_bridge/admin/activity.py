@@ -105,8 +105,9 @@ class Activity:
 
             return await self._streams.serve_texts(visit.request, _texts(subscriber), is_permitted)
 
-    async def end(self) -> None:
+    async def end(self, app: web.Application) -> None:
         """End all streams: the process ends."""
+        await self._streams.end(app)
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=1)

@@ -142,7 +142,7 @@ class AdminRoutes:
         actions: Mapping[str, Act],
         public: Mapping[tuple[str, str], PublicAct],
         streams: Mapping[str, Act],
-        end: Callable[[], Awaitable[None]],
+        end: Callable[[web.Application], Awaitable[None]],
     ) -> None:
         self._gate = gate
         self._visitors = visitors
@@ -169,7 +169,7 @@ class AdminRoutes:
         router.add_get(f"{PATH}/static/{{digest}}/{{name}}", self._assets.serve)
         for path in (PATH, PATH + "/{path:.*}"):
             router.add_route("*", path, _PublicHandler(self, _unknown).answer)
-        app.on_shutdown.append(self._shut_down)
+        app.on_shutdown.append(self._end)
 
     async def show(self, request: web.Request, act: Act) -> web.StreamResponse:
         """Return the page that *act* makes for a person who may enter; others are shown how to sign in."""
@@ -287,9 +287,6 @@ class AdminRoutes:
         if request.headers.get("HX-Request") == "true":
             return web.Response(status=403, headers={**HEADERS, "HX-Redirect": f"{PATH}/login"})
         return redirect("/login")
-
-    async def _shut_down(self, _app: web.Application) -> None:
-        await self._end()
 
 
 class _Handler:

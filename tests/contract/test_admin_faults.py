@@ -218,6 +218,19 @@ async def test_a_link_is_used_once_by_two_processes_at_the_same_time(database_ur
             assert sorted(each.status for each in answers) == [303, 403, 403, 403]
 
 
+async def test_the_process_ends_although_somebody_looks_at_the_live_activity(
+    database_url: str, database: Database
+) -> None:
+    async with AsyncExitStack() as process, AsyncExitStack() as people:
+        url = await process.enter_async_context(served(database_url))
+        admin = await people.enter_async_context(visitor(url, database, ADMIN))
+        stream = await people.enter_async_context(admin.session.get(f"{url}/admin/events"))
+        assert stream.status == 200
+        await stream.content.readline()
+        async with asyncio.timeout(20):
+            await process.aclose()
+
+
 async def test_a_session_has_an_end(database_url: str, database: Database) -> None:
     async with served(database_url, admin={"enabled": True, "session_hours": 2}) as url, browser(url) as admin:
         answer = await admin.post(await link_of(database, ADMIN))
