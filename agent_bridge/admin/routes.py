@@ -65,7 +65,7 @@ class Visit:
     @property
     def is_part(self) -> bool:
         """Whether htmx asks for a part of a page."""
-        return self.request.headers.get("HX-Request") == "true"
+        return _is_part(self.request)
 
     def query(self, name: str) -> str:
         """Return a parameter of the query; empty without it. PostgreSQL has no text with a NUL."""
@@ -284,7 +284,7 @@ class AdminRoutes:
 
     def _to_login(self, request: web.Request) -> web.Response:
         # htmx follows a redirection within a part of the page.
-        if request.headers.get("HX-Request") == "true":
+        if _is_part(request):
             return web.Response(status=403, headers={**HEADERS, "HX-Redirect": f"{PATH}/login"})
         return redirect("/login")
 
@@ -315,6 +315,10 @@ class _PublicHandler:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         return await self._routes.answer(request, self._act)
+
+
+def _is_part(request: web.Request) -> bool:
+    return request.headers.get("HX-Request") == "true"
 
 
 def redirect(path: str) -> web.Response:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import every
+from agent_bridge.bridge.queue.periodic import ONLY_WOKEN, every
 from agent_bridge.core.admin import AdminAction, form_token, random_secret, secret_hash
 from agent_bridge.core.permissions import CAN, Permission
 from agent_bridge.core.roles import EVERYWHERE
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from agent_bridge.store.postgres.database import Connection, Database
 
 _log = structlog.stdlib.get_logger(__name__)
-
-#: Longer than a process runs.
-_YEAR = 31_536_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +117,7 @@ class Visitors:
 
     async def run(self) -> None:
         """End the sessions and the links of people who may not enter any more, after each change of roles."""
-        await every(_YEAR, self._look, name="sessions of the admin page", wake=self.roles_changed)
+        await every(ONLY_WOKEN, self._look, name="sessions of the admin page", wake=self.roles_changed)
 
     async def _look(self) -> None:
         lost = [user for user in await self._sessions.people() if not self.may_enter(user)]

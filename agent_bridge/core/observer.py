@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from agent_bridge.core.turns import TurnKind
     from agent_bridge.core.usage import UsageEntry
 
+#: The outcome of a turn that was replaced by a note that its event is ignored. Others are states of turns.
+DISMISSED = "dismissed"
+
 
 class TransactionResult(StrEnum):
     """The end of a transaction of the homeserver."""

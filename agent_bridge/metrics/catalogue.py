@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from agent_bridge.core.agents import AgentState
-from agent_bridge.core.observer import Operation, RequestResult, TransactionResult
+from agent_bridge.core.observer import DISMISSED, Operation, RequestResult, TransactionResult
 from agent_bridge.core.turns import TurnKind, TurnState
 
 #: The beginning of all names.
@@ -16,8 +16,6 @@ PREFIX: Final = "agent_bridge"
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 #: The value of a label whose values are limited and that has none of them.
 OTHER: Final = "other"
-#: The outcome of a turn that was replaced by a note that its event is ignored.
-DISMISSED: Final = "dismissed"
 _TURN_OUTCOMES = (TurnState.DONE, TurnState.FAILED, TurnState.STOPPED, TurnState.COLLECTED, DISMISSED)
 #: Upper bounds in seconds: of requests, and of answers of agents.
 _REQUESTS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)

@@ -12,7 +12,7 @@ from agent_bridge.core.answers import NO_EXTRAS, Part
 from agent_bridge.core.attempts import left_attempts
 from agent_bridge.core.chains import ChainPosition
 from agent_bridge.core.errors import StoreRefused, TurnLost
-from agent_bridge.core.observer import UNOBSERVED
+from agent_bridge.core.observer import DISMISSED, UNOBSERVED
 from agent_bridge.core.rooms import KindName, SpeechMode, Streaming, WhenBusy
 from agent_bridge.core.transcript import NO_CATCH_UP
 from agent_bridge.core.turns import QueuedMessage, Send, StopReason, Turn, TurnKind, TurnState
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from agent_bridge.store.postgres.database import Database
 
 _SQL = Statements("turns")
-#: The outcome of a turn of which only a note is left.
-DISMISSED = "dismissed"
 
 
 def _turn(row: DictRow) -> Turn:

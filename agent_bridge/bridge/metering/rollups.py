@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.queue.periodic import every
+from agent_bridge.bridge.queue.periodic import ONLY_WOKEN, every
 from agent_bridge.core.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 #: Seconds between two writes at least.
 _REST = 60.0
-#: Longer than a process runs.
-_YEAR = 31_536_000.0
 _RETRY = Backoff(first=5, cap=60)
 
 
@@ -34,7 +32,9 @@ class RollupWriter:
 
     async def run(self) -> None:
         """Write until cancelled: once at the start, for turns that nobody has added up."""
-        await every(_YEAR, self._write, name="sums of the admin page", wake=self._ended, rest=self._rest, retry=_RETRY)
+        await every(
+            ONLY_WOKEN, self._write, name="sums of the admin page", wake=self._ended, rest=self._rest, retry=_RETRY
+        )
 
     async def _write(self) -> None:
         await self._store.write()

@@ -19,6 +19,8 @@ _log = structlog.stdlib.get_logger(__name__)
 
 #: Seconds between two runs of work that signals wake: they find the changes whose signal was lost.
 FALLBACK = 15.0
+#: Seconds between two runs of work that signals alone wake: longer than a process runs.
+ONLY_WOKEN = 31_536_000.0
 #: Seconds between two runs at least, however many signals come: of cheap work, and of work that reads many rows.
 _REST, LONG_REST = 0.02, 0.5
 _RETRY = Backoff(first=0.5, cap=5)

@@ -56,8 +56,7 @@ SELECT (SELECT coalesce(jsonb_object_agg(state, agents), '{}')
        (SELECT min(since) FROM open_turn WHERE state = 'queued') AS oldest
 
 -- moments --
--- Return the changes of turns for agents since the time %(since)s, the oldest first, at most %(limit)s of each kind, and the
--- present time.
+-- Return the changes of turns for agents since the time %(since)s, the oldest first, at most %(limit)s of each kind.
 WITH moment AS (
     (SELECT id, 'queued' AS state, created_at AS at FROM turn
      WHERE created_at > %(since)s AND kind IN ('message', 'again', 'edit') ORDER BY created_at DESC LIMIT %(limit)s)
