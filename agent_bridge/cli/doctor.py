@@ -333,7 +333,11 @@ class Doctor:
 
     @asynccontextmanager
     async def _endpoint(self, arrivals: Arrivals | None = None) -> AsyncIterator[str]:
-        """Listen on the bridge's port, unless the running bridge does; give the name of the process that listens."""
+        """Listen on the bridge's port, unless the running bridge does; give the name of the process that listens.
+
+        Raises:
+            OSError: the address is not one of this machine.
+        """
         app = web.Application()
         hs_token = self._config.appservice.hs_token.get_secret_value()
         take = None if arrivals is None else arrivals.take
@@ -343,6 +347,9 @@ class Doctor:
         try:
             try:
                 await web.TCPSite(runner, self._config.appservice.hostname, self._config.appservice.port).start()
+            except UnicodeError as error:
+                # A name that is none, such as one with an empty part, fails before it is looked up.
+                raise OSError(str(error)) from error
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise

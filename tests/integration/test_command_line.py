@@ -209,6 +209,18 @@ async def test_why_explains_the_outcome_of_a_message(harness: BridgeHarness, dat
         assert (code, "The bridge has no record of" in said) == (0, True)
 
 
+async def test_doctor_names_a_hostname_that_is_none(harness: BridgeHarness, tmp_path: Path) -> None:
+    """A name with an empty part fails before it is looked up."""
+    config = harness.config("postgresql://nobody@127.0.0.1:9/none", [])
+    appservice = config.appservice.model_copy(update={"hostname": "a..b"})
+    write_config(tmp_path, config.model_copy(update={"appservice": appservice}))
+    code, said = await run_command("doctor", "-c", str(tmp_path / "config.yaml"))
+    assert code == 1
+    assert "FAIL  homeserver → bridge: cannot listen on a..b:" in said
+    assert "→ correct appservice.hostname" in said
+    assert "Traceback" not in said
+
+
 async def test_a_taken_port_is_named(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
     config = harness.config(database_url, [{"name": "u", "url": "http://127.0.0.1:9/v1"}])
     async with harness.bridge(config):
