@@ -18,7 +18,7 @@ from agent_bridge.bridge.queue.worker import Worker
 from agent_bridge.clients import open_clients
 from agent_bridge.core.feed import FeedSwitch
 from agent_bridge.core.live import Live
-from agent_bridge.core.observer import Bell
+from agent_bridge.core.observer import TurnEndSignal
 from agent_bridge.core.roles import Role, Roles
 from agent_bridge.core.threads import ArchivedRooms
 from agent_bridge.core.turns import TurnKind
@@ -112,7 +112,7 @@ async def build(
     )
     async with AsyncExitStack() as stack:
         ended = asyncio.Event()
-        observer = Bell(settings.observer, ended.set) if config.admin.enabled else settings.observer
+        observer = TurnEndSignal(settings.observer, ended.set) if config.admin.enabled else settings.observer
         stores = await open_stores(config.database, timeouts.database, stack, observer)
         refresher = build_refresher(settings, stores)
         # Before anything is decided by the configuration alone: people may have given other roles.

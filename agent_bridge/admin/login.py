@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from agent_bridge.admin.routes import Patience, Visit
-    from agent_bridge.admin.security import Gate
+    from agent_bridge.admin.routes import Visit, WorkLimiter
+    from agent_bridge.admin.security import BrowserSecurity
     from agent_bridge.admin.visitors import Visitors
     from agent_bridge.matrix.openid import OpenIdCheck
 
@@ -35,15 +35,15 @@ class Login:
 
     def __init__(
         self,
-        gate: Gate,
+        security: BrowserSecurity,
         visitors: Visitors,
-        patience: Patience,
+        limiter: WorkLimiter,
         openid: OpenIdCheck | None,
         trusted: Sequence[IPv4Network | IPv6Network],
     ) -> None:
-        self._gate = gate
+        self._security = security
         self._visitors = visitors
-        self._patience = patience
+        self._limiter = limiter
         self._openid = openid
         self._trusted = trusted
         self._attempts = Buckets(_ATTEMPTS)
@@ -65,7 +65,7 @@ class Login:
 
         Only wrong links count as attempts: strangers with the same address must not keep a person out.
         """
-        found = await self._patience.wait_for(self._visitors.enter_by_link(request.match_info["secret"]))
+        found = await self._limiter.wait_for(self._visitors.enter_by_link(request.match_info["secret"]))
         if found is None:
             self._count(request)
             raise Failure("bad_link")
@@ -88,13 +88,13 @@ class Login:
             raise Failure("no_homeserver") from None
         if user is None:
             raise Failure("no_token")
-        return self._entered(request, user, await self._patience.wait_for(self._visitors.enter(user)))
+        return self._entered(request, user, await self._limiter.wait_for(self._visitors.enter(user)))
 
     async def leave(self, visit: Visit) -> web.Response:
         """Sign out."""
         await self._visitors.leave(visit.visitor)
         response = redirect("/login")
-        self._gate.take(visit.request, response)
+        self._security.delete_cookie(visit.request, response)
         return response
 
     def _count(self, request: web.Request) -> None:
@@ -111,7 +111,7 @@ class Login:
             _log.warning("a person without the role tried to enter the admin page", user=user)
             raise Failure("no_role")
         response = redirect("")
-        self._gate.give(request, response, secret, self._visitors.seconds)
+        self._security.set_cookie(request, response, secret, self._visitors.seconds)
         return response
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from agent_bridge.admin.assets import Assets
-    from agent_bridge.admin.security import Gate
+    from agent_bridge.admin.security import BrowserSecurity
     from agent_bridge.admin.templates import Templates
     from agent_bridge.admin.visitors import Visitor, Visitors
 
@@ -90,7 +90,7 @@ class Failure(Exception):
         self.retry_after = retry_after
 
 
-class Patience:
+class WorkLimiter:
     """Waits for work with the database, *within* seconds, of *most* pieces at a time.
 
     Work that hangs is cancelled and not waited for, because the cancellation of a statement waits for the server, too.
@@ -132,11 +132,11 @@ class AdminRoutes:
 
     def __init__(
         self,
-        gate: Gate,
+        security: BrowserSecurity,
         visitors: Visitors,
         templates: Templates,
         assets: Assets,
-        patience: Patience,
+        limiter: WorkLimiter,
         *,
         pages: Mapping[str, Act],
         actions: Mapping[str, Act],
@@ -144,11 +144,11 @@ class AdminRoutes:
         streams: Mapping[str, Act],
         end: Callable[[web.Application], Awaitable[None]],
     ) -> None:
-        self._gate = gate
+        self._security = security
         self._visitors = visitors
         self._templates = templates
         self._assets = assets
-        self._patience = patience
+        self._limiter = limiter
         self._pages = pages
         self._actions = actions
         self._public = public
@@ -180,13 +180,13 @@ class AdminRoutes:
                 return self._to_login(request)
             return await self._made(request, await act(Visit(request, visitor)), visitor)
 
-        return await self._guarded(request, self._patience.wait_for(work()))
+        return await self._guarded(request, self._limiter.wait_for(work()))
 
     async def stream(self, request: web.Request, act: Act) -> web.StreamResponse:
         """Return the response of *act*, which takes its time, for a person who may enter."""
 
         async def work() -> web.StreamResponse:
-            visitor = await self._patience.wait_for(self._visitor(request))
+            visitor = await self._limiter.wait_for(self._visitor(request))
             if visitor is None:
                 return web.Response(status=403, headers=HEADERS)
             return await self._made(request, await act(Visit(request, visitor)), visitor)
@@ -207,7 +207,7 @@ class AdminRoutes:
                     raise Failure("refused")
                 return await self._made(request, await act(Visit(request, visitor, form)), visitor)
 
-            return await self._patience.wait_for(changed())
+            return await self._limiter.wait_for(changed())
 
         return await self._guarded(request, work())
 
@@ -237,7 +237,7 @@ class AdminRoutes:
             return self._failed("failed")
 
     async def _visitor(self, request: web.Request) -> Visitor | None:
-        visitor = await self._visitors.find(self._gate.session_of(request))
+        visitor = await self._visitors.find(self._security.session_of(request))
         if visitor is not None:
             # A browser keeps its connections.
             request[OF_PROGRAM] = True
@@ -249,7 +249,7 @@ class AdminRoutes:
         Raises:
             Failure: another page has sent it, or it is no form of the page.
         """
-        if not self._gate.is_own(request):
+        if not self._security.is_own(request):
             raise Failure("refused")
         body = await read_body(request, _MOST)
         if request.content_type == "application/json":

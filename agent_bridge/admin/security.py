@@ -39,7 +39,7 @@ _HOST = "__Host-"
 _LONGEST, _DIGITS = 100, 8
 
 
-class Gate:
+class BrowserSecurity:
     """Knows the address of the page, *url*, and the *trusted* reverse proxies.
 
     The cookies of each *bridge* have a name of their own: they belong to a host, whatever the port.
@@ -74,7 +74,7 @@ class Gate:
         secret = request.cookies.get(self._name(self.is_https(request)))
         return secret if secret and len(secret) <= _LONGEST else None
 
-    def give(self, request: web.Request, response: web.Response, secret: str, seconds: float) -> None:
+    def set_cookie(self, request: web.Request, response: web.Response, secret: str, seconds: float) -> None:
         """Have the browser of *request* keep the *secret* of a session for some seconds."""
         is_https = self.is_https(request)
         response.set_cookie(
@@ -87,7 +87,7 @@ class Gate:
             samesite="Strict",
         )
 
-    def take(self, request: web.Request, response: web.Response) -> None:
+    def delete_cookie(self, request: web.Request, response: web.Response) -> None:
         """Have the browser of *request* forget the secret."""
         is_https = self.is_https(request)
         path = "/" if is_https else PATH

@@ -84,17 +84,20 @@ class Observer:
         """Note the tokens and the cost of a request to an agent."""
 
 
-class Bell(Observer):
-    """Calls *ring* when turns end, of which it also tells *other*; for the store of turns, which tells nothing else."""
+class TurnEndSignal(Observer):
+    """Calls *signal* when turns end, of which it also tells *other*.
 
-    def __init__(self, other: Observer, ring: Callable[[], None]) -> None:
+    It is for the store of turns, which tells nothing else.
+    """
+
+    def __init__(self, other: Observer, signal: Callable[[], None]) -> None:
         self._other = other
-        self._ring = ring
+        self._signal = signal
 
     def turn_ended(self, kind: TurnKind, outcome: str, times: int = 1) -> None:
         """See :class:`Observer`."""
         self._other.turn_ended(kind, outcome, times)
-        self._ring()
+        self._signal()
 
 
 #: Measures nothing.

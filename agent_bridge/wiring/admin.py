@@ -76,8 +76,8 @@ def build_admin_page(
     from agent_bridge.admin.assets import Assets
     from agent_bridge.admin.login import Login
     from agent_bridge.admin.pages import Pages, routes_of
-    from agent_bridge.admin.routes import AdminRoutes, Patience
-    from agent_bridge.admin.security import HEADERS, Gate
+    from agent_bridge.admin.routes import AdminRoutes, WorkLimiter
+    from agent_bridge.admin.security import HEADERS, BrowserSecurity
     from agent_bridge.admin.templates import Templates
     from agent_bridge.api.streams import Streams
     from agent_bridge.matrix.openid import OpenIdCheck
@@ -86,14 +86,14 @@ def build_admin_page(
     from agent_bridge.store.rollups import RollupStore
 
     config = settings.config
-    lists, sessions, assets, patience = (
+    lists, sessions, assets, limiter = (
         AdminLists(stores.database),
         AdminSessions(stores.database),
         Assets(),
-        Patience(),
+        WorkLimiter(),
     )
     bridge = f"{config.appservice.id} {config.homeserver.domain}"
-    gate = Gate(config.public_url, config.api.trusted_proxies, bridge)
+    security = BrowserSecurity(config.public_url, config.api.trusted_proxies, bridge)
     zone = metering.quotas.part(lambda book: book.zone)
     templates = Templates(settings.texts, assets, zone, config.prices.currency, config.bot.prefix)
     pages = Pages(
@@ -112,14 +112,14 @@ def build_admin_page(
     )
     actions = Actions(stores.database, stores.turn_admin, stores.lanes, sessions)
     openid = OpenIdCheck(config.homeserver.address, settings.namespace) if config.admin.openid else None
-    login = Login(gate, visitors, patience, openid, config.api.trusted_proxies)
+    login = Login(security, visitors, limiter, openid, config.api.trusted_proxies)
     activity = Activity(lists, visitors, Streams(MOST_STREAMS, HEADERS), pages.described)
     return AdminRoutes(
-        gate,
+        security,
         visitors,
         templates,
         assets,
-        patience,
+        limiter,
         pages=routes_of(pages),
         actions={
             "/messages/{key}/retry": actions.retry,

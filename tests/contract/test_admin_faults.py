@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from agent_bridge.admin.routes import Patience
+from agent_bridge.admin.routes import WorkLimiter
 from agent_bridge.core.errors import StoreError
 from agent_bridge.core.roles import Role
 from agent_bridge.demo.synapse import free_port
@@ -135,7 +135,7 @@ async def test_a_long_configuration_does_not_block_the_event_loop(database_url: 
 
 
 async def test_work_that_hangs_takes_few_places() -> None:
-    patience, begun = Patience(within=0.1, most=2), 0
+    limiter, begun = WorkLimiter(within=0.1, most=2), 0
     gate = asyncio.Event()
 
     async def work() -> None:
@@ -152,7 +152,7 @@ async def test_work_that_hangs_takes_few_places() -> None:
         for _ in range(6):
             with pytest.raises(StoreError):
                 async with asyncio.timeout(5):
-                    await patience.wait_for(work())
+                    await limiter.wait_for(work())
         assert begun == 2
     finally:
         gate.set()
@@ -161,7 +161,7 @@ async def test_work_that_hangs_takes_few_places() -> None:
         return "done"
 
     await asyncio.sleep(0)
-    assert await patience.wait_for(quick()) == "done"
+    assert await limiter.wait_for(quick()) == "done"
 
 
 async def test_all_processes_know_a_session(database_url: str, database: Database) -> None:

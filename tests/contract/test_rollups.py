@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.bridge.metering.rollups import RollupWriter
-from agent_bridge.core.observer import UNOBSERVED, Bell
+from agent_bridge.core.observer import UNOBSERVED, TurnEndSignal
 from agent_bridge.core.rollups import BOUNDS, STEP, percentile
 from agent_bridge.core.turns import TurnKind
 from agent_bridge.store.postgres.locks import ROLLUPS
@@ -99,14 +99,14 @@ async def test_nothing_is_written_while_no_turn_ends(database: Database) -> None
             return await super().write()
 
     store, ended = Counting(database), asyncio.Event()
-    bell = Bell(UNOBSERVED, ended.set)
+    observer = TurnEndSignal(UNOBSERVED, ended.set)
     task = asyncio.create_task(RollupWriter(store, ended, rest=0.05).run())
     try:
         await eventually(_async(lambda: store.writes == 1), "the start has written")
         await asyncio.sleep(0.3)
         assert store.writes == 1
         for _ in range(20):
-            bell.turn_ended(TurnKind.MESSAGE, "done")
+            observer.turn_ended(TurnKind.MESSAGE, "done")
         await eventually(_async(lambda: store.writes == 2), "the ends are written")
         await asyncio.sleep(0.3)
         assert store.writes == 2

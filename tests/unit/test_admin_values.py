@@ -14,7 +14,7 @@ from agent_bridge.admin.activity import _Subscriber, _texts
 from agent_bridge.admin.configuration import config_lines
 from agent_bridge.admin.login import _token_in
 from agent_bridge.admin.plots import Span, beginning, days, points
-from agent_bridge.admin.security import Gate
+from agent_bridge.admin.security import BrowserSecurity
 from agent_bridge.admin.visitors import Visitor
 from agent_bridge.config.model import Config
 from agent_bridge.config.validation import check
@@ -102,7 +102,7 @@ def test_every_key_of_the_configuration_has_a_line() -> None:
 def test_the_page_is_at_an_address_of_any_kind(hostname: str, host: str) -> None:
     config = Config.model_validate(BASE | {"appservice": BASE["appservice"] | {"hostname": hostname}})
     assert config.public_url == f"http://{host}:29340"
-    assert Gate(config.public_url, (), "").session_of(make_mocked_request("GET", "/admin")) is None
+    assert BrowserSecurity(config.public_url, (), "").session_of(make_mocked_request("GET", "/admin")) is None
 
 
 async def test_a_stream_tells_scripts_that_it_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
