@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from agent_bridge.bridge.delivery.outboxes import Outboxes, voice_of
+from agent_bridge.bridge.delivery.outboxes import Outboxes
 from agent_bridge.bridge.inbound.prefix import command_word
 from agent_bridge.bridge.rooms.command_descriptions import DescribedCommand
 from agent_bridge.commands import (
@@ -114,7 +114,7 @@ def context_of(services: CommandServices, registry: Registry, turn: Turn, role: 
         sender=turn.sender,
         permissions=_permissions_there(turn, role),
         room_id=turn.room_id,
-        voice=voice_of(turn, services.namespace),
+        voice=services.namespace.voice_id(turn.voice),
         in_agent_room=turn.in_agent_room,
         thread=turn.root or "",
         reply_to=turn.payload.reply_to if isinstance(turn.payload, CommandPayload) else None,

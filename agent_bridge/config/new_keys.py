@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 _BREAK = re.compile(r"\r\n|\r|\n")
 _COMMENTED = re.compile(r"( *)#([a-z_]+):(?:[ \t]|\r|\n|\Z)")
-_COMMENT = re.compile(r"[ \t]*#")
 _END_OF_DOCUMENT = re.compile(r"\.\.\.(?:\s|\Z)")
 _INDENT = "  "
 _UPSTREAMS = "upstreams"

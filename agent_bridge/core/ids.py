@@ -226,6 +226,10 @@ class Namespace:
         """Return the user id of *localpart* on this homeserver."""
         return f"@{localpart}:{self.domain}"
 
+    def voice_id(self, ghost: str | None) -> str:
+        """Return the user id of the one that speaks for the bridge in a room: the localpart *ghost*, or the bot."""
+        return self.bot if ghost is None else self.user_id(ghost)
+
     def alias(self, localpart: str) -> str:
         """Return the room alias of *localpart* on this homeserver."""
         return f"#{localpart}:{self.domain}"

@@ -162,6 +162,7 @@ def test_names() -> None:
     assert NAMES.space_alias_localpart == "agentbridge_space"
     assert NAMES.alias("agent_x") == "#agent_x:example.org"
     assert NAMES.user_id("agent_x") == "@agent_x:example.org"
+    assert (NAMES.voice_id("agent_x"), NAMES.voice_id(None)) == ("@agent_x:example.org", NAMES.bot)
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,8 @@ class Threads:
         Raises:
             HomeserverError: it is not known.
         """
-        event = await self._homeserver.event(room_id, event_id, self._speaker(await self._store.voice(room_id)))
+        speaker = self._homeserver.namespace.voice_id(await self._store.voice(room_id))
+        event = await self._homeserver.event(room_id, event_id, speaker)
         if event is None or "state_key" in event:
             return None
         content = event.get("content")
@@ -218,13 +219,9 @@ class Threads:
     def _permissions(self, actor: Actor, room_id: str) -> frozenset[Permission]:
         return CAN[Role.AGENT if actor.is_agent else self._roles.of(actor.user_id, room_id)]
 
-    def _speaker(self, voice: str | None) -> str:
-        namespace = self._homeserver.namespace
-        return namespace.bot if voice is None else namespace.user_id(voice)
-
     async def _send(self, thread: Thread, *, again: bool) -> str | None:
         """Send the event that shows the name, or edit it; return the event that was sent first."""
-        speaker = self._speaker(thread.voice)
+        speaker = self._homeserver.namespace.voice_id(thread.voice)
         key = f"thread.{thread.key}"
         words = self._texts.threads.title_archived if thread.archived_at is not None else self._texts.threads.title
         content: dict[str, Any] = message(words.format(name=escape(thread.name)), mark=mark(key, 0), notice=True)

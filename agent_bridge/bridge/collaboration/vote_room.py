@@ -56,8 +56,7 @@ class VoteRoom:
         self._texts = texts
 
     def _voice(self, vote: Vote) -> str:
-        namespace = self._homeserver.namespace
-        return namespace.bot if vote.voice is None else namespace.user_id(vote.voice)
+        return self._homeserver.namespace.voice_id(vote.voice)
 
     async def show(self, vote: Vote) -> None:
         """Show the poll of *vote*, and store the responses that people have sent before its event id was known."""

@@ -13,18 +13,12 @@ from agent_bridge.render.content import in_reply_to, message
 
 if TYPE_CHECKING:
     from agent_bridge.core.agents import Agent
-    from agent_bridge.core.ids import Namespace
     from agent_bridge.core.observer import Observer
     from agent_bridge.core.turns import Turn
     from agent_bridge.matrix.client import Homeserver
     from agent_bridge.store.turns import Turns
 
 _log = logging.getLogger(__name__)
-
-
-def voice_of(turn: Turn, namespace: Namespace) -> str:
-    """Return the user that speaks for the bridge in the room of *turn*: the bot, or a ghost where the bot is not."""
-    return namespace.bot if turn.voice is None else namespace.user_id(turn.voice)
 
 
 class Outboxes:
@@ -48,7 +42,7 @@ class Outboxes:
 
     def for_bridge(self, turn: Turn) -> Outbox:
         """Return the outbox in which the bridge itself answers: as its bot, or as a ghost in a room without the bot."""
-        return Outbox(self._homeserver, self._turns, turn, voice_of(turn, self._homeserver.namespace))
+        return Outbox(self._homeserver, self._turns, turn, self._homeserver.namespace.voice_id(turn.voice))
 
     async def tell_as_bot(self, turn: Turn, text: str) -> None:
         """Have the bridge bot reply to *turn* with the notice *text*, because the ghost is not permitted to speak.

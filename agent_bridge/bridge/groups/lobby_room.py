@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 _log = structlog.stdlib.get_logger(__name__)
 
 _NAME = "m.room.name"
-#: Rooms that may replace one another in a row.
-_UPGRADES = 5
 #: How the Space sorts the lobby: before the rooms of agents.
 _FIRST = " "
 

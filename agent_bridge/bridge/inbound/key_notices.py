@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import structlog
 
 from agent_bridge.core.errors import HomeserverRefused
-from agent_bridge.core.ids import mark
+from agent_bridge.core.ids import mark, short_hash
 from agent_bridge.core.roles import Role
 from agent_bridge.render.content import in_reply_to, message
 
@@ -41,10 +40,9 @@ class KeyNotices:
         namespace = self._homeserver.namespace
         if namespace.is_ours(sender) or self._roles.of(sender, room_id) < Role.MEMBER:
             return
-        voice = await self._threads.voice(room_id)
-        speaker = namespace.bot if voice is None else namespace.user_id(voice)
+        speaker = namespace.voice_id(await self._threads.voice(room_id))
         session = str(sealed.event["content"].get("session_id"))
-        key = f"sealed.{hashlib.sha256(f'{room_id} {sender} {session}'.encode()).hexdigest()[:20]}"
+        key = f"sealed.{short_hash(f'{room_id} {sender} {session}', 20)}"
         content = message(self._texts.key_missing, mark=mark(key, 0), notice=True)
         try:
             await self._homeserver.send(

@@ -130,9 +130,7 @@ class Opener:
 
     async def _reader(self, room_id: str) -> str:
         """Return the user of the bridge that speaks for it in a room."""
-        voice = await self._threads.voice(room_id)
-        namespace = self._homeserver.namespace
-        return namespace.bot if voice is None else namespace.user_id(voice)
+        return self._homeserver.namespace.voice_id(await self._threads.voice(room_id))
 
     async def _open(self, room_id: str) -> None:
         after = 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.delivery.outboxes import Outboxes, voice_of
+from agent_bridge.bridge.delivery.outboxes import Outboxes
 from agent_bridge.bridge.delivery.status_reactions import WARNING
 from agent_bridge.core.answers import Reply
 from agent_bridge.core.approvals import DecisionResult
@@ -96,7 +96,7 @@ class RefusalHandler:
                 content,
                 kind="m.reaction",
                 txn_id=f"ab.{turn.key}.warning",
-                as_user=voice_of(turn, self._namespace),
+                as_user=self._namespace.voice_id(turn.voice),
             )
         except HomeserverRefused as error:
             # The message was redacted, or has the reaction already.
@@ -170,7 +170,7 @@ class RefusalHandler:
         """Tell whether the bot or an administrator had invited the sender, or the sender the agent."""
         if turn.in_own_chat:
             return True
-        voice = voice_of(turn, self._namespace)
+        voice = self._namespace.voice_id(turn.voice)
         event = await self._homeserver.state(turn.room_id, "m.room.member", turn.sender, voice)
         inviter = (event or {}).get("unsigned", {}).get("prev_sender", "")
         return inviter == self._namespace.bot or self._roles.of(inviter) >= Role.ADMIN

@@ -46,8 +46,7 @@ class OperationReports:
         content = edit(message(self._render(operation), mark=mark(notice.key, 0), notice=True), notice.event_id)
         # An operation whose failure could not be shown is tried once more, and may be done.
         step = str(operation.state if operation.is_finished else operation.done)
-        namespace = self._homeserver.namespace
-        user = namespace.bot if notice.voice is None else namespace.user_id(notice.voice)
+        user = self._homeserver.namespace.voice_id(notice.voice)
         try:
             await self._homeserver.send(
                 notice.room_id, content, txn_id=f"ab.{notice.key}.{operation.id}.{step}", as_user=user

@@ -108,7 +108,7 @@ class Asks:
         status = "working" if given.open else _STATUSES.get(given.state, "failed")
         is_refused = given.kind == TurnKind.REFUSAL
         return Answered(
-            user_id=given.person or self._user(given.ghost),
+            user_id=given.person or self._namespace.voice_id(given.ghost),
             name=given.name or self._namespace.bot_username,
             status="failed" if is_refused and not given.open else status,
             text=None if given.open else given.answer,
@@ -124,9 +124,6 @@ class Asks:
                 for each in given.files
             ),
         )
-
-    def _user(self, ghost: str | None) -> str:
-        return self._namespace.bot if ghost is None else self._namespace.user_id(ghost)
 
 
 def _of_agents(given: Sequence[GivenAnswer]) -> Sequence[GivenAnswer]:
