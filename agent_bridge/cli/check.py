@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent_bridge.cli.file_checks import is_exposed, read_registration, stale_keys
 from agent_bridge.config.agents_source import AgentsSource
@@ -16,8 +16,10 @@ from agent_bridge.config.upgrade import upgrade
 from agent_bridge.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from pydantic import SecretStr
 
     from agent_bridge.config.load import Examined
     from agent_bridge.config.model import Config
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 #: A token that init writes has 64 characters.
 _SHORTEST, _FEWEST = 32, 12
 _TOKENS = ("as_token", "hs_token")
+#: The key whose value encrypts the keys of devices.
+_OF_KEYS = "encryption.secret"
 _REGISTRATION = "agent-bridge registration --force; then restart Synapse"
 
 
@@ -122,14 +126,21 @@ def check_files(config: Path, registration: Path, environ: Mapping[str, str]) ->
         finding = CheckFinding(severity=Severity.FAULT, code=status.value, text=text, remedy=remedy)
         return InitCheck(status, *names, [finding])
     findings = [*_old_names(found), *_faults(found)]
+    tokens: list[_Token] = []
     if found.config is not None:
-        findings += [*_exposed(config), *_agents(found.config, config), *_weak(found.config)]
+        findings += [*_exposed(config), *_agents(found.config, config)]
+        tokens += _tokens(found.config)
     try:
-        findings += _compared(registration, found.config)
+        registered, problems = _registration(registration)
     except OSError as error:
         text = f"{registration}: cannot be read: {error.strerror}"
         finding = CheckFinding(severity=Severity.FAULT, code="unreadable", text=text)
-        return InitCheck(Status.UNREADABLE, *names, [*findings, finding])
+        return InitCheck(Status.UNREADABLE, *names, [*findings, *_weak(tokens), finding])
+    tokens += _registered_tokens(registration, registered, found.config)
+    findings += [*_weak(tokens), *problems]
+    if not problems:
+        findings += _exposed(registration)
+        findings += [] if found.config is None else _compared(registration, registered, found.config)
     return InitCheck(_status(findings), *names, findings, _new_keys(found, content), sorted(unset))
 
 
@@ -190,49 +201,79 @@ def _agents(config: Config, path: Path) -> Iterator[CheckFinding]:
             yield CheckFinding(severity=Severity.FAULT, code="fault", text=line)
 
 
-def _weak(config: Config) -> Iterator[CheckFinding]:
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A token of a file."""
+
+    name: str
+    value: str = field(repr=False)
+    #: The key of the configuration from which it comes.
+    key: str
+
+    @property
+    def remedy(self) -> str:
+        """The steps that replace it."""
+        new = f"set {self.key} to the output of: openssl rand -hex 32"
+        if self.key == _OF_KEYS:
+            return f"{new}; people who have encrypted rooms are warned then that the keys of agents have changed"
+        return f"{new}; then {_REGISTRATION}" if self.key.startswith("appservice.") else new
+
+
+def _tokens(config: Config) -> Iterator[_Token]:
+    """Yield the tokens of *config* that are known here: neither those of servers, nor references that are not set."""
+    service, metrics, encryption = config.appservice, config.metrics, config.encryption
+    given = {f"appservice.{name}": getattr(service, name) for name in _TOKENS}
+    given |= {f"upstreams[{at}].webhook_token": each.webhook_token for at, each in enumerate(config.upstreams)}
+    given |= {"metrics.token": metrics.token, _OF_KEYS: encryption.secret}
+    for key, secret in given.items():
+        if secret is not None and _is_known(secret):
+            yield _Token(key, secret.get_secret_value(), key)
+
+
+def _registered_tokens(path: Path, found: Any, config: Config | None) -> Iterator[_Token]:
+    """Yield the tokens of the registration *found* that *config* does not tell: all others have to be the same."""
+    for name in _TOKENS:
+        value = found.get(name) if isinstance(found, dict) else None
+        if isinstance(value, str) and not (config is not None and _is_known(getattr(config.appservice, name))):
+            yield _Token(f"{path}: {name}", value, f"appservice.{name}")
+
+
+def _is_known(secret: SecretStr) -> bool:
+    return not secret.get_secret_value().startswith(ENVIRONMENT)
+
+
+def _weak(tokens: Sequence[_Token]) -> Iterator[CheckFinding]:
     """Yield a finding for each token that can be guessed, or that has two uses."""
-    service = config.appservice
-    tokens = {f"appservice.{name}": getattr(service, name).get_secret_value() for name in _TOKENS}
-    for at, upstream in enumerate(config.upstreams):
-        if upstream.webhook_token is not None:
-            tokens[f"upstreams[{at}].webhook_token"] = upstream.webhook_token.get_secret_value()
-    known = {name: token for name, token in tokens.items() if not token.startswith(ENVIRONMENT)}
-    for name, token in known.items():
-        if len(token) < _SHORTEST or len(set(token)) < _FEWEST:
-            text = f"{name} can be guessed: it has fewer than {_SHORTEST} characters, or few different ones"
-            yield CheckFinding(severity=Severity.CHANGE, code="weak_token", text=text, remedy=_new_token(name))
-    for (first, one), (second, other) in combinations(known.items(), 2):
-        if one == other:
-            text = f"{first} and {second} are the same"
-            yield CheckFinding(severity=Severity.CHANGE, code="equal_tokens", text=text, remedy=_new_token(second))
+    for each in tokens:
+        if len(each.value) < _SHORTEST or len(set(each.value)) < _FEWEST:
+            text = f"{each.name} can be guessed: it has fewer than {_SHORTEST} characters, or few different ones"
+            yield CheckFinding(severity=Severity.CHANGE, code="weak_token", text=text, remedy=each.remedy)
+    # The value that encrypts keys derives from a token by default, so it may be one.
+    for one, other in combinations((each for each in tokens if each.key != _OF_KEYS), 2):
+        if one.value == other.value:
+            text = f"{one.name} and {other.name} are the same"
+            yield CheckFinding(severity=Severity.CHANGE, code="equal_tokens", text=text, remedy=other.remedy)
 
 
-def _new_token(name: str) -> str:
-    after = f"; then {_REGISTRATION}" if name.startswith("appservice.") else ""
-    return f"set {name} to the output of: openssl rand -hex 32{after}"
-
-
-def _compared(path: Path, config: Config | None) -> Iterator[CheckFinding]:
-    """Yield the differences between the registration *path* and *config*; None: it has faults.
+def _registration(path: Path) -> tuple[Any, list[CheckFinding]]:
+    """Return the content of the registration *path*, and the reason why there is none.
 
     Raises:
         OSError: the registration exists, and cannot be read.
     """
     try:
-        found = read_registration(path)
+        return read_registration(path), []
     except FileNotFoundError:
         text, remedy = f"{path}: does not exist", "agent-bridge registration; then list it in homeserver.yaml"
-        yield CheckFinding(severity=Severity.CHANGE, code="registration_missing", text=text, remedy=remedy)
-        return
+        return None, [CheckFinding(severity=Severity.CHANGE, code="registration_missing", text=text, remedy=remedy)]
     except ConfigError as error:
         code = "registration_invalid"
-        yield CheckFinding(severity=Severity.CHANGE, code=code, text=str(error), remedy=_REGISTRATION)
-        return
-    yield from _exposed(path)
-    if config is None:
-        return
-    unknown = [name for name in _TOKENS if getattr(config.appservice, name).get_secret_value().startswith(ENVIRONMENT)]
+        return None, [CheckFinding(severity=Severity.CHANGE, code=code, text=str(error), remedy=_REGISTRATION)]
+
+
+def _compared(path: Path, found: Any, config: Config) -> Iterator[CheckFinding]:
+    """Yield the differences between *found*, the content of the registration *path*, and *config*."""
+    unknown = [name for name in _TOKENS if not _is_known(getattr(config.appservice, name))]
     if stale := stale_keys(found, config, unknown):
         text = f"{path} differs from the configuration: {', '.join(stale)}"
         yield CheckFinding(severity=Severity.CHANGE, code="registration_differs", text=text, remedy=_REGISTRATION)

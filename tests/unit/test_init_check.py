@@ -96,16 +96,59 @@ def test_tokens_that_are_weak_or_the_same(folder: Path) -> None:
     assert result.exit_code == 4
 
 
+def test_every_token_of_the_configuration_counts(folder: Path) -> None:
+    config = folder / "config.yaml"
+    replace(config, "  #token: env:METRICS_TOKEN", "  token: scrape")
+    replace(config, "  #secret: env:ENCRYPTION_SECRET", "  secret: hidden")
+    replace(config, "    #webhook_token: env:SYNC_TOKEN", f"    webhook_token: {HS}")
+    result = checked(folder)
+    assert codes(result) == ["weak_token"] * 2
+    assert "metrics.token can be guessed" in result.text
+    assert "encryption.secret can be guessed" in result.text
+    assert "warned then that the keys of agents have changed" in result.text
+    replace(config, "token: scrape", f"token: {HS}")
+    result = checked(folder)
+    assert codes(result) == ["weak_token", "equal_tokens"]
+    assert "upstreams[0].webhook_token and metrics.token are the same" in result.text
+
+
+def test_the_tokens_of_the_registration_count_if_those_of_the_configuration_are_elsewhere(folder: Path) -> None:
+    refer_to_environment(folder)
+    registration = folder / "registration.yaml"
+    text = re.sub(r"(as|hs)_token: .*", r"\1_token: short", registration.read_text())
+    registration.write_text(text)
+    result = checked(folder)
+    assert codes(result) == ["weak_token", "weak_token", "equal_tokens", "not_compared"]
+    assert f"{registration}: as_token can be guessed" in result.text
+    assert f"{registration}: as_token and {registration}: hs_token are the same" in result.text
+    assert result.text.count("set appservice.hs_token to the output of") == 2
+    # One of the configuration may be the same as one of the registration.
+    registration.write_text(text.replace("hs_token: short", f"hs_token: {HS}"))
+    replace(folder / "config.yaml", "  #token: env:METRICS_TOKEN", f"  token: {HS}")
+    result = checked(folder)
+    assert codes(result) == ["weak_token", "equal_tokens", "not_compared"]
+    # With the variables, those of the configuration count, and the registration has to be written again.
+    result = checked(folder, AS_TOKEN=AS, HS_TOKEN=f"{HS}0")
+    assert codes(result) == ["registration_differs"]
+    # The bridge reads the tokens of the configuration: a faulty one leaves only those of the registration.
+    replace(folder / "config.yaml", "language: en", "language: xx")
+    assert codes(checked(folder)) == ["fault", "weak_token"]
+
+
+def refer_to_environment(folder: Path) -> None:
+    """Have the configuration read its tokens from the environment."""
+    config = folder / "config.yaml"
+    config.write_text(re.sub(r"^  (as|hs)_token: .*$", _reference, config.read_text(), flags=re.MULTILINE))
+
+
+def _reference(found: re.Match[str]) -> str:
+    return f"  {found[1]}_token: env:{found[1].upper()}_TOKEN"
+
+
 def test_references_to_the_environment(folder: Path) -> None:
-    config, registration = folder / "config.yaml", folder / "registration.yaml"
-    lines = config.read_text().splitlines()
-    for at, line in enumerate(lines):
-        if "s_token: " in line and not line.lstrip().startswith("#"):
-            name = line.strip().partition(":")[0]
-            lines[at] = f"  {name}: env:{name.upper()}"
-        if line.startswith("  url: embedded"):
-            lines[at] = "  url: env:DATABASE_URL"
-    config.write_text("\n".join(lines) + "\n")
+    registration = folder / "registration.yaml"
+    refer_to_environment(folder)
+    replace(folder / "config.yaml", "  url: embedded", "  url: env:DATABASE_URL")
     result = checked(folder)
     assert (result.status, codes(result)) == ("unchanged", ["not_compared"])
     assert result.unset == ["AS_TOKEN", "DATABASE_URL", "HS_TOKEN", "LETTA_API_KEY"]
