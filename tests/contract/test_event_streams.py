@@ -262,6 +262,23 @@ async def test_a_stream_ends_in_time(home: Homebody, desk: Desk) -> None:
     assert (len(home.texts["D0"]), "D1" in home.texts) == (before, False)
 
 
+async def test_a_message_is_edited_from_time_to_time(
+    home: Homebody, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.people = ["@p0:test.local"]
+    await desk.begin()
+    desk.deliver(REQUEST)
+    await eventually(lambda: desk.answer.reach_all(0), "all people have subscribed")
+    monkeypatch.setattr(event_streams, "_LONGEST_QUIET", 0.5)
+
+    async def needs_an_edit() -> bool:
+        return not await desk.answer.reach_all(0)
+
+    await eventually(needs_an_edit, "an edit is due")
+    desk.answer.shown(0, EVENT)
+    assert await desk.answer.reach_all(0)
+
+
 async def test_a_text_too_large_for_a_message_to_a_device_goes_on_as_edits(home: Homebody, desk: Desk) -> None:
     home.people = ["@p0:test.local"]
     await desk.begin()

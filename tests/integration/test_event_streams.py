@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
+from agent_bridge.bridge.delivery import event_streams
 from support.conditions import eventually
 from support.encrypted_person import encrypted_person
 from support.harness import DOMAIN, SHARED
@@ -100,10 +101,16 @@ async def writing(
 
 
 async def begin(talk: Conversation, pen: Pen, client: StreamClient) -> Draft:
-    """Ask for an answer, and let it begin; return the message with a stream."""
+    """Ask for an answer, and let it begin; return the message, to whose stream the client has subscribed if it may.
+
+    A device that takes longer than half a second to subscribe sees the first edit: no further words come before.
+    """
     await talk.say("tell me")
     pen.write("Once upon a time. ")
-    return await client.draft(len(client.drafts))
+    draft = await client.draft(len(client.drafts))
+    if client.subscribes:
+        await client.until(lambda: draft.updates, "the client has subscribed")
+    return draft
 
 
 async def events_of(talk: Conversation) -> list[Event]:
@@ -192,6 +199,26 @@ async def test_edits_go_on_when_a_device_wants_no_more_updates(streaming: Shared
         await client.subscribe(draft)
         await client.until(partial(shows, draft, text), "the client shows the text")
         assert draft.updates[-1]["op"] == "replace"
+        pen.end()
+        await talk.wait_for_answers(1)
+
+
+async def test_the_other_device_of_a_person_waits_for_a_limited_time(
+    streaming: SharedBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that has subscribed vanishes without a word, and the other one has no event streams."""
+    async with writing(streaming, "nele") as (talk, pen):
+        async with stream_client(streaming.harness, talk.person.user_id) as client:
+            draft = await begin(talk, pen, client)
+            text = pen.write("The first part. ")
+            await client.until(partial(shows, draft, text), "the client shows the text")
+            assert len(await events_of(talk)) == 1
+        monkeypatch.setattr(event_streams, "_LONGEST_QUIET", 1.0)
+        text = pen.write("The second part. ")
+        await talk.person.wait_for(partial(is_edited_to, talk, text))
+        (_, edit) = await events_of(talk)
+        # The device may come back.
+        assert STREAM in edit["content"]["m.new_content"]
         pen.end()
         await talk.wait_for_answers(1)
 
@@ -416,6 +443,7 @@ async def test_the_updates_of_an_encrypted_room_are_not_readable_for_the_homeser
             await eventually(partial(sees, lambda: client.drafts), "a message has a stream")
             draft = await client.draft()
             assert draft.key is not None
+            await client.until(lambda: draft.updates, "the client has subscribed")
             for number in range(5):
                 text = pen.write(f"Word {number}. ")
                 await client.until(partial(shows, draft, text), "the client shows the text")

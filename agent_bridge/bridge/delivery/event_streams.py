@@ -48,6 +48,9 @@ _PACE, _SHARE = 0.2, 0.1
 #: Bytes of a text that surely fits a message to a device, also encrypted. Synapse takes 65,536.
 _LARGEST = 36_000
 _PARAGRAPH = "\n\n"
+#: Seconds after which a message is edited although all people get updates: a device may have vanished without a word,
+#: and other devices of its user see the text in edits alone.
+_LONGEST_QUIET = 90.0
 #: Seconds that the homeserver has for one update, and the longest pause after a failure.
 _PATIENCE, _LONGEST_PAUSE = 5.0, 30.0
 #: Seconds that the first words wait for a device, and seconds in which a user without one is not given another stream.
@@ -216,7 +219,10 @@ class AnswerStreams:
     def shown(self, part: int, event_id: str) -> None:
         """Note that *event_id* shows the growing *part*: its stream begins, unless it has, or there is none."""
         stream = self._streams.get(part)
-        if stream is None or stream.event_id == event_id:
+        if stream is None:
+            return
+        stream.edited_at = time.monotonic()
+        if stream.event_id == event_id:
             return
         if stream.event_id:
             # The message was sent again; its devices know another one.
@@ -262,14 +268,16 @@ class AnswerStreams:
                 self._task = asyncio.create_task(self._run())
 
     async def reach_all(self, part: int | None) -> bool:
-        """Tell whether all people in the room get the text from *part* on by updates, so that they need no edits."""
+        """Tell whether all people in the room get the text from *part* on by updates, so that they need no edit now."""
         stream = None if part is None else self._streams.get(part)
         if stream is None or not stream.subscribers or stream.is_over or stream.size > _LARGEST:
             return False
+        if time.monotonic() - stream.edited_at >= _LONGEST_QUIET:
+            return False
         if self._failures or self._task is None or self._task.done():
             return False
-        people = await self._members(_MEMBERS)
-        return bool(people) and {user for user, _ in stream.subscribers}.issuperset(people or ())
+        people = await self._members(_MEMBERS) or frozenset()
+        return bool(people) and people <= {user for user, _ in stream.subscribers}
 
     async def _members(self, age: float) -> frozenset[str] | None:
         """Return the people in the room, as they were *age* seconds ago at most; None: they are unknown."""

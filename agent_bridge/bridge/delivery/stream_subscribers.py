@@ -36,6 +36,8 @@ class Stream:
     until: float
     descriptor: dict[str, Any]
     event_id: str = ""
+    #: When the message was sent or edited, by a monotonic clock.
+    edited_at: float = 0.0
     subscribers: dict[tuple[str, str], Subscriber] = field(default_factory=dict)
     #: The highest number of an update.
     seq: int = 0
