@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 from agent_bridge.api.endpoints import all_endpoints
 from agent_bridge.api.openapi import openapi_document
 from agent_bridge.api.problems import STATUSES
+from pages import TOP, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ROOT = Path(__file__).resolve().parent.parent
-_FILE = _ROOT / "docs" / "api.md"
 _HEAD = Path(__file__).with_name("api_docs_head.md")
 _REF = "#/components/schemas/"
 
@@ -101,17 +100,5 @@ def _type(schema: dict[str, Any]) -> str:
     return str(schema.get("type", "any"))
 
 
-def main() -> int:
-    """Write the file, or check it."""
-    text = document()
-    if "--check" in sys.argv[1:]:
-        if _FILE.exists() and _FILE.read_text(encoding="utf-8") == text:
-            return 0
-        print(f"{_FILE} is not up to date: run scripts/api_docs.py")
-        return 1
-    _FILE.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(publish({TOP / "docs" / "api.md": document()}, check="--check" in sys.argv[1:]))

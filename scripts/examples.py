@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from agent_bridge.config.example import example, example_agents, render, render_agents
 from agent_bridge.config.registration import registration, to_yaml
-
-TOP = Path(__file__).resolve().parent.parent
+from pages import TOP, publish
 
 
 def main() -> int:
@@ -22,13 +20,7 @@ def main() -> int:
         TOP / "agents.example.yaml": render_agents(example_agents()),
         TOP / "registration.example.yaml": to_yaml(registration(example())),
     }
-    stale = [path for path in files if not path.exists() or path.read_text("utf-8") != files[path]]
-    for path in stale:
-        if check:
-            sys.stderr.write(f"{path.name} is stale: run scripts/examples.py\n")
-        else:
-            path.write_text(files[path], encoding="utf-8")
-    return 1 if check and stale else 0
+    return publish(files, check=check)
 
 
 if __name__ == "__main__":

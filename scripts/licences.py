@@ -12,19 +12,18 @@ import sys
 from dataclasses import dataclass
 from importlib import metadata
 from itertools import pairwise, product
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from packaging.markers import Marker
 
 from packages import SETS
+from pages import REFERENCE, TOP, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-TOP = Path(__file__).resolve().parent.parent
 LOCK = TOP / "locks" / "shipped.txt"
-PAGE = TOP / "docs" / "reference" / "licences.md"
+PAGE = REFERENCE / "licences.md"
 
 #: Licences of packages that may be shipped beside a program under the Apache License 2.0, by their SPDX identifiers.
 #: Those of the last line ask for the source text of the package itself, which PyPI has.
@@ -235,12 +234,7 @@ def main() -> int:
     except LicenceError as error:
         print(error, file=sys.stderr)
         return 1
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text, encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text("utf-8") != text:
-        print(f"{PAGE.relative_to(TOP)} is not up to date: run make examples", file=sys.stderr)
-        return 1
-    return 0
+    return publish({PAGE: text}, check="--check" in sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent_bridge.api.mcp.tools import all_tools
+from pages import TOP, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent_bridge.api.mcp.tool import Tool
 
-_ROOT = Path(__file__).resolve().parent.parent
-_FILE = _ROOT / "docs" / "mcp.md"
 _HEAD = Path(__file__).with_name("mcp_docs_head.md")
 
 
@@ -66,17 +65,5 @@ def _type(schema: dict[str, Any]) -> str:
     return str(schema.get("type", "any"))
 
 
-def main() -> int:
-    """Write the file, or check it."""
-    text = document()
-    if "--check" in sys.argv[1:]:
-        if _FILE.exists() and _FILE.read_text(encoding="utf-8") == text:
-            return 0
-        print(f"{_FILE} is not up to date: run scripts/mcp_docs.py")
-        return 1
-    _FILE.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(publish({TOP / "docs" / "mcp.md": document()}, check="--check" in sys.argv[1:]))

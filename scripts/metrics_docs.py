@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent_bridge.metrics.catalogue import METRICS, OF_PROCESS, Kind
+from pages import TOP, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from agent_bridge.metrics.catalogue import Label, Metric
 
-_ROOT = Path(__file__).resolve().parent.parent
-_FILE = _ROOT / "docs" / "metrics.md"
 _HEAD = Path(__file__).with_name("metrics_docs_head.md")
 
 
@@ -49,17 +48,5 @@ def _values(label: Label) -> str:
     return ", ".join(f"`{each}`" for each in label.values) or label.source
 
 
-def main() -> int:
-    """Write the file, or check it."""
-    text = document()
-    if "--check" in sys.argv[1:]:
-        if _FILE.exists() and _FILE.read_text(encoding="utf-8") == text:
-            return 0
-        print(f"{_FILE} is not up to date: run scripts/metrics_docs.py")
-        return 1
-    _FILE.write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(publish({TOP / "docs" / "metrics.md": document()}, check="--check" in sys.argv[1:]))
