@@ -92,7 +92,14 @@ async def test_a_scrape_tells_of_a_message_and_its_answer(measured: Measured, ha
         busy = await measured.scrape()
         gate.set()
         await talk.wait_for_answers(1)
-        after = await measured.scrape()
+
+        async def counted() -> Scrape | None:
+            """Return the metrics with the answer: the bridge counts it after it has closed the turn."""
+            found = await measured.scrape()
+            name = "whole_answer_seconds_count"
+            return found if found.value(name) > before.value(name) else None
+
+        after = await eventually(counted, "the answer is counted")
 
     def grown(name: str, **labels: str) -> float:
         return after.value(name, **labels) - before.value(name, **labels)

@@ -95,9 +95,9 @@ async def test_a_bridge_without_profiles_empties_them(harness: BridgeHarness, da
                 (contact,) = await running.agents.all() or [await running.contact(upstream.names[0])]
                 profile = Profile(person, running.homeserver.namespace.user_id(contact.agent.ghost))
                 if shows:
-                    await running.database.execute("UPDATE agent SET activity_applied = 'answers'")
+                    # It died while the agent answered. The row comes last: the bridge repairs the field for it.
                     await running.homeserver.set_profile_field(profile.user_id, STATUS, {"text": "Answering"})
-                    # It died while the agent answered.
+                    await running.database.execute("UPDATE agent SET activity_applied = 'answers'")
                     await profile.has(biography=text("Reads the news"), mark=True, status=None)
                 else:
                     await profile.has(biography=None, mark=None, status=None)
