@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections import Counter
 from typing import TYPE_CHECKING
-
-import psycopg
 
 from benchmarks.figure import Aim, Figure
 from benchmarks.household import household
+from benchmarks.statements import StatementLog, logged
 
 if TYPE_CHECKING:
     from benchmarks.ground import Ground
@@ -18,27 +15,17 @@ if TYPE_CHECKING:
 _AGENTS = 20
 #: Seconds before the measurement, and its duration in seconds.
 _SETTLE, _MEASURED = 20.0, 60.0
-#: A logged statement; its further lines begin with a tab.
-_STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): (.*(?:\n\t.*)*)")
 
 
 async def idle_queries(ground: Ground) -> list[Figure]:
     """Measure ``idle_database_queries_per_s``."""
     async with household(ground, "idle", _AGENTS) as home:
-        uri = home.bridge.config.database.url
-        with psycopg.connect(uri, autocommit=True) as admin:
-            admin.execute("ALTER DATABASE \"idle\" SET log_statement = 'all'")
-            # Only new sessions have the setting.
-            admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-        await asyncio.sleep(_SETTLE)
-        before = len(ground.postgres_log.read_text("utf-8"))
-        await asyncio.sleep(_MEASURED)
-        logged = ground.postgres_log.read_text("utf-8")[before:]
-    statements = Counter(" ".join(text.split())[:48] for text in _STATEMENT.findall(logged))
-    rate = sum(statements.values()) / _MEASURED
+        with logged(home.bridge.config.database.url):
+            await asyncio.sleep(_SETTLE)
+            log = StatementLog(ground.postgres_log)
+            await asyncio.sleep(_MEASURED)
+            statements = log.counts()
+    rate = statements.total() / _MEASURED
     return [
         Figure(
             "idle_database_queries_per_s",

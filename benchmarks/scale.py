@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from benchmarks.footprint import BLOCKED, footprint
 from benchmarks.ground import DOMAIN
 from benchmarks.poll import poll_cost, poll_figure
 from benchmarks.program import LoggedProgram
+from benchmarks.statements import StatementLog, logged
 from benchmarks.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -45,7 +44,6 @@ _LOOK = 0.2
 _PATIENCE = 3600.0
 _EVENTS = ("listening", "this process leads", "upstream reachable")
 _LEADING = "this process leads"
-_STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): (.*(?:\n\t.*)*)")
 _KNOWN = "SELECT count(*) FROM agent"
 _READY = """
 SELECT count(*) FROM room r JOIN agent a ON a.id = r.owner
@@ -205,30 +203,25 @@ async def _start(scene: Scene, measured: Measured) -> None:
 
 async def _idle(scene: Scene, measured: Measured) -> None:
     """Measure a process that leads, and has nothing to do."""
-    uri, log = scene.config.database.url, scene.ground.postgres_log
-    name = scene.config.appservice.id
-    with psycopg.connect(uri, autocommit=True) as admin:
-        admin.execute(f"ALTER DATABASE \"{name}\" SET log_statement = 'all'".encode())
-    began = time.monotonic()
-    async with scene.ground.process(scene.config) as bridge:
-        await bridge.program.logs("upstream reachable")
-        await asyncio.sleep(_SETTLE)
-        await _until(scene, _NOT_COMPARED, 0)
-        measured.compared = time.monotonic() - began
-        measured.blocked = (await footprint(bridge))[BLOCKED]
-        with psycopg.connect(uri, autocommit=True) as admin:
-            admin.execute(_SPREAD.encode(), [scene.config.homeserver.backfill_interval])
-        await asyncio.sleep(_SETTLE)
-        before, requests = log.stat().st_size, await scene.count()
-        with used_by({"bridge": bridge.program.pid, **scene.servers}) as used:
-            await asyncio.sleep(_IDLE)
-        measured.requests = (await scene.count() - requests) / _IDLE
-        logged = log.read_bytes()[before:].decode("utf-8", "replace")
-        measured.leader = resident_megabytes(bridge.program.pid)
-        measured.highest = max(measured.highest, peak_megabytes(bridge.program.pid))
-    with psycopg.connect(uri, autocommit=True) as admin:
-        admin.execute(f'ALTER DATABASE "{name}" RESET log_statement'.encode())
-    statements = Counter(" ".join(text.split())[:48] for text in _STATEMENT.findall(logged))
+    uri = scene.config.database.url
+    with logged(uri):
+        began = time.monotonic()
+        async with scene.ground.process(scene.config) as bridge:
+            await bridge.program.logs("upstream reachable")
+            await asyncio.sleep(_SETTLE)
+            await _until(scene, _NOT_COMPARED, 0)
+            measured.compared = time.monotonic() - began
+            measured.blocked = (await footprint(bridge))[BLOCKED]
+            with psycopg.connect(uri, autocommit=True) as admin:
+                admin.execute(_SPREAD.encode(), [scene.config.homeserver.backfill_interval])
+            await asyncio.sleep(_SETTLE)
+            log, requests = StatementLog(scene.ground.postgres_log), await scene.count()
+            with used_by({"bridge": bridge.program.pid, **scene.servers}) as used:
+                await asyncio.sleep(_IDLE)
+            measured.requests = (await scene.count() - requests) / _IDLE
+            statements = log.counts()
+            measured.leader = resident_megabytes(bridge.program.pid)
+            measured.highest = max(measured.highest, peak_megabytes(bridge.program.pid))
     measured.queries = statements.total() / _IDLE
     measured.statements = [(text, number / _IDLE) for text, number in statements.most_common(8)]
     measured.idle_cpu = {name: seconds / _IDLE * 100 for name, seconds in used.items()}

@@ -1,4 +1,4 @@
-"""The costs of a message, an agent, a room and a subscriber, from which docs/scaling.md reckons.
+"""The costs of a message, an agent, a room and a subscriber, with which docs/scaling.md computes.
 
 Each is the growth of the CPU time of a process, over many of its kind; the time of an idle bridge is taken off.
 """
@@ -6,7 +6,6 @@ Each is the growth of the CPU time of a process, over many of its kind; the time
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from benchmarks.cpu import resident_megabytes, used_by
 from benchmarks.figure import Figure
 from benchmarks.household import household, trip
 from benchmarks.programs import say, subscribed, tokens_of
+from benchmarks.statements import StatementLog, logged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,7 +32,6 @@ _SUBSCRIBERS, _TOKENS, _SAID = 200, 10, 40
 #: Times that all rooms are compared.
 _ROUNDS = 5
 _IDLE, _LOOK, _PATIENCE = 20.0, 0.1, 600.0
-_STATEMENT = re.compile(rb"LOG:  (?:statement|execute [^:]*): ")
 _ROWS = "SELECT count(*) FROM room WHERE room_id IS NOT NULL"
 _READY = "SELECT count(*) FROM room WHERE kind = 'home' AND bot_joined AND introduced AND space IS NOT NULL"
 _BACKFILL = "UPDATE room SET backfilled_at = NULL"
@@ -44,7 +43,7 @@ _NOTIFY = "SELECT pg_notify('agent_bridge', %s)"
 
 @dataclass(slots=True)
 class Spent:
-    """What a number of things has cost: seconds of CPU by process, statements, and seconds in all."""
+    """The cost of a number of things: seconds of CPU by process, statements, and seconds in all."""
 
     cpu: dict[str, float] = field(default_factory=dict)
     statements: float = 0.0
@@ -52,7 +51,7 @@ class Spent:
 
 
 class Meter:
-    """Measures what the bridge and its servers spend."""
+    """Measures the CPU time and the statements of the bridge and its servers."""
 
     def __init__(self, ground: Ground, home: Household) -> None:
         self._ground = ground
@@ -66,20 +65,17 @@ class Meter:
 
     @asynccontextmanager
     async def metered(self) -> AsyncIterator[Spent]:
-        """Fill the result with what is spent during the block, without what an idle bridge spends."""
-        spent, log = Spent(), self._ground.postgres_log
-        size, began = log.stat().st_size, time.monotonic()
+        """Fill the result with the costs of the block, less those of an idle bridge."""
+        spent = Spent()
+        log, began = StatementLog(self._ground.postgres_log), time.monotonic()
         with used_by(self._processes) as used:
             yield spent
         spent.seconds = time.monotonic() - began
         spent.cpu = {name: seconds - self.idle.cpu.get(name, 0.0) * spent.seconds for name, seconds in used.items()}
-        with log.open("rb") as file:
-            file.seek(size)
-            statements = len(_STATEMENT.findall(file.read()))
-        spent.statements = max(0.0, statements - self.idle.statements * spent.seconds)
+        spent.statements = max(0.0, log.counts().total() - self.idle.statements * spent.seconds)
 
     async def settle(self) -> None:
-        """Measure the idle bridge, after what a start leaves to be done."""
+        """Measure the idle bridge, after the work that follows a start."""
         await asyncio.sleep(_IDLE)
         async with self.metered() as spent:
             await asyncio.sleep(_IDLE)
@@ -109,25 +105,16 @@ async def costs(ground: Ground) -> list[Figure]:
     # Fields of profiles come two a second, for long after the rooms are made: they would be counted as idle.
     sections: dict[str, Any] = {"api": {"requests_per_minute": 100_000}, "profiles": False, "presence": False}
     async with household(ground, "costs", _ROOMS, **sections) as home:
-        _log_statements(home.bridge.config.database.url)
-        meter = Meter(ground, home)
-        await meter.settle()
-        return [
-            await _message(meter, home),
-            await _subscriber(meter, home),
-            await _agent(meter, home),
-            await _room(meter, home),
-            *await _rounds(meter),
-        ]
-
-
-def _log_statements(uri: str) -> None:
-    with psycopg.connect(uri, autocommit=True) as admin:
-        admin.execute("ALTER DATABASE \"costs\" SET log_statement = 'all'")
-        admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        with logged(home.bridge.config.database.url):
+            meter = Meter(ground, home)
+            await meter.settle()
+            return [
+                await _message(meter, home),
+                await _subscriber(meter, home),
+                await _agent(meter, home),
+                await _room(meter, home),
+                *await _rounds(meter),
+            ]
 
 
 def _figure(name: str, how: str, spent: Spent, number: int, **more: float) -> Figure:
