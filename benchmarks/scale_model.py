@@ -17,7 +17,7 @@ BRIDGE, POSTGRES, SYNAPSE, STATEMENTS = (
     "CPU of Synapse, ms",
     "statements in PostgreSQL",
 )
-#: Seconds between two backfills of a room, and comparisons of rooms in a second, whatever their number (the defaults).
+#: Seconds between two backfills of a room, and comparisons of rooms in a second (the defaults).
 _INTERVAL, COMPARISONS = 600.0, 2.0
 #: The load that the table of sizes assumes: messages of an agent in a day, and the busiest hour over the mean one.
 MESSAGES, PEAK = 20.0, 4.0
@@ -57,7 +57,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a number of agents needs. Cores are those that are busy in the busiest hour."""
+    """The needs of a number of agents. Cores are those that are busy in the busiest hour."""
 
     agents: int
     #: In a second of the busiest hour.
@@ -110,7 +110,7 @@ class Model:
         return Cost(figure["value"], parts[POSTGRES], parts[SYNAPSE], parts[STATEMENTS])
 
     def checks(self) -> Iterator[Check]:
-        """Yield what the model says about the other benchmarks."""
+        """Yield the values of the other benchmarks beside those of the model."""
         four = self._figures["four_process_speedup"]["parts"]
         rate = four["four processes, answers per second"]
         bridges = [used for name, used in four.items() if name.startswith(("CPU of the first", "CPU of worker"))]
@@ -145,7 +145,7 @@ class Model:
         )
 
     def size(self, agents: int) -> Size:
-        """Return what *agents* agents need under the assumed load."""
+        """Return the needs of *agents* agents under the assumed load."""
         messages = agents * MESSAGES / _DAY * PEAK
         backfills = agents / _INTERVAL
 

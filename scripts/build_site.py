@@ -41,7 +41,7 @@ class _Loads(HTMLParser):
 
 
 def loaded_from_elsewhere(folder: Path) -> list[str]:
-    """Return what the pages and style sheets of *folder* load from other hosts, with their files."""
+    """Return the addresses on other hosts from which the pages and style sheets of *folder* load, with their files."""
     found: list[str] = []
     for file in sorted(folder.rglob("*.html")):
         parser = _Loads()

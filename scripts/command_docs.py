@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.commands.registry import Command
 
-#: What a help text has no room for, by the name of the command.
+#: Further sentences about a command, by its name: its help text is short.
 NOTES = Path(__file__).with_name("command_notes.toml")
 _HEAD = """\
 <!-- Written by scripts/reference_docs.py from the declarations of the commands and scripts/command_notes.toml. -->

@@ -24,7 +24,7 @@ from support.release_scene import empty_tables, play
 from support.watchdog import temporary_folder
 
 TOP = Path(__file__).resolve().parent.parent
-#: What only psql knows, what older servers do not know, and comments.
+#: Lines that only psql knows or that older servers do not know, and comments.
 _LEFT_OUT: Final = re.compile(r"^(?:\\(?:un)?restrict .*|SET (?!check_function_bodies).*|--.*)\n", re.MULTILINE)
 
 

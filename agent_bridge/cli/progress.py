@@ -85,5 +85,5 @@ class ProgressBar:
 
 
 def _moves_its_cursor() -> bool:
-    """Tell whether the standard error is a terminal on which a bar can be drawn anew."""
+    """Tell whether the standard error is a terminal on which a bar can be drawn again."""
     return is_open() and sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}

@@ -227,8 +227,8 @@ class AnswersConfig(Section):
     event_streams: bool = Field(
         False,
         description="Whether clients that know event streams (MSC4471) can get growing answers by messages to devices. "
-        "Where all people do, answers have no edits but the last one. Agents get devices; docs/event-streams.md says "
-        "what Synapse needs.",
+        "Where all people do, an answer of up to 90 seconds has no edit but the last one. Agents get devices; "
+        "docs/event-streams.md has the settings of Synapse.",
     )
     redact_answers: bool = Field(
         True,

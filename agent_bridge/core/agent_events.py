@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from agent_bridge.core.actors import Actor
 
-#: Key of what an agent or a person reports, for programs.
+#: Key of an event that an agent or a person reports, for programs.
 EVENT = "org.agent_bridge.event"
 #: Bytes of the data as JSON with the places of numbers, values in it, and objects and lists around a value.
 MOST_BYTES, MOST_VALUES, MOST_DEPTH = 16 * 1024, 1_000, 16

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FileKey:
-    """What opens an encrypted file (Matrix spec, "Sending encrypted attachments", version ``v2``). It has no text form.
+    """Opens an encrypted file (Matrix spec, "Sending encrypted attachments", version ``v2``). It has no text form.
 
     All values are unpadded base64, as events have them.
     """

@@ -81,7 +81,7 @@ def stream_requests(raw: bytes) -> list[StreamRequest]:
 
 
 def opened(request: StreamRequest, key: bytes, cipher: StreamCipher) -> StreamRequest | None:
-    """Return what the sealed *request* says; None if it is not sealed with *key*, or asks for something else."""
+    """Return the sealed *request* in the clear; None if it is not sealed with *key*, or names another message."""
     iv, ciphertext = _decoded(request.iv), _decoded(request.ciphertext)
     plaintext = cipher.open(key, iv, ciphertext) if len(iv) == _IV else None
     try:
@@ -136,7 +136,7 @@ def _request(message: Mapping[str, Any]) -> StreamRequest | None:
 
 
 def _plain_request(publisher: str, sender: str, kind: object, content: object) -> StreamRequest | None:
-    # What is sealed may have a type that is no text.
+    # A sealed request may have a type that is no text.
     if kind not in (_SUBSCRIBE, _CANCEL) or not isinstance(content, dict):
         return None
     room_id, event_id, device_id = (content.get(name) for name in ("room_id", "event_id", "subscriber_device_id"))

@@ -23,7 +23,7 @@ _PICTOGRAPHS = re.compile(
     "(?:[\U0001f000-\U0001faff\u2190-\u21ff\u2300-\u23ff\u2500-\u27bf\u2b00-\u2bff]"
     "[\ufe0e\ufe0f\u200d\U000e0020-\U000e007f]*)+"
 )
-#: Control characters, directions, and what is left of a keycap: they are within words.
+#: Control characters, directions, and the rest of a keycap: they are within words.
 _SILENT = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufe0e\ufe0f\u20e3\ufeff]"
 )
@@ -45,7 +45,7 @@ _CUTS = tuple(
     )
 )
 _ENDS = tuple(".!?…:;,。！？；：，।؟۔،")
-#: What stands for each of them, in this order.
+#: The replacement of each of them, in this order.
 _INSTEAD = (
     (_ADDRESS, " "),
     (_PICTOGRAPHS, " "),

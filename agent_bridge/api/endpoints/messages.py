@@ -18,7 +18,7 @@ from agent_bridge.core.programs import Capability
 if TYPE_CHECKING:
     from agent_bridge.bridge.programs.requests import Outcome
 
-FILE_KEY = "What opens the file: `EncryptedFile` of the Matrix specification; null: it is not encrypted."
+FILE_KEY = "`EncryptedFile` of the Matrix specification, which opens the file; null: it is not encrypted."
 _TAG = "Messages"
 _LONGEST = 50_000
 _ROOM = (Problem.ROOM_NOT_FOUND, Problem.AGENT_AMBIGUOUS, Problem.AGENT_NOT_FOUND, Problem.AGENT_AT_REST)

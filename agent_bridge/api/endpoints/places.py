@@ -69,8 +69,8 @@ async def new_chat(call: ApiCall, body: NewChat) -> MadeChat | Responded:
 async def direct_chat(call: ApiCall, body: DirectWith) -> DirectChat | Responded:
     """Return the direct room of the identity with an agent or a person; it is made if there is none.
 
-    Two users have one, whoever of them begins: a person and an agent, two agents, or two people. In the room of two
-    agents each message asks the other one, within the budgets of chains. The room of two people is one of the bot,
+    Two users have one, also if the other one begins: a person and an agent, two agents, or two people. In the room of
+    two agents each message asks the other one, within the budgets of chains. The room of two people is one of the bot,
     which invites both.
     """
     outcome = await call.services.places.direct_chat(call.once, body.to)

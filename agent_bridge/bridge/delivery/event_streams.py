@@ -384,7 +384,7 @@ class AnswerStreams:
         return True
 
     def _update(self, stream: Stream, subscriber: Subscriber, text: str) -> dict[str, Any]:
-        """Return the next update for *subscriber*: what *text* has beyond the text before, or all of it."""
+        """Return the next update for *subscriber*: the end of *text* that it does not have, or all of *text*."""
         before = subscriber.has
         appends = bool(before) and text.startswith(before or "")
         subscriber.seq += 1

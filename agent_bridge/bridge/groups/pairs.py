@@ -1,4 +1,4 @@
-"""Direct rooms of two agents, and of two people, which the bot makes: one for each pair, whoever of them begins."""
+"""Direct rooms of two agents, and of two people, which the bot makes: one for each pair."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: Bytes of a notification, as the sender allows them, with a reserve for what is around the list.
+#: Bytes of a notification, as the sender allows them, with a reserve for the fields around the list.
 _LONGEST = 7_800
 #: Requests of one user in so many seconds; further ones are dropped.
 _MOST, _PERIOD = 100, 10.0
@@ -36,7 +36,10 @@ class StreamIntake:
         self._since = 0.0
 
     async def take(self, raw: bytes, events: Sequence[RoomEvent]) -> None:
-        """Send what the transaction *raw* with *events* has to all processes. It may be lost: then edits follow."""
+        """Send the requests of the transaction *raw* and the rooms of *events* to all processes.
+
+        They may be lost: then edits follow.
+        """
         requests = [asdict(each) for each in stream_requests(raw) if self._allows(each)]
         rooms = sorted({event.room_id for event in events if event.type == "m.room.member"})
         try:

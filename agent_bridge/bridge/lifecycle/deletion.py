@@ -1,6 +1,6 @@
 """The operation ``delete``: tells how far the deletion of rooms is, which other duties of the leader carry out.
 
-The rows of the rooms say what is left, so a repeat finds the same. A deletion that is over at once shows nothing beyond
+The rows of the rooms show the rest, so a repeat finds the same. A deletion that is over at once shows nothing beyond
 the answer to its command.
 """
 

@@ -1,6 +1,6 @@
 """Tells how far long work of a duty of the leader is, in the table of operations and in the log.
 
-The rows of the work itself say what is left, so nothing is lost with a process: the next leader goes on with the entry,
+The rows of the work itself show the rest, so nothing is lost with a process: the next leader goes on with the entry,
 or ends it when its first look finds nothing left. Work that is over soon has no entry.
 """
 
