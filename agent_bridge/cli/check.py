@@ -211,6 +211,11 @@ class _Token:
     key: str
 
     @property
+    def severity(self) -> Severity:
+        """The weight of a fault of it: people are warned after a change of the value that encrypts keys."""
+        return Severity.HINT if self.key == _OF_KEYS else Severity.CHANGE
+
+    @property
     def remedy(self) -> str:
         """The steps that replace it."""
         new = f"set {self.key} to the output of: openssl rand -hex 32"
@@ -247,7 +252,7 @@ def _weak(tokens: Sequence[_Token]) -> Iterator[CheckFinding]:
     for each in tokens:
         if len(each.value) < _SHORTEST or len(set(each.value)) < _FEWEST:
             text = f"{each.name} can be guessed: it has fewer than {_SHORTEST} characters, or few different ones"
-            yield CheckFinding(severity=Severity.CHANGE, code="weak_token", text=text, remedy=each.remedy)
+            yield CheckFinding(severity=each.severity, code="weak_token", text=text, remedy=each.remedy)
     # The value that encrypts keys derives from a token by default, so it may be one.
     for one, other in combinations((each for each in tokens if each.key != _OF_KEYS), 2):
         if one.value == other.value:
