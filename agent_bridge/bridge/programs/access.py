@@ -227,12 +227,17 @@ class Access:
         """Return *room*, which the token reaches, as the identity acts in it; None if the identity is not in it."""
         return await self._entered(token, room)
 
-    async def has_left(self, token: Token, room_id: str) -> bool:
-        """Tell whether the identity is not in a room any more; False: the bridge has no such room now.
+    async def has_left(self, token: Token, room_id: str, asked: Iterable[str]) -> bool:
+        """Tell whether the identity has left the room in which it asked the users *asked*.
+
+        False: the bridge has no such room now, or a person was asked: that question may be in the chat of the person
+        with the bot, where the identity never was.
 
         Raises:
             ProgramRefused: the identity may not read there.
         """
+        if not all(map(self._namespace.is_ours, asked)):
+            return False
         self.require(token, Permission.READ, room_id)
         room = (await self._rooms.contexts([room_id])).get(room_id)
         return room is not None and await self._entered(token, room) is None

@@ -49,7 +49,7 @@ class Asks:
         """
         sent = await self._messages.send(call, room, words, asks=True)
         asked = await self._asked(sent.handle, sent.content["room_id"], sent.content["event_id"], seconds)
-        if await self._access.has_left(call.token, asked.room_id):
+        if await self._access.has_left(call.token, asked.room_id, (each.user_id for each in asked.answers)):
             raise ProgramRefused(Problem.ROOM_NOT_FOUND, LEFT_MEANWHILE)
         return asked
 
@@ -83,10 +83,7 @@ class Asks:
         if event_id is None or room_id is None or not token.reaches(room_id):
             raise ProgramRefused(Problem.HANDLE_NOT_FOUND, f"there is no request {handle}")
         asked = await self._asked(handle, room_id, event_id, seconds)
-        if any(not self._namespace.is_ours(each.user_id) for each in asked.answers):
-            # A question to a person may stand in the chat of the person with the bot, where the identity never was.
-            return asked
-        if await self._access.has_left(token, room_id):
+        if await self._access.has_left(token, room_id, (each.user_id for each in asked.answers)):
             raise ProgramRefused(Problem.HANDLE_NOT_FOUND, f"there is no request {handle}")
         return asked
 

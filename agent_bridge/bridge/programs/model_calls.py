@@ -164,8 +164,7 @@ class ModelCalls:
             ProgramRefused: it has left the room meanwhile.
             HomeserverError, StoreError: it cannot be told.
         """
-        # A question to a person may stand in the chat of the person with the bot, where the identity never was.
-        if self._namespace.is_ours(asked.target) and await self._access.has_left(token, asked.room_id):
+        if await self._access.has_left(token, asked.room_id, [asked.target]):
             raise ProgramRefused(Problem.ROOM_NOT_FOUND, LEFT_MEANWHILE)
 
     async def growing(

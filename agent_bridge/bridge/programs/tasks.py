@@ -65,7 +65,8 @@ class ProgramTasks:
     async def listed(self, token: Token, room: str, *, closed: bool, page: int) -> Mapping[str, Any]:
         """Return a page of the tasks of a room, or of those that are assigned to the identity (empty).
 
-        *closed*: also closed ones. A page has up to 100 tasks, but for those in rooms that the token does not reach.
+        *closed*: also closed ones. A page is made of 100 tasks; those in rooms that the token does not reach are left
+        out of it.
 
         Raises:
             ProgramRefused, HomeserverError, StoreError: they cannot be read.

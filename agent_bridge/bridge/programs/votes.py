@@ -96,7 +96,7 @@ class ProgramVotes:
         return await self._requests.once(call, act)
 
     async def close(self, call: Call, number: int, room: str | None = None) -> Outcome:
-        """Let an open vote end: its creator does, or a moderator of its room. *room*: a vote of it alone."""
+        """End an open vote, which its creator and the moderators of its room may. *room*: it has to be in that one."""
         actor = call.token.actor
 
         async def act(request: ProgramRequest) -> dict[str, Any]:
