@@ -162,7 +162,7 @@ async def test_the_first_words_do_not_wait_for_a_device(
     home: Homebody, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_streams, "_MAKING", 0.1)
-    monkeypatch.setattr(event_streams, "_REST", 0.4)
+    monkeypatch.setattr(event_streams, "_REST", 2.0)
     home.makes_devices.clear()
     async with asyncio.timeout(5):
         assert await desk.begin() == {}
@@ -241,11 +241,11 @@ async def test_people_who_enter_have_to_subscribe_and_those_who_leave_get_no_mor
     assert not await has(home, "D0", "The end.")
 
 
-@pytest.mark.parametrize("desk", [0.3], indirect=True)
+@pytest.mark.parametrize("desk", [2.0], indirect=True)
 async def test_a_stream_ends_in_time(home: Homebody, desk: Desk) -> None:
     home.people = ["@p0:test.local"]
     (field,) = (await desk.begin()).values()
-    assert field["expiry_ms"] == 300
+    assert field["expiry_ms"] == 2_000
     desk.deliver(REQUEST)
     await eventually(lambda: desk.answer.reach_all(0), "all people have subscribed")
 
