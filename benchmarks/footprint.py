@@ -48,7 +48,15 @@ async def footprint(bridge: Bridge) -> dict[str, float]:
     }
 
 
+def database_connections(uri: str) -> int:
+    """Return the number of connections to the database *uri*, without the one that asks."""
+    with psycopg.connect(uri) as connection:
+        row = connection.execute(_CONNECTIONS).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def _of_database(uri: str) -> dict[str, float]:
+    connections = database_connections(uri)
     with psycopg.connect(uri) as connection:
 
         def number(query: sql.SQL | sql.Composed) -> int:
@@ -58,7 +66,7 @@ def _of_database(uri: str) -> dict[str, float]:
         tables = [table for (table,) in connection.execute(_TABLES)]
         count = sql.SQL("SELECT count(*) FROM {}")
         return {
-            CONNECTIONS: number(sql.SQL(_CONNECTIONS)),
+            CONNECTIONS: connections,
             BYTES: number(sql.SQL(_BYTES)) / 1e6,
             **{rows_of(table): number(count.format(sql.Identifier(table))) for table in tables},
         }

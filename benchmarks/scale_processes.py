@@ -5,10 +5,9 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from benchmarks.cpu import used_by
 from benchmarks.figure import Aim, Figure, median
+from benchmarks.footprint import database_connections
 from benchmarks.household import household
 from benchmarks.speedup import RUN, WARM_UP, Chat
 
@@ -22,7 +21,6 @@ _PROCESSES, _LANES, _ROOMS = 4, 2, 40
 #: Duration of an answer in seconds.
 _ANSWER = 1.0
 _RUNS = 3
-_CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
 async def four_processes(ground: Ground) -> list[Figure]:
@@ -46,7 +44,7 @@ async def four_processes(ground: Ground) -> list[Figure]:
                         await worker.program.logs("turn claimed")
                     with used_by(_named(ground, [home.bridge, *workers])) as cpu:
                         four.append(await chat.rate())
-                    connections = max(connections, _connections(config.database.url))
+                    connections = max(connections, database_connections(config.database.url))
     ideal, seconds = _LANES / _ANSWER, WARM_UP + RUN
     return [
         Figure(
@@ -75,9 +73,3 @@ def _named(ground: Ground, bridges: Sequence[Bridge]) -> dict[str, int]:
     """Return the processes by their names."""
     names = ["the first process", *(f"worker {number}" for number in range(1, len(bridges)))]
     return dict(zip(names, (each.program.pid for each in bridges), strict=True)) | ground.processes
-
-
-def _connections(uri: str) -> int:
-    with psycopg.connect(uri) as connection:
-        row = connection.execute(_CONNECTIONS).fetchone()
-    return 0 if row is None else int(row[0])
