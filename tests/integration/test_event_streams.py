@@ -354,10 +354,15 @@ async def test_edits_go_on_while_the_homeserver_takes_no_updates_and_a_slow_one_
                 await person.wait_for(partial(is_edited_to, talk, text))
                 silence.is_on = False
                 await client.until(partial(shows, draft, text), "the client shows the text")
-                edits = len(await events_of(talk))
-                text = pen.write("The second part. ")
-                await client.until(partial(shows, draft, text), "the client shows the text")
-                assert len(await events_of(talk)) == edits
+
+                async def grows_without_edits() -> bool:
+                    """Write on: edits end only when the response to an update has come."""
+                    edits = len(await events_of(talk))
+                    text = pen.write("A further part. ")
+                    await client.until(partial(shows, draft, text), "the client shows the text")
+                    return len(await events_of(talk)) == edits
+
+                await eventually(grows_without_edits, "the text grows without edits")
                 # A homeserver that does not answer: the end of the answer comes at once.
                 never = asyncio.Event()
                 held = asyncio.Event()
@@ -369,7 +374,7 @@ async def test_edits_go_on_while_the_homeserver_takes_no_updates_and_a_slow_one_
                     return never
 
                 proxy.holds = hold
-                pen.write("The third part. ")
+                pen.write("The last part. ")
                 await held.wait()
                 begun = asyncio.get_running_loop().time()
                 whole = pen.end()
