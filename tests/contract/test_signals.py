@@ -10,18 +10,20 @@ import pytest
 
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.changes import StopRequest
-from agent_bridge.core.turns import StopReason, TurnState
+from agent_bridge.core.turns import StopReason, TurnKind, TurnState
 from agent_bridge.store.agents import Agents
 from agent_bridge.store.history import Histories
 from agent_bridge.store.kv import KeyValues
+from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.postgres.signals import CHANNEL, Topic
 from agent_bridge.store.queue import Queue
+from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting_reactions import WaitingMessages
 from support.change_requests import edit, note, redaction
 from support.records import wanted
-from support.turn_rows import OTHER, ROOM, accept, add_agent, collect, finish, new, row_of, stop, take
+from support.turn_rows import BOB, OTHER, ROOM, accept, add_agent, collect, finish, new, row_of, stop, take, watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -205,6 +207,38 @@ async def test_agents_that_should_be_different_and_rooms_that_are_made(
     await agents.displayname_applied(frida.agent.id, "Agent Frida")
     await agents.announced(frida.home.id, AgentState.GONE)
     assert await signalled.topics() == []
+
+
+async def test_a_room_that_continues_in_another_one(database: Database, signalled: Signalled) -> None:
+    agents = Agents(database)
+    await agents.add([wanted("Frida")])
+    (frida,) = await agents.all()
+    await agents.room_made(frida.home.id, ROOM, None, None)
+    await signalled.topics()
+    await agents.room_moved(frida.home.id, ROOM, OTHER)
+    # The bot has to enter it.
+    assert Topic.AGENTS in await signalled.topics()
+
+
+async def test_a_command_that_may_have_left_its_work_to_the_leader(database: Database, signalled: Signalled) -> None:
+    for state, topics in ((TurnState.DONE, []), (TurnState.FAILED, [Topic.CHATS, Topic.PLACES, Topic.THREADS])):
+        (lane,) = await accept(database, new(f"${state}", kind=TurnKind.COMMAND))
+        turn = await take(database, lane)
+        await signalled.topics()
+        await finish(database, turn, state)
+        assert await signalled.topics() == topics
+
+
+async def test_a_task_that_forgets_its_person(database: Database, signalled: Signalled) -> None:
+    await watch(database)
+    await database.execute(
+        "INSERT INTO task (key, room, title, creator) SELECT 'key', id, 'Title', %s FROM room WHERE room_id = %s",
+        (BOB, ROOM),
+    )
+    await signalled.topics()
+    data = PersonalData(database, Redactions("bot", redact_answers=False), Queue(database))
+    await data.forget_rest(BOB, await data.newest_turn())
+    assert Topic.TASKS in await signalled.topics()
 
 
 async def test_values_are_signalled_as_whoever_writes_them_wants(database: Database, signalled: Signalled) -> None:

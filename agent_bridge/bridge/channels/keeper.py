@@ -46,7 +46,7 @@ class PlaceKeeper:
     async def run(self) -> None:
         """Compare what changed, until cancelled."""
         self._basis, self._waiting = None, []
-        with self._signals.subscription(Topic.PLACES) as wake:
+        with self._signals.subscription(Topic.PLACES, Topic.SPACE, Topic.CONFIGURATION) as wake:
             await every(FALLBACK, self.keep, name="servers and channels", wake=wake)
 
     async def keep(self) -> float | None:

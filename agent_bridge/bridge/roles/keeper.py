@@ -103,7 +103,10 @@ class RoleKeeper:
         """Keep the rooms, until cancelled."""
         self._is_due = True
         self._progress.begin()
-        with self._signals.subscription(Topic.ROLES) as wake, self._signals.subscription(Topic.ROLES) as changed:
+        with (
+            self._signals.subscription(Topic.ROLES, Topic.SPACE) as wake,
+            self._signals.subscription(Topic.ROLES, Topic.SPACE) as changed,
+        ):
 
             async def keep() -> float | None:
                 if changed.is_set():

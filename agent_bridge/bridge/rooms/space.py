@@ -112,6 +112,10 @@ class Space:
         """Tell whether the members of *space* may enter the rooms of agents, as of the last call of another method."""
         return space == self._trusted
 
+    def is_settled(self) -> bool:
+        """Tell whether no further comparison is due: the last one succeeded, or there is to be no Space."""
+        return self._compared or not self._config.enabled
+
     def look_again(self) -> None:
         """Compare the Space with the homeserver at the next call of :meth:`room_id`: it may have been deleted."""
         self._compared = False
@@ -206,7 +210,7 @@ class Space:
         if await self._kv.get(KeyValues.SPACE_ALIAS) != alias:
             # Another Space lists the rooms from now on. The former one stays as it is.
             for key, value in ((KeyValues.SPACE, None), (KeyValues.SPACE_INVITED, []), (KeyValues.SPACE_NAMES, {})):
-                await self._kv.set(key, value)
+                await self._kv.set(key, value, topic=Topic.SPACE)
             await self._kv.set(KeyValues.SPACE_ALIAS, alias)
         if alias is None:
             return await self._keep_own(editor)
@@ -214,7 +218,8 @@ class Space:
         if state is None:
             self._trusted = None
             return None
-        await self._kv.set(KeyValues.SPACE, state.room_id)
+        if await self._kv.get(KeyValues.SPACE) != state.room_id:
+            await self._kv.set(KeyValues.SPACE, state.room_id, topic=Topic.SPACE)
         self._events = dict(state.events)
         await self._judge(state)
         await self._invite_people(state)
@@ -260,7 +265,7 @@ class Space:
             state = await self._made(plan, book)
         if state.room_id != room_id:
             editor.note(Part.ROOM, Outcome.SET)
-            await self._kv.set(KeyValues.SPACE, state.room_id, topic=Topic.ROLES)
+            await self._kv.set(KeyValues.SPACE, state.room_id, topic=Topic.SPACE)
         self._events = dict(state.events)
         editor.keep_fixed(state)
         await self._repair(editor, state)
@@ -349,7 +354,7 @@ class Space:
         trusts = known == state.room_id or (is_closed and not strangers)
         self._trusted = state.room_id if opens and trusts else None
         if self._trusted != known:
-            await self._kv.set(KeyValues.SPACE_TRUSTED, self._trusted)
+            await self._kv.set(KeyValues.SPACE_TRUSTED, self._trusted, topic=Topic.SPACE)
         if opens and self._trusted is None:
             people = ", ".join(in_backticks(user) for user in strangers[:_LISTED])
             more = ", …" if len(strangers) > _LISTED else ""

@@ -1,8 +1,8 @@
 """Signals: a transaction that changes rows tells every process which kind of rows (PostgreSQL's NOTIFY and LISTEN).
 
 The statement that changes the rows has ``pg_notify('agent_bridge', TOPIC)``; PostgreSQL sends the signal when the
-transaction commits, and equal signals of one transaction once. A signal carries no data and may be lost with the
-connection, so it only ends a pause: each subscriber reads the rows, and reads them at a slow rate without a signal too.
+transaction commits, and equal signals of one transaction once. A signal carries no data and only ends a pause: each
+subscriber reads the rows. With the connection signals may be lost; the next connection then wakes all subscribers.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class Topic(StrEnum):
     CHATS = "chats"
     #: The desired state of a server or a channel.
     PLACES = "places"
+    #: The main Space is another one, or its members may, or may not, enter rooms from now on.
+    SPACE = "space"
     #: The name of a thread, or a message in an archived one.
     THREADS = "threads"
     #: A person gave the first command in a room, or the first with a higher role.

@@ -198,8 +198,8 @@ WITH moved AS (
            invited = ARRAY(SELECT person FROM unnest(invited) AS person WHERE person <> ALL(%(removed)s::text[])),
            backfill_requests = backfill_requests + 1, backfilled_at = NULL
     WHERE id = %(room)s AND room_id = %(old)s
-    RETURNING id, pg_notify('agent_bridge', 'rooms'), pg_notify('agent_bridge', 'backfill'), pg_notify('agent_bridge', 'roles'),
-              pg_notify('agent_bridge', 'votes')
+    RETURNING id, pg_notify('agent_bridge', 'rooms'), pg_notify('agent_bridge', 'agents'), pg_notify('agent_bridge', 'backfill'),
+              pg_notify('agent_bridge', 'roles'), pg_notify('agent_bridge', 'votes')
 ), children AS (
     UPDATE room SET changes = room.changes + 1 FROM moved, server s, channel c
     WHERE s.room = moved.id AND c.server = s.id AND room.id = c.room

@@ -168,6 +168,7 @@ UPDATE task SET creator = CASE WHEN creator = %(user)s THEN '' ELSE creator END,
        state = CASE WHEN assignee = %(user)s AND closed_at IS NULL THEN 'submitted' ELSE state END,
        deadline = CASE WHEN assignee = %(user)s THEN NULL ELSE deadline END
 WHERE %(user)s IN (creator, assignee, note_by)
+RETURNING pg_notify('agent_bridge', 'tasks')
 
 -- notifications --
 -- Forget the notifications of the person %(user)s.

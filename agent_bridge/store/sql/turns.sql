@@ -254,7 +254,8 @@ RETURNING id
 -- question of the committed answer was redacted, and others are left to be asked, unless the turn is given up
 -- (%(error)s). An answer is also withdrawn by the redaction of an event before its id was stored, as in `sent`. The room
 -- shows the answer already, so the statement does not wait for the disk: after a crash of PostgreSQL, as after one of the
--- bridge, the next attempt finds the events and closes the turn.
+-- bridge, the next attempt finds the events and closes the turn. A command that did not succeed may leave a chat, a place or
+-- a thread without a room.
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), head AS (
     SELECT id, kind, state, answer IS NOT NULL AS has_answer, coalesce(stop, '') AS stop, redacted AND NOT EXISTS (
                SELECT 1 FROM turn part WHERE part.collected_into = turn.id AND NOT part.redacted) AS is_empty, (
@@ -283,7 +284,8 @@ WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)), head AS (
               WHEN head.stop = 'redacted' THEN
                   is_empty OR head.state <> 'committed' OR NOT has_answer OR %(error)s::text IS NOT NULL
               ELSE true END
-    RETURNING turn.id, conversation
+    RETURNING turn.id, conversation, CASE WHEN head.kind = 'command' AND %(state)s <> 'done' THEN (
+        SELECT count(pg_notify('agent_bridge', topic)) FROM unnest('{chats,places,threads}'::text[]) AS topic) END
 ), shown AS (
     UPDATE outbox SET event_id = sent.event_id
     FROM head, unnest(%(parts)s::integer[], %(events)s::text[]) AS sent (part, event_id)
