@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from benchmarks.ground import Ground
 
 _AGENTS = 20
-#: Seconds before the measurement, and its duration in seconds.
-_SETTLE, _MEASURED = 20.0, 60.0
+#: Seconds before the measurement, and its duration in seconds: no regular pause of a leader is longer.
+_SETTLE, _MEASURED = 20.0, 120.0
 
 
 async def idle_queries(ground: Ground) -> list[Figure]:

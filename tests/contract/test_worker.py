@@ -134,9 +134,12 @@ async def test_a_turn_that_is_written_while_the_last_one_is_closed_is_handled(
 
 async def test_a_lane_that_no_job_is_for_is_found(database: Database, recorder: Recorder) -> None:
     await accept(database, new("$1"), new("$2"))
-    async with process(database, recorder):
+    async with process(database, recorder) as lanes:
         await recorder.has_handled("$1", "$2")
-        await accept(database, new("$3"))
+        (lane,) = await accept(database, new("$3"))
+        async with database.transaction() as connection:
+            await lanes.wake(connection, [lane])
+            await connection.execute("DELETE FROM procrastinate_jobs")
         await recorder.has_handled("$1", "$2", "$3")
 
 
@@ -157,13 +160,9 @@ async def test_the_lanes_of_a_dead_worker_are_taken_over(database: Database, rec
     lanes = await accept(database, new("$1"), new("$2", OTHER))
 
     async def die_over(lane: int) -> None:
-        await database.execute(
-            """
-            INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, status)
-            VALUES ('lanes', 'lane', %(name)s, %(name)s, jsonb_build_object('lane', %(id)s::bigint), 'doing')
-            """,
-            {"name": f"lane-{lane}", "id": lane},
-        )
+        async with database.transaction() as connection:
+            await Queue(database).wake(connection, [lane])
+            await connection.execute("UPDATE procrastinate_jobs SET status = 'doing'")
 
     for lane in lanes:
         await die_over(lane)

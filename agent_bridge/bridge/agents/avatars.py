@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from yarl import URL
 
-from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
+from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, LOOK, every
 from agent_bridge.bridge.rooms.editor import StateEditor
 from agent_bridge.core.errors import (
     FileProblem,
@@ -48,8 +48,6 @@ _EVENT, _FIELD = "m.room.avatar", "url"
 MAX_BYTES = 2_000_000
 #: Seconds for the download and the decoding of a picture, and for its upload. The new room waits.
 _PATIENCE = 5.0
-#: Seconds between two looks for a new Space, once the present one has its avatar. A signal announces most of them.
-_NEW_SPACE = 60.0
 
 
 class Avatars:
@@ -83,7 +81,7 @@ class Avatars:
 
     async def run(self) -> None:
         """Give the bot and the Space avatars, once they exist, until cancelled."""
-        with self._signals.subscription(Topic.ROOMS, Topic.AGENTS) as wake:
+        with self._signals.subscription(Topic.SPACE) as wake:
             await every(FALLBACK, self._bot_and_space, name="avatars of bot and Space", wake=wake, rest=LONG_REST)
 
     async def of_ghost(self, agent: Agent) -> str | None:
@@ -198,7 +196,7 @@ class Avatars:
                 except HomeserverRefused as error:
                     _log.warning("the Space has no avatar", room=space, error=str(error))
                 self._space_done = space
-        return _NEW_SPACE if self._space_done else None
+        return None if space is None or space == self._space_done or not self._space.enabled else LOOK
 
     async def _stored(self, key: str, name: str) -> str:
         """Return the tile of *name*, uploaded before or now, as an ``mxc://`` URL."""

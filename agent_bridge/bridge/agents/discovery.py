@@ -14,7 +14,7 @@ from agent_bridge.bridge.agents.decisions import Limits, decide
 from agent_bridge.bridge.agents.desired import desired_again, desired_agent, fresh_identity
 from agent_bridge.bridge.agents.switch import find_known
 from agent_bridge.bridge.agents.watch import Watch
-from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.queue.periodic import FALLBACK, LOOK, every
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.client_agents import CLIENTS
@@ -134,10 +134,11 @@ class Discovery:
         await asyncio.gather(*(self._guarded_pass(watch) for watch in watches))
         return {each.config.name for each in watches if each.health.ok}
 
-    async def _report(self) -> None:
+    async def _report(self) -> float | None:
         """Sync if a process asked for it, and publish the status of the upstreams if it has changed.
 
         A look at a single upstream that a process asked for is begun here; the next report tells that it is done.
+        Return the seconds until the next report.
         """
         requested_looks, looked = await self._upstream_status.requested_looks()
         for watch in self._watches:
@@ -159,6 +160,7 @@ class Discovery:
             await self._upstream_status.done(requested_syncs)
         if new := {name: number for name, number in looks.items() if number > looked.get(name, 0)}:
             await self._upstream_status.looked({**looked, **new})
+        return LOOK if any(watch.health.waiting for watch in self._watches) else None
 
     async def _watch(self, watch: Watch) -> float | None:
         before, looked, asked = watch.health, watch.looked, watch.asked

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
+from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, LOOK, every
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, RateLimited, StoreError
 from agent_bridge.matrix.pacing import background
@@ -101,7 +101,7 @@ class Provisioner:
         self._limited.clear()
         self._pending.clear()
         self._progress.begin()
-        with self._signals.subscription(Topic.AGENTS) as wake:
+        with self._signals.subscription(Topic.AGENTS, Topic.SPACE) as wake:
             async with asyncio.TaskGroup() as group:
                 for queue in self._queues:
                     group.create_task(self._work(queue, group))
@@ -138,8 +138,11 @@ class Provisioner:
         for agent in await self._agents.ids():
             self.request(agent)
 
-    async def _find(self) -> None:
-        """Request each agent that is out of sync, also if another process wrote the cause."""
+    async def _find(self) -> float | None:
+        """Request each agent that is out of sync, also if another process wrote the cause.
+
+        Return the seconds until the next look.
+        """
         if not self._renamed:
             await self._agents.refused_names_lost()
             self._renamed = True
@@ -150,6 +153,8 @@ class Provisioner:
             # An agent that failed, or waits for the limits of the homeserver, waits for its own next try.
             if agent not in self._failures and agent not in self._limited:
                 self.request(agent)
+        # An agent may stay out of sync without a failure. A look has the Space compared, too.
+        return LOOK if found or not self._space.is_settled() else None
 
     async def _work(self, queue: asyncio.Queue[int], group: asyncio.TaskGroup) -> None:
         while True:

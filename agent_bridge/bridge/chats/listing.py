@@ -66,15 +66,17 @@ class ChatListing:
         self._listed_in = None
         self._found.clear()
 
-    async def compare(self) -> None:
+    async def compare(self) -> bool:
         """Have the chats moved that are listed elsewhere, if the Space of the bridge was replaced, or at the start.
+
+        Return whether that is done.
 
         Raises:
             StoreError: nothing is known about them.
         """
         space = await self._space.room_id()
         if space is None or space == self._listed_in:
-            return
+            return True
         self._found.clear()
         per_user = self._config.space.per_user
         for person in await self._person_spaces.elsewhere(space if per_user else None):
@@ -85,9 +87,10 @@ class ChatListing:
             except HomeserverError as error:
                 # The next comparison goes on.
                 _log.info("the Spaces of people are moved later", error=str(error))
-                return
+                return False
         await self._chats.relist(space, per_user=per_user)
         self._listed_in = space
+        return True
 
     async def space_of(self, person: str) -> str | None:
         """Return the Space that lists the chats of *person*; None if the bridge has no Space.

@@ -62,8 +62,10 @@ class PrivateRooms:
         with self._signals.subscription(Topic.AGENTS, Topic.CONFIGURATION, Topic.ROLES) as wake:
             await every(FALLBACK, self._look, name="private rooms", wake=wake, rest=LONG_REST)
 
-    async def _look(self) -> None:
+    async def _look(self) -> float | None:
         """Open what is due, a few rooms at a time. Rooms that fail wait for the next look.
+
+        Return the seconds until a person may be tried again whose server did not answer.
 
         Raises:
             HomeserverUnavailable, StoreError: the rest waits for the next look.
@@ -85,6 +87,8 @@ class PrivateRooms:
         failures = [each for each in results if isinstance(each, BaseException)]
         if failures:
             raise failures[0]
+        now = time.monotonic()
+        return min((until - now for until in self._away.values() if until > now), default=None)
 
     def _is_away(self, person: str) -> bool:
         return time.monotonic() < self._away.get(person, 0.0)

@@ -15,7 +15,7 @@ import structlog
 
 from agent_bridge.bridge.chats.maker import chat_powers
 from agent_bridge.bridge.queue.key_locks import KeyLocks
-from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.queue.periodic import FALLBACK, LOOK, every
 from agent_bridge.bridge.rooms.editor import StateEditor, chosen_by_person
 from agent_bridge.bridge.rooms.entry import enter
 from agent_bridge.bridge.rooms.invitations import bring_in, try_invite
@@ -104,8 +104,7 @@ class ChatReconciler:
         """Reconcile the chats that are out of sync, until cancelled."""
         self._listing.forget()
         self._running.clear()
-        # The Space is replaced in the course of a comparison of agents.
-        with self._signals.subscription(Topic.CHATS, Topic.AGENTS) as wake:
+        with self._signals.subscription(Topic.CHATS, Topic.SPACE) as wake:
             async with asyncio.TaskGroup() as group:
 
                 async def begin() -> float | None:
@@ -115,15 +114,15 @@ class ChatReconciler:
 
     async def _begin(self, group: asyncio.TaskGroup, wake: asyncio.Event) -> float | None:
         """Begin with some chats that are out of sync; return the seconds until one may be tried again."""
-        await self._listing.compare()
+        are_listed = await self._listing.compare()
         now = time.monotonic()
         others = self._running | {chat for chat, at in self._later.items() if at > now}
         if (free := _TOGETHER - len(self._running)) > 0:
             for chat in await self._chats.due(free, others):
                 self._running.add(chat)
                 group.create_task(self._attempt(chat, wake))
-        tries = [at for at in self._later.values() if at > now]
-        return min(tries) - now if tries else None
+        pauses = [at - now for at in self._later.values() if at > now] + [LOOK] * (not are_listed)
+        return min(pauses, default=None)
 
     async def _attempt(self, chat: int, wake: asyncio.Event) -> None:
         """Reconcile *chat*, and plan its next try after a failure."""

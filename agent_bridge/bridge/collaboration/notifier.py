@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.delivery.marked_events import marked_events
-from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.queue.periodic import FALLBACK, LOOK, every
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.core.ids import mark
@@ -81,7 +81,7 @@ class Notifier:
             await asyncio.gather(*(self._attempt(user) for user in due))
             if not due:
                 pauses = [wait for _, wait in found] + [at - now for at in self._later.values()]
-                return min([*pauses, FALLBACK]) if pauses else None
+                return min([*pauses, LOOK]) if pauses else None
 
     async def _attempt(self, user: str) -> None:
         try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.collaboration.recurrence import decoded, missed_until, next_due
-from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.queue.periodic import LOOK, every
 from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.core.names import one_line
 from agent_bridge.core.notifications import Notification, NotificationKind
@@ -100,7 +100,7 @@ class ScheduleRunner:
             if not due:
                 pauses = [seconds for _, seconds in found] + [at - now for at in self._later.values()]
                 # The clock may be set, so the time that is left is not trusted for long.
-                return min([*pauses, FALLBACK]) if pauses else None
+                return min([*pauses, LOOK]) if pauses else None
 
     async def _attempt(self, schedule: int) -> None:
         found = await self._store.find(schedule)

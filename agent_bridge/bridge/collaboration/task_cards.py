@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agent_bridge.bridge.delivery.marked_events import marked_events
-from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.queue.periodic import FALLBACK, LOOK, every
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverError, HomeserverRefused
 from agent_bridge.core.ids import mark, short_hash
@@ -85,7 +85,7 @@ class TaskCards:
                 await self._attempt(each)
             if not due:
                 pauses = [*until_late, *(at - now for at in self._later.values())]
-                return min([*pauses, FALLBACK]) if pauses else None
+                return min([*pauses, LOOK]) if pauses else None
 
     async def _free_tasks(self) -> None:
         """Free the open tasks of people and agents that are not in the rooms any more."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.queue.periodic import FALLBACK, LOOK, every
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import BridgeError, HomeserverRefused
 from agent_bridge.core.notifications import Notification, NotificationKind
@@ -68,7 +68,7 @@ class VoteKeeper:
             await every(FALLBACK, self.keep, name="votes", wake=wake)
 
     async def keep(self) -> float | None:
-        """Advance what is due; return the seconds until something may be due again.
+        """Advance what is due; return the seconds until something may be due again, None: no vote is open.
 
         Raises:
             StoreError: the next call goes on.
@@ -83,7 +83,7 @@ class VoteKeeper:
             if not due:
                 waits = [at - now for at in self._later.values()]
                 waits += [] if seconds is None else [max(seconds, _MOMENT)]
-                return min([*waits, FALLBACK])
+                return min([*waits, LOOK]) if waits else None
 
     async def _attempt(self, number: int) -> None:
         try:

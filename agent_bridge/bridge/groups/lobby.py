@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, every
+from agent_bridge.bridge.queue.periodic import FALLBACK, LONG_REST, LOOK, every
 from agent_bridge.bridge.rooms.entry import leave_for_good
 from agent_bridge.bridge.rooms.invitations import bring_in
 from agent_bridge.core.rooms import ParticipantState
@@ -80,7 +80,7 @@ class LobbyKeeper:
             found = await self._room.enter()
             if found is None:
                 self._lobby = None
-                return FALLBACK
+                return LOOK
             lobby, state = found
             await self._compare(lobby, state)
             self._lobby, self._next = lobby, now + _COMPARED_EVERY
@@ -93,7 +93,7 @@ class LobbyKeeper:
             await self._lobbies.forget(self._lobby.id, each.agent)
         if self._outside:
             # People may let them in at any time.
-            self._next = min(self._next, time.monotonic() + FALLBACK)
+            self._next = min(self._next, time.monotonic() + LOOK)
         return self._next - time.monotonic()
 
     async def _compare(self, lobby: Lobby, state: RoomState) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.queue.periodic import LOOK, every
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable, RegistrationRejected, StoreError
 from agent_bridge.matrix.events import parse_event
@@ -84,7 +84,7 @@ class Backfill:
         with self._signals.subscription(Topic.BACKFILL) as wake:
             async with asyncio.TaskGroup() as group:
                 begin = partial(self._begin, group, wake)
-                await every(min(FALLBACK, self._interval), begin, name="search for rooms to backfill", wake=wake)
+                await every(min(LOOK, self._interval), begin, name="search for rooms to backfill", wake=wake)
 
     async def _begin(self, group: asyncio.TaskGroup, wake: asyncio.Event) -> float | None:
         """Begin the backfill of rooms that are due; return the seconds until a room may be tried again.

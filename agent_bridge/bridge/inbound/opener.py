@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.queue.periodic import LOOK, every
 from agent_bridge.core.errors import BridgeError, HomeserverRefused, KeyMissing, StoreError, Unreadable
 from agent_bridge.matrix.events import parse_event
 from agent_bridge.store.postgres.signals import Topic
@@ -69,7 +69,7 @@ class Opener:
         """Open events as they come, until cancelled."""
         self._has_recovered = False
         with self._signals.subscription(Topic.KEYS) as wake:
-            await every(FALLBACK, self.open_all, name="encrypted events", wake=wake)
+            await every(LOOK, self.open_all, name="encrypted events", wake=wake)
 
     async def open_all(self) -> float | None:
         """Process the news about keys, then open what can be opened; return the seconds until more can be.
@@ -96,7 +96,7 @@ class Opener:
         if any(wait <= 0 for _, wait in due):
             # An event without a key may hold its room now.
             due = await self._store.due()
-        return min([max(wait, _SOON) for _, wait in due] + [0 if has_more else FALLBACK])
+        return min([max(wait, _SOON) for _, wait in due] + [0 if has_more else LOOK])
 
     async def _receive(self, user_id: str) -> bool:
         has_more = False

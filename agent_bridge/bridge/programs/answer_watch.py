@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import FALLBACK
+from agent_bridge.bridge.queue.periodic import LOOK
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.postgres.signals import Topic
 
@@ -93,7 +93,7 @@ class AnswerWatch:
             while self._waiting:
                 # The signal may be lost.
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(FALLBACK):
+                    async with asyncio.timeout(LOOK):
                         await wake.wait()
                 wake.clear()
                 events = list(self._waiting)

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-#: Seconds between two runs of work that signals wake: they find the changes whose signal was lost.
-FALLBACK = 15.0
+#: Seconds between two runs of work that signals wake. The session of a process notices when it loses signals, and wakes
+#: all work then; these runs find a change that lacks its signal.
+FALLBACK = 120.0
+#: Seconds between two runs of work that also depends on changes without signals, such as the time of the database (its
+#: clock may be set), or the state of rooms.
+LOOK = 15.0
 #: Seconds between two runs of work that signals alone wake: longer than a process runs.
 ONLY_WOKEN = 31_536_000.0
 #: Seconds between two runs at least, however many signals come: of cheap work, and of work that reads many rows.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from agent_bridge.bridge.queue.pauses import Pauses
-from agent_bridge.bridge.queue.periodic import every
+from agent_bridge.bridge.queue.periodic import LOOK, every
 from agent_bridge.bridge.queue.supervision import run_endless
 from agent_bridge.core.backoff import Backoff
 from agent_bridge.core.errors import (
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
-#: Seconds between two looks at the queue: while it has jobs, and while it has none.
-_BUSY, _IDLE = 0.5, 2.0
+#: Seconds between two looks at the queue while it has jobs. A new job has a signal.
+_BUSY = 0.5
 #: Seconds for which a job has to look like an orphan: one that starts or ends does so for a moment. To remove a job in
 #: error does no harm: the lane's lock decides which worker processes the lane.
 _ORPHANED = 0.4
@@ -100,6 +101,8 @@ class Worker:
         self.busy_lanes = 0
         #: Jobs that looked like orphans at the last look, and since when, by a monotonic clock.
         self._suspects: dict[int, float] = {}
+        #: When the queue is to be looked at again without news of it, by the clock of the event loop.
+        self._next_sweep = 0.0
         self._pauses = Pauses(_DATABASE_FAILED)
         lanes.set_processor(self._process_lane)
 
@@ -107,11 +110,14 @@ class Worker:
         """Process lanes until cancelled; then finish the turns that run, within the drain timeout."""
         await self._lanes.retry_now()
         await self._free_lanes()
-        with self._signals.subscription(Topic.LANES) as wake:
+        with (
+            self._signals.subscription(Topic.LANES) as wake,
+            self._signals.subscription(Topic.LANES, Topic.JOBS) as news,
+        ):
             await run_endless(
                 # The first that is cancelled, before the queue's worker: its lanes must not claim another turn.
                 stop=self._wait_for_stop(),
-                sweep=every(_IDLE, self._sweep, name="sweep of the lanes", wake=wake),
+                sweep=every(_BUSY, partial(self._sweep_if_due, news), name="sweep of the lanes", wake=wake),
                 queue=every(_RESTART.first, self._work, name="worker of the queue", retry=_RESTART),
             )
 
@@ -134,6 +140,19 @@ class Worker:
     async def _work(self) -> None:
         await self._lanes.work(concurrency=self._config.max_active_lanes, drain_timeout=self._config.answers_timeout)
 
+    async def _sweep_if_due(self, news: asyncio.Event) -> float:
+        """Sweep if there is *news* of lanes or jobs, or if that is due; return the seconds until the next call.
+
+        The signal of a job does not end a pause: many messages cause no more sweeps than one.
+        """
+        clock = asyncio.get_running_loop().time
+        if news.is_set() or clock() >= self._next_sweep:
+            news.clear()
+            self._next_sweep = 0.0
+            pause = await self._sweep()
+            self._next_sweep = clock() + pause
+        return max(0.0, min(_BUSY, self._next_sweep - clock()))
+
     async def _sweep(self) -> float:
         """Free the lanes of dead workers, and wake each lane that has a turn to claim and no job.
 
@@ -149,7 +168,7 @@ class Worker:
         if state.startable:
             # The queue's worker may have missed the signal.
             self._signals.send(Topic.JOBS)
-        pauses = [_BUSY if state.busy or state.idle else _IDLE]
+        pauses = [_BUSY if state.busy or state.idle else LOOK]
         pauses += [] if state.due_in is None else [state.due_in]
         pauses += [since + _ORPHANED - time.monotonic() for since in self._suspects.values()]
         return max(0.0, min(pauses))

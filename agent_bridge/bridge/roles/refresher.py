@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.queue.periodic import FALLBACK, every
+from agent_bridge.bridge.queue.periodic import FALLBACK, LOOK, every
 from agent_bridge.core.feed import FeedSwitch
 from agent_bridge.core.threads import ArchivedRooms
 from agent_bridge.store.postgres.signals import Topic
@@ -51,7 +51,7 @@ class RoleRefresher:
     async def run(self) -> None:
         """Refresh the roles after each change, until cancelled."""
         with self._signals.subscription(Topic.ROLES) as wake:
-            await every(FALLBACK, self.refresh, name="roles", wake=wake)
+            await every(LOOK, self.refresh, name="roles", wake=wake)
 
     async def refresh(self) -> None:
         """Read the newest book and the mutes. Before there is a book, the configuration of this process counts.
