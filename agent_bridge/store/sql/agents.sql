@@ -210,6 +210,7 @@ WITH moved AS (
 ), due AS (
     UPDATE turn SET not_before = NULL FROM conversation c
     WHERE c.id = turn.conversation AND turn.open AND c.room_id = %(old)s
+    RETURNING pg_notify('agent_bridge', 'lanes')
 )
 UPDATE conversation SET room_id = %(room_id)s FROM moved
 WHERE conversation.room_id = %(old)s AND NOT EXISTS (
