@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ from support.sessions import open_locks
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from support.postgres import Cluster
+
 
 @pytest.fixture
 async def locks(store_url: str) -> AsyncIterator[Locks]:
@@ -36,6 +39,12 @@ async def others(store_url: str) -> AsyncIterator[Locks]:
 
 async def all_of(entered: set[int], number: int) -> bool:
     return len(entered) == number
+
+
+async def fill(locks: Locks, stack: AsyncExitStack) -> None:
+    """Hold locks until the server refuses one."""
+    for key in itertools.count():
+        await stack.enter_async_context(locks.hold(LANE, key))
 
 
 def nothing_is_left_of_a_cancellation() -> None:
@@ -126,6 +135,25 @@ async def test_many_are_held_at_once(locks: Locks, others: Locks) -> None:
         assert all(held)
         assert not await is_free(others, 59)
     assert await is_free(others, 59)
+
+
+async def test_a_server_without_room_for_another_lock_keeps_those_that_it_gave(cluster: Cluster) -> None:
+    with psycopg.connect(cluster.uri, autocommit=True) as admin:
+        # The server has room for the product of both, and some more.
+        admin.execute("ALTER SYSTEM SET max_connections = 15")
+        admin.execute("ALTER SYSTEM SET max_locks_per_transaction = 10")
+    cluster.stop()
+    cluster.start()
+    with cluster.database() as uri:
+        async with Session(uri, Signals()) as session, Locks(session) as locks:
+            before = await session.execute("SELECT pg_backend_pid()")
+            async with AsyncExitStack() as stack:
+                with pytest.raises(StoreError, match="max_locks_per_transaction"):
+                    await fill(locks, stack)
+                assert await session.execute("SELECT pg_backend_pid()") == before
+                await locks.verify(LANE, 0)
+            nothing_is_left_of_a_cancellation()
+            assert await is_free(locks, 0)
 
 
 async def test_keys_beyond_32_bits_are_folded(locks: Locks, others: Locks) -> None:

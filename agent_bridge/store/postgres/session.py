@@ -33,6 +33,8 @@ _KEEPALIVES = (
     "-c tcp_keepalives_idle=4 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000"
 )
 _RECONNECT = Backoff(first=0.1, cap=2)
+#: Errors by which a server ends a connection.
+_ENDED = (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown, psycopg.errors.CannotConnectNow)
 #: Ends the earlier sessions of this process. The session begins before the migrations, so it has no view of the locks.
 _END_EARLIER = """
     SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
@@ -87,7 +89,8 @@ class Session:
         """Run one statement that returns rows, and return its first row. Connects if there is no connection.
 
         Raises:
-            StoreError: the server is not there or does not answer. The connection, if there was one, is lost.
+            StoreError: the server is not there or does not answer, and the connection, if there was one, is lost; or
+                the server refuses the statement, and the connection stays.
         """
         async with self._turn:
             try:
@@ -97,12 +100,18 @@ class Session:
                     row = await cursor.fetchone()
                 self.answered_at = time.monotonic()
             except (psycopg.Error, TimeoutError) as error:
-                self._lose()
+                if not self._is_refusal(error):
+                    self._lose()
                 raise StoreError(f"the database failed: {str(error).strip() or 'no answer'}") from error
             if connection is not self._connection:
                 # The row may say that a lock is held, and the lock is lost already.
                 raise StoreError("the database failed: the connection was closed behind the answer")
             return row
+
+    def _is_refusal(self, error: Exception) -> bool:
+        """Tell whether *error* is about the statement alone: a server without room for a lock keeps those it gave."""
+        is_ended = isinstance(error, _ENDED) or self._connection is None or self._connection.closed
+        return isinstance(error, psycopg.Error) and error.sqlstate is not None and not is_ended
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         options = f"{conninfo_to_dict(self._uri).get('options') or ''} {_KEEPALIVES}"
