@@ -6,7 +6,8 @@ import asyncio
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from psycopg.types.json import Jsonb
 
@@ -16,15 +17,17 @@ from agent_bridge.core.rooms import HomeRoom, RoomProblem, Streaming, WhenBusy
 from agent_bridge.store.agent_lists import AgentLists
 from agent_bridge.store.corruption import UNREADABLE, member_or_none, read_one, readable, report
 from agent_bridge.store.payloads import encode_step
-from agent_bridge.store.postgres.database import slices_of
+from agent_bridge.store.postgres.database import SLICE, slices_of
 from agent_bridge.store.postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from psycopg.rows import DictRow
 
     from agent_bridge.store.postgres.database import Connection
+
+Item = TypeVar("Item")
 
 _SQL = Statements("agents")
 _PROBLEMS = frozenset(str(problem) for problem in RoomProblem)
@@ -58,10 +61,10 @@ class DesiredAgent:
     settings: AgentSettings = NO_SETTINGS
 
     @property
-    def values(self) -> dict[str, object]:
-        """The fields as values of a statement."""
+    def fields(self) -> dict[str, Any]:
+        """The fields as JSON values."""
         settings = {key: value for key, value in asdict(self.settings).items() if value not in {None, ""}}
-        return asdict(self) | {"settings": Jsonb(settings)}
+        return asdict(self) | {"settings": settings}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +162,17 @@ async def _read_all(slices: AsyncGenerator[list[DictRow], None]) -> list[AgentRo
     return found
 
 
-async def _add(connection: Connection, new: DesiredAgent) -> None:
-    """Write an agent with its home, unless it is known."""
-    row = await (await connection.execute(_SQL["add"], new.values)).fetchone()
-    if row is not None:
-        await connection.execute(_SQL["add_home"], new.values | {"agent": row["id"]})
+async def _add(connection: Connection, wanted: Iterable[DesiredAgent]) -> None:
+    """Write agents with their homes, but for those that are known: few statements, however many agents there are."""
+    for some in _slices(wanted):
+        await connection.execute(_SQL["add"], {"agents": Jsonb([each.fields for each in some])})
+
+
+def _slices(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Yield *items* in lists that one statement takes."""
+    left = iter(items)
+    while some := list(islice(left, SLICE)):
+        yield some
 
 
 class Agents(AgentLists):
@@ -201,12 +210,16 @@ class Agents(AgentLists):
         """Write new agents, each with a home that does not exist yet, all or none. A known agent stays as it is."""
         async with self._database.transaction() as connection:
             await connection.execute(_SQL["lock"])
-            for new in wanted:
-                await _add(connection, new)
+            await _add(connection, wanted)
 
-    async def update(self, agent: int, wanted: DesiredAgent) -> None:
-        """Write the desired model, names and state of an agent that has no entry. Its identity and its ghost stay."""
-        await self._database.execute(_SQL["update"], wanted.values | {"agent": agent})
+    async def update(self, wanted: Mapping[int, DesiredAgent]) -> None:
+        """Write the desired models, names and states of agents that have no entries, by their row ids.
+
+        Their identities and their ghosts stay.
+        """
+        for some in _slices(wanted.items()):
+            agents = [each.fields | {"id": agent} for agent, each in some]
+            await self._database.execute(_SQL["update"], {"agents": Jsonb(agents)})
 
     async def configure(self, plan: Callable[[Sequence[AgentRoom]], EntryChanges]) -> EntryChanges:
         """Make the changes that *plan* finds for the agents that are known, all or none; return them.
@@ -224,9 +237,10 @@ class Agents(AgentLists):
             for agent, is_listed in changes.released:
                 await connection.execute(_SQL["release"], {"agent": agent, "listed": is_listed})
             for agent, wanted in changes.changed:
-                await connection.execute(_SQL["configure"], wanted.values | {"agent": agent})
-            for wanted in changes.added:
-                await _add(connection, wanted)
+                fields = wanted.fields
+                values = fields | {"agent": agent, "settings": Jsonb(fields["settings"])}
+                await connection.execute(_SQL["configure"], values)
+            await _add(connection, changes.added)
         return changes
 
     async def reconnect(self, agent: int, model: str, twin: int | None) -> None:
@@ -249,13 +263,18 @@ class Agents(AgentLists):
         row = await self._database.row(_SQL["switch"], values)
         return 0 if row is None else int(row["changed"])
 
-    async def describe(self, agent: int, image: str, description: str) -> None:
-        """Write the address of the agent's picture and its description, as its upstream gives them.
+    async def describe(self, described: Mapping[int, tuple[str, str]]) -> None:
+        """Write the addresses of the pictures of agents and their descriptions, as the upstream gives them, by row ids.
 
-        Those of an entry stay.
+        Those of entries stay.
         """
-        values: dict[str, object] = {"agent": agent, "image": image, "description": description}
-        await self._database.execute(_SQL["describe"], values)
+        for some in _slices(described.items()):
+            values: dict[str, object] = {
+                "agents": [agent for agent, _ in some],
+                "images": [image for _, (image, _) in some],
+                "descriptions": [description for _, (_, description) in some],
+            }
+            await self._database.execute(_SQL["describe"], values)
 
     async def image_applied(self, agent: int, image: str, avatar: str | None) -> None:
         """Record the image from which the avatar of a ghost was made, and the avatar (an ``mxc://`` URL)."""

@@ -85,7 +85,7 @@ async def test_an_update_writes_wishes_only(agents: Agents, frida: AgentRoom) ->
     await agents.displayname_applied(frida.agent.id, "Agent Frida")
     await agents.room_made(frida.home.id, "!r", "Frida - Chat", "Chat with Frida")
     changed = wanted("Ann", agent_id="new id", ghost="agent_new", upstream="new", state=AgentState.GONE)
-    await agents.update(frida.agent.id, changed)
+    await agents.update({frida.agent.id: changed})
     after = await agents.by_agent(frida.agent.id)
     assert (after.agent.upstream, after.agent.agent_id, after.agent.ghost) == ("up", "Frida", "agent_frida")
     assert (after.agent.model, after.agent.name, after.agent.state) == ("Ann", "Ann", AgentState.GONE)
@@ -97,13 +97,13 @@ async def test_an_update_writes_wishes_only(agents: Agents, frida: AgentRoom) ->
 
 
 async def test_a_state_that_stays_keeps_its_time(agents: Agents, frida: AgentRoom) -> None:
-    await agents.update(frida.agent.id, wanted("Ann"))
+    await agents.update({frida.agent.id: wanted("Ann")})
     assert (await agents.by_agent(frida.agent.id)).agent.state_since == frida.agent.state_since
 
 
 async def test_an_update_is_of_one_agent(agents: Agents, frida: AgentRoom) -> None:
     await agents.add([wanted("Ann")])
-    await agents.update(frida.agent.id, wanted("Bea"))
+    await agents.update({frida.agent.id: wanted("Bea")})
     ann = (await agents.all())[1]
     assert (ann.agent.name, ann.home.name, ann.home.topic) == ("Ann", "Ann - Chat", "Chat with Ann")
 
@@ -191,22 +191,22 @@ async def test_agents_with_changes_to_apply_are_out_of_sync(
     out_of_sync: bool,  # noqa: FBT001
 ) -> None:
     await settle(agents, frida)
-    await agents.update(frida.agent.id, wanted(**change))
+    await agents.update({frida.agent.id: wanted(**change)})
     assert await agents.out_of_sync("!space") == ([frida.agent.id] if out_of_sync else [])
 
 
 async def test_a_gone_agent_is_settled_when_its_room_was_told(agents: Agents, frida: AgentRoom) -> None:
     await settle(agents, frida)
     gone = wanted(state=AgentState.GONE, displayname="another")
-    await agents.update(frida.agent.id, gone)
+    await agents.update({frida.agent.id: gone})
     await agents.announced(frida.home.id, AgentState.GONE)
     assert await agents.out_of_sync("!space") == []
-    await agents.update(frida.agent.id, wanted())
+    await agents.update({frida.agent.id: wanted()})
     assert await agents.out_of_sync("!space") == [frida.agent.id]
 
 
 async def test_a_gone_agent_without_a_room_is_settled(agents: Agents, frida: AgentRoom) -> None:
-    await agents.update(frida.agent.id, wanted(state=AgentState.GONE))
+    await agents.update({frida.agent.id: wanted(state=AgentState.GONE)})
     assert await agents.out_of_sync("!space") == []
 
 

@@ -237,8 +237,8 @@ async def test_a_discovery_that_read_the_tables_before_changes_no_entry(bridge: 
     await bridge.discovery.sync()
     ada = await bridge.one("ada")
     await bridge.configure(bridge.entry("ada", "Dr Ada", model="gpt", description="by the entry"))
-    await bridge.agents.update(ada.agent.id, wanted("ada", state=GONE))
-    await bridge.agents.describe(ada.agent.id, "https://example.org/ada.png", "by the server")
+    await bridge.agents.update({ada.agent.id: wanted("ada", state=GONE)})
+    await bridge.agents.describe({ada.agent.id: ("https://example.org/ada.png", "by the server")})
     await bridge.agents.reconnect(ada.agent.id, "bob", ada.agent.id)
     assert await bridge.agents.switch("up", "letta", {ada.agent.id: "agent-1"}) == 0
     after = await bridge.one("ada")

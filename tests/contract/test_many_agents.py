@@ -6,16 +6,18 @@ import tracemalloc
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from agent_bridge.core.agents import AgentState
 from agent_bridge.core.errors import StoreError
 from agent_bridge.store.agents import Agents
+from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.postgres.statements import Statements
 from support.records import wanted
 
 if TYPE_CHECKING:
-    from agent_bridge.store.postgres.database import Database
+    from support.postgres import Cluster
 
 
 @pytest.mark.parametrize("statement", ["home", "home_of_ghost"])
@@ -29,6 +31,31 @@ async def test_one_agent_is_found_by_an_index(database: Database, statement: str
         plan = await (await connection.execute("EXPLAIN EXECUTE found(NULL)")).fetchall()
         await connection.execute("DEALLOCATE found")
     assert not [row["QUERY PLAN"] for row in plan if "Seq Scan" in row["QUERY PLAN"]]
+
+
+async def test_many_agents_need_few_statements(cluster: Cluster) -> None:
+    """One statement for each would take minutes with a database at some distance, and a transaction has 90 s."""
+    count = 1_000
+    names = [f"Agent {number}" for number in range(count)]
+    with cluster.migrated() as url:
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute(f"ALTER DATABASE {admin.info.dbname} SET log_statement = 'all'".encode())
+        async with Database(url) as database:
+            agents = Agents(database)
+            await agents.add(wanted(name, ghost=f"agent_{number}") for number, name in enumerate(names))
+            found = [each.agent for each in await agents.all()]
+            assert [agent.name for agent in found] == names
+            await agents.update({agent.id: wanted(f"New {agent.name}") for agent in found})
+            await agents.describe({agent.id: (f"{agent.id}.png", f"The agent {agent.id}") for agent in found})
+            changed = await agents.all()
+    assert [(each.agent.name, each.home.name) for each in changed] == [
+        (f"New {name}", f"New {name} - Chat") for name in names
+    ]
+    assert all(each.agent.image == f"{each.agent.id}.png" for each in changed)
+    logged = cluster.log.read_text("utf-8")
+    assert count / 200 <= logged.count("INSERT INTO agent") <= count / 100
+    assert count / 200 <= logged.count("SET model") <= count / 100
+    assert count / 200 <= logged.count("SET image") <= count / 100
 
 
 async def test_the_rows_of_all_agents_are_never_together_in_memory(database: Database) -> None:

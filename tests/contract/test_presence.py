@@ -173,7 +173,7 @@ async def test_only_agents_that_are_there_are_shown(stage: Stage) -> None:
     async with streamer(stage):
         await eventually(stage.says(leaves, "Ready"), "it is shown")
         agent = next(each.agent for each in await stage.agents.all() if each.agent.ghost == leaves)
-        await stage.agents.update(agent.id, wanted("Present_leaves", state=AgentState.GONE))
+        await stage.agents.update({agent.id: wanted("Present_leaves", state=AgentState.GONE)})
         await eventually(stage.says(leaves, None), "it is offline")
         after = stage.puts[leaves]
         await eventually(stage.shown(there, 2), "the other is shown anew")

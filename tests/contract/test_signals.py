@@ -198,7 +198,7 @@ async def test_agents_that_should_be_different_and_rooms_that_are_made(
     await agents.add([wanted("Frida")])
     assert await signalled.topics() == []
     frida = (await agents.all())[0]
-    await agents.update(frida.agent.id, wanted("Frida", state=AgentState.GONE))
+    await agents.update({frida.agent.id: wanted("Frida", state=AgentState.GONE)})
     assert await signalled.topics() == [Topic.AGENTS]
     await agents.room_made(frida.home.id, ROOM, None, None)
     assert await signalled.topics() == [Topic.ROOMS]

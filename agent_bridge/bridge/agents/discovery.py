@@ -255,14 +255,19 @@ class Discovery:
         doubted = len(decision.doubted)
         if doubted and doubted != watch.health.doubted:
             _log.warning("many agents gone at once: waiting for `sync all`", upstream=watch.config.name, agents=doubted)
+        changed: dict[int, DesiredAgent] = {}
         for count, (agent, item, state) in enumerate((*decision.present, *decision.back), 1):
             if count % _SLICE == 0:
                 await asyncio.sleep(0)
-            await self._update(known[agent.id], item.model, item.name, state)
-            await self._describe(agent, item)
+            changed |= self._changed(known[agent.id], item.model, item.name, state)
         for agent in decision.gone:
-            await self._update(known[agent.id], agent.model, agent.name, AgentState.GONE)
+            changed |= self._changed(known[agent.id], agent.model, agent.name, AgentState.GONE)
+        await self._agents.update(changed)
+        for agent in decision.gone:
             del watch.missed[agent.id]
+        described = await self._describe((agent, item) for agent, item, _ in (*decision.present, *decision.back))
+        for agent_id in changed.keys() | described:
+            self._reconcile(agent_id)
         if decision.added:
             await self._add(watch, decision)
         held, waiting = decision.held, await self._waiting(watch)
@@ -278,16 +283,16 @@ class Discovery:
         if not agents:
             return listed
         entries = {agent.entry: agent for agent in agents}
-        for item in listed:
-            if item.model in entries:
-                await self._describe(entries[item.model], item)
+        for agent in await self._describe((entries[item.model], item) for item in listed if item.model in entries):
+            self._reconcile(agent)
         return [item for item in listed if item.model not in entries]
 
     async def _waiting(self, watch: Watch) -> int:
         """Return the number of agents that get no rooms before an operator's word."""
         return await self._agents.count_held(watch.config.name)
 
-    async def _update(self, agent_room: AgentRoom, model: str, name: str, state: AgentState) -> None:
+    def _changed(self, agent_room: AgentRoom, model: str, name: str, state: AgentState) -> dict[int, DesiredAgent]:
+        """Return the desired state of an agent by its row id; empty if it has that state."""
         agent, home = agent_room.agent, agent_room.home
         wanted = desired_again(self._templates, agent, model=model, name=name, state=state)
         if (model, name, state) == (agent.model, agent.name, agent.state) and (
@@ -295,21 +300,26 @@ class Discovery:
             wanted.room_name,
             wanted.room_topic,
         ) == (agent.displayname, home.name, home.topic):
-            return
+            return {}
         if name != agent.name:
             _log.info("agent renamed", upstream=agent.upstream, agent=agent.name, name=name)
         if state is not agent.state:
             became = "back" if state is AgentState.ACTIVE else state
             _log.info(f"agent {became}", upstream=agent.upstream, agent=agent.name, name=name)
-        await self._agents.update(agent.id, wanted)
-        self._reconcile(agent.id)
+        return {agent.id: wanted}
 
-    async def _describe(self, agent: Agent, item: AgentInfo) -> None:
-        image = agent.settings.image or (agent.image if item.image is None else item.image)
-        description = agent.settings.description or item.description
-        if (agent.image, agent.description) != (image, description):
-            await self._agents.describe(agent.id, image, description)
-            self._reconcile(agent.id)
+    async def _describe(self, items: Iterable[tuple[Agent, AgentInfo]]) -> Collection[int]:
+        """Write the pictures and descriptions of *items*; return the row ids of the agents that have others now."""
+        described: dict[int, tuple[str, str]] = {}
+        for count, (agent, item) in enumerate(items, 1):
+            if count % _SLICE == 0:
+                await asyncio.sleep(0)
+            image = agent.settings.image or (agent.image if item.image is None else item.image)
+            description = agent.settings.description or item.description
+            if (agent.image, agent.description) != (image, description):
+                described[agent.id] = image, description
+        await self._agents.describe(described)
+        return described.keys()
 
     async def _add(self, watch: Watch, decision: PassDecision) -> None:
         ghosts = await self._agents.ghosts()

@@ -30,33 +30,42 @@ WHERE a.ghost = %(ghost)s
 LOCK TABLE agent IN SHARE ROW EXCLUSIVE MODE
 
 -- add --
--- Write an agent, unless it is there already.
-INSERT INTO agent (upstream, agent_id, model, name, ghost, displayname, state, image, description, kind, entry, settings)
-VALUES (%(upstream)s, %(agent_id)s, %(model)s, %(name)s, %(ghost)s, %(displayname)s, %(state)s, %(image)s,
-        %(description)s, %(kind)s, %(entry)s, %(settings)s)
-ON CONFLICT (upstream, agent_id) DO NOTHING
-RETURNING id
-
--- add_home --
--- Write the home of a new agent, which does not exist on the homeserver yet.
-WITH home AS (
+-- Write the agents %(agents)s (a JSON array) in their order, each with a home that does not exist on the homeserver yet.
+-- Those that are there already stay.
+WITH new AS (
+    SELECT * FROM ROWS FROM (jsonb_to_recordset(%(agents)s) AS (
+        upstream text, agent_id text, model text, name text, ghost text, displayname text, state text, image text,
+        description text, kind text, entry text, settings jsonb, room_name text, room_topic text)) WITH ORDINALITY
+        AS new (upstream, agent_id, model, name, ghost, displayname, state, image, description, kind, entry, settings,
+                room_name, room_topic, place)
+), added AS (
+    INSERT INTO agent (upstream, agent_id, model, name, ghost, displayname, state, image, description, kind, entry, settings)
+    SELECT upstream, agent_id, model, name, ghost, displayname, state, image, description, kind, entry, settings
+    FROM new ORDER BY place
+    ON CONFLICT (upstream, agent_id) DO NOTHING
+    RETURNING id, upstream, agent_id
+), home AS (
     INSERT INTO room (kind, owner, name, topic, announced_state)
-    VALUES ('home', %(agent)s, %(room_name)s, %(room_topic)s, 'active') RETURNING id, owner
+    SELECT 'home', added.id, new.room_name, new.room_topic, 'active'
+    FROM added JOIN new USING (upstream, agent_id) ORDER BY added.id
+    RETURNING id, owner
 )
 INSERT INTO participant (room, agent, state) SELECT id, owner, 'joined' FROM home
 RETURNING pg_notify('agent_bridge', 'agents')
 
 -- update --
--- Write the desired state of an agent without an entry, and of its home. Identity and ghost stay. One that a person
--- retired meanwhile stays retired.
+-- Write the desired state of the agents %(agents)s (a JSON array) without an entry, and of their homes. Identity and ghost
+-- stay. One that a person retired meanwhile stays retired.
 WITH changed AS (
-    UPDATE agent SET model = %(model)s, name = %(name)s, displayname = %(displayname)s,
-           state = CASE WHEN retired_by IS NULL THEN %(state)s ELSE state END,
-           state_since = CASE WHEN state = %(state)s OR retired_by IS NOT NULL THEN state_since ELSE now() END
-    WHERE id = %(agent)s AND entry IS NULL
-    RETURNING id
+    UPDATE agent SET model = wanted.model, name = wanted.name, displayname = wanted.displayname,
+           state = CASE WHEN retired_by IS NULL THEN wanted.state ELSE agent.state END,
+           state_since = CASE WHEN agent.state = wanted.state OR retired_by IS NOT NULL THEN state_since ELSE now() END
+    FROM jsonb_to_recordset(%(agents)s) AS wanted (
+        id bigint, model text, name text, displayname text, state text, room_name text, room_topic text)
+    WHERE agent.id = wanted.id AND agent.entry IS NULL
+    RETURNING agent.id, wanted.room_name, wanted.room_topic
 )
-UPDATE room SET name = %(room_name)s, topic = %(room_topic)s FROM changed
+UPDATE room SET name = changed.room_name, topic = changed.room_topic FROM changed
 WHERE room.owner = changed.id AND room.kind = 'home'
 RETURNING pg_notify('agent_bridge', 'agents')
 
@@ -126,10 +135,12 @@ WITH listed AS (
 SELECT changed FROM summary
 
 -- describe --
--- Write the picture and the description that the upstream gives, unless the agent's entry has its own.
-UPDATE agent SET image = coalesce(settings ->> 'image', %(image)s),
-       description = coalesce(settings ->> 'description', %(description)s)
-WHERE id = %(agent)s
+-- Write the pictures and the descriptions of the agents %(agents)s that their upstream gives, unless an agent's entry has
+-- its own.
+UPDATE agent SET image = coalesce(settings ->> 'image', given.image),
+       description = coalesce(settings ->> 'description', given.description)
+FROM unnest(%(agents)s::bigint[], %(images)s::text[], %(descriptions)s::text[]) AS given (agent, image, description)
+WHERE agent.id = given.agent
 RETURNING pg_notify('agent_bridge', 'agents')
 
 -- image_applied --
