@@ -130,8 +130,10 @@ def main() -> None:
 
 
 def _write(figures: dict[str, Entry], *, keep_others: bool) -> None:
-    earlier: dict[str, Entry] = json.loads(_RESULTS.read_text("utf-8"))["figures"] if keep_others else {}
-    together, machine = earlier | figures, describe_machine()
+    earlier = json.loads(_RESULTS.read_text("utf-8")) if keep_others else {"figures": {}}
+    together: dict[str, Entry] = earlier["figures"] | figures
+    # Pages without a new figure are about the machine of the figures.
+    machine = describe_machine() if figures else earlier["machine"]
     document = {"figures": together, "machine": machine}
     _RESULTS.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     _PAGE.write_text(page(together, machine), encoding="utf-8")

@@ -23,12 +23,13 @@ _INTERVAL, COMPARISONS = 600.0, 2.0
 MESSAGES, PEAK = 20.0, 4.0
 #: Seconds of an answer; the most lanes of a process; the connections of a process with the default pool; the processes
 #: at least, so that another one takes over; and the share of a core that a process should use.
-ANSWER, LANES, CONNECTIONS, LEAST, SHARE = 20.0, 1_000, 12, 2, 0.7
+ANSWER, LANES, CONNECTIONS, LEAST, SHARE = 20.0, 1_000, 13, 2, 0.7
 _DAY, _HOUR, _MS = 86_400.0, 3_600.0, 1_000.0
 #: Bytes of an agent in the list of the upstream, and the bytes and the lists and objects that one page may have.
 _LISTED, _PAGE, _OBJECTS = 75, 16 * 1024**2, 250_000
-#: Memory that one process should have, in MB; connections that PostgreSQL has by default.
-_MEMORY, _MAX_CONNECTIONS = 250.0, 100
+#: Memory that one process should have, in MB; connections and locks that PostgreSQL has room for by default. Each lane
+#: that is busy holds a lock.
+_MEMORY, _MAX_CONNECTIONS, _MAX_LOCKS = 250.0, 100, 64 * 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,7 @@ class Model:
             "CPU of PostgreSQL (more than four cores)": cores("postgres") / 4,
             "memory of the leader (more than the aim)": (self.base + agents * self.kilobytes / _MS) / _MEMORY,
             "connections of PostgreSQL": processes * CONNECTIONS / _MAX_CONNECTIONS,
+            "locks of PostgreSQL": messages * ANSWER / _MAX_LOCKS,
             "bytes of one page of the list": listed * 1e6 / _PAGE,
             "objects in one page of the list": agents / _OBJECTS,
         }

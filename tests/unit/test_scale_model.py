@@ -68,6 +68,19 @@ def test_the_worst_limit_comes_first() -> None:
     assert Model(figures(synapse=1_000)).size(100_000).bottlenecks[0] == "CPU of Synapse (more than one process)"
 
 
+def test_busy_lanes_need_locks_of_postgresql() -> None:
+    assert "locks of PostgreSQL" not in Model(figures()).size(100_000).bottlenecks
+    # 18,519 lanes, and room for 6,400 locks.
+    assert "locks of PostgreSQL" in Model(figures()).size(1_000_000).bottlenecks
+
+
+def test_the_model_agrees_with_the_measurements() -> None:
+    """The runs of a check had other loads. A factor of two is a wrong figure, a wrong unit or a wrong model."""
+    results = json.loads((TOP / "benchmarks" / "results.json").read_text("utf-8"))
+    wrong = [(check.what, check.ratio) for check in Model(results["figures"]).checks() if not 0.5 <= check.ratio <= 2]
+    assert wrong == []
+
+
 def test_the_page_is_that_of_the_results() -> None:
     """``make bench ARGS=--pages`` writes it after a change of the text or of the model."""
     results = json.loads((TOP / "benchmarks" / "results.json").read_text("utf-8"))
