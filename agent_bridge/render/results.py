@@ -97,7 +97,7 @@ from agent_bridge.render.turns import (
     render_retried,
     render_retried_all,
 )
-from agent_bridge.render.upstreams import upstream_facts, upstream_status
+from agent_bridge.render.upstreams import few, upstream_facts, upstream_status
 from agent_bridge.render.usage import render_usage
 from agent_bridge.render.votes import vote_renderers
 
@@ -369,7 +369,7 @@ class ResultRenderer:
         )
         if not result.candidates:
             return text
-        names = ", ".join(f"`{in_backticks(each)}`" for each in result.candidates)
+        names = few([f"`{in_backticks(each)}`" for each in result.candidates], self._texts)
         return f"{text} {self._texts.commands.listed_agents.format(names=names)}"
 
     def _sync_report(self, result: SyncReport) -> str:

@@ -216,6 +216,7 @@ from agent_bridge.core.usage import Usage
 from agent_bridge.core.votes import VoteProblem, VoteState
 from agent_bridge.i18n.english import ENGLISH
 from agent_bridge.i18n.russian import RUSSIAN
+from agent_bridge.render.content import message
 from agent_bridge.render.results import ResultRenderer
 from support.records import contact
 
@@ -603,6 +604,15 @@ def test_the_status_lists_the_work_that_goes_on_and_counts_that_which_waits() ->
 def test_new_ids_have_their_names() -> None:
     unclear = replace(UP, vanished=("Ada",), appeared=("agent-1", "Bea"), appeared_names=("Zoe", "Bea"))
     assert "new in its list: `agent-1` (Zoe), `Bea`." in english(SyncReport(is_finished=True, upstreams=(unclear,)))
+
+
+def test_thousands_of_unclear_names_fit_into_an_event() -> None:
+    names = tuple(f"{number} " + "名" * 190 for number in range(2_000))
+    unclear = replace(UP, vanished=names, appeared=tuple("&" * 255 for _ in names), appeared_names=names)
+    text = english(SyncReport(is_finished=True, upstreams=(unclear,)))
+    assert text.count("and 1990 more") == 2
+    assert len(json.dumps(message(text, mark={}, notice=True), ensure_ascii=False).encode()) < 60_000
+    assert "and 1990 more" in english(NotReconnected("Ada", "up", names))
 
 
 def test_every_record_has_a_sample() -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
+#: Names that a line of the log lists.
+_LOGGED = 20
+
 
 @dataclass
 class Watch:
@@ -81,8 +84,9 @@ class Watch:
             _log.warning(
                 "agents may have other names: waiting for `same <old> <new>` or `sync all`",
                 upstream=self.config.name,
-                missing=held.vanished_names,
-                new=held.appeared_ids,
+                missing=held.vanished_names[:_LOGGED],
+                new=held.appeared_ids[:_LOGGED],
+                changes=max(len(held.vanished), len(held.appeared)),
             )
 
     def warn_of_history(self) -> None:

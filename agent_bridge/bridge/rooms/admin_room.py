@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _log = structlog.stdlib.get_logger(__name__)
 
+_TOO_LARGE = "M_TOO_LARGE"
+
 
 class AdminRoom:
     """Makes the room when there is something to tell. If ``permissions`` names no admin, only the log has the text."""
@@ -85,6 +87,9 @@ class AdminRoom:
             try:
                 await self._homeserver.send(room_id, content, txn_id=f"ab.admins.{key}")
             except HomeserverRefused as error:
+                if error.errcode == _TOO_LARGE:
+                    # It is about the message, and not about the room.
+                    raise
                 # The bot left the empty room, or the room was deleted.
                 _log.info("the room of the administrators is made again", error=str(error))
             else:
