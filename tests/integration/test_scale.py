@@ -19,6 +19,7 @@ from agent_bridge.store.agents import Agents
 from agent_bridge.store.postgres.database import Database
 from support.conditions import eventually
 from support.fake_homeserver import FakeHomeserver
+from support.fake_homeserver_rooms import FakeRoom
 from support.scripted_upstream import ScriptedUpstream
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
     from support.postgres import Cluster
 
 DOMAIN = "fake.local"
+#: Chats with an agent that differ from their desired state.
+_CHATS = """
+INSERT INTO room (kind, owner, person, number, room_id, bot_joined, backfilled_at, changes)
+SELECT 'chat', %(agent)s, '@alice:' || %(domain)s, number, '!chat' || number || ':' || %(domain)s, true, now(), 1
+FROM generate_series(0, %(count)s::integer - 1) AS number
+RETURNING pg_notify('agent_bridge', 'chats')
+"""
 
 
 @dataclass(frozen=True)
@@ -140,3 +148,29 @@ async def test_a_backfill_of_quiet_rooms_is_cheap(cluster: Cluster) -> None:
     assert count <= logged.count("UPDATE room SET last_seen") <= count + 5
     # No transaction of several statements: what else goes on has few.
     assert logged.count("BEGIN") <= count / 10
+
+
+async def test_many_chats_that_change_at_once_need_few_looks(cluster: Cluster) -> None:
+    """A look may read all chats: they change at once if another Space lists them, for example."""
+    count = 100
+    with cluster.migrated() as database_url:
+        with psycopg.connect(database_url, autocommit=True) as admin:
+            admin.execute(f"ALTER DATABASE {admin.info.dbname} SET log_statement = 'all'".encode())
+        async with _many(database_url, 1) as scene:
+            home = scene.homeserver.rooms[await _make(scene, 1)]
+            async with scene.running() as agents, Database(database_url) as database:
+                for number in range(count):
+                    room = FakeRoom(f"!chat{number}:{DOMAIN}", lambda _: None)
+                    room.state, room.members = dict(home.state), dict(home.members)
+                    scene.homeserver.rooms[room.room_id] = room
+                before = len(cluster.log.read_text("utf-8"))
+                await database.execute(_CHATS, {"agent": (await agents.ids())[0], "count": count, "domain": DOMAIN})
+
+                async def are_compared() -> bool:
+                    return not await database.rows(
+                        "SELECT 1 FROM room WHERE kind = 'chat' AND changes <> changes_applied"
+                    )
+
+                await eventually(are_compared, "all chats are compared", within=60)
+                logged = cluster.log.read_text("utf-8")[before:]
+    assert 1 <= logged.count("SELECT r.id FROM room r\n\tWHERE r.kind IN ('chat', 'dm')") <= count / 5

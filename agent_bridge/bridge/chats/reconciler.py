@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -57,6 +58,8 @@ _NAME = "m.room.name"
 _LONGEST = 200
 #: Chats that are compared at the same time, and rooms that may replace one another in a row.
 _TOGETHER, _UPGRADES = 4, 5
+#: Chats that are found by one look, which may read all of them, and seconds for which they count as due.
+_FOUND, _FRESH = 100, 2.0
 _RETRY = Backoff(first=1, cap=60)
 #: Seconds until the next look at a room that the homeserver deletes.
 _MOMENT = 0.5
@@ -99,11 +102,15 @@ class ChatReconciler:
         self._running: set[int] = set()
         self._failures: dict[int, int] = {}
         self._later: dict[int, float] = {}
+        #: Chats that are next, and until when they count as due, by a monotonic clock.
+        self._next: deque[int] = deque()
+        self._fresh_until = 0.0
 
     async def run(self) -> None:
         """Reconcile the chats that are out of sync, until cancelled."""
         self._listing.forget()
         self._running.clear()
+        self._next.clear()
         with self._signals.subscription(Topic.CHATS, Topic.SPACE) as wake:
             async with asyncio.TaskGroup() as group:
 
@@ -118,13 +125,34 @@ class ChatReconciler:
         now = time.monotonic()
         others = self._running | {chat for chat, at in self._later.items() if at > now}
         if (free := _TOGETHER - len(self._running)) > 0:
-            for chat in await self._chats.due(free, others):
-                self._running.add(chat)
-                group.create_task(self._attempt(chat, wake))
+            self._next = deque(await self._chats.due(_FOUND, others))
+            self._fresh_until = time.monotonic() + _FRESH
+            for _ in range(free):
+                if (chat := self._take_next()) is not None:
+                    # Another chat may begin at its end.
+                    group.create_task(self._work(chat)).add_done_callback(lambda _: wake.set())
         pauses = [at - now for at in self._later.values() if at > now] + [LOOK] * (not are_listed)
         return min(pauses, default=None)
 
-    async def _attempt(self, chat: int, wake: asyncio.Event) -> None:
+    async def _work(self, chat: int | None) -> None:
+        """Reconcile *chat*, and then the next ones, as long as they count as due."""
+        while chat is not None:
+            try:
+                await self._attempt(chat)
+            finally:
+                self._running.discard(chat)
+            chat = self._take_next()
+
+    def _take_next(self) -> int | None:
+        """Return the chat to begin with now, which counts as running; None: another look has to find one."""
+        while self._next and time.monotonic() < self._fresh_until:
+            # Some may have begun since the look began.
+            if (chat := self._next.popleft()) not in self._running:
+                self._running.add(chat)
+                return chat
+        return None
+
+    async def _attempt(self, chat: int) -> None:
         """Reconcile *chat*, and plan its next try after a failure."""
         try:
             if not await self.reconcile(chat):
@@ -140,10 +168,6 @@ class ChatReconciler:
         else:
             self._failures.pop(chat, None)
             self._later.pop(chat, None)
-        finally:
-            self._running.discard(chat)
-            # Another chat may begin.
-            wake.set()
 
     async def _release(self, chat: int) -> None:
         """Let the lanes of a room go on that cannot be compared, although the homeserver responds."""
