@@ -11,6 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from mautrix.api import Method
+from mautrix.api import Path as ApiPath
 
 from agent_bridge.bridge.inbound import opener
 from agent_bridge.core.errors import StoreError
@@ -463,6 +465,14 @@ async def test_used_up_keys_are_replaced(scene: Scene) -> None:
         return await person.claim_key(ghost, device.id) not in claimed
 
     await eventually(renewed, "there are new keys")
+    await eventually(partial(_has_fallback, scene, ghost, device.id), "there is a new fallback key")
+
+
+async def _has_fallback(scene: Scene, ghost: str, device_id: str) -> bool:
+    """Tell whether the homeserver has a fallback key of a device that nobody has claimed."""
+    query = {"device_id": device_id, "timeout": "0", "filter": '{"room": {"rooms": []}}'}
+    answer = await scene.running.homeserver.request(Method.GET, ApiPath.v3.sync, as_user=ghost, query=query)
+    return "signed_curve25519" in answer["device_unused_fallback_key_types"]
 
 
 async def test_messages_in_a_session_use_no_keys_up(scene: Scene) -> None:
