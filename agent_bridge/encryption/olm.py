@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import vodozemac
 from Crypto.PublicKey import ECC
@@ -59,76 +59,85 @@ class OlmPreKeyMessage(OlmMessage):
     """A message that begins a session."""
 
 
-class Account:
+class _Stored:
+    """An object of vodozemac, whose state can be stored."""
+
+    #: The class of :attr:`inner`, and the error if a stored state cannot be restored.
+    _kind: ClassVar[Any]
+    _error: ClassVar[type[Exception]]
+    #: Some stubs of vodozemac are not complete.
+    inner: Any
+
+    def pickle(self, passphrase: str = "") -> bytes:
+        """Return the state, encrypted with a key that is derived from *passphrase*."""
+        return bytes(self.inner.pickle(_key(passphrase)), "ascii")
+
+    @classmethod
+    def from_pickle(cls, pickle: bytes, passphrase: str = "") -> Self:
+        """Restore the object of a state from :meth:`pickle`."""
+        restored = cls.__new__(cls)
+        try:
+            restored.inner = cls._kind.from_pickle(pickle.decode(), _key(passphrase))
+        except _ERRORS as error:
+            raise cls._error(_words(error)) from error
+        return restored
+
+
+class Account(_Stored):
     """The identity keys and one-time keys of a device."""
 
-    #: A ``vodozemac.Account``, whose stubs lack the fallback key.
-    keys: Any
+    _kind, _error = vodozemac.Account, OlmAccountError
 
     def __init__(self) -> None:
-        self.keys = vodozemac.Account()
+        self.inner = vodozemac.Account()
 
     @property
     def identity_keys(self) -> Mapping[str, str]:
         """The public identity keys by algorithm, in unpadded base64."""
         return {
-            "ed25519": self.keys.ed25519_key.to_base64(),
-            "curve25519": self.keys.curve25519_key.to_base64(),
+            "ed25519": self.inner.ed25519_key.to_base64(),
+            "curve25519": self.inner.curve25519_key.to_base64(),
         }
 
     @property
     def max_one_time_keys(self) -> int:
         """The number of one-time keys that the account can hold."""
-        return int(self.keys.max_number_of_one_time_keys)
+        return int(self.inner.max_number_of_one_time_keys)
 
     @property
     def one_time_keys(self) -> Mapping[str, Mapping[str, str]]:
         """The one-time keys that are not published yet, by algorithm and key id."""
-        return {"curve25519": {key_id: key.to_base64() for key_id, key in self.keys.one_time_keys.items()}}
+        return {"curve25519": {key_id: key.to_base64() for key_id, key in self.inner.one_time_keys.items()}}
 
     @property
     def fallback_keys(self) -> Mapping[str, str]:
         """The fallback key that is not published yet, by key id; empty without one."""
-        return {key_id: key.to_base64() for key_id, key in self.keys.fallback_key.items()}
+        return {key_id: key.to_base64() for key_id, key in self.inner.fallback_key.items()}
 
     def generate_one_time_keys(self, count: int) -> None:
         """Make *count* further one-time keys."""
-        self.keys.generate_one_time_keys(count)
+        self.inner.generate_one_time_keys(count)
 
     def generate_fallback_key(self) -> None:
         """Make a key for others who find no one-time key left. The one before it still works."""
-        self.keys.generate_fallback_key()
+        self.inner.generate_fallback_key()
 
     def mark_keys_as_published(self) -> None:
         """Remember that the homeserver has the one-time keys and the fallback key."""
-        self.keys.mark_keys_as_published()
+        self.inner.mark_keys_as_published()
 
     def remove_one_time_keys(self, ratchet: Session) -> None:
         """Do nothing: vodozemac has removed the one-time key with the making of the session."""
 
     def sign(self, message: str | bytes) -> str:
         """Return the signature of *message*, in unpadded base64."""
-        return str(self.keys.sign(_bytes(message)).to_base64())
-
-    def pickle(self, passphrase: str = "") -> bytes:
-        """Return the account, encrypted with a key that is derived from *passphrase*."""
-        return bytes(self.keys.pickle(_key(passphrase)), "ascii")
-
-    @classmethod
-    def from_pickle(cls, pickle: bytes, passphrase: str = "") -> Self:
-        """Restore an account from :meth:`pickle`."""
-        account = cls.__new__(cls)
-        try:
-            account.keys = vodozemac.Account.from_pickle(pickle.decode(), _key(passphrase))
-        except _ERRORS as error:
-            raise OlmAccountError(_words(error)) from error
-        return account
+        return str(self.inner.sign(_bytes(message)).to_base64())
 
 
-class Session:
+class Session(_Stored):
     """An Olm session with another device."""
 
-    ratchet: vodozemac.Session
+    _kind, _error = vodozemac.Session, OlmSessionError
     #: The message that began the session and its plaintext, until it is asked for: vodozemac decrypts it with the
     #: making of the session, and never again.
     first: tuple[str, str] | None = None
@@ -136,7 +145,7 @@ class Session:
     @property
     def id(self) -> str:
         """The session id, the same on both sides."""
-        return str(self.ratchet.session_id)
+        return str(self.inner.session_id)
 
     def describe(self) -> str:
         """Return a text for logs."""
@@ -145,13 +154,13 @@ class Session:
     def matches(self, message: OlmPreKeyMessage) -> bool:
         """Tell whether *message* began this session."""
         try:
-            return bool(self.ratchet.session_matches(vodozemac.PreKeyMessage.from_base64(message.ciphertext)))
+            return bool(self.inner.session_matches(vodozemac.PreKeyMessage.from_base64(message.ciphertext)))
         except _ERRORS:
             return False
 
     def encrypt(self, plaintext: str) -> OlmMessage:
         """Encrypt *plaintext*; the type of the result tells whether the other side has answered yet."""
-        kind, ciphertext = self.ratchet.encrypt(plaintext.encode()).to_parts()
+        kind, ciphertext = self.inner.encrypt(plaintext.encode()).to_parts()
         return (OlmPreKeyMessage if kind == _PRE_KEY else OlmMessage)(encode_base64(ciphertext))
 
     def decrypt(self, message: OlmMessage) -> str:
@@ -166,26 +175,25 @@ class Session:
         kind = _PRE_KEY if isinstance(message, OlmPreKeyMessage) else _NORMAL
         try:
             parts = vodozemac.AnyOlmMessage.from_parts(kind, decode_base64(message.ciphertext))
-            return bytes(self.ratchet.decrypt(parts)).decode()
+            return bytes(self.inner.decrypt(parts)).decode()
         except _ERRORS as error:
             raise OlmSessionError(_words(error)) from error
 
     def pickle(self, passphrase: str = "") -> bytes:
-        """Return the session, encrypted with a key that is derived from *passphrase*, and the unread first message.
+        """Return the state as :meth:`_Stored.pickle`, and the unread first message.
 
         The plaintext of the first message is in the clear, until it has been read.
         """
-        return json.dumps([self.ratchet.pickle(_key(passphrase)), self.first]).encode()
+        return json.dumps([super().pickle(passphrase).decode(), self.first]).encode()
 
     @classmethod
     def from_pickle(cls, pickle: bytes, passphrase: str = "") -> Self:
         """Restore a session from :meth:`pickle`."""
-        session = cls.__new__(cls)
         try:
             state, first = json.loads(pickle)
-            session.ratchet = vodozemac.Session.from_pickle(state, _key(passphrase))
+            session = super().from_pickle(str(state).encode(), passphrase)
             session.first = None if first is None else (str(first[0]), str(first[1]))
-        except (*_ERRORS, TypeError) as error:
+        except (ValueError, TypeError) as error:
             raise OlmSessionError(_words(error)) from error
         return session
 
@@ -197,7 +205,7 @@ class InboundSession(Session):
         try:
             sender = vodozemac.Curve25519PublicKey.from_base64(identity_key)
             first = vodozemac.PreKeyMessage.from_base64(message.ciphertext)
-            self.ratchet, plaintext = account.keys.create_inbound_session(sender, first)
+            self.inner, plaintext = account.inner.create_inbound_session(sender, first)
             self.first = message.ciphertext, bytes(plaintext).decode()
         except _ERRORS as error:
             raise OlmSessionError(_words(error)) from error
@@ -208,7 +216,7 @@ class OutboundSession(Session):
 
     def __init__(self, account: Account, identity_key: str, one_time_key: str) -> None:
         try:
-            self.ratchet = account.keys.create_outbound_session(
+            self.inner = account.inner.create_outbound_session(
                 vodozemac.Curve25519PublicKey.from_base64(identity_key),
                 vodozemac.Curve25519PublicKey.from_base64(one_time_key),
             )
@@ -216,68 +224,55 @@ class OutboundSession(Session):
             raise OlmSessionError(_words(error)) from error
 
 
-class OutboundGroupSession:
-    """A Megolm session with which this device encrypts the messages of a room."""
+class _GroupSession(_Stored):
+    """A Megolm session."""
 
-    ratchet: vodozemac.GroupSession
-
-    def __init__(self) -> None:
-        self.ratchet = vodozemac.GroupSession()
+    _error = OlmGroupSessionError
 
     @property
     def id(self) -> str:
         """The session id."""
-        return str(self.ratchet.session_id)
+        return str(self.inner.session_id)
+
+
+class OutboundGroupSession(_GroupSession):
+    """A Megolm session with which this device encrypts the messages of a room."""
+
+    _kind = vodozemac.GroupSession
+
+    def __init__(self) -> None:
+        self.inner = vodozemac.GroupSession()
 
     @property
     def message_index(self) -> int:
         """The index of the next message."""
-        return int(self.ratchet.message_index)
+        return int(self.inner.message_index)
 
     @property
     def session_key(self) -> str:
         """The key for those who may read the messages from the next one on."""
-        return str(self.ratchet.session_key.to_base64())
+        return str(self.inner.session_key.to_base64())
 
     def encrypt(self, plaintext: str) -> str:
         """Return the ciphertext of *plaintext*, in unpadded base64."""
-        return str(self.ratchet.encrypt(plaintext.encode()).to_base64())
-
-    def pickle(self, passphrase: str = "") -> bytes:
-        """Return the session, encrypted with a key that is derived from *passphrase*."""
-        return bytes(self.ratchet.pickle(_key(passphrase)), "ascii")
-
-    @classmethod
-    def from_pickle(cls, pickle: bytes, passphrase: str = "") -> Self:
-        """Restore a session from :meth:`pickle`."""
-        session = cls.__new__(cls)
-        try:
-            session.ratchet = vodozemac.GroupSession.from_pickle(pickle.decode(), _key(passphrase))
-        except _ERRORS as error:
-            raise OlmGroupSessionError(_words(error)) from error
-        return session
+        return str(self.inner.encrypt(plaintext.encode()).to_base64())
 
 
-class InboundGroupSession:
+class InboundGroupSession(_GroupSession):
     """A Megolm session with which another device encrypts the messages of a room."""
 
-    ratchet: vodozemac.InboundGroupSession
+    _kind = vodozemac.InboundGroupSession
 
     def __init__(self, session_key: str) -> None:
         try:
-            self.ratchet = vodozemac.InboundGroupSession(vodozemac.SessionKey(session_key))
+            self.inner = vodozemac.InboundGroupSession(vodozemac.SessionKey(session_key))
         except _ERRORS as error:
             raise OlmGroupSessionError(_words(error)) from error
-
-    @property
-    def id(self) -> str:
-        """The session id."""
-        return str(self.ratchet.session_id)
 
     @property
     def first_known_index(self) -> int:
         """The index of the first message that it can decrypt."""
-        return int(self.ratchet.first_known_index)
+        return int(self.inner.first_known_index)
 
     def decrypt(self, ciphertext: str) -> tuple[str, int]:
         """Return the plaintext of a message and its index.
@@ -286,14 +281,14 @@ class InboundGroupSession:
             OlmGroupSessionError: the message is not of this session, is older than its key, or was changed.
         """
         try:
-            message = self.ratchet.decrypt(vodozemac.MegolmMessage.from_base64(ciphertext))
+            message = self.inner.decrypt(vodozemac.MegolmMessage.from_base64(ciphertext))
             return bytes(message.plaintext).decode(), int(message.message_index)
         except _ERRORS as error:
             raise OlmGroupSessionError(_words(error)) from error
 
     def export_session(self, index: int) -> str:
         """Return the key of the messages from *index* on."""
-        exported = self.ratchet.export_at(index)
+        exported = self.inner.export_at(index)
         if exported is None:
             raise OlmGroupSessionError("the session does not reach back to the index")
         return str(exported.to_base64())
@@ -304,21 +299,7 @@ class InboundGroupSession:
         session = cls.__new__(cls)
         try:
             key = vodozemac.ExportedSessionKey(session_key)
-            session.ratchet = vodozemac.InboundGroupSession.import_session(key)
-        except _ERRORS as error:
-            raise OlmGroupSessionError(_words(error)) from error
-        return session
-
-    def pickle(self, passphrase: str = "") -> bytes:
-        """Return the session, encrypted with a key that is derived from *passphrase*."""
-        return bytes(self.ratchet.pickle(_key(passphrase)), "ascii")
-
-    @classmethod
-    def from_pickle(cls, pickle: bytes, passphrase: str = "") -> Self:
-        """Restore a session from :meth:`pickle`."""
-        session = cls.__new__(cls)
-        try:
-            session.ratchet = vodozemac.InboundGroupSession.from_pickle(pickle.decode(), _key(passphrase))
+            session.inner = vodozemac.InboundGroupSession.import_session(key)
         except _ERRORS as error:
             raise OlmGroupSessionError(_words(error)) from error
         return session
