@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from mautrix.types import UserID
 
 from agent_bridge.core.errors import HomeserverRefused, HomeserverUnavailable
 from agent_bridge.core.keys import KeyNewsKind
+from agent_bridge.encryption.device_client import DeviceClient
 from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.events import clean
 
@@ -31,6 +33,8 @@ _ATTEMPTS = 5
 _IDENTITIES = 8
 #: Pages of messages, 100 each, that are fetched at once, and devices.
 _PAGES, _AT_ONCE = 20, 20
+#: Devices that get keys at the same time.
+_TOGETHER = 8
 #: The tables with rows that a lost device leaves. Sessions that it received still open earlier messages.
 _OF_DEVICE = (
     ("device", "user_id"),
@@ -81,9 +85,8 @@ class Devices:
     async def refill(self, user_id: str, *, renews_fallback: bool = False) -> None:
         """Upload keys of a user's device if the homeserver has few; make it anew if the homeserver has lost it."""
         device_id = await self.ensure(user_id)
-        machine = await self._operations.machine(user_id, device_id)
         try:
-            answer = await machine.client.upload({})
+            answer = await DeviceClient(self._operations.homeserver, user_id, device_id).upload({})
         except HomeserverRefused:
             if device_id in await self._operations.homeserver.devices(user_id):
                 raise
@@ -144,13 +147,25 @@ class Devices:
             await self.fetch(str(row["user_id"]))
 
     async def refill_all(self) -> None:
-        """Upload keys for the devices that have few: the homeserver tells nobody of it who is away."""
-        query = "SELECT user_id FROM device WHERE is_signed ORDER BY user_id"
-        for row in await self._operations.database.fetch(query):
-            try:
-                await self.refill(row["user_id"])
-            except HomeserverRefused as error:
-                _log.warning("a device gets no new keys", user=row["user_id"], error=str(error))
+        """Upload keys for the devices that have few: the homeserver tells nobody of it who is away.
+
+        After an error, the other devices get theirs before it is raised.
+        """
+        query = "SELECT user_id, device_id FROM device WHERE is_signed ORDER BY user_id"
+        devices = {row["user_id"]: row["device_id"] for row in await self._operations.database.fetch(query)}
+        self._ready |= devices
+        waiting = iter(devices)
+
+        async def worker() -> None:
+            for user_id in waiting:
+                try:
+                    await self.refill(user_id)
+                except HomeserverRefused as error:
+                    _log.warning("a device gets no new keys", user=user_id, error=str(error))
+
+        for result in await asyncio.gather(*(worker() for _ in range(_TOGETHER)), return_exceptions=True):
+            if result is not None:
+                raise result
 
     async def _publish(self, user_id: str, device_id: str) -> str:
         """Publish the cross-signing keys of a user, and those of the device; return the identity key of the device.

@@ -107,8 +107,9 @@ class Vault:
     async def recover(self) -> None:
         """See :meth:`agent_bridge.core.keys.Keys.recover`."""
         await self._operations.send_all_messages()
-        await self._devices.refill_all()
+        # First those who may read: a device that gets no keys does not hold that.
         await self._lists.update_all(self._homeserver.namespace.bot)
+        await self._devices.refill_all()
 
     @storing
     async def prune(self) -> None:

@@ -1,0 +1,66 @@
+"""The devices of the bridge are brought up to date at its start, some at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+
+from agent_bridge.core.errors import HomeserverUnavailable
+from agent_bridge.demo.agents.openai_server import LocalServer
+from agent_bridge.encryption.vault import Vault
+from agent_bridge.matrix.client import Homeserver
+from agent_bridge.matrix.session import homeserver_session
+from agent_bridge.store.postgres.database import Database
+from support.records import NAMES
+
+if TYPE_CHECKING:
+    from support.postgres import Server
+
+USERS = [NAMES.user_id(f"agent_{number}") for number in range(20)]
+TOGETHER = 8
+
+
+class Uploads(LocalServer):
+    """A homeserver with enough keys of each device. It answers when some requests wait, and fails for *broken*."""
+
+    def __init__(self, broken: str) -> None:
+        app = web.Application()
+        app.router.add_post("/_matrix/client/v3/keys/upload", self._upload)
+        app.router.add_post("/_matrix/client/v3/keys/query", self._query)
+        super().__init__(app)
+        self._broken = broken
+        self.users: list[str] = []
+        self.queried: list[str] = []
+        self._waiting = asyncio.Barrier(TOGETHER)
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        self.users.append(request.query["user_id"])
+        if len(self.users) <= TOGETHER:
+            await self._waiting.wait()
+        status = 500 if request.query["user_id"] == self._broken else 200
+        return web.json_response({"one_time_key_counts": {"signed_curve25519": 50}}, status=status)
+
+    async def _query(self, request: web.Request) -> web.Response:
+        self.queried += (await request.json())["device_keys"]
+        return web.json_response({"device_keys": {}})
+
+
+async def test_devices_are_brought_up_to_date_together(postgres: Server) -> None:
+    """A device for which the homeserver fails holds neither the others nor the lists of the devices of people."""
+    with postgres.migrated() as url:
+        async with Uploads(USERS[0]) as server, homeserver_session() as session, Database(url) as database:
+            homeserver = Homeserver(server.root_url, "token", NAMES, session)
+            async with Vault(url, homeserver, "secret") as vault:
+                query = """
+                    INSERT INTO encryption.device (user_id, device_id, is_signed)
+                    SELECT user_id, 'AB', true FROM unnest(%s::text[]) AS user_id
+                """
+                await database.execute(query, [USERS])
+                await database.execute("INSERT INTO encryption.crypto_tracked_user VALUES ('@alice:x.org')")
+                with pytest.raises(HomeserverUnavailable):
+                    async with asyncio.timeout(30):
+                        await vault.recover()
+            assert (sorted(server.users), server.queried) == (sorted(USERS), ["@alice:x.org"])
