@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from nio import JoinResponse, RoomCreateResponse, RoomPutStateResponse
 
+from agent_bridge.core.polls import POLL_END
 from agent_bridge.demo.synapse import free_port
 from agent_bridge.matrix.rooms import ENCRYPTION
 from support.api_client import program_of
 from support.conditions import eventually
+from support.encrypted_files import opened, send_file, shown_files
 from support.encrypted_person import encrypted_person
 from support.harness import DOMAIN, SHARED, new_harness
-from support.scripted_upstream import ScriptedUpstream
+from support.mcp_client import tools_of
+from support.recordings import wave_file
+from support.scripted_upstream import ScriptedUpstream, Tool, says
+from support.trigger_requests import secret_in, wake
+from support.vote_rooms import VoteRoom, response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,7 +44,7 @@ async def harness() -> AsyncIterator[BridgeHarness]:
 
 @pytest.fixture(scope="module")
 async def upstream() -> AsyncIterator[ScriptedUpstream]:
-    async with ScriptedUpstream("ada", "bea") as upstream:
+    async with ScriptedUpstream("ada", "bea", "cleo") as upstream:
         yield upstream
 
 
@@ -53,7 +61,16 @@ async def running(
     with postgres.migrated() as url:
         config = harness.config(
             url,
-            [{"name": "u", "url": upstream.url}],
+            [
+                {
+                    "name": "u",
+                    "url": upstream.url,
+                    "api": "responses",
+                    "speech_model": "tts-1",
+                    "speech_voice": "nova",
+                    "transcription_model": "whisper-1",
+                }
+            ],
             service=SHARED,
             encryption={"allow": True, "require": True},
             permissions={DOMAIN: "member", enid.user_id: "admin"},
@@ -76,14 +93,17 @@ async def enter(enid: EncryptedPerson, room_id: str) -> None:
     await eventually(lambda: _in(enid, room_id), "the room is there")
 
 
-async def bot_room(enid: EncryptedPerson) -> str:
-    room_id = await enid.create_room(BOT)
-    await enid.meets(room_id, BOT)
+@pytest.fixture(scope="module")
+async def desk(running: Running, enid: EncryptedPerson) -> str:
+    """The encrypted chat with the bot."""
+    bot = running.homeserver.namespace.bot
+    room_id = await enid.create_room(bot)
+    await enid.meets(room_id, bot)
     return room_id
 
 
 async def test_the_rooms_of_the_bridge_are_encrypted(
-    running: Running, upstream: ScriptedUpstream, enid: EncryptedPerson
+    running: Running, upstream: ScriptedUpstream, enid: EncryptedPerson, desk: str
 ) -> None:
     contact = await running.contact(upstream.names[0])
     names = running.homeserver.namespace
@@ -114,7 +134,6 @@ async def test_the_rooms_of_the_bridge_are_encrypted(
     await enid.say(chat, "in a chat")
     await enid.hears(chat, ghost, "Echo: in a chat")
     assert not any(enid.unread.values())
-    desk = await bot_room(enid)
     await enid.say(desk, "channel new general")
     await eventually(lambda: _has(enid, desk, "general is ready"), "there is a channel")
     await enid.say(desk, "repair")
@@ -144,6 +163,142 @@ async def test_plain_messages_are_refused_once_a_day(
     await enid.say(room_id, "hello again")
     await enid.hears(room_id, ghost, "Echo: hello again")
     assert upstream.questions[-1] == "hello again"
+
+
+@pytest.fixture(scope="module")
+async def chat(running: Running, upstream: ScriptedUpstream, enid: EncryptedPerson) -> tuple[str, str]:
+    """An encrypted direct chat: its room and the ghost."""
+    contact = await running.contact(upstream.names[2])
+    ghost = running.homeserver.namespace.user_id(contact.agent.ghost)
+    room_id = await enid.create_room(ghost)
+    await enid.meets(room_id, ghost)
+    return room_id, ghost
+
+
+async def plain_kinds(enid: EncryptedPerson, room_id: str) -> set[str]:
+    """Return the types of the events of a room that are no state and not encrypted."""
+    return {each["type"] for each in await enid.raw(room_id) if "state_key" not in each} - {"m.room.encrypted"}
+
+
+async def message_id(enid: EncryptedPerson, room_id: str, words: str) -> str:
+    """Wait until a message has *words*; return its event id."""
+
+    async def found() -> str | None:
+        said = [each for each in enid.read.get(room_id, []) if words in each.source["content"].get("body", "")]
+        return said[0].event_id if said else None
+
+    return await eventually(found, f"a message says {words!r}")
+
+
+async def test_a_reaction_decides_about_a_tool(
+    upstream: ScriptedUpstream, enid: EncryptedPerson, chat: tuple[str, str]
+) -> None:
+    room_id, ghost = chat
+    upstream.mcp.guarded, upstream.mcp.decisions = {"Bash"}, []
+    upstream.scripts.append(says("I look. ", Tool("Bash", '{"command": "ls"}'), "Done."))
+    await enid.say(room_id, "look, please")
+    card = await message_id(enid, room_id, "wants to use")
+    await enid.send(
+        room_id, "m.reaction", {"m.relates_to": {"rel_type": "m.annotation", "event_id": card, "key": "✅"}}
+    )
+    await enid.hears(room_id, ghost, "allowed")
+    await enid.hears(room_id, ghost, "Done.")
+    assert upstream.mcp.verdicts == ["allow"]
+    assert await plain_kinds(enid, room_id) <= {"m.reaction", "m.room.redaction"}
+    assert not enid.unread.get(room_id)
+
+
+async def test_a_question_by_voice_is_answered_by_voice(
+    upstream: ScriptedUpstream, enid: EncryptedPerson, chat: tuple[str, str]
+) -> None:
+    room_id, ghost = chat
+    await send_file(enid, room_id, wave_file(0.2), "audio/wav", "question.wav", voice=True)
+    (voice,) = await shown_files(enid, room_id, ghost, 1)
+    assert upstream.heard[-1][:4] == b"RIFF"
+    assert (voice["msgtype"], "org.matrix.msc3245.voice" in voice) == ("m.audio", True)
+    assert "url" not in voice
+    assert (await opened(enid, voice["file"]))[:4] == b"OggS"
+    await enid.hears(room_id, ghost, "what was said")
+    assert not await plain_kinds(enid, room_id) - {"m.reaction", "m.room.redaction"}
+
+
+async def test_a_channel_is_encrypted(
+    running: Running, upstream: ScriptedUpstream, enid: EncryptedPerson, desk: str
+) -> None:
+    """An agent answers there, a program writes and reads, a trigger wakes the agent, and people vote."""
+    agent = upstream.names[0]
+    ghost = running.homeserver.namespace.user_id((await running.contact(agent)).agent.ghost)
+    await enid.say(desk, "channel new talk")
+    ready = await message_id(enid, desk, "talk is ready")
+    (content,) = [each.source["content"] for each in enid.read[desk] if each.event_id == ready]
+    link = re.search(r"https://matrix\.to/#/(![^?\"]+)", unquote(content["formatted_body"]))
+    assert link is not None
+    room_id = link[1]
+    await enter(enid, room_id)
+    await enid.meets(room_id, BOT)
+    await enid.say(desk, f"channel add talk {agent}")
+    await enid.meets(room_id, ghost)
+    await enid.say(room_id, "to all", **{"m.mentions": {"user_ids": [ghost]}})
+    await enid.hears(room_id, ghost, "to all")
+    await _program(running, enid, room_id, ghost)
+    await _trigger(enid, desk, room_id, agent, ghost)
+    await _vote(running, enid, room_id)
+    assert await plain_kinds(enid, room_id) <= {"m.reaction", "m.room.redaction"}
+    assert not enid.unread.get(room_id)
+
+
+async def _program(running: Running, enid: EncryptedPerson, room_id: str, ghost: str) -> None:
+    program = await program_of(running, enid.user_id)
+    sent = await program.send(room_id, "from a program")
+    assert sent.status == 200, sent.content
+    await enid.hears(room_id, BOT, "from a program")
+    path = f"/v1/rooms/{room_id}/messages"
+    edited = await program.request("PUT", f"{path}/{sent['event_id']}", body={"text": "from a program, again"})
+    assert edited.status == 200, edited.content
+    await enid.hears(room_id, BOT, "from a program, again")
+    listed = (await program.get(path))["messages"]
+    assert ("from a program, again", True) in [(each["text"], each["edited"]) for each in listed]
+    found = (await program.get("/v1/search", q="from a program"))["messages"]
+    assert sent["event_id"] in [each["event_id"] for each in found]
+    async with tools_of(program) as tools:
+        read = await tools.call("read", room=room_id)
+        assert "from a program, again" in [each["text"] for each in read["messages"]]
+        asked = await tools.call("ask", to=room_id, text=f"{ghost} by a tool")
+        assert [each["status"] for each in asked["answers"]] == ["answered"]
+    await enid.hears(room_id, ghost, "by a tool")
+    # As a hook of a coding agent: the first event makes the channel.
+    posted = await program.post("/v1/rooms/-/events", kind="session_summary", data={"summary": "all is done"}, wait=20)
+    assert posted.status == 200, posted.content
+    (event,) = (await program.get("/v1/rooms/agent-logs/events"))["events"]
+    assert (event["event_id"], event["data"]) == (posted["event_id"], {"summary": "all is done"})
+    sent_as, _ = await running.homeserver.messages(posted["room_id"], limit=50, as_sent=True)
+    assert [each["type"] for each in sent_as if each["event_id"] == posted["event_id"]] == ["m.room.encrypted"]
+
+
+async def _trigger(enid: EncryptedPerson, desk: str, room_id: str, agent: str, ghost: str) -> None:
+    await enid.say(room_id, f"!ab trigger new @{agent} nightly build")
+    told = await message_id(enid, desk, "/v1/triggers/callback/")
+    (body,) = [each.source["content"]["body"] for each in enid.read[desk] if each.event_id == told]
+    secret = secret_in(body)
+    assert secret is not None
+    status, _ = await wake(secret, "the build is done")
+    assert status == 202
+    await enid.hears(room_id, BOT, "the build is done")
+    await enid.hears(room_id, ghost, "the build is done")
+
+
+async def _vote(running: Running, enid: EncryptedPerson, room_id: str) -> None:
+    votes = VoteRoom(running.homeserver, room_id)
+    await enid.say(room_id, '!ab vote new "Lunch?" pizza | pasta')
+    poll = await votes.poll("Lunch?")
+    await enid.send(room_id, *response(poll, "2"))
+    undone = await enid.send(room_id, *response(poll, "1"))
+    await enid.client.room_redact(room_id, undone)
+    await enid.say(room_id, "!ab votes")
+    await enid.hears(room_id, BOT, "pizza: 0 votes")
+    await enid.send(room_id, *response(poll, "2"))
+    await enid.send(room_id, POLL_END, {POLL_END: {}, "m.relates_to": {"rel_type": "m.reference", "event_id": poll}})
+    assert await votes.votes(poll) == [0, 1]
 
 
 async def _in(enid: EncryptedPerson, room_id: str) -> bool:

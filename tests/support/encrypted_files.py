@@ -17,9 +17,19 @@ if TYPE_CHECKING:
 
 
 async def send_file(
-    person: EncryptedPerson, room_id: str, data: bytes, content_type: str, name: str, **more: Any
+    person: EncryptedPerson,
+    room_id: str,
+    data: bytes,
+    content_type: str,
+    name: str,
+    *,
+    voice: bool = False,
+    **more: Any,
 ) -> str:
-    """Send an encrypted file; *more* replaces fields of the ``EncryptedFile``. Return its event id."""
+    """Send an encrypted file; *more* replaces fields of the ``EncryptedFile``. Return its event id.
+
+    *voice*: it is a voice message (MSC3245).
+    """
     answer, keys = await person.client.upload(
         lambda *_: io.BytesIO(data), "application/octet-stream", encrypt=True, filesize=len(data)
     )
@@ -32,6 +42,7 @@ async def send_file(
         msgtype=kind,
         file=keys | {"url": answer.content_uri} | more,
         info={"mimetype": content_type, "size": len(data)},
+        **({"org.matrix.msc3245.voice": {}} if voice else {}),
     )
 
 
