@@ -60,7 +60,7 @@ class Keys(Protocol):
         """
 
     async def prune(self) -> None:
-        """Delete what is not needed any more, here and on the homeserver.
+        """Delete what is not needed any more, here and on the homeserver, and bring devices up to date that were left.
 
         Raises:
             StoreError, HomeserverError: some may be left.

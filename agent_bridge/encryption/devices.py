@@ -18,6 +18,8 @@ from agent_bridge.i18n.catalogue import Text
 from agent_bridge.matrix.events import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mautrix.crypto.cross_signing_key import CrossSigningPrivateKeys
 
     from agent_bridge.encryption.machine import Machine
@@ -54,6 +56,8 @@ class Devices:
         self._operations = operations
         #: The users whose devices are known to be ready.
         self._ready: dict[str, str] = {}
+        #: The users for whose devices the homeserver failed.
+        self._behind: set[str] = set()
 
     async def ensure(self, user_id: str) -> str:
         """Give a user of the bridge a device, unless it has one; return its id. A repeat goes on.
@@ -149,19 +153,35 @@ class Devices:
     async def refill_all(self) -> None:
         """Upload keys for the devices that have few: the homeserver tells nobody of it who is away.
 
-        After an error, the other devices get theirs before it is raised.
+        A device for which the homeserver fails is left to :meth:`refill_behind`, and holds none of the others.
         """
         query = "SELECT user_id, device_id FROM device WHERE is_signed ORDER BY user_id"
         devices = {row["user_id"]: row["device_id"] for row in await self._operations.database.fetch(query)}
         self._ready |= devices
-        waiting = iter(devices)
+        await self._refill_some(devices)
+
+    async def refill_behind(self) -> None:
+        """Upload keys for the devices for which the homeserver failed."""
+        await self._refill_some(sorted(self._behind))
+
+    async def _refill_some(self, users: Iterable[str]) -> None:
+        """Upload keys for the devices of *users*, for some of them at the same time."""
+        waiting = iter(users)
 
         async def worker() -> None:
             for user_id in waiting:
                 try:
                     await self.refill(user_id)
+                except HomeserverUnavailable as error:
+                    self._behind.add(user_id)
+                    if error.errcode is None:
+                        # It is away.
+                        raise
+                    _log.warning("a device gets new keys later", user=user_id, error=str(error))
+                    continue
                 except HomeserverRefused as error:
                     _log.warning("a device gets no new keys", user=user_id, error=str(error))
+                self._behind.discard(user_id)
 
         for result in await asyncio.gather(*(worker() for _ in range(_TOGETHER)), return_exceptions=True):
             if result is not None:

@@ -114,6 +114,7 @@ class Vault:
     @storing
     async def prune(self) -> None:
         """See :meth:`agent_bridge.core.keys.Keys.prune`."""
+        await self._devices.refill_behind()
         await self._devices.fetch_old()
         query = "DELETE FROM ciphertext WHERE created_at < now() - make_interval(secs => $1)"
         await self._database.execute(query, _KEPT)
