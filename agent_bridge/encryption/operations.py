@@ -12,8 +12,10 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import structlog
 from mautrix.crypto.store.asyncpg import PgCryptoStore
 
+from agent_bridge.core.errors import HomeserverError
 from agent_bridge.encryption.device_client import DeviceClient
 from agent_bridge.encryption.machine import Machine
 from agent_bridge.encryption.tables import LOCK, KeyDatabase
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from agent_bridge.encryption.secret import Secrets
     from agent_bridge.matrix.client import Homeserver
+
+_log = structlog.stdlib.get_logger(__name__)
 
 
 class Operations:
@@ -70,6 +74,15 @@ class Operations:
             await self.database.execute("DELETE FROM device_message WHERE id = $1", row["id"])
 
     async def send_all_messages(self) -> None:
-        """Send the messages that killed processes have left."""
+        """Send the messages that killed processes have left, except those of users for whom the homeserver fails.
+
+        They are sent before the next message of the user.
+        """
         for row in await self.database.fetch("SELECT DISTINCT user_id FROM device_message"):
-            await self.send_messages(row["user_id"])
+            try:
+                await self.send_messages(row["user_id"])
+            except HomeserverError as error:
+                if error.errcode is None:
+                    # It is away.
+                    raise
+                _log.warning("messages to devices are not sent", user=row["user_id"], error=str(error))

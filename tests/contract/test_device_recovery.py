@@ -28,6 +28,7 @@ class Uploads(LocalServer):
         app = web.Application()
         app.router.add_post("/_matrix/client/v3/keys/upload", self._upload)
         app.router.add_post("/_matrix/client/v3/keys/query", self._query)
+        app.router.add_put("/_matrix/client/v3/sendToDevice/{kind}/{txn}", self._send)
         super().__init__(app)
         self.broken = broken
         self.users: list[str] = []
@@ -47,9 +48,13 @@ class Uploads(LocalServer):
         self.queried += (await request.json())["device_keys"]
         return web.json_response({"device_keys": {}})
 
+    async def _send(self, _request: web.Request) -> web.Response:
+        said = "Application service has not registered this user"
+        return web.json_response({"errcode": "M_FORBIDDEN", "error": said}, status=403)
+
 
 async def test_devices_are_brought_up_to_date_together(postgres: Server) -> None:
-    """A device for which the homeserver fails holds neither the others nor the lists of the devices of people."""
+    """Users for whom the homeserver fails hold neither the others nor the lists of the devices of people."""
     with postgres.migrated() as url:
         async with Uploads(USERS[0]) as server, homeserver_session() as session, Database(url) as database:
             homeserver = Homeserver(server.root_url, "token", NAMES, session)
@@ -60,6 +65,8 @@ async def test_devices_are_brought_up_to_date_together(postgres: Server) -> None
                 """
                 await database.execute(query, [USERS])
                 await database.execute("INSERT INTO encryption.crypto_tracked_user VALUES ('@alice:x.org')")
+                query = "INSERT INTO encryption.device_message (user_id, type, content) VALUES (%s, 'm.dummy', '{}')"
+                await database.execute(query, [USERS[1]])
                 async with asyncio.timeout(30):
                     await vault.recover()
                 assert (sorted(server.users), server.queried) == (sorted(USERS), ["@alice:x.org"])
