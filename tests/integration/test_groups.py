@@ -309,6 +309,7 @@ async def test_an_agent_is_removed_while_it_answers(running: Running, one: Perso
     await one.wait_for(lambda: room.said_by(ADA))
     with capture_logs() as logs:
         await one.ask("POST", f"/rooms/{room.room_id}/kick", {"user_id": ada})
+        await one.wait_for(lambda: ada not in room.room.members())
         # Its turn is closed, and the worker of the turn learns it at the end of the answer.
         await room.settled()
         gate.set()

@@ -186,7 +186,7 @@ async def test_messages_sent_while_no_bridge_ran_are_answered_at_its_start(
                 await talk.say(f"{number}")
             async with process(tmp_path, configured(harness, database_url, upstream)) as bridge:
                 await talk.person.wait_for(lambda: len(talk.answers) == 5)
-                assert bridge.logged("the homeserver reaches the bridge")
+                await bridge.wait_for("the homeserver reaches the bridge")
         assert [answer.body for answer in talk.answers] == [f"Echo: {number}" for number in range(5)]
 
 
