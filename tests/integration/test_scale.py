@@ -150,6 +150,23 @@ async def test_a_backfill_of_quiet_rooms_is_cheap(cluster: Cluster) -> None:
     assert logged.count("BEGIN") <= count / 10
 
 
+@pytest.mark.parametrize("spoke", [True, False])
+async def test_an_agent_introduces_itself_once_though_a_process_was_killed(
+    database_url: str,
+    spoke: bool,  # noqa: FBT001
+) -> None:
+    """The process was killed before it recorded the room: after the introduction, or before it (not *spoke*)."""
+    async with _many(database_url, 1) as scene:
+        home = scene.homeserver.rooms[await _make(scene, 1)]
+        if not spoke:
+            home.newest.clear()
+            scene.homeserver._sent.clear()
+        async with Database(database_url) as database:
+            await database.execute("UPDATE room SET room_id = NULL, bot_joined = false, introduced = false")
+        await _make(scene, 1)
+        assert [event["type"] for event in home.events({"types": ["m.room.message"]})] == ["m.room.message"]
+
+
 async def test_many_chats_that_change_at_once_need_few_looks(cluster: Cluster) -> None:
     """A look may read all chats: they change at once if another Space lists them, for example."""
     count = 100

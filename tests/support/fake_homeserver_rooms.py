@@ -96,10 +96,11 @@ class FakeRoom:
 
     def events(self, only: Mapping[str, Any]) -> Iterator[Event]:
         """Yield the newest events that the filter *only* lets through, newest first."""
-        types, not_senders = only.get("types"), only.get("not_senders", ())
+        types, senders, not_senders = only.get("types"), only.get("senders"), only.get("not_senders", ())
         for raw in reversed(self.newest):
             event = json.loads(raw)
-            if event["sender"] not in not_senders and (types is None or event["type"] in types):
+            is_by = event["sender"] not in not_senders and (senders is None or event["sender"] in senders)
+            if is_by and (types is None or event["type"] in types):
                 yield event
 
 

@@ -99,6 +99,18 @@ async def newest_by_people(homeserver: Homeserver, room_id: str, reader: str, *g
             return str(events[0]["event_id"]) if events else None
 
 
+async def has_spoken(homeserver: Homeserver, room_id: str, reader: str, user: str) -> bool:
+    """Tell whether *user* has sent a message in a room, as *reader* sees it."""
+    only, start = {"types": ["m.room.message", "m.room.encrypted"], "senders": [user]}, None
+    while True:
+        # A page may have no such event without being the last one.
+        events, start = await homeserver.messages(
+            room_id, limit=1, start=start, as_user=reader, only=only, as_sent=True
+        )
+        if events or start is None:
+            return bool(events)
+
+
 async def leave_for_good(homeserver: Homeserver, room_id: str, users: Iterable[str]) -> None:
     """Have *users* leave a room and forget it, one after the other; a repeat changes nothing.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from agent_bridge.bridge.rooms.entry import create, enter, home_by_alias, newest_by_people
+from agent_bridge.bridge.rooms.entry import create, enter, has_spoken, home_by_alias, newest_by_people
 from agent_bridge.bridge.rooms.home_state import bridged
 from agent_bridge.bridge.rooms.invitations import bring_in
 from agent_bridge.bridge.rooms.power_levels import role_powers
@@ -164,8 +164,10 @@ class HomeRooms:
         if (await self._agents.by_agent(agent.id)).home.room_id == made.room_id:
             # A query of the homeserver has made it at this moment.
             return False
-        # Found, perhaps half-made: its names and its administrators are checked again.
-        await self._agents.introduced(home.id)
+        # Found, perhaps half-made: its names and its administrators are checked again. A process that was killed as it
+        # made the room has not introduced the agent.
+        if await has_spoken(self._homeserver, made.room_id, reader, ghost):
+            await self._agents.introduced(home.id)
         _log.info("adopted an existing room", agent=agent.name, room=made.room_id)
         # Its messages were sent to an earlier bridge.
         seen = await newest_by_people(self._homeserver, made.room_id, reader, ghost)
