@@ -156,20 +156,21 @@ class UsageStore:
         row = await self._database.row(_SQL["rolled"], {"zone": str(zone), "today": today})
         return (None, False) if row is None else (row["until"], row["has_more"])
 
-    async def add_up(self, spans: Sequence[Span], zone: tzinfo) -> None:
-        """Add up the days *spans* of *zone*, which follow one another and have ended. A second run changes nothing."""
-        last = spans[-1]
+    async def add_up(self, span: Span, zone: tzinfo) -> None:
+        """Add up the day *span* of *zone*, which has ended; the days after it count as not added up.
+
+        A second run changes nothing.
+        """
         values = {
-            "days": [each.day for each in spans],
-            "starts": [each.start for each in spans],
-            "ends": [each.end for each in spans],
+            "day": span.day,
+            "start": span.start,
+            "end": span.end,
             "zone": str(zone),
-            "until": last.end.astimezone(zone).date(),
-            "since": last.end,
+            "until": span.end.astimezone(zone).date(),
         }
         async with self._database.transaction() as connection:
-            await connection.execute(_SQL["clear_days"], {"first": spans[0].day})
-            await connection.execute(_SQL["add_days"], values)
+            await connection.execute(_SQL["clear_days"], {"first": span.day})
+            await connection.execute(_SQL["add_day"], values)
 
     async def prune(self, before: datetime, days_before: date) -> int:
         """Delete the requests before a time, and the sums of the days before a day; return the number of rows."""

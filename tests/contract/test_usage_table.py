@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agent_bridge.bridge.metering.days import UsageDays, spans
+from agent_bridge.core.errors import StoreError
 from agent_bridge.core.live import Live
 from agent_bridge.core.quotas import Period, QuotaBook
 from agent_bridge.core.turns import StopReason, TurnKind
@@ -220,6 +221,29 @@ async def test_ended_days_are_added_up_once(database: Database, store: UsageStor
     await duty.look()
     assert (await sums(store, turn, Period.DAY.start(month, UTC)))[0] == UsageSum(50, Decimal("0.5"))
     assert (await sums(store, turn, Period.DAY.start(at_noon(today), UTC)))[0] == UsageSum(10, Decimal("0.1"))
+
+
+async def test_days_are_added_up_one_by_one(database: Database, store: UsageStore, turn: Turn) -> None:
+    """All days at once would exceed the time limit of a statement. A failure in between loses none."""
+    today = datetime.now(UTC).date()
+    month = at_noon(today) - timedelta(days=20)
+    for days in (0, 1, 2, 10):
+        await add(store, database, turn, at_noon(today) - timedelta(days=days))
+    before = await sums(store, turn, Period.DAY.start(month, UTC))
+    await database.execute(
+        "ALTER TABLE usage_day ADD CONSTRAINT full_disk CHECK (day <> (now() AT TIME ZONE 'UTC')::date - 2)"
+    )
+    duty = UsageDays(store, Live(QuotaBook((), UTC)))
+    try:
+        with pytest.raises(StoreError):
+            await duty.look()
+        assert await database.rows("SELECT day FROM usage_day") == [{"day": today - timedelta(days=10)}]
+        assert await sums(store, turn, Period.DAY.start(month, UTC)) == before
+    finally:
+        await database.execute("ALTER TABLE usage_day DROP CONSTRAINT full_disk")
+    await duty.look()
+    assert len(await database.rows("SELECT day FROM usage_day")) == 3
+    assert await sums(store, turn, Period.DAY.start(month, UTC)) == before
 
 
 async def test_without_requests_nothing_is_written(database: Database, store: UsageStore, turn: Turn) -> None:

@@ -50,7 +50,9 @@ class UsageDays:
         until, has_more = await self._store.added_until(zone, beginning(today, zone))
         if has_more:
             first = oldest if until is None else max(oldest, min(until, today) - timedelta(days=_AGAIN))
-            await self._store.add_up(spans(first, today, zone), zone)
+            # One by one: all days of a large installation together would exceed the time limit of a statement.
+            for span in spans(first, today, zone):
+                await self._store.add_up(span, zone)
         deleted = await self._store.prune(beginning(oldest, zone), today - timedelta(days=SUMS_KEPT))
         if deleted:
             _log.info("deleted old rows of usage", rows=deleted)

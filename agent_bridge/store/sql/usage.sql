@@ -106,18 +106,17 @@ FROM (SELECT) AS once LEFT JOIN (
 -- Delete the sums of the days from %(first)s.
 DELETE FROM usage_day WHERE day >= %(first)s
 
--- add_days --
--- Add up the use of the days %(days)s, each from one of the times %(starts)s to one of %(ends)s, and note that the days of
--- the time zone %(zone)s before %(until)s, which begins at %(since)s, are added up.
+-- add_day --
+-- Add up the use of the day %(day)s, which lasts from the time %(start)s to %(end)s, and note that the days of the time zone
+-- %(zone)s before %(until)s, the next one, are added up.
 WITH added AS (
     INSERT INTO usage_day (user_id, day, role, room_id, agent, upstream, tokens, cost)
-    SELECT u.user_id, span.day, u.role, u.room_id, u.agent, u.upstream, sum(u.input_tokens + u.output_tokens), sum(u.cost)
-    FROM unnest(%(days)s::date[], %(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS span (day, start, stop)
-         JOIN usage u ON u.at >= span.start AND u.at < span.stop
-    GROUP BY u.user_id, span.day, u.role, u.room_id, u.agent, u.upstream
+    SELECT u.user_id, %(day)s, u.role, u.room_id, u.agent, u.upstream, sum(u.input_tokens + u.output_tokens), sum(u.cost)
+    FROM usage u WHERE u.at >= %(start)s AND u.at < %(end)s
+    GROUP BY u.user_id, u.role, u.room_id, u.agent, u.upstream
 )
 INSERT INTO kv (key, value)
-SELECT 'usage_days', jsonb_build_object('zone', %(zone)s::text, 'until', %(until)s::date, 'since', %(since)s::timestamptz)
+SELECT 'usage_days', jsonb_build_object('zone', %(zone)s::text, 'until', %(until)s::date, 'since', %(end)s::timestamptz)
 ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value
 
 -- prune --
