@@ -73,6 +73,16 @@ async def lane(database: Database, signalled: Signalled) -> int:
     return lane
 
 
+async def test_the_first_messages_of_a_lane_that_come_together_wait(database: Database, signalled: Signalled) -> None:
+    """One statement writes them, and it does not see its own rows."""
+    agent = await add_agent(database)
+    await signalled.topics()
+    await accept(database, new("$1", ROOM, agent), new("$2", OTHER, agent))
+    assert Topic.WAITING not in await signalled.topics()
+    await accept(database, new("$3", "!third:x", agent), new("$4", "!third:x", agent))
+    assert Topic.WAITING in await signalled.topics()
+
+
 async def test_a_message_that_waits_behind_another(database: Database, signalled: Signalled, lane: int) -> None:
     assert await signalled.topics() == [Topic.WAITING]
     await accept(database, new("$other", OTHER))

@@ -26,7 +26,7 @@ WITH asked AS MATERIALIZED (
       AND NOT EXISTS (SELECT 1 FROM ignored WHERE ignored.event_id = asked.event_id)
       AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.once_key = asked.once_key)
 ), lane_wanted AS (
-    SELECT room_id, thread_id, agent, min(number) AS number FROM asked GROUP BY room_id, thread_id, agent
+    SELECT room_id, thread_id, agent, min(number) AS number, count(*) AS turns FROM asked GROUP BY room_id, thread_id, agent
 ), lane_found AS (
     SELECT c.id, c.room_id, c.thread_id, c.agent
     FROM lane_wanted w JOIN conversation c
@@ -54,6 +54,11 @@ ON CONFLICT (event_id, conversation) DO NOTHING
 RETURNING event_id, conversation, CASE WHEN (
     -- No EXISTS: PostgreSQL would read the open turns of all lanes for each row.
     SELECT true FROM turn ahead WHERE ahead.conversation = turn.conversation AND ahead.open LIMIT 1
+) OR (
+    -- The statement does not see the other turns that it writes.
+    SELECT w.turns > 1 FROM lane JOIN lane_wanted w
+      ON lane.room_id = w.room_id AND lane.thread_id = w.thread_id AND coalesce(lane.agent, 0) = coalesce(w.agent, 0)
+    WHERE lane.id = turn.conversation
 ) THEN pg_notify('agent_bridge', 'waiting') END
 
 -- take_budget --
