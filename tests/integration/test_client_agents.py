@@ -166,7 +166,9 @@ async def test_replies_survive_a_restart(harness: BridgeHarness, running: Runnin
         async with newt.database.transaction() as connection:
             # As if a worker had died with the turn.
             await connection.execute(
-                "UPDATE turn SET state = 'running', not_before = NULL WHERE key = %s", (question.key,)
+                "UPDATE turn SET state = 'running', not_before = NULL WHERE key = %s"
+                " RETURNING pg_notify('agent_bridge', 'lanes')",
+                (question.key,),
             )
         await eventually(lambda: _is_put_back(newt, question), "the turn was taken up again")
         (again,) = await newt.questions()

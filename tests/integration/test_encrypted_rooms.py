@@ -134,8 +134,8 @@ async def test_the_rooms_of_the_bridge_are_encrypted(
     await enid.say(chat, "in a chat")
     await enid.hears(chat, ghost, "Echo: in a chat")
     assert not any(enid.unread.values())
-    await enid.say(desk, "channel new general")
-    await eventually(lambda: _has(enid, desk, "general is ready"), "there is a channel")
+    await enid.say(desk, "channel new sealed-general")
+    await eventually(lambda: _has(enid, desk, "sealed-general is ready"), "there is a channel")
     await enid.say(desk, "repair")
     await eventually(lambda: _has(enid, desk, "There are no differences"), "nothing is to be repaired")
     await enid.say(desk, "status")
@@ -228,15 +228,15 @@ async def test_a_channel_is_encrypted(
     """An agent answers there, a program writes and reads, a trigger wakes the agent, and people vote."""
     agent = upstream.names[0]
     ghost = running.homeserver.namespace.user_id((await running.contact(agent)).agent.ghost)
-    await enid.say(desk, "channel new talk")
-    ready = await message_id(enid, desk, "talk is ready")
+    await enid.say(desk, "channel new sealed-talk")
+    ready = await message_id(enid, desk, "sealed-talk is ready")
     (content,) = [each.source["content"] for each in enid.read[desk] if each.event_id == ready]
     link = re.search(r"https://matrix\.to/#/(![^?\"]+)", unquote(content["formatted_body"]))
     assert link is not None
     room_id = link[1]
     await enter(enid, room_id)
     await enid.meets(room_id, BOT)
-    await enid.say(desk, f"channel add talk {agent}")
+    await enid.say(desk, f"channel add sealed-talk {agent}")
     await enid.meets(room_id, ghost)
     await enid.say(room_id, "to all", **{"m.mentions": {"user_ids": [ghost]}})
     await enid.hears(room_id, ghost, "to all")

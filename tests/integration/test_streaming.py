@@ -365,7 +365,10 @@ async def test_a_turn_without_an_answer_that_ends_once_more_grows_no_longer(shar
         await send(talk.room_id, late, txn_id="late", as_user=talk.ghost)
         await talk.person.wait_for(lambda: LIVE in talk.answers[0].content)
         await talk.wait_until_idle()
-        again = "UPDATE turn SET state = 'committed', answer = NULL, waits_since = now() WHERE event_id = %s"
+        again = (
+            "UPDATE turn SET state = 'committed', answer = NULL, waits_since = now() WHERE event_id = %s"
+            " RETURNING pg_notify('agent_bridge', 'lanes')"
+        )
         await talk.running.database.execute(again, (question,))
         await talk.person.wait_for(lambda: LIVE not in talk.answers[0].content)
         await talk.wait_until_idle()

@@ -413,7 +413,7 @@ async def channel(
 
 
 async def test_members_vote_where_they_may_not_write(harness: BridgeHarness, running: Running) -> None:
-    async with channel(harness, running, "votes0", "news announcement") as (room, owner, carol):
+    async with channel(harness, running, "votes0", "voted-news announcement") as (room, owner, carol):
         await owner.say(room.room_id, '!ab vote new "Move?" yes | no')
         poll = await room.poll("Move?")
         with pytest.raises(HomeserverRefused):
@@ -424,7 +424,7 @@ async def test_members_vote_where_they_may_not_write(harness: BridgeHarness, run
 
 
 async def test_an_upgrade_ends_a_vote(harness: BridgeHarness, running: Running) -> None:
-    async with channel(harness, running, "votes1", "talk") as (room, owner, carol):
+    async with channel(harness, running, "votes1", "voted-talk") as (room, owner, carol):
         await owner.say(room.room_id, '!ab vote new "Stay?" yes | no')
         poll = await room.poll("Stay?")
         await cast(carol, room.room_id, poll, "2")
