@@ -244,6 +244,7 @@ async def test_people_work_on_tasks(shared: SharedBridge) -> None:
         assert f"{first} tables" in await say(room, ann, "tasks all")
         # A reply to the card needs no number.
         await ann.reply(room.room_id, shown.event_id, "!ab task cancel")
+        await ann.wait_for(lambda: any(each.body == f"Task {number} is canceled." for each in room.said()))
         await shows(room, number, state="canceled")
         await shows(room, first + 1, state="canceled")
         assert task(room, first)["state"] == "completed"
