@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +93,17 @@ async def until(look: Callable[[], object], what: str) -> None:
 
 
 left: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+async def closed() -> AsyncIterator[None]:
+    """Close the generators that a test left, once its server has ended: their connections end with them."""
+    yield
+    while left:
+        # Each wants to end its task at the server.
+        with suppress(Exception):
+            async with asyncio.timeout(DEADLINE):
+                await left.pop().aclose()
 
 
 class TestLanes:
