@@ -118,18 +118,10 @@ class EncryptedHomeserver(Homeserver):
         return await super().send(room_id, content, txn_id=txn_id, kind=kind, as_user=as_user, sent_at=sent_at)
 
     async def messages(
-        self,
-        room_id: str,
-        *,
-        limit: int,
-        start: str | None = None,
-        as_user: str | None = None,
-        only: Json | None = None,
-        forwards: bool = False,
-        as_sent: bool = False,
+        self, room_id: str, *, only: Json | None = None, as_sent: bool = False, **options: Any
     ) -> tuple[list[Json], str | None]:
         """Return events as :meth:`Homeserver.messages`, those of the types of *only* also where they are encrypted."""
-        read = partial(super().messages, room_id, limit=limit, start=start, as_user=as_user, forwards=forwards)
+        read = partial(super().messages, room_id, **options)
         if as_sent:
             return await read(only=only, as_sent=True)
         wanted = (only or {}).get("types")
