@@ -18,6 +18,7 @@ from agent_bridge.store.personal_data import PersonalData
 from agent_bridge.store.postgres.signals import CHANNEL, Topic
 from agent_bridge.store.queue import Queue
 from agent_bridge.store.redactions import Redactions
+from agent_bridge.store.rooms import Rooms
 from agent_bridge.store.turn_admin import TurnAdmin
 from agent_bridge.store.turns import Turns
 from agent_bridge.store.waiting_reactions import WaitingMessages
@@ -237,6 +238,28 @@ async def test_a_command_that_may_have_left_its_work_to_the_leader(database: Dat
         await signalled.topics()
         await finish(database, turn, state)
         assert await signalled.topics() == topics
+
+
+async def test_a_message_that_waits_for_an_agent_that_left(database: Database, signalled: Signalled) -> None:
+    (home, guest), guests = [await add_agent(database), await add_agent(database, "Gala", OTHER)], Rooms(database)
+    await database.execute(
+        "INSERT INTO participant (room, agent, state) SELECT id, %s, 'joined' FROM room WHERE owner = %s", (guest, home)
+    )
+    await accept(database, new("$1", ROOM, guest), new("$2", ROOM, guest))
+    await WaitingMessages(database).record((await row_of(database, "$2"))["id"], "$reaction")
+    await signalled.topics()
+    (ghost,) = await database.rows("SELECT ghost FROM agent WHERE id = %s", (guest,))
+    await guests.guests_left([(ROOM, ghost["ghost"])])
+    assert await signalled.topics() == [Topic.WAITING]
+
+
+async def test_a_command_whose_room_is_gone(database: Database, signalled: Signalled) -> None:
+    agent = await add_agent(database)
+    await accept(database, new("$1", ROOM, kind=TurnKind.COMMAND))
+    await signalled.topics()
+    (room,) = await database.rows("SELECT id FROM room WHERE owner = %s", (agent,))
+    await Agents(database).room_lost(room["id"], ROOM, why="the room is gone")
+    assert await signalled.topics() == [Topic.AGENTS, Topic.CHATS, Topic.PLACES, Topic.THREADS]
 
 
 async def test_a_task_that_forgets_its_person(database: Database, signalled: Signalled) -> None:

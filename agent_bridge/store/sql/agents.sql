@@ -248,6 +248,8 @@ UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.err
        steps = append_step(turn.steps, %(step)s)
 FROM lost, conversation c
 WHERE c.id = turn.conversation AND c.room_id = %(room_id)s AND turn.open
+RETURNING CASE WHEN turn.kind = 'command' THEN (
+    SELECT count(pg_notify('agent_bridge', topic)) FROM unnest('{chats,places,threads}'::text[]) AS topic) END
 
 -- request_checks --
 -- Have the own rooms of agents with open turns compared with the homeserver. Their lanes wait until then.

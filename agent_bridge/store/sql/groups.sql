@@ -64,6 +64,7 @@ UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.err
        steps = append_step(turn.steps, %(step)s)
 FROM gone, conversation c
 WHERE c.id = turn.conversation AND c.room_id = %(room_id)s AND c.agent = gone.agent AND turn.open
+RETURNING CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END
 
 -- compared --
 -- Record the members of a room, and that its first %(changes)s changes are applied.

@@ -16,7 +16,8 @@ WITH ended AS (
 UPDATE turn SET state = 'stopped', stop = 'withdrawn', finished_at = now(), answer = NULL, extras = '{}'
 FROM ended JOIN conversation c ON c.room_id = ended.room_id
 WHERE turn.conversation = c.id AND turn.open
-RETURNING turn.id, pg_notify('agent_bridge', 'stops')
+RETURNING turn.id, pg_notify('agent_bridge', 'stops'), CASE WHEN turn.kind = 'command' THEN (
+    SELECT count(pg_notify('agent_bridge', topic)) FROM unnest('{chats,places,threads}'::text[]) AS topic) END
 
 -- upstreams --
 -- Return the conversations on upstreams of the lanes in rooms in which the person %(user)s was heard; ref is null if an agent

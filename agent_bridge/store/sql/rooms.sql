@@ -79,6 +79,7 @@ WITH gone AS (
 UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.error, 'the agent left the room'), answer = NULL, extras = '{}'
 FROM gone, conversation c
 WHERE c.id = turn.conversation AND c.room_id = gone.room_id AND c.agent = gone.agent AND turn.open
+RETURNING CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END
 
 -- speech --
 -- Return which answers of a room are read aloud.

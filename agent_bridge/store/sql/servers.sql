@@ -272,6 +272,7 @@ UPDATE turn SET state = 'failed', finished_at = now(), error = coalesce(turn.err
        steps = append_step(turn.steps, %(step)s)
 FROM gone, conversation c
 WHERE c.id = turn.conversation AND c.room_id = gone.room_id AND c.agent = gone.agent AND turn.open
+RETURNING CASE WHEN turn.waiting_event_id IS NOT NULL THEN pg_notify('agent_bridge', 'waiting') END
 
 -- take_part --
 -- Have an agent take part in a channel, which is compared with the homeserver then: a log lets the ghost write.
