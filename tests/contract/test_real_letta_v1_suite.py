@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent_bridge.core.errors import AnswerInterrupted
+from agent_bridge.core.observer import Observer
 from agent_bridge.upstream.answer import RunStarted, TextDelta
+from agent_bridge.upstream.observed import ObservedUpstream
 from contract import upstream_suite as suite
 from support.conditions import eventually
 from support.questions import DEADLINE
@@ -22,14 +24,12 @@ from support.scripted_upstream import says, waits_for
 from support.upstream_kinds import ALL_KINDS, QUESTION, ask
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-    from typing import Literal
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     import aiohttp
 
     from agent_bridge.upstream.answer import AnswerEvent, AnswerRequest
-    from agent_bridge.upstream.base import AgentInfo, Traits, Unchanged, Upstream
-    from agent_bridge.upstream.capabilities import Capabilities
+    from agent_bridge.upstream.base import Upstream
     from support.harness import BridgeHarness
     from support.letta_v1_questions import Dora
     from support.scripted_upstream import Piece, ScriptedUpstream
@@ -38,37 +38,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.letta_v1
 
 
-class Renamed:
+class Renamed(ObservedUpstream):
     """An upstream, each of whose questions is a new one to *dora*."""
 
     def __init__(self, upstream: Upstream, dora: Dora) -> None:
-        self._upstream = upstream
+        super().__init__(upstream, Observer())
         self.dora = dora
 
-    @property
-    def name(self) -> str:
-        return self._upstream.name
-
-    @property
-    def traits(self) -> Traits:
-        return self._upstream.traits
-
-    @property
-    def can(self) -> Capabilities:
-        return self._upstream.can
-
-    @property
-    def server(self) -> str:
-        return self._upstream.server
-
-    async def agents(self) -> Sequence[AgentInfo] | Literal[Unchanged.UNCHANGED]:
-        return await self._upstream.agents()
-
     def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
-        return self._upstream.answer(replace(request, model=self.dora.id, idempotency_key=uuid.uuid4().hex))
-
-    async def aclose(self) -> None:
-        await self._upstream.aclose()
+        return super().answer(replace(request, model=self.dora.id, idempotency_key=uuid.uuid4().hex))
 
 
 @pytest.fixture
