@@ -103,6 +103,10 @@ class SealedEvents:
         """Note that an event is not ignored any more: its key came after the room was told."""
         await self._database.execute(_SQL["heed"], {"id": row})
 
+    async def keeps(self, row: int) -> bool:
+        """Tell whether an event is still kept: a redacted one is forgotten."""
+        return await self._database.row(_SQL["keeps"], {"id": row}) is not None
+
     async def opened(self, row: int) -> None:
         """Forget an event that was taken in."""
         await self._database.execute(_SQL["opened"], {"id": row})

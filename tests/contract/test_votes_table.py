@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +143,17 @@ async def test_intake_stores_the_responses_to_open_votes(database: Database) -> 
     found = await store.find(vote.id)
     assert found is not None
     assert found.result == Tally((), (1, 1))
+
+
+@pytest.mark.usefixtures("agent")
+async def test_a_response_that_was_redacted_while_it_was_opened_does_not_count(database: Database) -> None:
+    intake = real_intake(database)
+    await begun(database)
+    await database.execute("INSERT INTO ignored (event_id, room_id, reason) VALUES ('$2', %s, 'redacted')", (ROOM,))
+    await intake.take("1", [redaction("$9", "$2")])
+    for event_id, answer in (("$1", "1"), ("$2", "2")):
+        await intake.take("opened", [replace(said(event_id, "$key", answer), was_encrypted=True)])
+    assert await ballots(database) == [(BOB, ["1"])]
 
 
 @pytest.mark.usefixtures("agent")

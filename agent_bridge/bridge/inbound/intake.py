@@ -253,6 +253,8 @@ class Intake:
         async with self._database.transaction() as connection:
             locked = {event.room_id for event in events} | ({backfilled.room.room_id} if backfilled else set())
             await self._intake_store.lock(connection, locked)
+            if await self._was_taken_back(connection, events):
+                return 0
             # A repeated change or 🛑 would concern what was said after the first one.
             known = await self._known(connection, new, asked_else.stops)
             fresh = [each for each in new if each.event_id not in known]
@@ -297,6 +299,11 @@ class Intake:
                     event_id=each.event_id,
                 )
         return len(lanes)
+
+    async def _was_taken_back(self, connection: Connection, events: Sequence[RoomEvent]) -> bool:
+        """Tell whether *events* is an encrypted event that was redacted while it was opened; its redaction has passed."""
+        opened = [event.event_id for event in events if event.was_encrypted]
+        return len(events) == len(opened) == 1 and bool(await self._intake_store.known(opened, connection))
 
     async def _begin_chains(self, events: Iterable[RoomEvent], rooms: Mapping[str, Room]) -> None:
         """Have the agents asked that the messages of programs of other agents mention."""

@@ -153,6 +153,9 @@ class Opener:
         if sealed.is_told:
             # The intake takes no event that is ignored.
             await self._store.heed(sealed.id)
+        if not await self._store.keeps(sealed.id):
+            # It was redacted while it was opened.
+            return True
         if (event := parse_event(opened)) is not None:
             await self._intake.take(f"opened {event.event_id}", [replace(event, was_encrypted=True)])
         await self._store.opened(sealed.id)

@@ -86,6 +86,10 @@ ORDER BY e.id LIMIT 1
 DELETE FROM ignored i USING sealed_event e
 WHERE e.id = %(id)s AND i.event_id = e.event_id AND i.reason = 'encrypted'
 
+-- keeps --
+-- Return a row if the event %(id)s is kept.
+SELECT 1 FROM sealed_event WHERE id = %(id)s
+
 -- opened --
 -- Forget the event %(id)s.
 DELETE FROM sealed_event WHERE id = %(id)s
