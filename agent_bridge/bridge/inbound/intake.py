@@ -285,9 +285,7 @@ class Intake:
             ignored += await self._tasks.write(connection, asked_else.claims, new, rooms)
             await self._intake_store.ignore(connection, [*ignored, *_told_before(new, lanes)])
             if backfilled is not None:
-                if backfilled.order:
-                    await self._intake_store.put_in_order(connection, backfilled.room, backfilled.order)
-                await self._histories.backfilled(connection, backfilled.room, backfilled.seen)
+                await self._finish(connection, backfilled)
             await self._lanes.wake(connection, {*woken, *stopped})
         for each in new:
             if each.event_id in lanes:
@@ -301,9 +299,15 @@ class Intake:
         return len(lanes)
 
     async def _was_taken_back(self, connection: Connection, events: Sequence[RoomEvent]) -> bool:
-        """Tell whether *events* is an encrypted event that was redacted while it was opened; its redaction has passed."""
+        """Tell whether *events* is an encrypted event whose redaction was taken while it was opened."""
         opened = [event.event_id for event in events if event.was_encrypted]
         return len(events) == len(opened) == 1 and bool(await self._intake_store.known(opened, connection))
+
+    async def _finish(self, connection: Connection, backfilled: BackfillResult) -> None:
+        """Put the turns of a room in the order of its history, and note that nothing is missing."""
+        if backfilled.order:
+            await self._intake_store.put_in_order(connection, backfilled.room, backfilled.order)
+        await self._histories.backfilled(connection, backfilled.room, backfilled.seen)
 
     async def _begin_chains(self, events: Iterable[RoomEvent], rooms: Mapping[str, Room]) -> None:
         """Have the agents asked that the messages of programs of other agents mention."""
