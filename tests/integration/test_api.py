@@ -368,10 +368,13 @@ async def test_the_person_counts_at_each_request(
         assert (await limited.send(agent, "in the room")).status == 200
         assert (await limited.post("/v1/direct", to=agent)).code == "room_not_found"
         await bosses.ask(f"mute {person.user_id}")
+        # Roles and mutes count with their signal, a moment later.
+        await running.bridge.roles.refresh()
         assert (await program.send(agent, "x")).code == "muted"
         assert (await program.get(f"/v1/rooms/{agent}/messages")).status == 200
         await bosses.ask(f"unmute {person.user_id}")
         await bosses.ask(f"role {person.user_id} none")
+        await running.bridge.roles.refresh()
         # The person is being removed from the room.
         assert (await program.send(agent, "x")).code in {"role_missing", "room_not_found"}
         assert (await program.get("/v1/rooms")).code == "role_missing"

@@ -281,6 +281,8 @@ async def test_an_owner_who_leaves_or_loses_the_role_wakes_nobody(
         assert (await wake(secret, "hello"))[1]["code"] == "owner_not_in_room"
         await running.join(person, agent)
         await bosses.ask(f"role {person.user_id} none")
+        # The role counts with its signal, a moment later.
+        await running.bridge.roles.refresh()
         assert (await wake(secret, "hello"))[1]["code"] == "owner_has_no_role"
         await bosses.ask(f"role {person.user_id} default")
         assert (
