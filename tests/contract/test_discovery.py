@@ -99,6 +99,14 @@ async def test_a_list_that_could_not_be_stored_is_stored_later(discovery: Discov
     assert await states(database) == {"ada": AgentState.ACTIVE, "bob": AgentState.ACTIVE}
 
 
+async def test_a_new_agent_counts_at_once(discovery: Discovery, server: ScriptedUpstream) -> None:
+    await discovery.sync()
+    server.models.append({"id": "cid", "object": "model"})
+    [health] = await discovery.sync()
+    assert health.agents == 3
+    assert discovery.health() == [health]
+
+
 async def look(discovery: Discovery, clock: Clock, *, until: float) -> None:
     """Look at the upstream every ten seconds, as the clock goes on."""
     while clock.now < until:

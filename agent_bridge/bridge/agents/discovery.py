@@ -256,8 +256,8 @@ class Discovery:
         if doubted and doubted != watch.health.doubted:
             _log.warning("many agents gone at once: waiting for `sync all`", upstream=watch.config.name, agents=doubted)
         changed: dict[int, DesiredAgent] = {}
-        for count, (agent, item, state) in enumerate((*decision.present, *decision.back), 1):
-            if count % _SLICE == 0:
+        for number, (agent, item, state) in enumerate((*decision.present, *decision.back), 1):
+            if number % _SLICE == 0:
                 await asyncio.sleep(0)
             changed |= self._changed(known[agent.id], item.model, item.name, state)
         for agent in decision.gone:
