@@ -86,7 +86,7 @@ class Bridge:
 
     async def run(self) -> None:
         """Be endpoint, worker and leader candidate until cancelled; then finish the running turns."""
-        async with self._leading() as leading, self._listening(), self._showing_metrics():
+        async with self._leading() as leading, self._showing_metrics(), self._listening():
             await run_endless(
                 leader=leading,
                 gaps=every(GAP_LOOK, self.endpoint.look_for_gap, name="search for stranded transactions"),
@@ -129,9 +129,12 @@ class Bridge:
     async def _listening(self) -> AsyncIterator[None]:
         service, api, apps = self.config.appservice, self.config.api, self.listeners
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(_listener(apps.appservice, service.hostname, service.port, "appservice"))
             if apps.api is not None and api.port is not None:
                 await stack.enter_async_context(_listener(apps.api, api.hostname, api.port, "api"))
+                _log.info("listening for programs", address=f"http://{api.hostname}:{api.port}")
+            # The last one: a probe that finds this port open may use all others.
+            await stack.enter_async_context(_listener(apps.appservice, service.hostname, service.port, "appservice"))
+            _log.info("listening", address=f"http://{service.hostname}:{service.port}")
             yield
 
     @asynccontextmanager
@@ -141,6 +144,7 @@ class Bridge:
             yield
             return
         async with _listener(app, metrics.hostname, metrics.port, "metrics", _SCRAPES):
+            _log.info("listening for scrapes", address=f"http://{metrics.hostname}:{metrics.port}")
             yield
 
 
@@ -164,7 +168,6 @@ async def _listener(
             # A name that is none, such as one with an empty part, fails before it is looked up.
             where, why = f"{hostname}:{port}", getattr(error, "strerror", None) or str(error)
             raise CannotListen(f"cannot listen on {where} ({section}.hostname, port): {why}") from error
-        _log.info("listening", address=f"http://{hostname}:{port}")
         yield
     finally:
         if listening is not None:
