@@ -317,6 +317,7 @@ async def test_the_page_is_on_the_port_for_programs(database_url: str) -> None:
         assert response.status == 404
 
 
+@pytest.mark.long
 async def test_a_page_that_nobody_looks_at_runs_no_statement(
     database_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -346,6 +347,7 @@ async def test_a_page_that_nobody_looks_at_runs_no_statement(
         assert ran == []
 
 
+@pytest.mark.long
 async def test_hundreds_of_streams(database_url: str, database: Database) -> None:
     """Those beyond the limits are refused, slow readers hold up nobody, and pages work meanwhile."""
     people = [f"@p{number}:admins.local" for number in range(40)]

@@ -135,6 +135,7 @@ async def burst(person: Account, room_id: str, numbers: range) -> None:
         await person.say(room_id, str(number))
 
 
+@pytest.mark.long
 async def test_nothing_is_skipped_when_more_comes_than_one_sync_shows(alice: Person, bob: Person) -> None:
     room_id = await alice.create_room(preset="private_chat")
     await burst(alice, room_id, range(30))
@@ -289,6 +290,7 @@ async def test_it_ends_with_a_process_that_is_killed(folder: Path) -> None:
     await asyncio.to_thread(wait_until_free, port)
 
 
+@pytest.mark.long
 async def test_the_limits_on_people_hold_unless_relaxed(alice: Person, folder: Path) -> None:
     await burst(alice, await alice.create_room(), range(15))
     async with Synapse(folder / "homeserver", DOMAIN, relaxed=False) as strict:

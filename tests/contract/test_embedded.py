@@ -224,6 +224,7 @@ def test_locks_and_sockets_are_in_folders_of_the_bridge(folder: Path, monkeypatc
     assert [permissions_of_others(each) for each in locks] == [0, 0]
 
 
+@pytest.mark.long
 def test_a_lock_that_is_held_has_a_limit_and_a_message(folder: Path) -> None:
     server = EmbeddedServer(folder, QUICK)
     with (folder.parent / ".postgres.lock").open("w") as lock:
@@ -263,6 +264,7 @@ async def test_a_server_that_accepts_no_connections_is_started_again(made: Path)
     assert pid_of(made) is None
 
 
+@pytest.mark.long
 async def test_a_silent_server_does_not_hold_up_the_bridge(made: Path) -> None:
     """The bridge goes on while a thread looks whether the server accepts connections."""
     server = start_postgres(made)
@@ -291,6 +293,7 @@ def can_connect(uri: str) -> bool:
     return True
 
 
+@pytest.mark.long
 def test_a_postmaster_that_hangs_is_killed_at_a_start(made: Path) -> None:
     start_and_be_killed(made)
     hung = pid_of(made)
@@ -387,6 +390,7 @@ def test_a_database_whose_making_was_cut_off_is_made_again(folder: Path) -> None
     start_postgres(folder).close()
 
 
+@pytest.mark.long
 def test_a_failed_start_shows_the_log_of_that_start(made: Path) -> None:
     with (made / "postgresql.conf").open("a") as settings:
         settings.write("nonsense = 1\n")

@@ -158,6 +158,7 @@ async def test_a_device_that_comes_back_at_once_gets_the_whole_text(home: Homebo
         assert home.texts["D0"][-1]["op"] == "replace"
 
 
+@pytest.mark.long
 async def test_the_first_words_do_not_wait_for_a_device(
     home: Homebody, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

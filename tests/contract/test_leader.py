@@ -178,6 +178,7 @@ async def test_a_frozen_leader_is_replaced(store_url: str, *, whole: bool) -> No
             await frozen
 
 
+@pytest.mark.long
 async def test_a_leader_with_signs_of_life_is_not_replaced(store_url: str) -> None:
     async with open_locks(store_url) as locks, Database(store_url) as database:
         leadership, begun = Leadership(database), asyncio.Event()

@@ -105,6 +105,7 @@ async def test_a_conversation_that_the_server_lost_begins_again(
     assert (found.ref, found.marker) == (new, "")
 
 
+@pytest.mark.long
 async def test_a_server_that_accepts_no_message_gets_one_copy(
     app_server: ScriptedAppServer, letta_upstream: LettaUpstream
 ) -> None:

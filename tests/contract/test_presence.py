@@ -130,6 +130,7 @@ async def test_a_new_leader_shows_the_known_presence(stage: Stage) -> None:
         await eventually(stage.shown(down, 2), "it is shown anew")
 
 
+@pytest.mark.long
 async def test_agents_of_a_server_that_was_not_asked_yet_are_left_as_they_are(stage: Stage) -> None:
     (known,) = await stage.add("known")
     (unknown,) = await stage.add("unknown", upstream="new")
@@ -145,6 +146,7 @@ async def test_agents_of_a_server_that_was_not_asked_yet_are_left_as_they_are(st
         assert await stage.says(unknown, "Ready")()
 
 
+@pytest.mark.long
 async def test_an_agent_has_its_own_status_text_and_is_shown_as_away(stage: Stage) -> None:
     (own,) = await stage.add("own")
     await stage.upstream_status.publish([UP])
@@ -164,6 +166,7 @@ async def test_an_agent_has_its_own_status_text_and_is_shown_as_away(stage: Stag
         await eventually(stage.says(own, "up cannot be reached"), "its server is away")
 
 
+@pytest.mark.long
 async def test_only_agents_that_are_there_are_shown(stage: Stage) -> None:
     (there,) = await stage.add("there")
     (leaves,) = await stage.add("leaves")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pytest
 
 from agent_bridge.bridge.queue.reloader import Reloader, answers_to
 from agent_bridge.config.example import render
@@ -218,6 +219,7 @@ async def test_a_file_that_is_not_valid_changes_nothing(store_url: str, tmp_path
         assert await one.reload() == [ReloadOutcome(("timezone",))]
 
 
+@pytest.mark.long
 async def test_each_process_reads_its_own_file(store_url: str, tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("one", "two", "three")]
     for each in folders:
@@ -341,6 +343,7 @@ async def test_a_hangup_in_an_outage_of_the_database_is_not_lost(store_url: str,
         await eventually(applied, "the change counts")
 
 
+@pytest.mark.long
 async def test_ten_thousand_permissions_do_not_block_the_process(store_url: str, tmp_path: Path) -> None:
     users: dict[str, Any] = {f"@user{number}:example.org": "member" for number in range(10_000)}
     async with process(store_url, tmp_path / "config.yaml") as one:

@@ -112,6 +112,7 @@ async def test_a_statement_on_a_silent_connection_fails_soon_and_the_next_one_su
             await asyncio.gather(*(database.ping() for _ in range(6)))
 
 
+@pytest.mark.long
 async def test_a_task_that_is_cancelled_in_a_statement_ends_soon(store_url: str, line: Line) -> None:
     async with process(store_url, line) as (database, _):
         await database.ping()

@@ -139,6 +139,7 @@ async def test_a_database_that_restarts_under_load(harness: BridgeHarness, clust
         await expect_answers(stage.talks, "Echo: one", "Echo: two", "Echo: three", "Echo: four")
 
 
+@pytest.mark.long
 async def test_a_database_that_crashes_as_an_answer_appears(
     harness: BridgeHarness, cluster: Cluster, cluster_url: str
 ) -> None:
@@ -181,6 +182,7 @@ async def test_the_pool_finds_a_database_soon_after_an_outage(
         await eventually(answers, "the pool has a connection", within=4)
 
 
+@pytest.mark.long
 async def test_a_database_without_a_free_connection(harness: BridgeHarness, cluster_url: str) -> None:
     """Another client's lock blocks every connection of the pool."""
     async with scene(harness, cluster_url, "ada", pool_size=4) as stage:

@@ -138,6 +138,7 @@ async def test_answers_go_on_when_the_homeserver_is_back(harness: BridgeHarness,
             assert sorted(upstream.questions) == ["long", "next", "next", "short", "still there?", "still there?"]
 
 
+@pytest.mark.long
 async def test_a_limit_is_waited_out_by_its_room_alone(behind_proxy: Company) -> None:
     _, proxy, (limited, *others) = behind_proxy
     tries: list[float] = []
@@ -178,6 +179,7 @@ async def test_a_gateway_that_fails_doubles_nothing(behind_proxy: Company) -> No
     assert sum(failed) >= 3
 
 
+@pytest.mark.long
 async def test_a_request_that_hangs_is_made_again_and_others_go_on(harness: BridgeHarness, database_url: str) -> None:
     """The homeserver does not get the first request. It carries the second one out, but the response is lost."""
     async with (

@@ -79,6 +79,7 @@ async def test_agents_that_do_not_answer(
             assert "two" not in bad.questions
 
 
+@pytest.mark.long
 async def test_a_room_whose_messages_the_homeserver_does_not_take(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("stuck", "quick") as upstream, Proxy(harness.synapse.url) as proxy:
         config = configured(harness, database_url, upstream.url, homeserver=proxy.url)
@@ -120,6 +121,7 @@ async def test_an_upstream_whose_list_hangs(
         await is_answered_soon(quick)
 
 
+@pytest.mark.long
 async def test_a_room_that_cannot_be_made(harness: BridgeHarness, database_url: str) -> None:
     """The homeserver does not respond to the creation of one room; the next room is created and has answers."""
     async with ScriptedUpstream("stuck", "quick") as upstream, Proxy(harness.synapse.url) as proxy:

@@ -78,9 +78,8 @@ async def test_a_stop_in_an_outage_of_the_database(
             await asyncio.to_thread(cluster.start)
 
 
-@pytest.mark.parametrize(
-    "seconds", [0.2, pytest.param(0.0, marks=pytest.mark.long), pytest.param(1.0, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("seconds", [0.0, 0.2, 1.0])
 async def test_a_stop_after_an_outage_of_the_database(
     harness: BridgeHarness, cluster: Cluster, cluster_url: str, tmp_path: Path, seconds: float
 ) -> None:
@@ -160,6 +159,7 @@ async def test_a_stop_while_the_embedded_database_starts(harness: BridgeHarness,
     assert not (data / "postgres" / "postmaster.pid").exists()
 
 
+@pytest.mark.long
 async def test_the_bridge_goes_on_when_its_embedded_postmaster_was_killed(
     harness: BridgeHarness, data: Path, tmp_path: Path
 ) -> None:

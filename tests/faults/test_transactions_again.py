@@ -85,6 +85,7 @@ async def test_a_homeserver_that_counts_from_one_again_is_heard(harness: BridgeH
         await expect_answers([talk], "Echo: one", "Echo: two", "Echo: three")
 
 
+@pytest.mark.long
 async def test_new_events_under_a_known_transaction_id_are_taken(harness: BridgeHarness, database_url: str) -> None:
     """Only the event id decides whether an event is new."""
     async with (

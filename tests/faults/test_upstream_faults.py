@@ -163,6 +163,7 @@ async def test_an_upstream_that_comes_back_answers_waiting_messages(harness: Bri
             assert upstream.questions == ["one", "two"]
 
 
+@pytest.mark.long
 async def test_an_upstream_that_stays_away_is_told_of_each_time(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("ada") as upstream, Line(URL(upstream.url).port or 0) as line:
         url = f"http://127.0.0.1:{line.port}/v1"

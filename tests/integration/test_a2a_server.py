@@ -134,6 +134,7 @@ async def test_a_task_is_a_question_in_the_room(
         assert len(talk.answers) == 4
 
 
+@pytest.mark.long
 async def test_a_task_is_streamed_and_ends_by_a_command(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
 ) -> None:
@@ -212,6 +213,7 @@ async def test_a_revoked_token_gets_no_answer(
         await person.wait_for(lambda: talk.answers[-1].body == "First and last.")
 
 
+@pytest.mark.long
 async def test_a_stream_that_cannot_go_on_is_cut(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
 ) -> None:

@@ -122,6 +122,7 @@ async def test_existing_rooms_are_converted_and_the_administrators_are_told_once
         assert "by invitation only" in closed
 
 
+@pytest.mark.long
 async def test_a_ghost_invites_to_a_direct_conversation(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("direct") as upstream, harness.person("admin") as admin, harness.person() as guest:
         config = harness.config(database_url, [{"name": "u", "url": upstream.url}], space={})

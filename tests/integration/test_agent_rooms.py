@@ -100,6 +100,7 @@ async def test_a_rename_is_seen_everywhere(harness: BridgeHarness, database_url:
         assert (await talk.running.contact("Grace")).home.room_id == talk.room_id
 
 
+@pytest.mark.long
 async def test_where_ids_are_names_one_for_one_is_a_rename(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("Dora", created=0, owned_by="letta") as upstream,
@@ -115,6 +116,7 @@ async def test_where_ids_are_names_one_for_one_is_a_rename(harness: BridgeHarnes
         assert len(await talk.running.agents.all()) == 1
 
 
+@pytest.mark.long
 async def test_a_name_that_a_person_chose_stays(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("pet") as upstream, harness.talk(database_url, upstream, space={}) as talk:
         powers = await content(talk.running, talk.room_id, "m.room.power_levels")
@@ -171,6 +173,7 @@ async def test_an_upstream_that_fails_says_nothing_about_its_agents(harness: Bri
         assert talk.answers == []
 
 
+@pytest.mark.long
 async def test_too_many_new_agents_wait_for_a_word(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("a", "b", "c", "d") as upstream:
         config = harness.config(database_url, [{"name": "u", "url": upstream.url, "max_new_agents": 2}], space={})
@@ -188,6 +191,7 @@ async def test_too_many_new_agents_wait_for_a_word(harness: BridgeHarness, datab
                 await linked(running, name)
 
 
+@pytest.mark.long
 async def test_many_that_go_at_once_wait_for_a_word(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream(*"abcdef") as upstream:
         config = harness.config(database_url, [{"name": "u", "url": upstream.url}], space={})
@@ -317,6 +321,7 @@ async def test_without_a_space_rooms_work(harness: BridgeHarness, database_url: 
             assert contact.home.space is None
 
 
+@pytest.mark.long
 async def test_a_rate_limit_is_waited_out(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("limited") as upstream, Proxy(harness.synapse.url) as proxy:
         limited: list[str] = []

@@ -132,6 +132,7 @@ async def test_ask_waits_for_the_answer(harness: BridgeHarness, running: Running
         assert (await program.get(f"/v1/asks/{late['handle']}")).code == "handle_not_found"
 
 
+@pytest.mark.long
 async def test_messages_are_changed_and_taken_back(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
 ) -> None:
@@ -245,6 +246,7 @@ async def test_a_token_is_made_listed_and_revoked_in_a_chat(
         assert secret not in logged
 
 
+@pytest.mark.long
 async def test_rooms_who_and_reading(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,6 +314,7 @@ async def _is_empty(program: Program, path: str, event_id: str) -> bool:
     return [each["text"] for each in found] in ([], ["Echo: a slip"])
 
 
+@pytest.mark.long
 async def test_files_chats_and_direct_chats(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
 ) -> None:

@@ -178,6 +178,7 @@ async def _agents(running: Running, owner: Program, talks: dict[str, Any]) -> No
     assert (await bea.send("talks", "still?")).code == "room_not_found"
 
 
+@pytest.mark.long
 async def test_threads_of_programs(harness: BridgeHarness, running: Running, upstream: ScriptedUpstream) -> None:
     async with harness.person("boss") as boss, harness.person("bob") as bob:
         owner, ada = await program_of(running, BOSS, name="threads"), await program_of(running, "Ada", name="threads")
@@ -244,6 +245,7 @@ async def until_open(running: Running, room_id: str, root: str) -> None:
     await eventually(is_open, "the message brings the thread back")
 
 
+@pytest.mark.long
 async def test_the_commands_of_a_shell(harness: BridgeHarness, running: Running) -> None:
     async with harness.person("boss") as boss:
         program = await program_of(running, BOSS, name="shell")

@@ -100,6 +100,7 @@ async def test_an_admin_lets_people_in(harness: BridgeHarness, database_url: str
                 assert "has no role" in (await admin.ask(f"invite ada {stranger.user_id}")).body
 
 
+@pytest.mark.long
 async def test_a_repeated_invitation_is_one_event(harness: BridgeHarness, database_url: str) -> None:
     """A kill before the answer makes the command run twice; it invites once."""
     async with (
@@ -133,6 +134,7 @@ async def test_status_and_sync_tell_how_servers_are(harness: BridgeHarness, data
         assert "⚠️" in (await admin.ask("sync")).body
 
 
+@pytest.mark.long
 async def test_the_prefix_works_in_an_agents_room(shared: SharedBridge) -> None:
     async with ScriptedUpstream("x") as upstream, shared.talk(upstream) as talk:
         await talk.say("!ab help")
@@ -143,6 +145,7 @@ async def test_the_prefix_works_in_an_agents_room(shared: SharedBridge) -> None:
         assert upstream.questions == ["!about this"]
 
 
+@pytest.mark.long
 async def test_in_a_room_of_several_the_bot_listens_to_its_prefix_only(
     harness: BridgeHarness, database_url: str
 ) -> None:
@@ -184,6 +187,7 @@ async def test_a_stranger_gets_no_bot_and_a_ghost_points_to_its_room(harness: Br
         assert "@admin:test.local" in reason
 
 
+@pytest.mark.long
 async def test_the_bot_says_nothing_of_commands_in_an_encrypted_chat(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, None) as member:
         state = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
@@ -195,6 +199,7 @@ async def test_the_bot_says_nothing_of_commands_in_an_encrypted_chat(harness: Br
         assert [message.body for message in room(room_id).said_by(BOT)] == [ENGLISH.encrypted]
 
 
+@pytest.mark.long
 async def test_messages_from_before_the_bot_joined_are_answered(harness: BridgeHarness, database_url: str) -> None:
     """Clients send the first message with the invitation; the homeserver never pushes it."""
     async with ScriptedUpstream("x") as upstream, desk(harness, database_url, upstream, None) as member:
@@ -229,6 +234,7 @@ async def test_the_bridge_speaks_the_language_of_its_configuration(harness: Brid
         assert f"• !ab agents [страница]: {RUSSIAN.commands.help['agents']}" in told
 
 
+@pytest.mark.long
 async def test_a_failure_is_told_in_the_language_of_the_configuration(
     harness: BridgeHarness, database_url: str
 ) -> None:

@@ -215,6 +215,7 @@ def mention(talk: Talk, name: str) -> dict[str, list[str]]:
     return {"user_ids": [talk.room.ghosts[name]]}
 
 
+@pytest.mark.long
 async def test_a_question_of_which_nothing_is_left_brings_nothing(talk: Talk) -> None:
     await talk.say(talk.two, "remember this")
     requests, answers = len(talk.stateful.asked), len(talk.room.answers())
@@ -227,6 +228,7 @@ async def test_a_question_of_which_nothing_is_left_brings_nothing(talk: Talk) ->
     assert asked["content"].endswith("Tom hi Olga: remember this\n\nOlga: that was all\n\nOlga: Cleo, and now?")
 
 
+@pytest.mark.long
 async def test_a_late_answer_mentions_the_person_once(talk: Talk) -> None:
     gate = asyncio.Event()
     talk.stateless.scripts += [waits_for(gate, "First", " answer"), says("Second answer")]

@@ -125,6 +125,7 @@ async def test_a_stop_on_any_message_ends_the_chain(harness: BridgeHarness, data
         assert await room.database.rows("SELECT 1 FROM chain_hold") == []
 
 
+@pytest.mark.long
 async def test_a_reaction_counts_before_the_bridge_has_the_id_of_its_notice(
     harness: BridgeHarness, database_url: str
 ) -> None:
@@ -159,6 +160,7 @@ async def test_a_reaction_counts_before_the_bridge_has_the_id_of_its_notice(
             assert await room.database.rows("SELECT 1 FROM chain WHERE stopped_by IS NULL") == []
 
 
+@pytest.mark.long
 async def test_only_agents_in_the_room_are_asked(harness: BridgeHarness, database_url: str) -> None:
     async with (
         MutualUpstream("Ada", "Bea", "Cleo") as upstream,

@@ -179,6 +179,7 @@ async def _delete_server(running: Running, desk: BotRoom, own: BotRoom, admin: P
     assert "There are no servers" in (await desk.ask("server")).body
 
 
+@pytest.mark.long
 async def test_agents_talk_in_channels_and_people_change_them(harness: BridgeHarness, running: Running) -> None:
     async with harness.person(ADMINS[1]) as admin, harness.person() as bob:
         desk = await bot_chat(running, admin)
@@ -237,6 +238,7 @@ async def test_agents_talk_in_channels_and_people_change_them(harness: BridgeHar
         await bob.wait_for(lambda: room.room_id not in bob.rooms)
 
 
+@pytest.mark.long
 async def test_threads_have_names(harness: BridgeHarness, running: Running) -> None:
     async with harness.person(ADMINS[2]) as admin, harness.person() as bob:
         desk = await bot_chat(running, admin)
@@ -301,6 +303,7 @@ async def test_threads_have_names(harness: BridgeHarness, running: Running) -> N
         assert "Which thread?" in (await own.ask("!ab thread archive")).body
 
 
+@pytest.mark.long
 async def test_an_upgraded_channel_goes_on(harness: BridgeHarness, running: Running) -> None:
     # An upgrade needs an owner, from room version 12 on.
     async with harness.person("owner") as admin:

@@ -107,6 +107,7 @@ async def test_a_deletion_needs_a_confirmation(desk: BotRoom, running: Running) 
     assert not await is_gone(running.database, chat.room_id)
 
 
+@pytest.mark.long
 async def test_a_reaction_of_the_person_confirms_a_deletion(
     harness: BridgeHarness, desk: BotRoom, running: Running
 ) -> None:
@@ -133,6 +134,7 @@ async def test_a_reaction_of_the_person_confirms_a_deletion(
         assert not await is_gone(running.database, kept.room_id)
 
 
+@pytest.mark.long
 async def test_a_room_that_is_left_cannot_be_entered_by_an_old_invitation(desk: BotRoom, running: Running) -> None:
     room_id = linked_room((await desk.ask("new Oslo")).html)
     await desk.person.wait_for(lambda: room_id in desk.person.invites)
@@ -142,6 +144,7 @@ async def test_a_room_that_is_left_cannot_be_entered_by_an_old_invitation(desk: 
     await desk.person.wait_for(lambda: room_id not in desk.person.invites, 10)
 
 
+@pytest.mark.long
 async def test_a_chat_that_its_person_has_left_ends_after_a_day(desk: BotRoom, running: Running) -> None:
     chat = await new_chat(desk, "new Oslo")
     space = str((await chat.synced())["space"])
@@ -253,6 +256,7 @@ async def test_another_person_cannot_delete_a_chat(harness: BridgeHarness, desk:
         assert (await admins.ask("yes")).body.startswith("There is nothing to confirm.")
 
 
+@pytest.mark.long
 async def test_a_server_administrator_deletes_the_room(harness: BridgeHarness, desk: BotRoom, running: Running) -> None:
     await set_admin(harness, BOT, is_admin=True)
     try:
@@ -280,6 +284,7 @@ async def test_a_server_administrator_deletes_the_room(harness: BridgeHarness, d
         await set_admin(harness, BOT, is_admin=False)
 
 
+@pytest.mark.long
 async def test_without_that_the_bridge_leaves_the_room(desk: BotRoom, running: Running) -> None:
     chat = await new_chat(desk, "new Oslo")
     await chat.synced()

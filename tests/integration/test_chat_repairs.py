@@ -82,6 +82,7 @@ async def test_a_ghost_that_has_left_comes_back_and_answers(chat: Chat) -> None:
     assert row["check_requests"] > 0
 
 
+@pytest.mark.long
 async def test_a_bot_that_has_left_comes_back(chat: Chat) -> None:
     bot = chat.running.homeserver.namespace.bot
     await chat.running.homeserver.leave(chat.room_id, "", bot)
@@ -90,6 +91,7 @@ async def test_a_bot_that_has_left_comes_back(chat: Chat) -> None:
     assert "You can use these commands" in (await chat.ask("!help")).body
 
 
+@pytest.mark.long
 async def test_lanes_of_a_chat_go_on_after_all_rooms_were_doubted(chat: Chat) -> None:
     await chat.say("one")
     await chat.running.bridge.provisioner.doubt_all()
@@ -112,6 +114,7 @@ async def make_left_behind(desk: BotRoom, running: Running, key: str) -> tuple[s
     return str(await eventually(made, "the room is made", 30)), number
 
 
+@pytest.mark.long
 async def test_a_chat_without_a_room_gets_one_when_its_command_has_failed(desk: BotRoom, running: Running) -> None:
     room_id, number = await make_left_behind(desk, running, "0" * 16)
     entered = await enter_chat(running, desk.person, room_id)
@@ -119,6 +122,7 @@ async def test_a_chat_without_a_room_gets_one_when_its_command_has_failed(desk: 
     await entered.synced()
 
 
+@pytest.mark.long
 async def test_a_room_that_the_homeserver_left_half_made_is_completed(desk: BotRoom, running: Running) -> None:
     """Synapse makes the room and its alias first, and can die before it writes the rest of the state."""
     ghost, key = await ghost_of(running), "1" * 16
@@ -143,6 +147,7 @@ async def test_a_room_that_the_homeserver_left_half_made_is_completed(desk: BotR
     assert state["m.room.power_levels", ""]["invite"] == 50
 
 
+@pytest.mark.long
 async def test_a_room_that_the_homeserver_left_without_members_is_replaced(desk: BotRoom, running: Running) -> None:
     """Synapse makes the alias before the membership of the creator, and can die in between."""
     ghost, key = await ghost_of(running), "2" * 16

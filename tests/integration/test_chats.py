@@ -106,6 +106,7 @@ async def test_each_chat_is_a_conversation_of_its_own(desk: BotRoom, upstream: S
     assert said == ["plum", "Echo: plum", "more"]
 
 
+@pytest.mark.long
 async def test_a_chat_has_another_agent_than_the_selected_one(desk: BotRoom, running: Running) -> None:
     await desk.ask("agent Ada")
     ghost = running.homeserver.namespace.user_id((await running.contact(RESEARCH)).agent.ghost)
@@ -144,6 +145,7 @@ async def test_a_number_without_a_list_shows_the_list_and_keeps_the_title(desk: 
     assert (await desk.ask("2")).body.startswith("The chat Trip to Oslo with Bea is ready")
 
 
+@pytest.mark.long
 async def test_a_number_after_the_list_of_chats_chooses_no_agent(desk: BotRoom) -> None:
     await desk.ask("agent Ada")
     await new_chat(desk, "new Oslo")

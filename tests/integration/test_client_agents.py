@@ -123,6 +123,7 @@ async def test_questions_wait_for_replies_in_order(harness: BridgeHarness, runni
         assert await crab.store.reply(question.id, crab.model, "Eight.") is None
 
 
+@pytest.mark.long
 async def test_an_answer_that_people_end_waits_no_more(
     harness: BridgeHarness, running: Running, config: Config
 ) -> None:
@@ -183,6 +184,7 @@ async def _is_put_back(each: Client, question: ClientQuestion) -> bool:
     return row is not None and row["attempts"] > 1 and row["not_before"] is not None
 
 
+@pytest.mark.long
 async def test_an_agent_that_is_retired_lets_nobody_wait(
     harness: BridgeHarness, running: Running, config: Config
 ) -> None:
@@ -207,6 +209,7 @@ async def test_an_agent_that_is_removed_is_gone(harness: BridgeHarness, running:
         await eventually(running.idle, "no turn is open")
 
 
+@pytest.mark.long
 async def test_an_agent_that_is_removed_while_its_question_begins_to_wait_is_gone(
     harness: BridgeHarness, running: Running, config: Config
 ) -> None:

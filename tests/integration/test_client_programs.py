@@ -139,6 +139,7 @@ async def test_the_own_profile(harness: BridgeHarness, running: Running, upstrea
         assert (await program.get("/v1/me"))["bio"] is None
 
 
+@pytest.mark.long
 async def test_who_may_register(harness: BridgeHarness, running: Running, upstream: ScriptedUpstream) -> None:
     boss = await program_of(running, BOSS, name="second")
     _, spider = await register(boss, "Spider", ephemeral=True)

@@ -62,6 +62,7 @@ async def say(talk: Conversation, text: str) -> None:
     await talk.wait_for_answers(count + 1)
 
 
+@pytest.mark.long
 async def test_two_agents_share_a_model_and_nothing_else(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:
@@ -136,6 +137,7 @@ async def has_displayname(person: Person, user_id: str, name: str) -> bool:
     return await person.displayname(user_id) == name
 
 
+@pytest.mark.long
 async def test_greeting_description_and_picture(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
     def paint(colour: str) -> None:
         target = io.BytesIO()

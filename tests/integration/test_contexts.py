@@ -80,6 +80,7 @@ async def test_a_reset_begins_a_new_conversation_and_load_restores_the_exact_tra
         ]
 
 
+@pytest.mark.long
 async def test_a_new_conversation_in_a_thread_leaves_that_of_the_room(
     harness: BridgeHarness, database_url: str
 ) -> None:
@@ -118,6 +119,7 @@ def recorded(upstream: ScriptedUpstream, question: str) -> tuple[int, int, str |
     return len(earlier), tokens_of(earlier), " ".join(system[0].split()) if system else None
 
 
+@pytest.mark.long
 async def test_the_report_has_the_figures_of_the_next_request(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("counted") as upstream,

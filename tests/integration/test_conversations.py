@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from agent_bridge.i18n.english import ENGLISH
 from support.scripted_upstream import ScriptedUpstream, says, waits_for
 
@@ -55,6 +57,7 @@ async def test_a_thread_is_a_conversation_of_its_own(shared: SharedBridge) -> No
         ]
 
 
+@pytest.mark.long
 async def test_a_thread_does_not_wait_for_the_room(shared: SharedBridge) -> None:
     gate = asyncio.Event()
     async with ScriptedUpstream("patient") as upstream, shared.talk(upstream) as talk:
@@ -79,6 +82,7 @@ async def test_a_thread_does_not_wait_for_the_room(shared: SharedBridge) -> None
         await talk.person.wait_for(lambda: talk.answers[0].body == "slow answer")
 
 
+@pytest.mark.long
 async def test_by_choice_a_thread_knows_the_rooms_last_words(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("wise") as upstream,
@@ -132,6 +136,7 @@ async def test_the_last_question_is_answered_again_in_place_when_it_is_edited(sh
         assert len(upstream.asked) == 3
 
 
+@pytest.mark.long
 async def test_an_edit_ends_the_answer_that_is_on_its_way(shared: SharedBridge) -> None:
     gate = asyncio.Event()
     async with ScriptedUpstream("hasty") as upstream, shared.talk(upstream) as talk:
@@ -172,6 +177,7 @@ async def test_a_redacted_question_that_is_being_answered_ends(shared: SharedBri
         gate.set()
 
 
+@pytest.mark.long
 async def test_questions_collected_with_a_redacted_one_are_answered(harness: BridgeHarness, database_url: str) -> None:
     gates = [asyncio.Event(), asyncio.Event()]
     async with (
@@ -204,6 +210,7 @@ async def test_redacted_questions_leave_the_history(shared: SharedBridge) -> Non
         assert [message["content"] for message in upstream.asked[-1]["messages"]] == ["what did I say?"]
 
 
+@pytest.mark.long
 async def test_a_failure_is_shown_until_asking_again_helps(shared: SharedBridge) -> None:
     async with ScriptedUpstream("moody") as upstream, shared.talk(upstream) as talk:
         upstream.script = says(401)

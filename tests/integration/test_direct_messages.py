@@ -96,6 +96,7 @@ async def test_a_second_direct_chat_is_answered_with_a_link_to_the_first(running
     assert (await direct_chat(running, person, BEA)).room_id != first.room_id
 
 
+@pytest.mark.long
 async def test_a_direct_chat_ends_when_its_person_leaves(running: Running, person: Person) -> None:
     first = await direct_chat(running, person, ADA)
     await person.leave(first.room_id)
@@ -143,6 +144,7 @@ async def test_a_direct_chat_that_becomes_encrypted_is_replaced(running: Running
     assert len(chat.said()) == 1
 
 
+@pytest.mark.long
 async def test_an_upgraded_direct_chat_is_followed(running: Running, person: Person) -> None:
     chat = await direct_chat(running, person, ADA)
     await chat.say("before")
@@ -246,6 +248,7 @@ async def test_messages_work_as_in_the_room_of_an_agent(
     await person.wait_for(lambda: len(chat.said()) == 3)
 
 
+@pytest.mark.long
 async def test_an_answer_is_stopped_and_the_next_message_waits(
     running: Running, person: Person, upstream: ScriptedUpstream
 ) -> None:
@@ -260,6 +263,7 @@ async def test_an_answer_is_stopped_and_the_next_message_waits(
     await person.wait_for(lambda: "⏳" not in chat.room.reactions_to(waits))
 
 
+@pytest.mark.long
 async def test_commands_about_chats_are_clear_in_a_direct_chat(running: Running, person: Person) -> None:
     chat = await direct_chat(running, person, ADA)
 

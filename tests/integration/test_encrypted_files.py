@@ -94,6 +94,7 @@ async def test_files_go_in_both_directions(enid: EncryptedPerson, running: Runni
     assert exported["info"]["mimetype"] == "text/markdown"
 
 
+@pytest.mark.long
 async def test_programs_share_and_read_files(
     enid: EncryptedPerson, running: Running, upstream: ScriptedUpstream
 ) -> None:

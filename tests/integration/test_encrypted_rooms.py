@@ -222,6 +222,7 @@ async def test_a_question_by_voice_is_answered_by_voice(
     assert not await plain_kinds(enid, room_id) - {"m.reaction", "m.room.redaction"}
 
 
+@pytest.mark.long
 async def test_a_channel_is_encrypted(
     running: Running, upstream: ScriptedUpstream, enid: EncryptedPerson, desk: str
 ) -> None:

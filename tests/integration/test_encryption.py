@@ -175,6 +175,7 @@ async def test_a_new_device_reads_the_next_answer(scene: Scene) -> None:
         await scene.exchange(room_id, "two", second)
 
 
+@pytest.mark.long
 async def test_a_device_of_which_the_bridge_did_not_hear_reads_the_next_answer(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,6 +230,7 @@ async def test_a_late_key_holds_the_messages_behind_it(scene: Scene) -> None:
     assert said.index("Echo: the key is late") < said.index("Echo: the key is there")
 
 
+@pytest.mark.long
 async def test_a_backfill_leaves_messages_behind_a_late_key(scene: Scene) -> None:
     room_id, person = scene.room_id, scene.person
     async with scene.second() as second:
@@ -264,6 +266,7 @@ async def test_a_message_without_a_key_is_reported_once_for_its_session(scene: S
     assert [event_id for event_id in replies if event_id in lost] == lost[:1]
 
 
+@pytest.mark.long
 async def test_many_messages_without_keys_hold_the_room_for_the_first_ones(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,6 +281,7 @@ async def test_many_messages_without_keys_hold_the_room_for_the_first_ones(
     assert row == {"few": True}
 
 
+@pytest.mark.long
 async def test_a_key_that_comes_after_the_notice_opens_the_message(scene: Scene) -> None:
     room_id, person = scene.room_id, scene.person
     async with person.withholding(room_id):
@@ -287,6 +291,7 @@ async def test_a_key_that_comes_after_the_notice_opens_the_message(scene: Scene)
     await person.hears(room_id, scene.ghosts[0], "Echo: the key comes after all")
 
 
+@pytest.mark.long
 async def test_a_forwarded_key_opens_the_messages_of_its_owner(scene: Scene) -> None:
     """The answer of another user to a request opens nothing."""
     room_id, person = await scene.group(), scene.person
@@ -427,6 +432,7 @@ async def test_a_session_is_replaced_as_the_room_wants(scene: Scene) -> None:
     assert len({*sessions}) == len(sessions) > 1
 
 
+@pytest.mark.long
 async def test_agents_of_one_room_answer(scene: Scene) -> None:
     room_id, person = await scene.group(agents=2), scene.person
     for ghost in scene.ghosts:

@@ -283,6 +283,7 @@ async def test_the_conversations_that_an_upstream_keeps(
             assert refs[chat.room_id] not in left
 
 
+@pytest.mark.long
 async def test_the_command_line(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
     async with named_upstream("Ada") as upstream, harness.person() as ann:
         config = configured(harness, database_url, upstream)

@@ -128,6 +128,7 @@ def is_edited_to(talk: Conversation, text: str) -> bool:
     return bool(talk.answers) and talk.answers[-1].body == text.rstrip()
 
 
+@pytest.mark.long
 async def test_the_history_gets_two_events_if_all_people_subscribe(streaming: SharedBridge) -> None:
     async with (
         writing(streaming, "ada") as (talk, pen),
@@ -156,6 +157,7 @@ async def test_the_history_gets_two_events_if_all_people_subscribe(streaming: Sh
         assert draft.body == whole.rstrip()
 
 
+@pytest.mark.long
 async def test_edits_go_on_beside_a_person_without_a_subscription(streaming: SharedBridge) -> None:
     async with (
         writing(streaming, "bea") as (talk, pen),
@@ -180,6 +182,7 @@ async def test_edits_go_on_beside_a_person_without_a_subscription(streaming: Sha
         await talk.wait_for_answers(1)
 
 
+@pytest.mark.long
 async def test_edits_go_on_when_a_device_wants_no_more_updates(streaming: SharedBridge) -> None:
     async with (
         writing(streaming, "cleo") as (talk, pen),
@@ -204,6 +207,7 @@ async def test_edits_go_on_when_a_device_wants_no_more_updates(streaming: Shared
         await talk.wait_for_answers(1)
 
 
+@pytest.mark.long
 async def test_the_other_device_of_a_person_waits_for_a_limited_time(
     streaming: SharedBridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +228,7 @@ async def test_the_other_device_of_a_person_waits_for_a_limited_time(
         await talk.wait_for_answers(1)
 
 
+@pytest.mark.long
 async def test_a_late_device_gets_the_whole_text_and_another_one_by_resync(streaming: SharedBridge) -> None:
     async with (
         writing(streaming, "dora") as (talk, pen),
@@ -334,6 +339,7 @@ class Silence:
         return web.json_response({"errcode": "M_UNKNOWN", "error": "away"}, status=HTTPStatus.BAD_GATEWAY)
 
 
+@pytest.mark.long
 async def test_edits_go_on_while_the_homeserver_takes_no_updates_and_a_slow_one_delays_no_answer(
     harness: BridgeHarness, database_url: str
 ) -> None:
@@ -383,6 +389,7 @@ async def test_edits_go_on_while_the_homeserver_takes_no_updates_and_a_slow_one_
                 assert is_edited_to(talk, whole)
 
 
+@pytest.mark.long
 async def test_another_process_takes_requests_and_goes_on_after_a_kill(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ async def send_file(talk: Conversation, data: bytes, content_type: str, name: st
     return await talk.person.send(talk.room_id, "m.room.message", content | more)
 
 
+@pytest.mark.long
 async def test_pictures_that_are_sent_together_are_one_question(shared: SharedBridge) -> None:
     async with ScriptedUpstream("seer") as upstream, shared.talk(upstream) as talk:
         await send_file(talk, turned(), "image/jpeg", "one.jpg")
@@ -62,6 +63,7 @@ async def test_pictures_that_are_sent_together_are_one_question(shared: SharedBr
         assert sizes[1][0] <= 2048
 
 
+@pytest.mark.long
 async def test_a_caption_goes_with_its_file(shared: SharedBridge) -> None:
     async with ScriptedUpstream("reader") as upstream, shared.talk(upstream) as talk:
         await send_file(talk, "größe, welt".encode(), "text/plain", "my_letter_v2.txt", body="Translate this")
@@ -88,6 +90,7 @@ async def test_documents_and_voice_messages_are_read(harness: BridgeHarness, dat
         assert upstream.questions[1] == "Transcript of a voice message:\n\nturn the light on"
 
 
+@pytest.mark.long
 async def test_files_that_cannot_be_used_are_reported(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("picky") as upstream,

@@ -127,6 +127,7 @@ async def test_a_chat_is_forked_at_an_answer_and_at_a_question(
         assert await told(upstream, again, "and again") == said
 
 
+@pytest.mark.long
 async def test_a_part_of_an_answer_stands_for_the_whole(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
 ) -> None:
@@ -188,6 +189,7 @@ async def test_members_of_a_home_fork_what_they_read_and_enter_alone(
         assert (await told(upstream, fork, "at the root"))[-3:] == ["by Eve", "Echo: by Eve", "at the root"]
 
 
+@pytest.mark.long
 async def test_other_messages_make_no_chat(harness: BridgeHarness, running: Running) -> None:
     async with in_home(harness, running) as bob, harness.person() as eve:
         desk = await bot_chat(running, eve)
@@ -206,6 +208,7 @@ async def test_other_messages_make_no_chat(harness: BridgeHarness, running: Runn
         assert await running.database.rows("SELECT 1 FROM room WHERE person = %s", (bob.person.user_id,)) == []
 
 
+@pytest.mark.long
 async def test_a_redacted_message_leaves_the_forks(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
 ) -> None:

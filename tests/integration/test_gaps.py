@@ -126,6 +126,7 @@ async def _compare_again(talk: Conversation) -> None:
     await eventually(compared, "every room is compared")
 
 
+@pytest.mark.long
 async def test_a_room_that_cannot_be_compared_does_not_wait_for_ever(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("locked out") as upstream, harness.talk(database_url, upstream) as talk:
         await talk.running.database.execute("INSERT INTO room (kind, room_id) VALUES ('bot', '!nowhere:test.local')")

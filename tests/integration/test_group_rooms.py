@@ -120,6 +120,7 @@ async def test_both_agents_answer_the_same_event(harness: BridgeHarness, databas
         assert {body["model"] for body in upstream.asked[:2]} == {model["id"] for model in upstream.models}
 
 
+@pytest.mark.long
 async def test_the_bot_tells_that_a_ghost_may_not_speak(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("frida", "gala") as upstream,
@@ -268,6 +269,7 @@ def script_of(text: str) -> Any:
     return script
 
 
+@pytest.mark.long
 async def test_a_command_about_a_conversation_is_for_the_agent_that_it_replies_to(
     harness: BridgeHarness, database_url: str
 ) -> None:

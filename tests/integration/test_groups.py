@@ -118,6 +118,7 @@ async def test_agents_among_several_answer_those_who_address_them(running: Runni
     assert (await room.synced(people=2))["kind"] == "group"
 
 
+@pytest.mark.long
 async def test_people_choose_what_an_agent_answers(running: Running, one: Person, two: Person) -> None:
     room = await group(running, one, ADA, BEA, others=(two.user_id,))
     await enter(two, room)
@@ -148,6 +149,7 @@ async def test_people_choose_what_an_agent_answers(running: Running, one: Person
     assert "answer off" in running.bridge.renderer.render(silent)
 
 
+@pytest.mark.long
 async def test_people_with_power_moderate_their_room(running: Running, one: Person, two: Person) -> None:
     room = await group(running, one, ADA, others=(two.user_id,))
     await enter(two, room)
@@ -160,6 +162,7 @@ async def test_people_with_power_moderate_their_room(running: Running, one: Pers
         assert does in await command(room, line)
 
 
+@pytest.mark.long
 async def test_messages_that_several_people_sent_meanwhile_keep_their_names(
     running: Running, one: Person, two: Person, upstream: ScriptedUpstream
 ) -> None:
@@ -182,6 +185,7 @@ async def test_messages_that_several_people_sent_meanwhile_keep_their_names(
     assert upstream.questions[-1] == "\n\n".join(f"{name}: question {n}" for n, name in enumerate(names))
 
 
+@pytest.mark.long
 async def test_an_edit_addresses_a_message_to_other_agents(
     running: Running, one: Person, upstream: ScriptedUpstream
 ) -> None:
@@ -279,6 +283,7 @@ async def test_a_stranger_is_declined_and_warned_of_once(
         assert len(upstream.asked) == asked
 
 
+@pytest.mark.long
 async def test_an_agent_that_people_remove_comes_back_with_an_invitation(running: Running, one: Person) -> None:
     room = await group(running, one, ADA, BEA)
     ada = room.ghosts[ADA]
@@ -300,6 +305,7 @@ async def test_an_agent_that_people_remove_comes_back_with_an_invitation(running
     assert {*(await room.participants()).values()} == {"left"}
 
 
+@pytest.mark.long
 async def test_an_agent_is_removed_while_it_answers(running: Running, one: Person, upstream: ScriptedUpstream) -> None:
     room = await group(running, one, ADA, BEA)
     ada = room.ghosts[ADA]
@@ -351,6 +357,7 @@ async def test_agents_follow_an_upgrade(running: Running, one: Person, *, invite
     await moved.see(ADA, "Echo: still here?")
 
 
+@pytest.mark.long
 async def test_agents_get_what_was_said_before_an_upgrade(
     running: Running, harness: BridgeHarness, one: Person, two: Person, upstream: ScriptedUpstream
 ) -> None:
@@ -422,6 +429,7 @@ async def test_the_bot_enters_a_group_later(running: Running, one: Person) -> No
     await room.see(BEA, "Echo: hello")
 
 
+@pytest.mark.long
 async def test_a_guest_in_a_direct_chat_answers_what_is_for_it(running: Running, one: Person) -> None:
     chat = await direct_chat(running, one, ADA)
     room = Group(running, one, chat.room_id, {ADA: chat.ghost, BEA: await ghost_of(running, BEA)})

@@ -98,6 +98,7 @@ async def test_a_command_shows_earlier_messages(noisy: BridgeHarness, database_u
             assert [each["messages"][-1]["content"] for each in server.asked] == ["hello"]
 
 
+@pytest.mark.long
 async def test_messages_of_the_bridge_are_skipped(noisy: BridgeHarness, database_url: str) -> None:
     """A chat and another client use the same conversation."""
     async with (
@@ -129,6 +130,7 @@ async def test_messages_of_the_bridge_are_skipped(noisy: BridgeHarness, database
         assert await commanded(chat, "import all") == "Imported 1 message. Here already: 5."
 
 
+@pytest.mark.long
 async def test_hostile_texts_are_shown_as_texts(noisy: BridgeHarness, database_url: str) -> None:
     async with ScriptedAppServer("Dora") as server, noisy.person("admin") as admin:
         for number, text in enumerate(HOSTILE):
@@ -177,6 +179,7 @@ async def test_refusals(noisy: BridgeHarness, database_url: str) -> None:
         assert "moderators" in await commanded(other, "import")
 
 
+@pytest.mark.long
 async def test_a_new_room_has_them_before_people_are_invited(noisy: BridgeHarness, database_url: str) -> None:
     async with ScriptedAppServer("Dora", "Egon") as server, noisy.person("admin") as admin:
         remember(server, 40)

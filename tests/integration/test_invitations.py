@@ -109,6 +109,7 @@ async def test_a_new_user_gets_the_necessary_invitations_once(
             assert await memberships(running, dora, bob.user_id) == ([] if is_one else ["invite"])
 
 
+@pytest.mark.long
 async def test_who_left_on_request_is_not_invited_again(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream(*AGENTS) as upstream, harness.person() as bob:
         async with harness.bridge(configured(harness, database_url, upstream, rule="invite")) as running:
@@ -153,6 +154,7 @@ async def test_local_users_join_through_the_admin_api(harness: BridgeHarness, da
             assert (await memberships(running, rooms["Ada"], bob.user_id))[-1] == "leave"
 
 
+@pytest.mark.long
 async def test_a_bot_without_the_rights_invites_and_says_so_once(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:

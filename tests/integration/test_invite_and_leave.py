@@ -95,6 +95,7 @@ async def test_an_admin_invites_into_the_room_of_the_command(harness: BridgeHarn
         assert "is not a Matrix user id" in (await desk.ask("invite * bob")).body
 
 
+@pytest.mark.long
 async def test_an_admin_invites_into_the_lobby_and_not_into_rooms_of_people(
     harness: BridgeHarness, running: Running
 ) -> None:
@@ -115,6 +116,7 @@ async def test_an_admin_invites_into_the_lobby_and_not_into_rooms_of_people(
         assert "belongs to its people" in await group.command(f"leave {bob.user_id}")
 
 
+@pytest.mark.long
 async def test_a_member_comes_back_to_an_own_chat(harness: BridgeHarness, running: Running) -> None:
     async with harness.person() as bob, harness.person() as eve:
         desk, other = await bot_chat(running, bob), await bot_chat(running, eve)
@@ -214,6 +216,7 @@ async def test_a_room_without_power_for_the_bridge(harness: BridgeHarness, runni
         assert await inviter.bring(room_id, bob.user_id, [bot]) is Arrival.INSIDE
 
 
+@pytest.mark.long
 async def test_an_admin_invites_everywhere(harness: BridgeHarness, running: Running) -> None:
     async with (
         harness.person(ADMINS[4]) as admin,

@@ -222,6 +222,7 @@ async def told_admins(admin: Person) -> list[str]:
     return await admin.wait_for(lambda: [each.body for room in rooms for each in room.said_by(BOT)])
 
 
+@pytest.mark.long
 async def test_an_existing_room_becomes_the_lobby(harness: BridgeHarness, database_url: str) -> None:
     async with (
         named_upstream("Ada", "Bea") as upstream,

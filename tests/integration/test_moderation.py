@@ -130,6 +130,7 @@ async def test_a_role_that_falls_during_a_mute_takes_the_level_of_people_with_it
         await wait_for_level(talk, bob.user_id, None)
 
 
+@pytest.mark.long
 async def test_nobody_is_muted_or_removed_by_an_equal(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
 ) -> None:

@@ -126,6 +126,7 @@ async def test_both_forms_are_answered_alike(harness: BridgeHarness, running: Ru
         assert [fault.split()[-1] for fault in faults] == ["text.", "text.", "here.", "most."], faults
 
 
+@pytest.mark.long
 async def test_commands_are_described_where_people_give_them(harness: BridgeHarness, running: Running) -> None:
     bot = running.homeserver.namespace.bot
     async with harness.person() as one, harness.person("admin") as admin:

@@ -279,6 +279,7 @@ async def test_a_person_is_a_model(harness: BridgeHarness, running: Running, ups
         assert (await program.post(path, "question", **body)).content == answer.content
 
 
+@pytest.mark.long
 async def test_a_request_begins_the_direct_chat_of_a_person_and_an_agent(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
 ) -> None:
@@ -307,6 +308,7 @@ async def test_a_request_begins_the_direct_chat_of_a_person_and_an_agent(
         await person.wait_for(lambda: set(person.invites) - {room_id})
 
 
+@pytest.mark.long
 async def test_a_quota_has_its_own_status(harness: BridgeHarness, running: Running, upstream: ScriptedUpstream) -> None:
     never, often = upstream.names[13], upstream.names[14]
     async with harness.person() as person:
@@ -329,6 +331,7 @@ async def test_a_quota_has_its_own_status(harness: BridgeHarness, running: Runni
         assert "x-should-retry" not in soon.headers
 
 
+@pytest.mark.long
 async def test_a_question_that_another_turn_collects_is_streamed(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
 ) -> None:

@@ -62,6 +62,7 @@ async def test_an_agent_is_online_while_its_server_answers(
         await talk.person.wait_for(looks(talk, "online", texts.presence_ready))
 
 
+@pytest.mark.long
 async def test_an_agent_that_is_gone_is_offline(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("stays", "goes") as upstream,
@@ -72,6 +73,7 @@ async def test_an_agent_that_is_gone_is_offline(harness: BridgeHarness, database
         await talk.person.wait_for(looks(talk, "offline", None))
 
 
+@pytest.mark.long
 async def test_nothing_is_shown_unless_it_is_configured(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("quiet") as upstream, Proxy(harness.synapse.url) as proxy:
         paths: list[str] = []

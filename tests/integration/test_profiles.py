@@ -84,6 +84,7 @@ async def test_the_profile_has_the_activity_while_an_agent_answers_for_long(plac
         await profile.has(status=None)
 
 
+@pytest.mark.long
 async def test_a_bridge_without_profiles_empties_them(harness: BridgeHarness, database_url: str) -> None:
     upstream = ScriptedUpstream("x")
     upstream.models[0]["description"] = "Reads the news"

@@ -145,6 +145,7 @@ async def test_exit_codes(running: Running, tmp_path: Path) -> None:
     assert "AGENT_BRIDGE_URL" in found[2]
 
 
+@pytest.mark.long
 async def test_an_agent_lives_in_a_shell(harness: BridgeHarness, running: Running, tmp_path: Path) -> None:
     boss = Shell(await program_of(running, BOSS, name="agents"), tmp_path)
     code, output, told = await boss.run("agent", "register", "Crab", "--description", "walks sideways")
@@ -217,6 +218,7 @@ async def test_hooks_post_and_print_events(
         assert (code, event_id[0]) == (0, "$")
 
 
+@pytest.mark.long
 async def test_tasks_and_votes_from_a_shell(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:

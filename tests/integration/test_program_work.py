@@ -102,6 +102,7 @@ async def test_an_event_is_accepted_before_the_room_shows_it(harness: BridgeHarn
             assert (await others.post(LOG, kind="started")).code == "room_not_found"
 
 
+@pytest.mark.long
 async def test_who_posts_events_into_a_log_channel(harness: BridgeHarness, running: Running) -> None:
     """The role is enough in a log channel, for events and nowhere else; mutes count, also those of clients."""
     bot = running.homeserver.namespace.bot
@@ -221,6 +222,7 @@ async def test_events_in_other_rooms(harness: BridgeHarness, running: Running) -
         assert (refused.code, refused["place"], *told(refused)) == ("invalid_request", "Bad kind", 400, "bad_kind")
 
 
+@pytest.mark.long
 async def test_two_processes_make_one_channel_for_logs(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream("Ada") as upstream, harness.person("boss"):
         there = [{"name": "u", "url": upstream.url}]

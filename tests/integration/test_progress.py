@@ -6,6 +6,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
+
 from agent_bridge.core.operations import DELETE, PROVISION, OperationEntry, OperationState
 from agent_bridge.store.operations import OperationStore
 from agent_bridge.store.postgres.database import Database
@@ -79,6 +81,7 @@ async def test_the_first_discovery_has_an_entry_which_survives_a_kill(
             assert "In progress" not in (await desk.ask("status")).body
 
 
+@pytest.mark.long
 async def test_a_long_deletion_is_shown_in_the_answer_to_its_command(harness: BridgeHarness, database_url: str) -> None:
     async with (
         named_upstream("Ada") as upstream,

@@ -115,6 +115,7 @@ async def test_an_answer_without_words_is_visibly_interrupted(shared: SharedBrid
         await talk.person.wait_for(lambda: bodies(talk) == [ENGLISH.interrupted, "Echo: a riddle\n\nand a hint"])
 
 
+@pytest.mark.long
 async def test_a_thread_interrupts_its_own_answer_only(shared: SharedBridge) -> None:
     async with ScriptedUpstream("weaver") as upstream, interrupting(shared, upstream) as talk:
         gate = asyncio.Event()
@@ -157,6 +158,7 @@ async def _waiting(talk: Conversation, count: int) -> bool:
     return len(rows) == count
 
 
+@pytest.mark.long
 async def test_the_message_that_interrupts_may_be_redacted_or_stopped(shared: SharedBridge) -> None:
     async with ScriptedUpstream("calm") as upstream, interrupting(shared, upstream) as talk:
         upstream.scripts += [until_cancelled(asyncio.Event(), "one "), until_cancelled(asyncio.Event(), "two ")]
@@ -172,6 +174,7 @@ async def test_the_message_that_interrupts_may_be_redacted_or_stopped(shared: Sh
         assert told(upstream) == [("user", "first"), ("assistant", "one"), ("user", "third")]
 
 
+@pytest.mark.long
 async def test_a_redacted_question_leaves_nothing_of_its_interrupted_answer(shared: SharedBridge) -> None:
     async with ScriptedUpstream("discreet") as upstream, interrupting(shared, upstream) as talk:
         upstream.scripts.append(until_cancelled(asyncio.Event(), "about the secret"))
@@ -186,6 +189,7 @@ async def test_a_redacted_question_leaves_nothing_of_its_interrupted_answer(shar
         assert not [said for said in told(upstream) if "secret" in said[1]]
 
 
+@pytest.mark.long
 async def test_an_interrupted_question_can_be_asked_again(shared: SharedBridge) -> None:
     async with ScriptedUpstream("patient") as upstream, interrupting(shared, upstream) as talk:
         upstream.scripts.append(until_cancelled(asyncio.Event(), "half"))
@@ -201,6 +205,7 @@ async def test_an_interrupted_question_can_be_asked_again(shared: SharedBridge) 
         assert upstream.questions[:3] == ["first", "second", "first"]
 
 
+@pytest.mark.long
 async def test_an_answer_that_is_given_again_keeps_its_place(shared: SharedBridge) -> None:
     async with ScriptedUpstream("steady") as upstream, interrupting(shared, upstream) as talk:
         first = await talk.say("first")
@@ -215,10 +220,8 @@ async def test_an_answer_that_is_given_again_keeps_its_place(shared: SharedBridg
         assert upstream.questions == ["first", "first", "first", "second"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "server"),
-    [("letta", ScriptedAppServer), pytest.param("letta_v1", ScriptedLettaV1, marks=pytest.mark.long)],
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("kind", "server"), [("letta", ScriptedAppServer), ("letta_v1", ScriptedLettaV1)])
 async def test_a_conversation_of_letta_takes_the_message_that_interrupts(
     harness: BridgeHarness, database_url: str, kind: str, server: type[ScriptedAppServer | ScriptedLettaV1]
 ) -> None:
@@ -237,10 +240,8 @@ async def test_a_conversation_of_letta_takes_the_message_that_interrupts(
         assert over.is_set()
 
 
-@pytest.mark.parametrize(
-    ("kind", "server"),
-    [("letta", ScriptedAppServer), pytest.param("letta_v1", ScriptedLettaV1, marks=pytest.mark.long)],
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("kind", "server"), [("letta", ScriptedAppServer), ("letta_v1", ScriptedLettaV1)])
 async def test_an_answer_that_waits_for_a_decision_is_interrupted(
     harness: BridgeHarness, database_url: str, kind: str, server: type[ScriptedAppServer | ScriptedLettaV1]
 ) -> None:

@@ -159,6 +159,7 @@ async def test_a_redaction_and_a_reaction_that_the_homeserver_lost_are_found(
         assert not await _rows_with(talk.running.database, SECRET)
 
 
+@pytest.mark.long
 async def test_the_parts_of_an_answer_stay_in_order_if_one_was_redacted(shared: SharedBridge) -> None:
     def story(word: str) -> str:
         return "\n\n".join(f"{word} {number}. " + "слово " * 100 for number in range(60))

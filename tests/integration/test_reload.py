@@ -87,6 +87,7 @@ async def homes(running: Running) -> list[str]:
     return [each.home.room_id or "" for each in await running.agents.all()]
 
 
+@pytest.mark.long
 async def test_permissions_become_levels_in_all_rooms(reloading: Reloading) -> None:
     running = reloading.running
     async with reloading.harness.person() as bob:
@@ -126,6 +127,7 @@ async def test_a_user_without_a_role_is_removed_and_messages_are_limited(reloadi
         await reloading.change(permissions=permissions)
 
 
+@pytest.mark.long
 async def test_people_are_invited_once_and_nobody_is_removed(reloading: Reloading) -> None:
     harness = reloading.harness
     async with harness.person() as ann, harness.person() as bob:
@@ -189,6 +191,7 @@ async def run_command_stripped(command: str, file: Path) -> tuple[int, str]:
     return code, said.strip()
 
 
+@pytest.mark.long
 async def test_prices_and_the_number_of_chats(reloading: Reloading) -> None:
     database = reloading.running.database
     reloading.upstream.usage = lambda _: {"prompt_tokens": 90, "completion_tokens": 10}
@@ -254,6 +257,7 @@ async def test_ten_thousand_permissions_do_not_block_the_bridge(reloading: Reloa
     await reloading.change(permissions=permissions)
 
 
+@pytest.mark.long
 async def test_of_two_patterns_the_first_counts(reloading: Reloading) -> None:
     user, permissions = f"@zed:{DOMAIN}", reloading.sections["permissions"]
 

@@ -151,6 +151,7 @@ async def test_a_frozen_process_reloads_when_it_goes_on(
             assert again.logged(READ)[0]["applied"] == []
 
 
+@pytest.mark.long
 async def test_kills_while_permissions_change(harness: BridgeHarness, database_url: str, tmp_path: Path) -> None:
     """After a kill at any moment the next process has the file, and the book of roles follows it."""
     make: Callable[..., Config] = partial(configured, harness, database_url)

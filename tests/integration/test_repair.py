@@ -147,6 +147,7 @@ async def nothing_is_left(config: Config, counting: Counting) -> None:
     await eventually(is_clean, "a second repair finds nothing")
 
 
+@pytest.mark.long
 async def test_the_ghost_and_the_bot_are_brought_back(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("Ada", "Bea") as upstream, harness.person() as admin:
         config = configured(harness, database_url, harness.synapse.url, upstream.url, admin.user_id, "10")
@@ -174,6 +175,7 @@ async def test_the_ghost_and_the_bot_are_brought_back(harness: BridgeHarness, da
         }
 
 
+@pytest.mark.long
 async def test_the_space_and_the_lobby(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("Ada") as upstream:
         there = [{"name": "u", "url": upstream.url}]
@@ -231,6 +233,7 @@ async def test_the_space_and_the_lobby(harness: BridgeHarness, database_url: str
         assert (await repaired(config)).rooms == ()
 
 
+@pytest.mark.long
 async def test_differences_that_stay_are_reported_beside_a_repair(harness: BridgeHarness, database_url: str) -> None:
     # Up to room version 11 nobody can switch encryption on, and later only owners can upgrade a room.
     async with ScriptedUpstream("Ada", "Bea", "Cleo") as upstream, harness.person() as admin:
@@ -262,6 +265,7 @@ async def test_differences_that_stay_are_reported_beside_a_repair(harness: Bridg
         assert "force" not in render_repair(report, ENGLISH, "!ab")
 
 
+@pytest.mark.long
 async def test_a_bridge_without_power_reports_it(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("Ada") as upstream, harness.person() as admin:
         config = configured(harness, database_url, harness.synapse.url, upstream.url, admin.user_id, "10")
@@ -282,6 +286,7 @@ async def test_a_bridge_without_power_reports_it(harness: BridgeHarness, databas
                 assert exit_code(report) == 4
 
 
+@pytest.mark.long
 async def test_one_agent_and_a_room_that_is_gone(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("Ada", "Bea") as upstream, harness.person() as admin:
         config = configured(harness, database_url, harness.synapse.url, upstream.url, admin.user_id, "12")
@@ -369,7 +374,8 @@ async def test_the_command_line_has_the_running_bridge_do_it(
         assert f"{upstream.names[0]}: set name" in output
 
 
-@pytest.mark.parametrize("kind", ["away", pytest.param("broken", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["away", "broken"])
 async def test_a_homeserver_that_fails_in_the_middle(harness: BridgeHarness, database_url: str, kind: str) -> None:
     """*away*: for a moment no request succeeds; *broken*: the state of one room cannot be read."""
     from aiohttp import web

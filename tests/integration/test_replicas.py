@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from agent_bridge.store.postgres.database import Database
 from agent_bridge.store.turns import Turns
 from support.conditions import eventually
@@ -68,6 +70,7 @@ async def test_a_killed_process_is_replaced_by_the_other(
                 assert await two.stop() == 0
 
 
+@pytest.mark.long
 async def test_a_worker_answers_and_stops_messages_that_another_process_receives(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:

@@ -190,6 +190,7 @@ async def test_messages_sent_while_no_bridge_ran_are_answered_at_its_start(
         assert [answer.body for answer in talk.answers] == [f"Echo: {number}" for number in range(5)]
 
 
+@pytest.mark.long
 async def test_a_lane_of_a_dead_worker_is_taken_over(harness: BridgeHarness, database_url: str) -> None:
     """A running job without the lock of its lane has lost its worker."""
     async with ScriptedUpstream("orphan") as upstream, harness.talk(database_url, upstream) as talk:
@@ -215,6 +216,7 @@ async def test_a_lane_of_a_dead_worker_is_taken_over(harness: BridgeHarness, dat
         assert talk.answers[-1].body == "Echo: second"
 
 
+@pytest.mark.long
 async def test_two_bridges_share_the_work_and_say_nothing_twice(
     harness: BridgeHarness, database_url: str, tmp_path: Path
 ) -> None:
@@ -304,6 +306,7 @@ async def test_forged_marks_do_not_pass_for_an_answer(harness: BridgeHarness, da
             assert row["event_id"] == genuine
 
 
+@pytest.mark.long
 async def test_a_delayed_retry_begins_at_the_next_start(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("patient") as upstream:
         async with harness.talk(database_url, upstream) as talk:

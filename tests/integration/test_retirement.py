@@ -192,6 +192,7 @@ async def test_a_name_that_a_person_chose_stays(place: Place, person: Person, ag
     assert talk.room.name == "Our room"
 
 
+@pytest.mark.long
 async def test_a_listed_agent_is_retired_by_a_command_and_stays_so_until_the_command_brings_it_back(
     place: Place, person: Person, admin: Person, agent: ScriptedUpstream
 ) -> None:
@@ -222,6 +223,7 @@ async def test_a_listed_agent_is_retired_by_a_command_and_stays_so_until_the_com
     assert await talk.command(f"retire {name} back", admin) == f"{name} is not retired."
 
 
+@pytest.mark.long
 async def test_a_state_is_told_by_the_comparison_that_marks_the_room_with_it(
     harness: BridgeHarness, database_url: str, person: Person
 ) -> None:
@@ -260,6 +262,7 @@ async def test_a_state_is_told_by_the_comparison_that_marks_the_room_with_it(
             assert talk.room.members() >= {person.user_id, talk.ghost}
 
 
+@pytest.mark.long
 async def test_an_agent_that_its_server_does_not_list_comes_back_with_the_list(
     place: Place, person: Person, admin: Person, agent: ScriptedUpstream
 ) -> None:
@@ -333,6 +336,7 @@ async def test_a_room_that_is_deleted_is_gone_for_all_and_a_return_makes_another
     await eventually(is_listed, "the Space lists the new room")
 
 
+@pytest.mark.long
 async def test_an_owner_confirms_the_deletion_of_a_room(place: Place, person: Person, agent: ScriptedUpstream) -> None:
     talk, name = await place.agent(agent, person), agent.names[0]
     async with place.harness.person("owner") as owner, place.server_administrator():
@@ -366,6 +370,7 @@ async def test_a_deletion_that_runs_is_found_by_its_room(place: Place, person: P
     assert await delete_room(homeserver, room_id) is None
 
 
+@pytest.mark.long
 async def test_the_rooms_of_a_swarm_are_removed_after_a_time_and_many_may_go_at_once(
     place: Place, person: Person
 ) -> None:
@@ -409,6 +414,7 @@ async def test_many_agents_that_go_at_once_still_wait_for_a_word_elsewhere(place
     place.hub.add(others)
 
 
+@pytest.mark.long
 async def test_an_agent_that_came_back_while_its_server_could_not_be_reached_keeps_its_room(
     place: Place, person: Person, agent: ScriptedUpstream
 ) -> None:

@@ -299,6 +299,7 @@ async def _told(running: Running, user: str) -> bool:
     return any(user in str(event["content"].get("body")) for event in events)
 
 
+@pytest.mark.long
 async def test_a_bot_without_power_is_reported_and_goes_on_when_it_has_it(
     harness: BridgeHarness, database_url: str
 ) -> None:
@@ -395,6 +396,7 @@ async def worker(config: Config) -> AsyncIterator[Any]:
             await asyncio.wait({task})
 
 
+@pytest.mark.long
 async def test_another_process_hears_of_a_role(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream("Ada") as upstream, harness.person("owner") as owner, harness.person() as bob:
         config = configured(harness, database_url, upstream.url)
@@ -414,6 +416,7 @@ async def test_another_process_hears_of_a_role(harness: BridgeHarness, database_
                 await eventually(partial(has, "MODERATOR"), "the worker has the newest book", WITHIN)
 
 
+@pytest.mark.long
 async def test_space_and_lobby_that_are_found_get_the_levels_of_roles(
     harness: BridgeHarness, database_url: str
 ) -> None:
@@ -475,6 +478,7 @@ async def test_an_invitation_that_the_loss_of_the_role_overtakes_is_taken_back(
             assert (event["content"]["membership"], event["content"][REMOVED]) == ("leave", True)
 
 
+@pytest.mark.long
 async def test_chats_of_a_person_without_a_role_wait_in_the_archive(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream("Ada") as upstream, harness.person("owner") as owner, harness.person() as bob:
         config = configured(harness, database_url, upstream.url, space={"per_user": True})
@@ -510,6 +514,7 @@ async def test_chats_of_a_person_without_a_role_wait_in_the_archive(harness: Bri
             await bob.wait_for(lambda: any(message.body == "Echo: again" for message in chat.room.messages.values()))
 
 
+@pytest.mark.long
 async def test_a_role_that_is_given_back_during_the_comparison_keeps_the_user_inside(
     harness: BridgeHarness, database_url: str
 ) -> None:

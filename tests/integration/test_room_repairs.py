@@ -113,6 +113,7 @@ async def test_a_missing_member_comes_back(shared: SharedBridge, which: str) -> 
         await talk.person.wait_for(lambda: {talk.ghost, BOT} <= talk.room.members())
 
 
+@pytest.mark.long
 async def test_nobody_of_the_bridge_is_left(shared: SharedBridge) -> None:
     """The room has people, but neither ghost nor bot can come back: there is another room, with the same alias."""
     async with ScriptedUpstream("nobody") as upstream, shared.talk(upstream) as talk:
@@ -195,6 +196,7 @@ async def test_members_invite_nobody(shared: SharedBridge) -> None:
         await talk.person.wait_for(lambda: talk.room.state["m.room.guest_access", ""] == {"guest_access": "forbidden"})
 
 
+@pytest.mark.long
 async def test_a_muted_ghost_gets_its_power_back(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("muted") as upstream, harness.person() as person:
         config = harness.config(database_url, [{"name": "u", "url": upstream.url}], rooms={"version": "11"}, space={})
@@ -328,6 +330,7 @@ def has_answered(conversation: Conversation) -> bool:
     return "Echo: are you there?" in [answer.body for answer in conversation.answers]
 
 
+@pytest.mark.long
 async def test_without_its_space_a_new_agent_is_reachable(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("first-of-two") as upstream, harness.person() as guest:
         config = harness.config(
@@ -344,6 +347,7 @@ async def test_without_its_space_a_new_agent_is_reachable(harness: BridgeHarness
             await eventually(partial(_all_linked, running, lost), "both rooms are in another Space")
 
 
+@pytest.mark.long
 async def test_a_room_that_its_space_never_listed(harness: BridgeHarness, database_url: str) -> None:
     """The table says that it is listed: the homeserver was restored from an older backup."""
     async with ScriptedUpstream("listed") as upstream:
@@ -401,6 +405,7 @@ async def test_held_agents_with_a_room_are_not_new(harness: BridgeHarness, datab
                 assert [answer.body for answer in await talk.wait_for_answers(1)] == ["Echo: hello"]
 
 
+@pytest.mark.long
 async def test_a_thread_that_the_homeserver_does_not_accept(shared: SharedBridge) -> None:
     """The answers are replies of the room: another homeserver has accepted roots that this one refuses."""
     async with ScriptedUpstream("rootless") as upstream, shared.talk(upstream) as talk:
@@ -431,6 +436,7 @@ async def test_a_thread_that_the_homeserver_does_not_accept(shared: SharedBridge
             assert answer.content["m.relates_to"] == {"m.in_reply_to": {"event_id": event["event_id"]}}
 
 
+@pytest.mark.long
 async def test_a_member_comes_back_alone(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("own", "foreign") as upstream, harness.person() as guest:
         config = harness.config(

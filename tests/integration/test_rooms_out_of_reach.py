@@ -90,6 +90,7 @@ async def test_the_bridge_comes_back_through_the_space(harness: BridgeHarness, d
             assert await running.homeserver.joined_rooms(ghost) == [room_id]
 
 
+@pytest.mark.long
 async def test_another_room_with_the_alias_of_the_space(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("taken") as upstream, harness.person() as person:
         here = [{"name": "u", "url": upstream.url}]
@@ -109,6 +110,7 @@ async def test_another_room_with_the_alias_of_the_space(harness: BridgeHarness, 
             assert await person.resolve(SPACE) == found.home.space
 
 
+@pytest.mark.long
 async def test_the_alias_of_the_space_is_repaired_and_a_bot_without_its_space_has_another(
     harness: BridgeHarness, database_url: str
 ) -> None:

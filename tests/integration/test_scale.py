@@ -124,6 +124,7 @@ async def test_two_thousand_agents(database_url: str) -> None:
     await _make_and_answer(database_url, 2_000)
 
 
+@pytest.mark.long
 async def test_a_backfill_of_quiet_rooms_is_cheap(cluster: Cluster) -> None:
     """A look for the rooms, which reads all of them, finds many; each has one statement. PostgreSQL logs them."""
     count = 100
@@ -167,6 +168,7 @@ async def test_an_agent_introduces_itself_once_though_a_process_was_killed(
         assert [event["type"] for event in home.events({"types": ["m.room.message"]})] == ["m.room.message"]
 
 
+@pytest.mark.long
 async def test_many_chats_that_change_at_once_need_few_looks(cluster: Cluster) -> None:
     """A look may read all chats: they change at once if another Space lists them, for example."""
     count = 100

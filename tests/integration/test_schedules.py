@@ -138,6 +138,7 @@ async def test_times_of_the_profile_and_words_that_are_no_times(
         assert "(Asia/Kolkata)" in await talk.command("schedule tomorrow 9:00 hello")
 
 
+@pytest.mark.long
 async def test_members_schedule_in_own_chats_and_admins_end_all(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
 ) -> None:

@@ -85,6 +85,7 @@ async def test_agents_of_one_name_are_told_apart(harness: BridgeHarness, databas
             ]
 
 
+@pytest.mark.long
 async def test_a_name_may_be_approximate(chat: BotRoom, running: Running) -> None:
     ghost = running.homeserver.namespace.user_id((await running.contact("Bea")).agent.ghost)
     for line, name in (
@@ -114,6 +115,7 @@ async def test_a_pill_means_its_user(chat: BotRoom, running: Running) -> None:
     assert "You have chosen Bea" in (await chat.answer(before)).body
 
 
+@pytest.mark.long
 async def test_a_number_refers_to_the_list_that_the_person_was_shown(
     harness: BridgeHarness, chat: BotRoom, running: Running
 ) -> None:
@@ -138,6 +140,7 @@ async def test_a_number_refers_to_the_list_that_the_person_was_shown(
     assert "You have chosen Bea" in (await chat.ask("2")).body
 
 
+@pytest.mark.long
 async def test_long_lists_have_pages_and_their_numbers_go_on(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream(*(f"agent-{number:02}-" for number in range(45))) as upstream:
         for number, model in enumerate(upstream.models):
@@ -185,6 +188,7 @@ async def test_a_selection_survives_a_restart(harness: BridgeHarness, database_u
             assert "2. Bea ✓" in (await replace(chat, running=running).ask("agent")).body
 
 
+@pytest.mark.long
 async def test_an_agent_that_is_gone_is_not_selected(harness: BridgeHarness, database_url: str) -> None:
     async with named_upstream(*NAMES) as upstream, harness.person() as person:
         config = harness.config(database_url, [{"name": "u", "url": upstream.url}])

@@ -136,6 +136,7 @@ async def test_an_answer_to_a_voice_message_is_read_aloud(house: House, talk: Co
     assert (data[:4], len(data)) == (b"OggS", content["info"]["size"])
 
 
+@pytest.mark.long
 async def test_a_room_has_all_answers_read_aloud_or_none(house: House, talk: Conversation) -> None:
     person = talk.person
     assert "Answers to voice messages are read aloud" in await talk.command("voice")
@@ -199,6 +200,7 @@ async def test_without_a_voice_the_text_stays_and_the_room_is_told_once(
     assert await states(house, talk) == ["done", "done"]
 
 
+@pytest.mark.long
 async def test_a_silent_server_ends_in_time(house: House, talk: Conversation) -> None:
     house.upstream.recording = asyncio.Event()
     await ask_by_voice(talk)
@@ -222,6 +224,7 @@ async def test_a_stop_ends_the_voice_and_leaves_the_text(house: House, talk: Con
     assert await states(house, talk) == ["done"]
 
 
+@pytest.mark.long
 async def test_another_answer_replaces_the_voice_and_a_redaction_removes_it(house: House, talk: Conversation) -> None:
     question = await ask_by_voice(talk)
     (first,) = await voiced(talk)
@@ -249,6 +252,7 @@ async def test_the_voice_of_an_answer_is_quoted_as_its_text_and_goes_with_it(hou
         await eventually(partial(_is_gone, talk), "the voice of the redacted answer is redacted")
 
 
+@pytest.mark.long
 async def test_in_a_room_of_several_the_others_get_the_text_alone(house: House, talk: Conversation) -> None:
     one, two = house.next_agent(), house.next_agent()
     room = await group(house.running, talk.person, one, two)

@@ -71,6 +71,7 @@ async def test_an_answer_stopped_before_its_first_word_becomes_a_notice(shared: 
         assert (answer.body, answer.content["msgtype"]) == ("(stopped)", "m.notice")
 
 
+@pytest.mark.long
 async def test_a_reaction_of_a_user_without_a_role_stops_nothing(harness: BridgeHarness, shared: SharedBridge) -> None:
     async with ScriptedUpstream("steady") as upstream, shared.talk(upstream) as talk:
         gate = asyncio.Event()
@@ -86,6 +87,7 @@ async def test_a_reaction_of_a_user_without_a_role_stops_nothing(harness: Bridge
         await talk.person.wait_for(lambda: talk.answers[0].body == "on and on")
 
 
+@pytest.mark.long
 async def test_commands_are_answered_while_the_agent_answers(harness: BridgeHarness, shared: SharedBridge) -> None:
     async with ScriptedUpstream("busybody") as upstream, shared.talk(upstream) as talk:
         gate = asyncio.Event()
@@ -136,6 +138,7 @@ async def test_waiting_messages_can_be_answered_together(harness: BridgeHarness,
         assert len(await talk.wait_for_answers(2)) == 2
 
 
+@pytest.mark.long
 async def test_a_room_can_have_its_answers_whole(harness: BridgeHarness, shared: SharedBridge) -> None:
     async with (
         ScriptedUpstream("whole") as upstream,
@@ -168,6 +171,7 @@ async def test_only_a_moderator_says_how_a_rooms_answers_are_shown(shared: Share
         assert (await talk.running.contact(upstream.names[0])).home.streaming is None
 
 
+@pytest.mark.long
 async def test_a_full_room_says_which_messages_it_did_not_take(harness: BridgeHarness, database_url: str) -> None:
     async with (
         ScriptedUpstream("full") as upstream,
@@ -220,6 +224,7 @@ async def test_an_answer_without_end_is_ended(harness: BridgeHarness, database_u
         assert answers[2].body == "Echo: and now?"
 
 
+@pytest.mark.long
 async def test_an_answer_that_takes_too_long_is_ended(harness: BridgeHarness, database_url: str) -> None:
     async with ScriptedUpstream("endless") as upstream, harness.talk(database_url, upstream, turn_timeout=1) as talk:
 
@@ -235,6 +240,7 @@ async def test_an_answer_that_takes_too_long_is_ended(harness: BridgeHarness, da
         assert answers[1].body == "⚠️ The answer ends here: the limit of 1 s was reached. Ask for a shorter answer."
 
 
+@pytest.mark.long
 async def test_a_message_that_comes_too_late_is_told_and_not_answered(
     harness: BridgeHarness, database_url: str
 ) -> None:
@@ -308,6 +314,7 @@ async def test_a_waiting_message_can_be_dropped(harness: BridgeHarness, shared: 
         assert upstream.questions == ["one"]
 
 
+@pytest.mark.long
 async def test_why_knows_ignored_and_unknown_messages(harness: BridgeHarness, shared: SharedBridge) -> None:
     async with ScriptedUpstream("why") as upstream, shared.talk(upstream) as talk:
         await talk.say("y")

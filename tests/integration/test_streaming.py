@@ -123,6 +123,7 @@ async def test_words_are_seen_before_the_upstream_goes_on_and_live_until_its_end
         assert edits[-1]["m.new_content"]["body"] == "".join(STORY)
 
 
+@pytest.mark.long
 async def test_edits_have_a_fallback_and_mention_no_user(shared: SharedBridge) -> None:
     async with ScriptedUpstream("modest") as upstream, shared.talk(upstream) as talk:
         first, *edits = await see_story(talk, upstream)
@@ -175,6 +176,7 @@ async def test_an_answer_that_does_not_stream_is_one_event(harness: BridgeHarnes
         assert LIVE not in event["content"]
 
 
+@pytest.mark.long
 async def test_an_answer_that_is_stopped_is_not_live(shared: SharedBridge) -> None:
     async with ScriptedUpstream("stopped") as upstream, shared.talk(upstream) as talk:
         never = asyncio.Event()
@@ -261,7 +263,8 @@ def texts_in(text: str) -> list[int]:
     return [int(number) for number in re.findall(r"слово(\d+)", text)]
 
 
-@pytest.mark.parametrize(("max_parts", "files"), [pytest.param(30, 0, marks=pytest.mark.long), (3, 1)])
+@pytest.mark.long
+@pytest.mark.parametrize(("max_parts", "files"), [(30, 0), (3, 1)])
 async def test_a_very_long_answer_is_shown_in_parts_and_the_rest_as_a_file(
     harness: BridgeHarness, database_url: str, max_parts: int, files: int
 ) -> None:

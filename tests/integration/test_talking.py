@@ -143,6 +143,7 @@ async def test_a_failure_is_told_once_with_its_cause(shared: SharedBridge, scrip
         assert [message["content"] for message in upstream.asked[-1]["messages"]] == [*before, "again"]
 
 
+@pytest.mark.long
 async def test_a_retry_keeps_its_place(shared: SharedBridge) -> None:
     async with ScriptedUpstream("busy") as upstream, shared.talk(upstream) as talk:
         upstream.scripts.extend([says(429), says(503)])

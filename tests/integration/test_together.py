@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from agent_bridge.bridge.collaboration.events import AgentEvents
 from agent_bridge.core.actors import Actor
 from agent_bridge.core.agent_events import EVENT, NewEvent
@@ -92,6 +94,7 @@ def posted(person: Person, room_id: str, bot: str) -> list[Message]:
     return [each for each in person.room(room_id).said_by(bot) if EVENT in each.content]
 
 
+@pytest.mark.long
 async def test_events_in_a_channel(shared: SharedBridge) -> None:
     running, harness = shared.running, shared.harness
     homeserver, bot = running.homeserver, running.homeserver.namespace.bot
@@ -136,6 +139,7 @@ async def test_events_in_a_channel(shared: SharedBridge) -> None:
         assert (found[0].agent, found[0].data, found[0].text) == (ada.user_id, {"done": 0.5}, "Half way.")
 
 
+@pytest.mark.long
 async def test_a_log_mirrors_turns_without_their_words(shared: SharedBridge) -> None:
     running, bot = shared.running, shared.running.homeserver.namespace.bot
     async with (

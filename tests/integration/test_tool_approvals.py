@@ -167,7 +167,8 @@ async def test_an_agent_acts_in_its_room(harness: BridgeHarness, database_url: s
         )
 
 
-@pytest.mark.parametrize("tools", ["collapsed", pytest.param("hidden", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("tools", ["collapsed", "hidden"])
 async def test_an_agent_may_act_and_say_nothing(
     harness: BridgeHarness, database_url: str, letta: LettaServer, tools: str
 ) -> None:
@@ -182,6 +183,7 @@ async def test_an_agent_may_act_and_say_nothing(
         assert not [each.body for each in alice.answers if "no answer" in each.body]
 
 
+@pytest.mark.long
 async def test_an_agent_reads_what_the_person_who_asked_may_read(
     harness: BridgeHarness, database_url: str, letta: LettaServer
 ) -> None:
@@ -205,6 +207,7 @@ async def test_an_agent_reads_what_the_person_who_asked_may_read(
                 assert ("between us" in str(told)) is reads
 
 
+@pytest.mark.long
 async def test_people_decide_about_tools_of_mcp_servers(harness: BridgeHarness, database_url: str) -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(ScriptedUpstream("mcp"))

@@ -109,6 +109,7 @@ async def test_a_program_wakes_an_agent_once(
         assert reply_of(talk.answers[1]) is None
 
 
+@pytest.mark.long
 async def test_any_process_takes_signed_requests(
     harness: BridgeHarness, running: Running, config: Config, upstream: ScriptedUpstream
 ) -> None:
@@ -162,6 +163,7 @@ async def test_the_secret_is_told_in_the_chat_with_the_bot_alone(
         await talk.wait_for_answers(1)
 
 
+@pytest.mark.long
 async def test_members_have_triggers_in_own_chats(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
 ) -> None:
@@ -215,6 +217,7 @@ async def test_a_group_needs_the_name_of_the_agent(
         assert "trigger “x”" in question
 
 
+@pytest.mark.long
 async def test_triggers_are_listed_and_revoked(
     harness: BridgeHarness, running: Running, upstream: ScriptedUpstream
 ) -> None:

@@ -176,6 +176,7 @@ async def test_an_old_number_shows_a_new_list(room: BotRoom) -> None:
     assert await room.answers_of("Ada", 1) == ["Echo: hello"]
 
 
+@pytest.mark.long
 async def test_a_full_room_takes_no_further_messages(room: BotRoom) -> None:
     await greeted(room, *(f"message {number}" for number in range(8)))
     assert (await room.ask("one too many")).body.startswith("This message was not accepted")
@@ -223,6 +224,7 @@ async def test_messages_from_before_the_bot_joined_wait_too(harness: BridgeHarne
         assert await early.answers_of("Research", 2) == ["Echo: one", "Echo: two"]
 
 
+@pytest.mark.long
 async def test_the_first_agent_that_people_invite_answers_what_waited(room: BotRoom, harness: BridgeHarness) -> None:
     await greeted(room, "one", "two")
     edited = next(key for key, said in room.room.messages.items() if said.body == "two")
@@ -242,6 +244,7 @@ async def test_the_first_agent_that_people_invite_answers_what_waited(room: BotR
         assert await room.answers_of(NAMES[0], 2) == ["Echo: one", "Echo: two!"]
 
 
+@pytest.mark.long
 async def test_messages_go_on_to_wait_in_the_room_that_replaces_theirs(room: BotRoom) -> None:
     """With their edits and their order, ahead of the messages of the new room; a thread stays behind."""
     first = await room.say("wrnog")
@@ -274,6 +277,7 @@ async def test_messages_go_on_to_wait_in_the_room_that_replaces_theirs(room: Bot
     assert len(new.said()) == 3
 
 
+@pytest.mark.long
 async def test_without_the_bot_in_the_new_room_messages_wait_where_they_are(room: BotRoom) -> None:
     await greeted(room, "one")
     new = BotRoom(room.running, room.person, await upgrade(room.person, room.room_id))

@@ -117,6 +117,7 @@ async def test_nothing_is_left_but_the_rooms_of_people(
         assert code == 0, output
 
 
+@pytest.mark.long
 async def test_no_device_for_encrypted_rooms_is_left(lonely: BridgeHarness, database_url: str, tmp_path: Path) -> None:
     pytest.importorskip("vodozemac")
     from support.encrypted_person import encrypted_person

@@ -124,6 +124,7 @@ async def test_a_room_is_upgraded_twice_while_the_bridge_is_away(
             assert not any("in my own room" in each.body for each in again.answers)
 
 
+@pytest.mark.long
 async def test_the_space_is_upgraded(harness: BridgeHarness, database_url: str) -> None:
     """The bot accepts the invitation, and the Space has the configured name also later."""
     async with ScriptedUpstream("listed") as upstream, harness.person("admin") as admin:

@@ -166,6 +166,7 @@ async def test_people_and_agents_vote(harness: BridgeHarness, running: Running) 
         assert "by" not in rows[0]["result"] or not rows[0]["is_settled"]
 
 
+@pytest.mark.long
 async def test_a_vote_ends_in_time(harness: BridgeHarness, running: Running) -> None:
     async with voting(harness, running) as room:
         assert "It ends at " in await room.command("vote new In time? yes | no in 3 s")
@@ -265,6 +266,7 @@ async def test_polls_of_people_are_theirs(harness: BridgeHarness, running: Runni
         assert await room.ends(theirs) == []
 
 
+@pytest.mark.long
 async def test_people_without_polls_and_moderators_with_them(harness: BridgeHarness, running: Running) -> None:
     """Not every client shows polls, and those that do let moderators end them."""
     async with voting(harness, running) as room, harness.person("mod") as mod, harness.person() as carol:
@@ -423,6 +425,7 @@ async def test_members_vote_where_they_may_not_write(harness: BridgeHarness, run
         assert await room.votes(poll) == [0, 1]
 
 
+@pytest.mark.long
 async def test_an_upgrade_ends_a_vote(harness: BridgeHarness, running: Running) -> None:
     async with channel(harness, running, "votes1", "voted-talk") as (room, owner, carol):
         await owner.say(room.room_id, '!ab vote new "Stay?" yes | no')
