@@ -18,6 +18,7 @@ from aiohttp import web
 
 from agent_bridge.core.errors import BridgeError, StoreError
 from agent_bridge.core.observer import UNOBSERVED, TransactionResult
+from agent_bridge.core.refusals import Refusals
 from agent_bridge.matrix.ephemeral import ephemeral_events
 from agent_bridge.matrix.events import clean, legible, parse_event, parse_transaction
 
@@ -168,6 +169,7 @@ class AppServiceEndpoint:
         self._streams = streams
         self._body_timeout = body_timeout
         self._intake = intake
+        self._refusals = Refusals()
         #: The last numeric transaction id.
         self._last = 0
         #: Whether news about keys may be lost: a transaction that the homeserver repeats has none.
@@ -193,7 +195,8 @@ class AppServiceEndpoint:
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
             if not self.authorises(request):
-                _log.warning("request from %s refused: the hs_token is missing or wrong", request.remote)
+                if self._refusals.is_told():
+                    _log.warning("request from %s refused: the hs_token is missing or wrong", request.remote)
                 return _error(403, "M_FORBIDDEN", "the hs_token is missing or wrong")
             request[AUTHORISED] = True
             return await handler(request)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from agent_bridge.core.errors import StoreError
+from agent_bridge.core.refusals import Refusals
 from agent_bridge.matrix.appservice import OF_PROGRAM
 from agent_bridge.metrics.exposition import OPENMETRICS_TYPE, PROMETHEUS_TYPE, exposition, wants_openmetrics
 from agent_bridge.web.answers import bearer_token, error_response
@@ -27,8 +28,6 @@ _log = logging.getLogger(__name__)
 PATH = "/metrics"
 #: Seconds for which a scrape waits for the values of the database, and for which scrapes share them and a text.
 _WITHIN, _SHARED_FIGURES, _SHARED_TEXT = 2.0, 5.0, 1.0
-#: Seconds between two lines of the log about scrapes without the token.
-_BETWEEN_REFUSALS = 600.0
 #: Seconds in which a scraper takes the text.
 _PATIENCE = 10.0
 #: Seconds of the end of the process for a statement that runs.
@@ -67,7 +66,7 @@ class MetricsPage:
         self._reading: asyncio.Task[DatabaseFigures | None] | None = None
         self._began = self._ended = 0.0
         self._failed = False
-        self._refusal_logged = -_BETWEEN_REFUSALS
+        self._refusals = Refusals()
         #: By format (OpenMetrics or not): the last text, and its time.
         self._texts: dict[bool, tuple[bytes, float]] = {}
 
@@ -78,7 +77,8 @@ class MetricsPage:
 
     async def _scrape(self, request: web.Request) -> web.StreamResponse:
         if self._token is not None and not hmac.compare_digest(bearer_token(request), self._token):
-            self._note_refusal(request)
+            if self._refusals.is_told():
+                _log.warning("a scrape from %s refused: metrics.token is missing or wrong", request.remote)
             headers = {"WWW-Authenticate": "Bearer"}
             return error_response(401, "invalid_token", "the bearer token is missing or wrong", headers)
         # A scraper keeps its connection until the next scrape.
@@ -96,13 +96,6 @@ class MetricsPage:
             if request.transport is not None:
                 request.transport.abort()
         return response
-
-    def _note_refusal(self, request: web.Request) -> None:
-        """Log a scrape without the token, unless the log has had one just now: anybody can make many."""
-        now = asyncio.get_running_loop().time()
-        if now - self._refusal_logged >= _BETWEEN_REFUSALS:
-            self._refusal_logged = now
-            _log.warning("a scrape from %s refused: metrics.token is missing or wrong", request.remote)
 
     async def _text(self, *, as_openmetrics: bool) -> bytes:
         """Return the text. Its computation takes some milliseconds, so that scrapes within a second share one."""

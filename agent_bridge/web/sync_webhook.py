@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aiohttp import web
 
 from agent_bridge.core.errors import StoreError
+from agent_bridge.core.refusals import Refusals
 from agent_bridge.web.answers import bearer_token, error_response, wrong_method
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class SyncWebhook:
         self._next: dict[str, asyncio.Task[bool]] = {}
         self._began: dict[str, float] = {}
         self._waiting: dict[str, int] = {}
+        self._refusals = Refusals()
 
     def add_routes(self, app: web.Application) -> None:
         """Add the route."""
@@ -71,7 +73,10 @@ class SyncWebhook:
         if not hmac.compare_digest(bearer_token(request), expected or b"") or expected is None:
             if expected is None:
                 return error_response(404, "upstream_not_found", "there is no upstream of this name with a webhook")
-            _log.warning("request from %s refused: the webhook_token of %s is missing or wrong", request.remote, name)
+            if self._refusals.is_told(name):
+                _log.warning(
+                    "request from %s refused: the webhook_token of %s is missing or wrong", request.remote, name
+                )
             headers = {"WWW-Authenticate": "Bearer"}
             return error_response(401, "invalid_token", "the bearer token is missing or wrong", headers)
         if self._waiting.get(name, 0) >= _MOST_WAITING:

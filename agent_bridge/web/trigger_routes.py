@@ -13,6 +13,7 @@ from aiohttp import web
 
 from agent_bridge.core.errors import HomeserverError, StoreError
 from agent_bridge.core.names import one_line
+from agent_bridge.core.refusals import Refusals
 from agent_bridge.core.triggers import TriggerRefusal, WakeRequest, digest, is_timely, signature_of
 from agent_bridge.matrix.events import clean
 from agent_bridge.web.answers import error_response, wrong_method
@@ -72,6 +73,7 @@ class TriggerRoutes:
     ) -> None:
         self._triggers = triggers
         self._wake = wake
+        self._refusals = Refusals()
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes."""
@@ -117,7 +119,8 @@ class TriggerRoutes:
         body = await _body(request) if given.startswith(_PREFIX) else b""
         expected = _PREFIX + signature_of(key, timestamp, body)
         if not hmac.compare_digest(_bytes(given), _bytes(expected)):
-            _log.warning("request from %s refused: wrong signature for trigger %d", request.remote, trigger.id)
+            if self._refusals.is_told(trigger.id):
+                _log.warning("request from %s refused: wrong signature for trigger %d", request.remote, trigger.id)
             raise _Refused(error_response(401, "invalid_signature", f"{_SIGNATURE} is missing or wrong"))
         text, own_id = _parsed(request, body)
         name = expected if own_id is None else f"id:{digest(own_id)}"
