@@ -32,8 +32,8 @@ TRIPS = 5
 #: Ids in the paths of requests.
 _ID = re.compile(r"%21[^/?]+|%24[^/?]+|ab\.[^/?]+|![^/?]+|\$[^/?]+")
 #: Statements of the queue's worker, whose number depends on time: it looks for jobs again for each news that comes
-#: while it looks, and finishes a job when the turn is closed already. The search for lanes without a job follows the news
-#: of several messages together.
+#: while it looks, and finishes a job when the turn is closed already. The search for lanes without a job follows the
+#: news of several messages together.
 _TIMED = ("procrastinate_fetch_job", "procrastinate_finish_job", "position, not_before, waits_since FROM turn")
 
 
