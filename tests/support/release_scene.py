@@ -10,6 +10,8 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from agent_bridge.store.rollups import RollupStore
+from support.admin_page import visitor
 from support.api_client import program_of
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
@@ -19,14 +21,19 @@ from support.scripted_upstream import Reasoning, says, waits_for
 if TYPE_CHECKING:
     from support.bot_rooms import BotRoom
     from support.harness import BridgeHarness, Conversation, Running
+    from support.person import Person
     from support.scripted_upstream import ScriptedUpstream
 
+_ALGORITHM = "m.megolm.v1.aes-sha2"
 _SECTIONS: dict[str, Any] = {
     "permissions": {DOMAIN: "member", f"@boss:{DOMAIN}": "owner"},
     "rooms": {"lobby": True, "introduce": True},
     "agents": [{"id": "poet", "label": "Poet", "model": "ada", "upstream": "scripted", "system_prompt": "In verse."}],
     "quotas": [{"per": "user", "messages_per_minute": 600}],
     "prices": {"models": [{"match": "*", "input": 1, "output": 2}]},
+    "admin": {"enabled": True},
+    # Long enough that the message without a key still waits at the end.
+    "encryption": {"allow": True, "wait": 300},
 }
 #: Commands in the chat with the bot.
 _DESK = (
@@ -83,6 +90,10 @@ async def play(harness: BridgeHarness, database_url: str) -> None:
             for command in _DESK:
                 await desk.ask(command)
             await _programs(running, talk)
+            await _administration(running, config.appservice.url, boss.user_id)
+            # A link that nobody opens: the sign-in has used the other one.
+            await desk.ask("admin")
+            await _encrypted_message(running, boss)
             await desk.settled()
             await talk.wait_until_idle()
             await _open_turns(talk, upstream, desk)
@@ -138,6 +149,33 @@ async def _programs(running: Running, talk: Conversation) -> None:
     await running.join(talk.person, "Client")
     asked = await boss.post("/v1/ask", to="Client", text="Are you there?", timeout=0)
     assert asked.status == HTTPStatus.ACCEPTED, asked
+
+
+async def _administration(running: Running, url: str, user: str) -> None:
+    """Have the failed message queued again by a person who signed in, and the sums of the plots written."""
+    (row,) = await running.database.rows("SELECT key FROM turn WHERE state = 'failed' AND kind = 'message' LIMIT 1")
+    async with visitor(url, running.database, user) as admin:
+        answer = await admin.send("/failures", f"/messages/{row['key']}/retry", page="failures")
+    assert answer.headers["Location"] == "/admin/failures?notice=retried"
+    query = "SELECT true FROM turn WHERE key = %s AND state = 'done'"
+    await eventually(lambda: running.database.rows(query, [row["key"]]), "the failed message has its answer")
+    assert await RollupStore(running.database).write()
+
+
+async def _encrypted_message(running: Running, person: Person) -> None:
+    """Have a message in an encrypted room whose key never comes."""
+    ghost = running.homeserver.namespace.user_id((await running.contact("Bea")).agent.ghost)
+    encryption = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": _ALGORITHM}}
+    room_id = await person.create_room(
+        preset="trusted_private_chat", is_direct=True, invite=[ghost], initial_state=[encryption]
+    )
+    await person.wait_for(lambda: ghost in person.room(room_id).members())
+    content = {"algorithm": _ALGORITHM, "ciphertext": "AwgAEgxvbmNlIHVwb24", "session_id": "unknown"}
+    content |= {"sender_key": "unknown", "device_id": "UNKNOWN"}
+    path = f"/rooms/{quote(room_id)}/send/m.room.encrypted/once"
+    sent = await person.ask("PUT", path, content)
+    query = "SELECT true FROM sealed_event WHERE event_id = %s"
+    await eventually(lambda: running.database.rows(query, [sent["event_id"]]), "the message waits for its key")
 
 
 async def _open_turns(talk: Conversation, upstream: ScriptedUpstream, desk: BotRoom) -> None:
