@@ -71,7 +71,7 @@ class Notifications:
             (person,) = await rows_of(connection, _SQL["lock"], {"user_id": user_id})
             key = person["message"]
             if key is None:
-                await connection.execute(_SQL["outdated"], {"user_id": user_id, "all": False})
+                await connection.execute(_SQL["outdated"], {"user_id": user_id})
                 rows = await rows_of(connection, _SQL["gather"], {"user_id": user_id, "limit": _MOST})
                 if not rows:
                     return None
@@ -84,10 +84,13 @@ class Notifications:
         )
         return GroupedMessage(key, user_id, found, person["room_id"], person["since"])
 
-    async def aim(self, message: GroupedMessage, room_id: str, since: str) -> None:
-        """Record that *message* is about to be sent to a room, whose newest event is *since*."""
+    async def aim(self, message: GroupedMessage, room_id: str, since: str) -> bool:
+        """Record that *message* is about to be sent to a room, whose newest event is *since*.
+
+        Return False if the person wants none any more.
+        """
         values = {"user_id": message.user_id, "message": message.key, "room_id": room_id, "since": since}
-        await self._database.execute(_SQL["aim"], values)
+        return bool(await self._database.rows(_SQL["aim"], values))
 
     async def sent(self, message: GroupedMessage) -> None:
         """Record that *message* was sent."""
@@ -98,10 +101,10 @@ class Notifications:
         await self._database.execute(_SQL["drop"], {"user_id": user_id})
 
     async def mute(self, connection: Connection, user_id: str, *, is_muted: bool) -> None:
-        """Record whether a person wants no notifications; those that wait are forgotten then."""
+        """Record whether a person wants no notifications; those that wait, and a message that fails, are forgotten."""
         await connection.execute(_SQL["mute"], {"user_id": user_id, "is_muted": is_muted})
         if is_muted:
-            await connection.execute(_SQL["outdated"], {"user_id": user_id, "all": True})
+            await connection.execute(_SQL["drop"], {"user_id": user_id})
 
     async def is_muted(self, user_id: str) -> bool:
         """Tell whether a person wants no notifications."""

@@ -89,6 +89,22 @@ async def test_muted_people_get_none(database: Database) -> None:
     assert await titles(database) == ["e"]
 
 
+async def test_a_message_that_fails_ends_with_the_wish_for_none(database: Database) -> None:
+    store = Notifications(database)
+    await add(database, news("a"))
+    failed = await store.gather(BOB)
+    assert failed is not None
+    assert await store.aim(failed, "!chat:example.org", "$newest")
+    async with command_services(database) as services:
+        await give(services, "notify off", sender=BOB)
+        assert await store.due(9, 0.0, []) == []
+        # Another process was about to send it.
+        assert not await store.aim(failed, "!chat:example.org", "$newest")
+        await give(services, "notify on", sender=BOB, event_id="$on")
+    await add(database, news("b"))
+    assert await titles(database) == ["b"]
+
+
 @pytest.mark.parametrize("is_decided", [True, False], ids=["decided", "undecided"])
 async def test_a_decided_request_is_no_news(database: Database, *, is_decided: bool) -> None:
     (lane,) = await accept(database, new("$e", ROOM, await add_agent(database)))

@@ -105,7 +105,8 @@ class Notifier:
         if message.notifications and not await self._was_sent(message):
             room_id = await self._chats.find(user, message.room_id)
             events, _ = await self._homeserver.messages(room_id, limit=1)
-            await self._notifications.aim(message, room_id, str(events[0]["event_id"]) if events else "")
+            if not await self._notifications.aim(message, room_id, str(events[0]["event_id"]) if events else ""):
+                return
             content = notification_message(
                 message.notifications, self._texts, self._homeserver.namespace.domain, mark=self._mark(message)
             )

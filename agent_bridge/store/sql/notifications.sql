@@ -23,13 +23,10 @@ ON CONFLICT (user_id) DO UPDATE SET user_id = excluded.user_id
 RETURNING room_id, message, since
 
 -- outdated --
--- Delete the notifications of a person that are not told, and of which nobody needs to know: about requests that are
--- decided, or all (%(all)s).
-DELETE FROM notification USING (
-    SELECT n.id FROM notification n LEFT JOIN approval a ON a.id = n.approval
-    WHERE n.user_id = %(user_id)s AND n.message IS NULL AND (%(all)s OR a.verdict IS NOT NULL)
-) old
-WHERE notification.id = old.id
+-- Delete the notifications of a person that are not told, about requests that are decided: nobody needs to know of them.
+DELETE FROM notification USING approval a
+WHERE a.id = notification.approval AND a.verdict IS NOT NULL
+  AND notification.user_id = %(user_id)s AND notification.message IS NULL
 
 -- gather --
 -- Give the notifications of a person that are due one message, up to %(limit)s of the oldest, and return its key. The key
@@ -52,9 +49,9 @@ UPDATE notified_person SET message = named.key, since = NULL FROM named WHERE us
 SELECT kind, room_id, facts FROM notification WHERE user_id = %(user_id)s AND message = %(message)s ORDER BY id
 
 -- aim --
--- Record the room in which a message is about to be sent, and its newest event.
+-- Record the room in which a message is about to be sent, and its newest event; return a row unless it is dropped.
 UPDATE notified_person SET room_id = %(room_id)s, since = %(since)s
-WHERE user_id = %(user_id)s AND message = %(message)s
+WHERE user_id = %(user_id)s AND message = %(message)s RETURNING 1
 
 -- sent --
 -- Record that a message was sent.
