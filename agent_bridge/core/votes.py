@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from agent_bridge.core.names import one_line
+from agent_bridge.core.names import folded, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -248,9 +248,9 @@ def _fault_of_answers(answers: Sequence[str]) -> Fault | None:
     for answer in answers:
         if len(answer) > LONGEST_ANSWER:
             return Fault(VoteProblem.ANSWER_TOO_LONG, answer, LONGEST_ANSWER)
-        if answer.casefold() in known:
+        if folded(answer) in known:
             return Fault(VoteProblem.SAME_ANSWERS, answer)
-        known.add(answer.casefold())
+        known.add(folded(answer))
     return None
 
 

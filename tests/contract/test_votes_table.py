@@ -255,6 +255,13 @@ async def test_who_may_begin_and_vote(database: Database, agent: int) -> None:
 
 
 @pytest.mark.usefixtures("agent")
+async def test_an_answer_is_meant_by_other_code_points_of_the_same_letters(database: Database) -> None:
+    vote = await begun(database, draft=VoteDraft("Where?", ("Caf\u00e9", "Bar")))
+    for key, answer in enumerate(("CAFE\u0301", "\u200bCaf\u00e9\u200b")):
+        assert await cast(database, Actor(EVE), answer, str(key)) == VoteCast(vote.id, "Caf\u00e9")
+
+
+@pytest.mark.usefixtures("agent")
 async def test_a_person_is_erased_and_old_votes_go(database: Database) -> None:
     store = VoteStore(database)
     ended, open_ = await begun(database), await begun(database, "open")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from agent_bridge.core.ids import parse_user_id
+from agent_bridge.core.names import folded, one_line
 from agent_bridge.core.results.votes import (
     VoteCast,
     VoteClosed,
@@ -194,12 +195,8 @@ def _is_over(vote: Vote) -> bool:
 
 def _chosen(vote: Vote, answer: str) -> int | None:
     """Return the number, from 0, of the answer that *answer* means: by its text, or by its number."""
-    folded = " ".join(answer.split()).casefold()
+    meant = folded(one_line(answer))
     for number, text in enumerate(vote.answers):
-        if text.casefold() == folded:
+        if folded(text) == meant:
             return number
-    return (
-        int(folded) - 1
-        if folded.isascii() and folded.isdecimal() and 0 < int(folded[:9]) <= len(vote.answers)
-        else None
-    )
+    return int(meant) - 1 if meant.isascii() and meant.isdecimal() and 0 < int(meant[:9]) <= len(vote.answers) else None
