@@ -41,6 +41,8 @@ _UNTIL = re.compile(r".* (?P<word>until|till|до) (?P<time>.+)\Z", re.IGNORECAS
 _IN = re.compile(r".* (?P<word>(?=(?:in|через) \d))(?P<time>.+)\Z", re.IGNORECASE | re.DOTALL)
 #: The sign of a list before an answer on a line of its own.
 _ITEM = re.compile(r" ?[-*•] ")
+#: The same without a number, such as ``in an hour``. Most other words behind ``in`` belong to the answer.
+_SOON = re.compile(r".* (?P<word>(?=(?:in|через) \D))(?P<time>.+)\Z", re.IGNORECASE | re.DOTALL)
 _LAST_MINUTE = "23:59"
 #: Faults of a time that have words of their own.
 _PROBLEMS = {TimeProblem.PAST: VoteProblem.PAST, TimeProblem.TOO_FAR: VoteProblem.TOO_FAR}
@@ -169,7 +171,9 @@ def draft_of(words: str, now: datetime, zone: tzinfo) -> VoteDraft | VoteRefused
         last = _last_answer(rest)
         if quorum is None and (number := _QUORUM.search(rest, last)) is not None:
             quorum, rest = number["number"], rest[: number.start()]
-        ends = None if time is not None else _UNTIL.match(rest, last) or _IN.match(rest, last)
+        ends = None
+        if time is None:
+            ends = _UNTIL.match(rest, last) or _IN.match(rest, last) or _soon(rest, last, now, zone)
         if ends is not None:
             time, rest = ends["time"], rest[: ends.start("word")].rstrip()
     ends_at = None if time is None else _moment(time, now, zone)
@@ -178,6 +182,15 @@ def draft_of(words: str, now: datetime, zone: tzinfo) -> VoteDraft | VoteRefused
     if quorum is not None and not (quorum.isascii() and quorum.isdecimal() and len(quorum) <= len(str(MOST_QUORUM))):
         return VoteRefused(VoteProblem.BAD_QUORUM, quorum, MOST_QUORUM)
     return VoteDraft(question, tuple(_answers(rest)), ends_at, None if quorum is None else int(quorum))
+
+
+def _soon(words: str, begin: int, now: datetime, zone: tzinfo) -> re.Match[str] | None:
+    """Return the end of *words*, from *begin* on, that is a length of time without a number."""
+    found = _SOON.match(words, begin)
+    try:
+        return found if found is not None and parse_moment(found["time"], now, zone) else None
+    except TimeExpressionError:
+        return None
 
 
 def _moment(words: str, now: datetime, zone: tzinfo) -> datetime | VoteRefused:

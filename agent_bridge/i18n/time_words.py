@@ -30,11 +30,15 @@ HOURLY = frozenset(["hourly", "ежечасно"])
 WEEKLY = frozenset(["weekly", "еженедельно"])
 MONTHLY = frozenset(["monthly", "ежемесячно"])
 #: Things that repeat, and are no length of time.
-DAY = frozenset(["day", "день"])
+DAY = frozenset(["day", "день", "дни", "дням"])
 MONTH = frozenset(["month", "месяц", "месяца"])
 #: Groups of days, as numbers of cron.
-WORKDAYS = frozenset(["weekday", "weekdays", "workday", "workdays", "будний", "будни", "будням", "рабочий", "рабочим"])
+WORKDAYS = frozenset(
+    "weekday weekdays workday workdays будний будние будним будни будням рабочий рабочие рабочим".split()
+)
 WEEKEND = frozenset(["weekend", "weekends", "выходной", "выходные", "выходным"])
+#: Groups that repeat without a word such as *every*.
+PLURAL_GROUPS = frozenset(["weekdays", "workdays", "weekends", "будни", "будние", "рабочие"])
 #: The numbers of cron: Sunday is 0.
 WEEKDAYS = _numbered(
     "sunday sundays sun вс воскресенье воскресеньям воскресенья",
@@ -66,7 +70,7 @@ DAYS_FROM_NOW = {"today": 0, "сегодня": 0, "tomorrow": 1, "завтра":
 #: Behind the number of a day of the month.
 DAY_OF_MONTH = frozenset(["числа", "число", "day"])
 #: Hours of the clock, and minutes.
-CLOCK_WORDS = {"noon": 12, "полдень": 12, "midnight": 0, "полночь": 0}
+CLOCK_WORDS = {"noon": 12, "полдень": 12, "полудня": 12, "midnight": 0, "полночь": 0, "полуночи": 0}
 #: Behind an hour from 1 to 12: whether it is in the second half of the day.
 HALVES = {"am": False, "a.m": False, "утра": False, "ночи": False, "pm": True, "p.m": True, "дня": True, "вечера": True}
 #: Behind an hour.

@@ -127,6 +127,13 @@ def test_the_rules_of_the_count() -> None:
         ('"Q" -5 | - 5', "Q", ("-5", "5"), None, None),
         ('"Q" | a | | b |', "Q", ("a", "b"), None, None),
         ('"Q" in 3 days | in 4 days', "Q", ("in 3 days",), 5760, None),
+        ("Lunch? pizza | pasta in an hour quorum 2", "Lunch?", ("pizza", "pasta"), 60, 2),
+        ("Lunch? pizza | pasta in half an hour", "Lunch?", ("pizza", "pasta"), 30, None),
+        ("Обед? пицца | паста кворум 2 через час", "Обед?", ("пицца", "паста"), 60, 2),
+        ("Обед? пицца | паста через полтора часа", "Обед?", ("пицца", "паста"), 90, None),
+        ("Обед? пицца | паста до полуночи", "Обед?", ("пицца", "паста"), 390, None),
+        ('"Where?" at home | in a restaurant', "Where?", ("at home", "in a restaurant"), None, None),
+        ('"Where?" at home | lunch in a restaurant', "Where?", ("at home", "lunch in a restaurant"), None, None),
     ],
 )
 def test_the_words_of_a_vote(
@@ -154,6 +161,7 @@ def test_the_words_of_a_vote(
         (f'"Q" {"|".join(map(str, range(MOST_ANSWERS + 1)))}', VoteProblem.MANY_ANSWERS),
         (f'"Q" a | {"b" * (LONGEST_ANSWER + 1)}', VoteProblem.ANSWER_TOO_LONG),
         ('"Q" Ja | JA', VoteProblem.SAME_ANSWERS),
+        ('"Q" caf\u00e9 | cafe\u0301', VoteProblem.SAME_ANSWERS),
         ('"Q" a | b until it rains', VoteProblem.NO_TIME),
         ('"Q" a | b until every day 9:00', VoteProblem.NO_TIME),
         ('"Q" a | b until 25:00', VoteProblem.NO_TIME),

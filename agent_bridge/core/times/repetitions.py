@@ -91,7 +91,7 @@ class Repetitions(Words):
         self.take(words.ON)
         word = self.peek().word
         plural = word.endswith("s") and word.removesuffix("s") in words.WEEKDAYS and len(word) > len("thurs")
-        if plural or word in {"weekdays", "workdays", "weekends"}:
+        if plural or word in words.PLURAL_GROUPS:
             return self._workdays() or self._weekdays()
         return None
 
