@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -445,3 +445,26 @@ async def test_an_upgrade_ends_a_vote(harness: BridgeHarness, running: Running) 
         assert [each["votes"] for each in result[VOTE]["answers"]] == [0, 1]
         assert "the room was upgraded" in result["body"]
         assert len(await room.events(POLL_END)) == 1
+
+
+@pytest.mark.parametrize("end", [VoteEnd.UPGRADE, VoteEnd.TIME, VoteEnd.PERSON])
+async def test_a_result_waits_until_the_bot_has_entered_the_new_room(
+    harness: BridgeHarness, running: Running, end: VoteEnd
+) -> None:
+    """The room can be upgraded just before the result is told, whatever ended the vote."""
+    store = VoteStore(running.database)
+    shown = ShownVotes(running.homeserver, store, ENGLISH)
+    async with voting(harness, running) as room:
+        await room.command('vote new "Where?" here | there')
+        poll = await room.poll("Where?")
+        await room.command("vote close")
+        await room.result(poll)
+        row = await running.database.row("SELECT id FROM vote WHERE poll = %s", (poll,))
+        assert row is not None
+        vote = await store.find(row["id"])
+        assert vote is not None
+        moved = replace(vote, end=end, result=Tally(((), ()), (0, 0)), room_now=await room.bob.create_room())
+        with pytest.raises(HomeserverRefused):
+            await shown.tell(moved, has_result=True)
+        # It is never let in.
+        await shown.tell(replace(moved, closed_at=datetime.now(UTC) - timedelta(days=1)), has_result=True)

@@ -14,7 +14,6 @@ import structlog
 from agent_bridge.bridge.delivery.marked_events import marked_events
 from agent_bridge.core.errors import HomeserverRefused
 from agent_bridge.core.polls import POLL_END, POLL_RESPONSE, POLL_START, VOTE
-from agent_bridge.core.votes import VoteEnd
 from agent_bridge.matrix.polls import ballot_of
 from agent_bridge.render.votes import (
     cancelled_content,
@@ -168,7 +167,7 @@ class VoteRoom:
             await self._store.begin(vote, _RESULT)
             await self._homeserver.send(room_id, content, txn_id=f"ab.vote.{vote.key}.result", as_user=voice)
         except HomeserverRefused as error:
-            if vote.end is VoteEnd.UPGRADE and _age(vote) < _PATIENCE:
+            if room_id != vote.room_id and _age(vote) < _PATIENCE:
                 # The voice has yet to enter the new room.
                 raise
             _log.warning("the result of a vote was refused", vote=vote.id, room=room_id, error=str(error))
