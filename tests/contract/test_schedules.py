@@ -320,6 +320,21 @@ async def test_pause_resume_and_remove(stage: Stage) -> None:
     assert isinstance(await stage.change("remove", daily.number), ScheduleRefused)
 
 
+@pytest.mark.parametrize(("text", "longest"), [("every day 9:00", 86_400), ("every 30 minutes", 1800)])
+async def test_resume_brings_a_due_time_back_that_a_clock_ahead_has_moved(
+    stage: Stage, text: str, longest: int
+) -> None:
+    """A schedule ran while the clock was ahead by years: its next due time is as far away when the clock is right."""
+    made, once = await stage.make(text), await stage.make("in 20 minutes")
+    await stage.due(-5 * 365 * 86_400)
+    for each in (made, once):
+        await stage.change("pause", each.number)
+    resumed = await stage.change("resume", made.number)
+    assert timedelta(0) < resumed.due_at - datetime.now(UTC) <= timedelta(seconds=longest)
+    # A schedule that runs once has its moment.
+    assert (await stage.change("resume", once.number)).due_at - datetime.now(UTC) < timedelta(minutes=20)
+
+
 async def test_a_schedule_that_changes_meanwhile_does_not_run(stage: Stage) -> None:
     made = await stage.make()
     await stage.due()

@@ -156,11 +156,12 @@ class Schedules:
 def following_due(schedule: Schedule) -> datetime | ScheduleTrouble | None:
     """Return the first due time of *schedule* behind the present one and behind now; None if there is none.
 
-    A due time that is yet to come stays.
+    A due time that is yet to come stays, unless a clock that was ahead has put it too far away.
     """
-    if schedule.due_at > schedule.now:
-        return schedule.due_at
     try:
-        return next_due(decoded(schedule.rule), zone_named(schedule.zone), schedule.now, schedule.due_at)
+        when, zone = decoded(schedule.rule), zone_named(schedule.zone)
     except (ValueError, OSError, KeyError):
         return ScheduleTrouble.BROKEN
+    if schedule.due_at > schedule.now:
+        return min(schedule.due_at, next_due(when, zone, schedule.now) or schedule.due_at)
+    return next_due(when, zone, schedule.now, schedule.due_at)
