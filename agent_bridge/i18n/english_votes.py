@@ -23,7 +23,7 @@ ENGLISH_VOTES = VoteTexts(
         "many_votes": "This room has {most} open votes, and can have no more. `{prefix} votes` lists them.",
         "no_votes": "No vote is open here. `{prefix} vote new` begins one.",
         "no_vote": "This room has no vote *{words}*. `{prefix} votes` lists them.",
-        "which_vote": "Several votes are open. Which one? `{prefix} vote close <number>`; `{prefix} votes` lists them.",
+        "which_vote": "Several votes are open. Put the number before the answer, or behind `close`: `{prefix} votes`.",
         "ended": "Vote {words} has ended.",
         "not_yours": "Only the one who began vote {words}, and moderators, can close it.",
         "which_answer": "Which answer? `{prefix} votes` lists them.",

@@ -62,6 +62,6 @@ RUSSIAN_TASKS = TaskTexts(
     none_own="Вам не поручено открытых задач.",
     list_head="Задачи:",
     list_head_own="Ваши задачи:",
-    list_foot="`{prefix} task claim <number>` берёт задачу.",
+    list_foot="`{prefix} task claim <номер>` берёт задачу.",
     page="Страница {page} из {pages}: `{prefix} tasks {following}` покажет следующую.",
 )

@@ -33,8 +33,8 @@ MONTHLY = frozenset(["monthly", "ежемесячно"])
 DAY = frozenset(["day", "день", "дни", "дням"])
 MONTH = frozenset(["month", "месяц", "месяца"])
 #: Groups of days, as numbers of cron.
-WORKDAYS = frozenset(
-    "weekday weekdays workday workdays будний будние будним будни будням рабочий рабочие рабочим".split()
+WORKDAYS = frozenset(["weekday", "weekdays", "workday", "workdays"]) | frozenset(
+    ["будний", "будние", "будним", "будни", "будням", "рабочий", "рабочие", "рабочим"]
 )
 WEEKEND = frozenset(["weekend", "weekends", "выходной", "выходные", "выходным"])
 #: Groups that repeat without a word such as *every*.

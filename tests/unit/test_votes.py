@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -34,7 +34,16 @@ from agent_bridge.i18n.russian import RUSSIAN
 from agent_bridge.matrix.events import parse_event
 from agent_bridge.matrix.polls import answered_poll, ballot_of, selections
 from agent_bridge.render.content import MAX_ENCRYPTED
-from agent_bridge.render.votes import end_content, response_content, result_content, start_content
+from agent_bridge.render.votes import (
+    end_content,
+    response_content,
+    result_content,
+    start_content,
+    vote_renderers,
+)
+
+if TYPE_CHECKING:
+    from agent_bridge.i18n.catalogue import Texts
 
 NOW = datetime(2026, 11, 28, 17, 30, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=30)
@@ -228,6 +237,13 @@ def test_the_text_of_a_result() -> None:
     assert "комнату обновили" in upgraded["body"]
     # The poll is in another room.
     assert "m.relates_to" not in upgraded
+
+
+@pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["english", "russian"])
+def test_who_votes_in_one_of_several_votes_is_not_told_to_close_one(texts: Texts) -> None:
+    told = vote_renderers(texts, "!ab")[VoteRefused](VoteRefused(VoteProblem.WHICH_VOTE))
+    assert "!ab votes" in told
+    assert "vote close" not in told
 
 
 @pytest.mark.parametrize("sign", ["x", "\N{GRINNING FACE}", "&", '"', "*", "<"])
