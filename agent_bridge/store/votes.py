@@ -137,7 +137,7 @@ class VoteStore:
         return readable("vote", rows, lambda row: row["id"], _vote)
 
     async def find(self, vote: int) -> Vote | None:
-        """Return a vote, also whether its command was redacted; None if there is none."""
+        """Return a vote, with its voice as it is now, and whether its command was redacted; None if there is none."""
         row = await self._database.row(_SQL["find"], {"id": vote})
         return None if row is None else read_one("vote", vote, lambda: _vote(row))
 
@@ -239,7 +239,7 @@ def _vote(row: DictRow) -> Vote:
         room_id=row["room_id"],
         room_now=row["room_now"],
         thread=row["thread"],
-        voice=row["voice"],
+        voice=row.get("voice_now", row["voice"]),
         creator=row["creator"],
         question=row["question"],
         answers=tuple(row["answers"]),

@@ -22,7 +22,7 @@ from agent_bridge.store.redactions import Redactions
 from agent_bridge.store.votes import VoteStore
 from support.appservice_client import real_intake
 from support.records import NAMES
-from support.turn_rows import BOB, ROOM, accept, add_agent, new
+from support.turn_rows import BOB, ROOM, accept, add_agent, new, take_part
 from support.vote_rooms import response
 
 if TYPE_CHECKING:
@@ -286,3 +286,27 @@ async def test_a_person_is_erased_and_old_votes_go(database: Database) -> None:
     await database.execute("UPDATE vote SET closed_at = now() - interval '2 days'")
     await prune(database, turns_days=1, transcript_days=1)
     assert await store.find(open_.id) is None
+
+
+async def test_another_ghost_speaks_when_the_first_one_has_left(database: Database, agent: int) -> None:
+    other = await add_agent(database, "Bea", "!bea:example.org")
+    await take_part(database, ROOM, other)
+    await database.execute("UPDATE room SET kind = 'group', bot_joined = false WHERE room_id = %s", (ROOM,))
+    vote, store = await begun(database), VoteStore(database)
+
+    async def voice() -> str | None:
+        found = await store.find(vote.id)
+        return None if found is None else found.voice
+
+    async def gone(who: int) -> None:
+        await database.execute("UPDATE participant SET state = 'left' WHERE agent = %s", (who,))
+
+    assert vote.voice == "agent_frida"
+    # The ghost that has shown the poll goes on if the bot comes.
+    await database.execute("UPDATE room SET bot_joined = true WHERE room_id = %s", (ROOM,))
+    assert await voice() == "agent_frida"
+    await database.execute("UPDATE room SET bot_joined = false WHERE room_id = %s", (ROOM,))
+    await gone(agent)
+    assert await voice() == "agent_bea"
+    await gone(other)
+    assert await voice() is None

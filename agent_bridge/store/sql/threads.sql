@@ -12,17 +12,16 @@ WHERE r.room_id = %(room_id)s AND h.room_id = %(room_id)s
 -- Return the thread %(id)s, or the one that begins with the event %(root)s in the room %(room_id)s, and the user that speaks
 -- for the bridge there.
 SELECT to_jsonb(h) AS thread,
-       CASE WHEN r.kind IN ('dm', 'group') AND NOT r.bot_joined THEN (
-           SELECT a.ghost FROM participant p JOIN agent a ON a.id = p.agent
-           WHERE p.room = r.id AND p.state = 'joined' ORDER BY p.created_at, p.agent LIMIT 1) END AS voice
+-- include room_voice --
+       AS voice
 FROM thread h JOIN room r ON r.id = h.room
 WHERE h.id = %(id)s OR (h.root = %(root)s AND h.room_id = %(room_id)s AND r.room_id = %(room_id)s)
 
 -- voice --
 -- Return the ghost that speaks for the bridge in the room %(room_id)s; null: the bot does.
-SELECT CASE WHEN r.kind IN ('dm', 'group') AND NOT r.bot_joined THEN (
-           SELECT a.ghost FROM participant p JOIN agent a ON a.id = p.agent
-           WHERE p.room = r.id AND p.state = 'joined' ORDER BY p.created_at, p.agent LIMIT 1) END AS voice
+SELECT
+-- include room_voice --
+       AS voice
 FROM room r WHERE r.room_id = %(room_id)s
 
 -- listed --

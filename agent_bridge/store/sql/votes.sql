@@ -6,9 +6,9 @@ SELECT 1 FROM room WHERE room_id = %(room_id)s FOR NO KEY UPDATE
 -- place --
 -- Return the room %(room_id)s: its row, the ghost that speaks for the bridge there (null: the bot), whether the agent
 -- %(agent)s takes part, and the number of open votes.
-SELECT r.id, CASE WHEN r.kind IN ('dm', 'group') AND NOT r.bot_joined THEN (
-           SELECT a.ghost FROM participant p JOIN agent a ON a.id = p.agent
-           WHERE p.room = r.id AND p.state = 'joined' ORDER BY p.created_at, p.agent LIMIT 1) END AS voice,
+SELECT r.id,
+-- include room_voice --
+       AS voice,
        EXISTS (SELECT 1 FROM participant p WHERE p.room = r.id AND p.agent = %(agent)s AND p.state = 'joined') AS takes_part,
        (SELECT count(*) FROM vote v WHERE v.room = r.id AND v.state = 'open') AS open
 FROM room r WHERE r.room_id = %(room_id)s
@@ -56,8 +56,13 @@ WITH here AS (
 SELECT here.*, %(room_id)s AS room_now FROM here WHERE here.state IN ('open', 'closing') OR here.place <= %(ended)s ORDER BY here.id
 
 -- find --
--- Return the vote %(id)s, the room in which the bridge goes on after an upgrade, and whether its command was redacted.
-SELECT v.*, r.room_id AS room_now,
+-- Return the vote %(id)s, the room in which the bridge goes on after an upgrade, the ghost that speaks there now (null: the
+-- bot), and whether its command was redacted. The ghost that has shown the poll speaks as long as it is in the room.
+SELECT v.*, r.room_id AS room_now, CASE WHEN EXISTS (
+           SELECT 1 FROM participant p JOIN agent a ON a.id = p.agent
+           WHERE p.room = r.id AND p.state = 'joined' AND a.ghost = v.voice) THEN v.voice ELSE
+-- include room_voice --
+       END AS voice_now,
        EXISTS (SELECT 1 FROM turn t WHERE t.event_id = v.asked_in AND t.redacted) AS is_withdrawn
 FROM vote v JOIN room r ON r.id = v.room WHERE v.id = %(id)s
 
