@@ -23,8 +23,8 @@ Model = TypeVar("Model", bound="ApiModel")
 #: Bytes of a JSON body, of one with a whole conversation, and of a file, and seconds until a body has arrived.
 MAX_JSON, MAX_CONVERSATION, MAX_FILE, _TIMEOUT = 256 * 1024, 4 * 1024 * 1024, 50 * 1024 * 1024, 60.0
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
-#: Faults that one response names.
-_NAMED = 20
+#: Faults that one response names, and characters of the name of a field, which may be any text of the request.
+_NAMED, _LONGEST_NAME = 20, 200
 #: The name of a type in the place of a fault.
 _TYPE = re.compile(r"[\[(]|\A[A-Z]\w*\Z|\A(str|int|float|bool)\Z")
 
@@ -111,4 +111,4 @@ def _invalid(place: str, faults: Iterable[Any]) -> ProgramRefused:
 def _field(place: Sequence[str | int]) -> str:
     """Return the name of the field at *place*, without the types of unions that pydantic names behind it."""
     parts = [str(part) for part in place]
-    return ".".join([*parts[:1], *(each for each in parts[1:] if not _TYPE.search(each))])
+    return ".".join([*parts[:1], *(each for each in parts[1:] if not _TYPE.search(each))])[:_LONGEST_NAME]

@@ -234,6 +234,13 @@ async def test_a_message_that_is_none_has_an_answer(scene: Scene) -> None:
             assert (found, answer["id"], answer["error"]["code"]) == (400, content, INVALID_REQUEST)
 
 
+async def test_a_refusal_is_short_whatever_the_request_names(scene: Scene) -> None:
+    found, text, _ = await scene.post(called("me", {f"{number}" + "\x01" * 5_000: 1 for number in range(25)}))
+    assert found == 200
+    assert "Extra inputs are not permitted" in text
+    assert len(text) < 100_000
+
+
 async def test_clients_need_not_name_types(scene: Scene) -> None:
     for protocol in ({}, OLDER):
         for types in ("", "text/event-stream", "text/html"):
