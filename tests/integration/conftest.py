@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.few_rooms import few_rooms
 from support.shared_bridge import shared_bridge
+
+__all__ = ["few_rooms", "shared"]
 
 # pytest rewrites the assertions of test modules only; without this call failed days show no values.
 pytest.register_assert_rewrite("support.month_first_days", "support.month_last_days")
@@ -17,13 +20,6 @@ if TYPE_CHECKING:
     from support.harness import BridgeHarness
     from support.postgres import Server
     from support.shared_bridge import SharedBridge
-
-
-@pytest.fixture(autouse=True)
-async def _few_rooms(request: pytest.FixtureRequest) -> AsyncIterator[None]:
-    yield
-    if "harness" in request.fixturenames:
-        await request.getfixturevalue("harness").clear()
 
 
 @pytest.fixture(scope="module")

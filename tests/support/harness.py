@@ -41,7 +41,7 @@ DOMAIN = "test.local"
 PREFIX = "!ab"
 #: Application services that the homeserver knows: one for the bridge of a single test, one for a bridge of many tests.
 OWN, SHARED = "own", "shared"
-#: Bridges after which a homeserver has many rooms.
+#: Configurations after which a homeserver has many rooms.
 _MANY = 10
 _LEAN = Path(__file__).with_name("lean_homeserver.yaml")
 #: What a registration has with encryption.allow: any bridge may have keys.
@@ -211,8 +211,8 @@ class BridgeHarness:
         self._services = {OWN: _service("agent-bridge"), SHARED: _service("shared", "sharedbridge", "shared_")}
         self._stack = AsyncExitStack()
         self._people = itertools.count(1)
-        #: The bridges and clients that run, and the bridges since the homeserver began with no rooms.
-        self._running = self._bridges = 0
+        #: The bridges and clients that run, and the configurations since the homeserver began with no rooms.
+        self._running = self._configurations = 0
         self._tokens: dict[str, str] = {}
         self._url = "http://127.0.0.1:9"
         files = {name: folder / f"{name}.yaml" for name in self._services}
@@ -235,13 +235,13 @@ class BridgeHarness:
 
     async def clear(self) -> None:
         """Empty the homeserver if nothing uses it and many bridges have: each start looks at the rooms of the bot."""
-        if self._running == 0 and self._bridges >= _MANY:
+        if self._running == 0 and self._configurations >= _MANY:
             await self.synapse.stop()
             for file in self.synapse.log.parent.glob("homeserver.db*"):
                 file.unlink()
             await self.synapse.start()
             self.forget_people()
-            self._bridges = 0
+            self._configurations = 0
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -253,6 +253,7 @@ class BridgeHarness:
 
     def config(self, database: str, upstreams: list[dict[str, Any]], *, service: str = OWN, **sections: Any) -> Config:
         """Return a configuration for a bridge of this homeserver; only one bridge of a *service* runs at a time."""
+        self._configurations += 1
         values: dict[str, Any] = {
             "homeserver": {"address": self._url, "domain": DOMAIN},
             "appservice": self._services[service],
@@ -278,7 +279,6 @@ class BridgeHarness:
         self, config: Config, timeouts: Timeouts | None = None, source: ConfigSource | None = None
     ) -> AsyncIterator[Running]:
         """Run a bridge in this process. *source*: the file of *config*."""
-        self._bridges += 1
         with self._counted():
             async with self._bridge(config, timeouts, source) as running:
                 yield running
