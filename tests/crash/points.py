@@ -393,7 +393,6 @@ def _key_steps() -> dict[str, Step]:
     return {
         "keys_uploaded": Step(DeviceClient, "upload", is_anywhere=True),
         "keys_published": Step(Machine, "published", is_anywhere=True),
-        "device_signed": Step(DeviceClient, "upload_one_signature", is_anywhere=True),
         "key_taken": Step(Machine, "take", is_anywhere=True),
         "keys_received": Step(Vault, "receive", is_anywhere=True),
         "decrypted": Step(Vault, "decrypt", is_anywhere=True),
