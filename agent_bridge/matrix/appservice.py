@@ -56,8 +56,9 @@ _QUIET = 3.0
 GAP_LOOK = _QUIET / 2
 #: Seconds after which it has finished them even if transactions keep arriving.
 _LONGEST = 30.0
-#: A missing id is unusual if at most one transaction in so many follows one. Seconds between two searches for it.
-_UNUSUAL, _SEARCH_REST = 20, 60.0
+#: A missing id is unusual if at most one transaction in so many follows one. Seconds between two searches for it: the
+#: homeserver may strand a transaction at the end of each of several series of repeats.
+_UNUSUAL, _SEARCH_REST = 20, 5.0
 #: Digits of a transaction id that is a number.
 _LONGEST_NUMBER = 18
 
