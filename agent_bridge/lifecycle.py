@@ -43,6 +43,8 @@ _log = structlog.stdlib.get_logger(__name__)
 
 #: Connections of scrapers. A few are enough, and the others are for the homeserver and for programs.
 _SCRAPES = Limits(total=32, strangers=16)
+#: The line of the log about an open port, by the section of the configuration with its address.
+_LISTENS = {"appservice": "listening", "api": "listening for programs", "metrics": "listening for scrapes"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,10 +133,8 @@ class Bridge:
         async with AsyncExitStack() as stack:
             if apps.api is not None and api.port is not None:
                 await stack.enter_async_context(_listener(apps.api, api.hostname, api.port, "api"))
-                _log.info("listening for programs", address=f"http://{api.hostname}:{api.port}")
             # The last one: a probe that finds this port open may use all others.
             await stack.enter_async_context(_listener(apps.appservice, service.hostname, service.port, "appservice"))
-            _log.info("listening", address=f"http://{service.hostname}:{service.port}")
             yield
 
     @asynccontextmanager
@@ -144,7 +144,6 @@ class Bridge:
             yield
             return
         async with _listener(app, metrics.hostname, metrics.port, "metrics", _SCRAPES):
-            _log.info("listening for scrapes", address=f"http://{metrics.hostname}:{metrics.port}")
             yield
 
 
@@ -168,6 +167,7 @@ async def _listener(
             # A name that is none, such as one with an empty part, fails before it is looked up.
             where, why = f"{hostname}:{port}", getattr(error, "strerror", None) or str(error)
             raise CannotListen(f"cannot listen on {where} ({section}.hostname, port): {why}") from error
+        _log.info(_LISTENS[section], address=f"http://{hostname}:{port}")
         yield
     finally:
         if listening is not None:
