@@ -171,8 +171,10 @@ async def test_a_token_that_is_no_text(client: AppServiceClient) -> None:
 async def test_a_refusal_is_logged_without_the_token(
     client: AppServiceClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await client.put({"events": []}, headers={"Authorization": "Bearer guess-s3cret"})
-    assert "request from 127.0.0.1 refused: the hs_token is missing or wrong" in caplog.text
+    for _ in range(3):
+        await client.put({"events": []}, headers={"Authorization": "Bearer guess-s3cret"})
+    # Anybody can send many.
+    assert caplog.text.count("request from 127.0.0.1 refused: the hs_token is missing or wrong") == 1
     assert "s3cret" not in caplog.text
 
 

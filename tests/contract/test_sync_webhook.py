@@ -110,6 +110,15 @@ async def test_other_requests_are_refused_and_look_at_nothing(
     assert "s3cre" not in caplog.text
 
 
+async def test_many_wrong_tokens_have_one_line_of_the_log(
+    client: TestClient[Any, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        async with client.post(PATH, headers={"Authorization": "Bearer wrong"}) as response:
+            assert response.status == 401
+    assert caplog.text.count("the webhook_token of letta is missing or wrong") == 1
+
+
 async def test_a_percent_encoded_name_is_the_name(client: TestClient[Any, Any]) -> None:
     async with client.post("/v1/upstreams/%6Cetta/sync", headers=TOKEN) as response:
         assert response.status == 200

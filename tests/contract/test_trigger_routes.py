@@ -225,11 +225,13 @@ async def test_the_time_is_a_part_of_the_signature(scene: Scene) -> None:
     assert await scene.turns() == []
 
 
-async def test_missing_headers_are_refused(scene: Scene) -> None:
+async def test_missing_headers_are_refused(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     status, error = await scene.post(SIGNED)
     assert (status, error["code"]) == (401, "invalid_signature")
     status, error = await scene.sign(key="another key")
     assert (status, error["code"]) == (401, "invalid_signature")
+    # Anybody can send many.
+    assert caplog.text.count("wrong signature for trigger") == 1
     assert await scene.turns() == []
 
 
