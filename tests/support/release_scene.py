@@ -15,6 +15,7 @@ from support.admin_page import visitor
 from support.api_client import program_of
 from support.bot_rooms import bot_chat, named_upstream
 from support.conditions import eventually
+from support.encrypted_person import ALGORITHM, ENCRYPTION
 from support.harness import DOMAIN
 from support.scripted_upstream import Reasoning, says, waits_for
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from support.person import Person
     from support.scripted_upstream import ScriptedUpstream
 
-_ALGORITHM = "m.megolm.v1.aes-sha2"
 _SECTIONS: dict[str, Any] = {
     "permissions": {DOMAIN: "member", f"@boss:{DOMAIN}": "owner"},
     "rooms": {"lobby": True, "introduce": True},
@@ -152,7 +152,7 @@ async def _programs(running: Running, talk: Conversation) -> None:
 
 
 async def _administration(running: Running, url: str, user: str) -> None:
-    """Have the failed message queued again by a person who signed in, and the sums of the plots written."""
+    """Sign in to the admin page, queue the failed message again, and write the sums of the plots."""
     (row,) = await running.database.rows("SELECT key FROM turn WHERE state = 'failed' AND kind = 'message' LIMIT 1")
     async with visitor(url, running.database, user) as admin:
         answer = await admin.send("/failures", f"/messages/{row['key']}/retry", page="failures")
@@ -163,14 +163,13 @@ async def _administration(running: Running, url: str, user: str) -> None:
 
 
 async def _encrypted_message(running: Running, person: Person) -> None:
-    """Have a message in an encrypted room whose key never comes."""
+    """Send a message in an encrypted room, and never its key."""
     ghost = running.homeserver.namespace.user_id((await running.contact("Bea")).agent.ghost)
-    encryption = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": _ALGORITHM}}
     room_id = await person.create_room(
-        preset="trusted_private_chat", is_direct=True, invite=[ghost], initial_state=[encryption]
+        preset="trusted_private_chat", is_direct=True, invite=[ghost], initial_state=[ENCRYPTION]
     )
     await person.wait_for(lambda: ghost in person.room(room_id).members())
-    content = {"algorithm": _ALGORITHM, "ciphertext": "AwgAEgxvbmNlIHVwb24", "session_id": "unknown"}
+    content = {"algorithm": ALGORITHM, "ciphertext": "AwgAEgxvbmNlIHVwb24", "session_id": "unknown"}
     content |= {"sender_key": "unknown", "device_id": "UNKNOWN"}
     path = f"/rooms/{quote(room_id)}/send/m.room.encrypted/once"
     sent = await person.ask("PUT", path, content)
