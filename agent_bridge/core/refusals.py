@@ -1,4 +1,4 @@
-"""Refused requests in the log: anybody who reaches a port can make many of them."""
+"""Lines of the log about refused requests, of which any program that reaches a port can make many."""
 
 from __future__ import annotations
 

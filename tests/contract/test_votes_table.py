@@ -298,8 +298,8 @@ async def test_another_ghost_speaks_when_the_first_one_has_left(database: Databa
         found = await store.find(vote.id)
         return None if found is None else found.voice
 
-    async def gone(who: int) -> None:
-        await database.execute("UPDATE participant SET state = 'left' WHERE agent = %s", (who,))
+    async def gone(ghost: int) -> None:
+        await database.execute("UPDATE participant SET state = 'left' WHERE agent = %s", (ghost,))
 
     assert vote.voice == "agent_frida"
     # The ghost that has shown the poll goes on if the bot comes.

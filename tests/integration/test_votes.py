@@ -451,7 +451,7 @@ async def test_an_upgrade_ends_a_vote(harness: BridgeHarness, running: Running) 
 async def test_a_result_waits_until_the_bot_has_entered_the_new_room(
     harness: BridgeHarness, running: Running, end: VoteEnd
 ) -> None:
-    """The room can be upgraded just before the result is told, whatever ended the vote."""
+    """The room can be upgraded just before the result is told, for each end of a vote."""
     store = VoteStore(running.database)
     shown = ShownVotes(running.homeserver, store, ENGLISH)
     async with voting(harness, running) as room:

@@ -240,7 +240,7 @@ def test_the_text_of_a_result() -> None:
 
 
 @pytest.mark.parametrize("texts", [ENGLISH, RUSSIAN], ids=["english", "russian"])
-def test_who_votes_in_one_of_several_votes_is_not_told_to_close_one(texts: Texts) -> None:
+def test_a_vote_without_a_number_is_no_reason_to_close_one_of_several(texts: Texts) -> None:
     told = vote_renderers(texts, "!ab")[VoteRefused](VoteRefused(VoteProblem.WHICH_VOTE))
     assert "!ab votes" in told
     assert "vote close" not in told
