@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import time
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,15 +37,18 @@ async def exported(talk: Conversation, form: str) -> tuple[dict[str, Any], bytes
 
 async def file_of(person: Person, room_id: str, line: str) -> tuple[dict[str, Any], bytes]:
     """Send *line* to a room, and return the content of the event with the file, and the file."""
-    before = len(files_in(person, room_id))
-    await person.say(room_id, line)
-    content = (await person.wait_for(lambda: files_in(person, room_id)[before:]))[0]
+    sent = await person.say(room_id, line)
+    # The person may not have seen the files of others before it yet.
+    content = (await person.wait_for(lambda: files_in(person, room_id, behind=sent)))[0]
     return content, await person.download(content["url"])
 
 
-def files_in(person: Person, room_id: str) -> list[dict[str, Any]]:
-    messages = person.room(room_id).messages.values()
-    return [message.content for message in messages if message.content.get("msgtype") == "m.file"]
+def files_in(person: Person, room_id: str, behind: str | None = None) -> list[dict[str, Any]]:
+    """Return the contents of the messages with files, of those *behind* a message or of all."""
+    messages = [*person.room(room_id).messages.values()]
+    if behind is not None:
+        messages = [*dropwhile(lambda each: each.event_id != behind, messages)]
+    return [each.content for each in messages if each.content.get("msgtype") == "m.file"]
 
 
 async def test_both_formats_with_hostile_contents(shared: SharedBridge) -> None:
